@@ -89,7 +89,7 @@ orders["order/request"] = function(event)
   if not has_booking(event, order) then
     zing.reject("an order needs a booking_id of letters, digits and - _ . : ~ @, which is its key")
   end
-  -- An order may come again under another idempotency key, or be replayed. In a step, because the
+  -- An order may be replayed, or come again after the idempotency window. In a step, because the
   -- answer may be there already when the rest is undone.
   if zing.step("answered before", function() return zing.state.get("answer") end) then
     return

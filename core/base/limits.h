@@ -17,14 +17,15 @@ enum {
     PROPERTIES_MAX = 64,        /* user properties of one message: more is abuse */
     HOPS_MAX = 32, /* length of a chain of events that cause one another: beyond it is a loop */
 
-    SERVICES_MAX = 256,       /* services in one topics.conf; each is a few KB */
-    FILTERS_MAX = 64,         /* topic filters of one service */
-    BROKERS_MAX = 8,          /* addresses in broker.url, tried in turn */
-    VARS_MAX = 256,           /* entries of vars{} */
-    ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
-    TOKENS_MAX = 64,          /* tokens in one topics.conf */
-    TOKEN_BYTES_MIN = 16,     /* a shorter one can be guessed: refused beyond loopback */
-    SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
+    SERVICES_MAX = 256,            /* services in one topics.conf; each is a few KB */
+    FILTERS_MAX = 64,              /* topic filters of one service */
+    BROKERS_MAX = 8,               /* addresses in broker.url, tried in turn */
+    VARS_MAX = 256,                /* entries of vars{} */
+    ENDPOINTS_MAX = 256,           /* endpoints in one topics.conf */
+    TOKENS_MAX = 64,               /* tokens in one topics.conf */
+    TOKEN_BYTES_MIN = 16,          /* a shorter one can be guessed: refused beyond loopback */
+    SCHEDULES_MAX = 256,           /* schedules in one topics.conf */
+    PUBLISH_AFTER_DAYS_MAX = 3650, /* how far ahead an operator may delay a publish */
     CRON_YEARS_MAX = 40,      /* years searched for a tick: they have every weekday and leap day */
     CLOCK_LOOK_MS = 1000,     /* a step of the wall clock is noticed within this time */
     SCHEDULE_LATE_MS = 60000, /* a tick later than this counts as missed: cron counts in minutes */
@@ -64,8 +65,10 @@ enum {
     DEBT_WAIT_PARTS = 4,    /* or this fraction (1/n) of the last long run, */
     DEBT_WAIT_MS_MAX = 50,  /* but no longer than this */
     CAREFUL_EVENTS = 1024,  /* run one per turn when the culprit of a crash is unknown */
-    DEAD_PAYLOAD_BYTES_MAX = 4 << 20, /* kept of a payload over limits.payload, or that limit */
-    LANE_QUEUE_MAX = 1024,            /* events of one lane kept in memory; the rest wait on disk */
+    DEAD_PAYLOAD_BYTES_MAX = 64 << 10, /* kept of a payload that never reached a handler, and of
+                                          its properties */
+    REFUSED_PARTS = 10,                /* of the store: all such dead letters of one service */
+    LANE_QUEUE_MAX = 1024, /* events of one lane kept in memory; the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
     SERVICE_WINDOW_MAX = 4096,   /* events of one service kept in memory */
@@ -145,9 +148,12 @@ enum {
     OUTBOX_BLOCKED_BYTES_MAX = 64 << 20, /* their size; past either limit the oldest is discarded */
     OUTBOX_TOPICS_MAX = 256, /* refused topics remembered: their rows are not even tried */
 
-    CALLS_NOTED_MAX = 64,   /* calls noted for one event; beyond it the oldest is dropped */
-    STEPS_SHOWN_MAX = 1000, /* steps of one event shown in one response */
-    SIGNALS_MAX = 1000,     /* waiting under one service, key and name; the next is a dead letter */
+    RAMP_MAX = 256,                /* invocations at once from which on a throttle is over */
+    RETRY_AFTER_MS_MAX = 86400000, /* a Retry-After that asks for more is cut to this: 24 h */
+    CALLS_NOTED_MAX = 64,          /* calls noted for one event; beyond it the oldest is dropped */
+    NOTES_BYTES_MAX = 1 << 16,     /* what a command says beside its result: the rest is cut */
+    STEPS_SHOWN_MAX = 1000,        /* steps of one event shown in one response */
+    SIGNALS_MAX = 1000, /* waiting under one service, key and name; the next is a dead letter */
 
     DEDUPE_BUCKETS = 9, /* buckets of idempotency keys: 8 cover the period, 1 is being filled */
     DEDUPE_SECRETS_MAX = 128, /* secrets of other stores, which a reshard brought; they expire */

@@ -1,5 +1,5 @@
 /*
- * ask.c - a command asks the running host, over DATA/zingq.sock.
+ * ask.c - requests from a command to the running host, over DATA/zingq.sock.
  */
 #include "cli/ask.h"
 
@@ -31,6 +31,7 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
     struct buf text;
     struct buf target;
     const char *host = cli_option(cli, "host");
+    const char *once = cli_option(cli, "idempotency-key");
     buf_init(&listen, 8192);
     buf_init(&target, strlen(path) + 64);
     buf_printf(&listen, "unix:%s/zingq.sock", cli->data);
@@ -38,8 +39,8 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
     if (host != NULL) {
         buf_printf(&target, "%chost=%s", strchr(path, '?') == NULL ? '?' : '&', host);
     }
-    int code =
-        gateway_ask(buf_str(&listen), method, buf_str(&target), body, CLI_ASK_MS, status, &text, r);
+    int code = gateway_ask_once(buf_str(&listen), method, buf_str(&target), once, body, CLI_ASK_MS,
+                                status, &text, r);
     buf_clear(&listen);
     buf_clear(&target);
     *answer = code != 0 || text.len == 0 ? NULL : json_loadb(text.data, text.len, 0, NULL);
@@ -47,7 +48,7 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
     return code;
 }
 
-/* The host's own sentence, or the best that can be said without one. */
+/* The host's error message, or a general one if there is none. */
 static const char *sentence_in(const json_t *answer) {
     const char *text = json_string_value(json_object_get(answer, "error"));
     return text == NULL ? "the host refused without giving a reason" : text;

@@ -1,5 +1,5 @@
 /*
- * audit.c - who changed what on the host, and when: read from the data folder.
+ * audit.c - audit: who changed what on the host, and when; read from the data folder.
  */
 #include "cli/impl.h"
 

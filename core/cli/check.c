@@ -1,7 +1,7 @@
 /*
- * check.c - check, version: what can be said without a host, a broker or a store.
+ * check.c - check, version: commands that need no host, no broker and no store.
  *
- * A configuration that is wrong ends `check` with status 2, as it would end every other command.
+ * If the configuration is wrong, `check` ends with status 2, as every other command would.
  */
 #include "cli/impl.h"
 
@@ -100,9 +100,9 @@ static void add_idempotency(struct buf *out, const struct conf *conf,
     char keep[32];
     rule_write(&s->idempotency, out);
     if (s->idempotency.kind == RULE_NONE) {
-        buf_add_str(out, " (publishers may still set idempotency-key)");
+        buf_add_str(out, " (publishers may set idempotency-key)");
     } else {
-        buf_printf(out, "; remembered for %s", conf_duration_text(conf->keep_idempotency_ms, keep));
+        buf_printf(out, "; remembered for %s", conf_duration_text(conf_keep_idempotency(conf, s), keep));
     }
 }
 
@@ -228,7 +228,7 @@ static void describe_schedule(const struct cli *cli, const struct schedule_conf 
                                          : "ticks missed while the host was down are skipped");
 }
 
-/* The names of the services whose keys need a division; how many there are. */
+/* Appends the names of the services whose keys need a division; returns how many. */
 static size_t add_keyed(struct buf *out, const struct conf *conf) {
     enum { NAMED = 3 };
     size_t n = 0;
@@ -245,7 +245,7 @@ static size_t add_keyed(struct buf *out, const struct conf *conf) {
     return n;
 }
 
-/* What a second host would be: three sentences. */
+/* Three sentences about a second host with this configuration. */
 static void describe_hosts(const struct conf *conf, struct buf *out) {
     const struct hosts_conf *h = &conf->hosts;
     struct buf names;
@@ -257,8 +257,11 @@ static void describe_hosts(const struct conf *conf, struct buf *out) {
             "This is host %u of %u in the group \"%s\": each key belongs to one of them. All "
             "of them have the same count, another number each and the same rules for keys; "
             "one that has not is refused. Services without a key run where their messages "
-            "arrive.",
-            (unsigned)h->share.place, (unsigned)h->share.count, h->group);
+            "arrive.%s",
+            (unsigned)h->share.place, (unsigned)h->share.count, h->group,
+            h->secret[0] != '\0' ? ""
+                                 : " Without the same hosts.secret on all of them, they believe "
+                                   "anyone who says that a message was handled.");
     } else if (keyed == 0) {
         buf_add_str(out, "No service has keys that need a division: any number of hosts may run "
                          "this topics.conf at one broker.");
@@ -306,7 +309,7 @@ static json_t *lines_json(const char *name, const struct line *lines, size_t cou
     return object;
 }
 
-/* Prints them, or adds them to the list for programs; false when out of memory. */
+/* Prints the lines, or adds them to the JSON list; false when out of memory. */
 static bool tell(const struct cli *cli, const char *name, struct line *lines, size_t count,
                  json_t *list) {
     bool ok = true;
@@ -319,7 +322,8 @@ static bool tell(const struct cli *cli, const char *name, struct line *lines, si
     return ok;
 }
 
-/* A function of a handler's table that no event can reach: a filter or a reserved name misspelt. */
+/* A function in a handler's table that no event can reach: its filter or reserved name is
+ * misspelt. */
 static void warn_of_route(void *ctx, const char *filter) {
     static const char *const reserved[] = {"on_lock_expired", "on_dead"};
     const struct service_conf *s = ctx;
@@ -343,14 +347,14 @@ static void warn_of_routes(const struct cli *cli, const struct script_host *scri
     }
 }
 
-/* Only a warning: where topics.conf is checked the certificates need not be. */
+/* Only a warning: the machine that checks topics.conf may not have the certificates. */
 static void warn_of_certificates(const struct cli *cli) {
     struct broker_conf broker = cli->conf->broker;
     struct report r = {""};
     int code = 0;
     for (size_t i = 0; i < broker.address_count && code == 0; i++) {
         broker_conf_use(&broker, i);
-        code = mqtt_tls_check(&broker, &r); /* the files are the same for each with TLS */
+        code = mqtt_tls_check(&broker, &r); /* all brokers with TLS use the same files */
     }
     if (code != 0) {
         cli_warn("%s", r.text);
@@ -424,7 +428,7 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
     return ok ? EXIT_GOOD : cli_fail(ERR_MEMORY, "out of memory");
 }
 
-/* NULL: no host has run here, or it is not for us to read. */
+/* NULL: no host has run here, or we may not read its page. */
 static struct culprit *peek_culprit(const struct conf *conf) {
     struct culprit *culprit = NULL;
     struct clock_reading now;

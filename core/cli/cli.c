@@ -1,10 +1,10 @@
 /*
- * cli.c - from the command line to a command: its row, its options, its help.
+ * cli.c - from the command line to a command: finding its row, reading its options, printing help.
  *
- * What a command takes stands in its row; a new one is a row in its family's file. Options are
- * read with getopt_long, built from the rows, so that everything is written down once.
+ * Everything about a command is in its row; a new command is a row in its family's file.
+ * getopt_long reads the options, set up from the rows, so that everything is written only once.
  *
- * Left out on purpose: options that mean something else in another command, and abbreviated
+ * Left out on purpose: options with different meanings in different commands, and abbreviated
  * commands: scripts that use them break when a command is added.
  */
 #include "cli/cli.h"
@@ -26,7 +26,7 @@
 
 enum { NAMES_MAX = 128, HELP_COLUMN = 24 };
 
-/* Commands that stand together in the help. */
+/* Commands that are listed together in the help. */
 struct group {
     const char *title;
     const struct cli_command *commands;
@@ -44,7 +44,7 @@ static const struct group groups[] = {
     {"Change a running host", cli_change_commands},
 };
 
-/* First words of commands that have two. */
+/* First words of two-word commands. */
 static const char *const families[] = {"dlq", "outbox", "keys", "state"};
 
 enum {
@@ -81,7 +81,7 @@ static const char *second_word(const char *name, const char *family) {
     return strncmp(name, family, len) == 0 && name[len] == ' ' ? name + len + 1 : NULL;
 }
 
-/* What may follow the family; without one, what may follow "zingq". */
+/* What may follow the family or, without one, "zingq". */
 static size_t list_names(const char *family, const char *names[NAMES_MAX]) {
     size_t count = 0;
     for (size_t i = 0; family == NULL && i < FAMILY_COUNT; i++) {
@@ -124,7 +124,7 @@ static void print_command_line(const struct cli_command *c) {
     }
 }
 
-/* Of one family, or of all. */
+/* Prints help for one family, or for everything. */
 static int print_help(const char *family) {
     (void)printf("usage: zingq %s%s[options]\n", family == NULL ? "COMMAND " : family,
                  family == NULL ? "" : " COMMAND ");

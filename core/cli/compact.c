@@ -1,5 +1,5 @@
 /*
- * compact.c - the commands on the store's file as a whole: compact, export, reshard.
+ * compact.c - commands about the store as a whole: compact, export, reshard.
  */
 #include "cli/impl.h"
 

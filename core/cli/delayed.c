@@ -1,5 +1,5 @@
 /*
- * delayed.c - the publishes that wait for their time: when, where to, who asked for them.
+ * delayed.c - delayed publishes: when they leave, to which topic, and who requested them.
  */
 #include "cli/impl.h"
 

@@ -1,8 +1,8 @@
 /*
  * diff.c - see cli/diff.h.
  *
- * The longest common subsequence by the table that has a cell for each pair of lines: payloads are
- * small. Past LINES_MAX lines all of the old is shown as gone and all of the new as come.
+ * The longest common subsequence, with a table that has a cell for each pair of lines: payloads are
+ * small. Beyond LINES_MAX lines, all old lines are shown as removed and all new ones as added.
  */
 #include "cli/diff.h"
 
@@ -64,7 +64,7 @@ static void print_line(FILE *out, bool colour, char mark, struct slice line) {
     buf_clear(&text);
 }
 
-/* common[i * width + j]: lines in common of before[i..] and after[j..]. */
+/* common[i * width + j]: length of the longest common subsequence of before[i..] and after[j..]. */
 static void fill(const struct lines *before, const struct lines *after, uint16_t *common) {
     size_t width = after->count + 1;
     for (size_t i = before->count; i-- > 0;) {

@@ -1,5 +1,5 @@
 /*
- * diff.h - how two payloads differ, line by line; JSON is spread over lines first.
+ * diff.h - how two payloads differ, line by line; JSON is indented first.
  */
 #ifndef ZINGQ_CLI_DIFF_H
 #define ZINGQ_CLI_DIFF_H
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Prints lines that went with "-", that came with "+", that stayed with " ". ERR_MEMORY. */
+/* Prints removed lines with "-", added ones with "+", unchanged ones with " ". ERR_MEMORY. */
 int diff_print(FILE *out, bool colour, struct slice before, struct slice after);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * dlq.c - dead letters: list and groups, the family's rows.
+ * dlq.c - dead letters: list and groups; the family's rows.
  */
 #include "cli/dlq.h"
 
@@ -55,7 +55,7 @@ static void add_dead(const struct cli *cli, struct table *table, const struct de
     buf_clear(&text);
 }
 
-/* The rows found; what has gone since is left out. */
+/* Prints the rows that were found, except those that are gone by now. */
 static int show_rows(struct cli *cli, const struct dead_newest *n, struct listing *listing) {
     int code = cli_begin(cli);
     for (size_t i = 0; i < n->count && code == 0 && listing->status == 0; i++) {
@@ -84,7 +84,7 @@ static int print_list(struct cli *cli, const struct dead_filter *filter, struct 
                          "--limit N shows more, `zingq dlq groups` groups them");
 }
 
-/* Prints what the filter of the command line lets through; `status` is of making the listing. */
+/* Prints what matches the filter of the command line; `status` is the result of listing_init. */
 static int print_filtered(struct cli *cli, int status, struct listing *listing,
                           int (*print)(struct cli *cli, const struct dead_filter *filter,
                                        struct listing *listing)) {

@@ -1,5 +1,5 @@
 /*
- * dlq.h - the commands about dead letters that stand in files of their own.
+ * dlq.h - the dead-letter commands that have files of their own.
  */
 #ifndef ZINGQ_CLI_DLQ_H
 #define ZINGQ_CLI_DLQ_H
@@ -15,12 +15,15 @@ struct dlq_answer {
     json_t *body; /* owned by the caller; NULL = none */
 };
 
-/* POSTs /api/dlq/<id>/<verb>; service may be NULL. 0 when there is an answer, or an exit status
- * after telling why there is none. */
+/* POSTs /api/dlq/<id>/<verb>; `service` may be NULL. 0 when the host answered, else an exit status
+ * after printing why it did not. */
 int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const char *verb,
             struct slice body, struct dlq_answer *answer);
 
-/* The family's commands that stand in files of their own. */
+/* Prints the notes of an answer, each on a line of its own, if there are any. */
+void dlq_print_notes(const json_t *answer);
+
+/* The dead-letter commands that have files of their own. */
 int dlq_show(struct cli *cli);
 int dlq_export(struct cli *cli);
 int dlq_replay(struct cli *cli);

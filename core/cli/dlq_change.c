@@ -1,7 +1,7 @@
 /*
- * dlq_change.c - replay, discard: letters that are named one by one, those of a service as a job of
- * the running host, which keeps the order within each key whatever the pace. An interrupted replay
- * has replayed what it says, and can be given again.
+ * dlq_change.c - replay, discard. Letters that are named are handled one by one; those of a service
+ * are handled by a job of the running host, which keeps the order within each key at any pace. An
+ * interrupted replay has replayed as many as it says, and can be repeated.
  */
 #include "cli/dlq.h"
 
@@ -20,15 +20,15 @@
 
 enum { REFUSALS_TOLD = 20, PATH_BYTES_MAX = 16384 };
 
-/* What became of the letters. */
+/* The results for all letters. */
 struct outcome {
     const char *verb, *past; /* "replay", "replayed" */
     uint64_t good;           /* carried out */
-    uint64_t gone;           /* no longer dead when their turn came */
-    uint64_t refused;        /* the host would not, and said why */
-    uint64_t old;            /* left out: past idempotency_window */
-    bool cut;                /* there are more */
-    char why[256];           /* of the last refusal of a job */
+    uint64_t gone;           /* no longer dead when it was their turn */
+    uint64_t refused;        /* refused by the host, with a reason */
+    uint64_t old;            /* left out: beyond idempotency_window */
+    bool cut;                /* there are more letters */
+    char why[256];           /* reason of a job's last refusal */
 };
 
 /* ---- one letter ---- */
@@ -60,8 +60,21 @@ int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const c
     return code == 0 ? 0 : cli_not_asked(cli, code, &r);
 }
 
+void dlq_print_notes(const json_t *answer) {
+    size_t i;
+    const json_t *note;
+    json_array_foreach(json_object_get(answer, "notes"), i, note) {
+        struct buf line;
+        buf_init(&line, NOTES_BYTES_MAX * 8);
+        text_add_safe(&line, slice_of(json_string_value(note)));
+        (void)printf("%s\n", buf_str(&line));
+        buf_clear(&line);
+    }
+}
+
 /* Counts one answer, reports a refusal. EXIT_CANNOT_RUN: stop. */
-static int note_answer(struct outcome *outcome, const struct uuid *id, struct dlq_answer *answer) {
+static int note_answer(const struct cli *cli, struct outcome *outcome, const struct uuid *id,
+                       struct dlq_answer *answer) {
     char text[UUID_TEXT_BYTES + 1];
     bool good = answer->status >= 200 && answer->status < 300;
     bool gone = answer->status == 404;
@@ -75,6 +88,9 @@ static int note_answer(struct outcome *outcome, const struct uuid *id, struct dl
                        : why == NULL ? "refused"
                                      : why);
     }
+    if (good && !cli->json) {
+        dlq_print_notes(answer->body);
+    }
     json_decref(answer->body);
     return answer->status >= 500 ? EXIT_CANNOT_RUN : 0;
 }
@@ -83,7 +99,7 @@ static int ask_one(struct cli *cli, struct outcome *outcome, const struct uuid *
                    const char *service) {
     struct dlq_answer answer;
     int status = dlq_ask(cli, id, service, outcome->verb, (struct slice){"", 0}, &answer);
-    return status != 0 ? status : note_answer(outcome, id, &answer);
+    return status != 0 ? status : note_answer(cli, outcome, id, &answer);
 }
 
 static int ask_named(struct cli *cli, struct outcome *outcome) {
@@ -102,7 +118,7 @@ static int ask_named(struct cli *cli, struct outcome *outcome) {
 
 /* ---- many ---- */
 
-/* The host's job for the letters of a service, or of one group of it. */
+/* Starts the host's job for the letters of a service, or of one of its groups. */
 static int ask_job(struct cli *cli, struct outcome *outcome) {
     struct buf path;
     struct report r = {""};
@@ -186,7 +202,7 @@ static int change(struct cli *cli, const char *verb, const char *past) {
     } else {
         tell_result(&outcome);
     }
-    /* A dead letter that somebody else handled first is not a failure of a bulk replay. */
+    /* If somebody else handled a dead letter first, a bulk replay has not failed. */
     bool failed = outcome.refused + outcome.old > 0 || (cli->word_count > 0 && outcome.gone > 0);
     return status != 0 ? status : failed ? EXIT_NO : EXIT_GOOD;
 }

@@ -1,8 +1,8 @@
 /*
- * dlq_edit.c - a dead letter's payload, changed by a person.
+ * dlq_edit.c - edit: changing the payload of a dead letter.
  *
- * In the editor JSON stands on many lines; if it came on one, it goes back on one. Only white space
- * is touched, so that a number keeps the digits it had.
+ * The editor gets JSON on several lines; if it was on one line, it is put back on one. Only white
+ * space changes, so that numbers keep their digits.
  */
 #include "cli/dlq.h"
 
@@ -37,7 +37,7 @@ static const char *editor(void) {
                                                : "vi";
 }
 
-/* $EDITOR may carry options, so a shell takes it apart; the path is an argument of its own. */
+/* $EDITOR may contain options, so a shell parses it; the path is a separate argument. */
 static int run_editor(const char *path) {
     char script[4096];
     int len = snprintf(script, sizeof script, "%s \"$1\"", editor());
@@ -78,7 +78,7 @@ static int write_all(int fd, struct slice text) {
     return 0;
 }
 
-/* Lets a person change the text; `after` is made here. */
+/* Lets a person edit the text; initializes `after`. */
 static int edit_text(struct slice before, struct buf *after) {
     const char *folder = getenv("TMPDIR");
     char path[4096];
@@ -99,7 +99,7 @@ static int edit_text(struct slice before, struct buf *after) {
     return status;
 }
 
-/* Editors end the last line; the payload may not have had an end there. */
+/* Editors add a newline at the end; the payload may not have had one. */
 static void trim_end(struct buf *text, bool had_end) {
     if (!had_end && text->len > 0 && text->data[text->len - 1] == '\n') {
         text->len--;
@@ -131,7 +131,7 @@ static int edit_payload(struct slice payload, struct buf *after) {
 
 /* ---- the command ---- */
 
-/* The new payload, from wherever it comes; `after` is made here. */
+/* The new payload, from wherever it comes; initializes `after`. */
 static int new_payload(const struct cli *cli, struct slice before, struct buf *after) {
     const char *text = cli_option(cli, "payload");
     const char *path = cli_option(cli, "file");
@@ -152,15 +152,19 @@ static int new_payload(const struct cli *cli, struct slice before, struct buf *a
     return edit_payload(before, after);
 }
 
-/* The edit is on disk: shows it. */
-static int tell_edit(const struct cli *cli, const struct event *event, struct slice after) {
+/* The edit is on disk: prints it. */
+static int tell_edit(const struct cli *cli, const struct event *event, struct slice after,
+                     const json_t *answer) {
     char id[UUID_TEXT_BYTES + 1];
     (void)uuid_text(&event->id, id);
     if (cli->json) {
-        return cli_print_json(json_pack("{s:s, s:b}", "id", id, "edited", 1));
+        return cli_print_json(json_pack("{s:s, s:b, s:O*}", "id", id, "edited", 1, "notes",
+                                        json_object_get(answer, "notes")));
     }
     int code = diff_print(stdout, cli->colour, event->payload, after);
-    (void)printf("\nedited; the event stays dead until you run: zingq dlq replay %s\n", id);
+    (void)printf("\n");
+    dlq_print_notes(answer);
+    (void)printf("edited; the event stays dead until you run: zingq dlq replay %s\n", id);
     return code == 0 ? EXIT_GOOD : cli_fail(code, "cannot show the difference: out of memory");
 }
 
@@ -169,8 +173,9 @@ static int send_edit(struct cli *cli, const struct event *event, struct slice af
     int status =
         dlq_ask(cli, &event->id, cli_service_name(cli, event->service), "edit", after, &answer);
     status = status != 0 ? status : cli_judge(answer.status, answer.body);
+    status = status != 0 ? status : tell_edit(cli, event, after, answer.body);
     json_decref(answer.body);
-    return status != 0 ? status : tell_edit(cli, event, after);
+    return status;
 }
 
 int dlq_edit(struct cli *cli) {

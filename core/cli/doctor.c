@@ -1,5 +1,5 @@
 /*
- * doctor.c - doctor: what the broker and the disk really do, and what could be lost.
+ * doctor.c - doctor: how the broker and the disk really behave, and what could be lost.
  */
 #include "cli/impl.h"
 
@@ -53,7 +53,7 @@ static json_t *row_json(const struct doctor_row *row) {
     return object;
 }
 
-/* `rules`: of the broker, "" = not asked for. */
+/* `rules`: access rules for the broker; "" = not requested. */
 static int print_json(const struct doctor *d, const char *rules) {
     json_t *rows = json_array();
     for (size_t i = 0; i < d->count; i++) {
@@ -97,7 +97,7 @@ static int show_security(struct cli *cli) {
     return status != 0 ? status : doctor_worst(&d) == DOCTOR_BAD ? EXIT_NO : EXIT_GOOD;
 }
 
-/* Each of broker.url: the host may come to work with any of them. */
+/* Examines each broker of broker.url, because the host may use any of them. */
 static int examine_brokers(const struct cli *cli, struct doctor *d, struct report *r) {
     struct broker_conf broker = cli->conf->broker;
     int code = 0;

@@ -1,5 +1,5 @@
 /*
- * doctor_store.c - doctor --store: the whole store read, and what is wrong with it.
+ * doctor_store.c - doctor --store: reads the whole store, and prints what is wrong with it.
  */
 #include "cli/impl.h"
 
@@ -32,7 +32,7 @@ static void print_findings(const struct cli *cli, const struct store_exam *exam)
         (void)printf("\n");
         const json_t *mend = json_object_get(one, "mend");
         const json_t *next = json_object_get(json_array_get(exam->findings, i + 1), "mend");
-        if (!json_equal(mend, next)) { /* once for all that it mends */
+        if (!json_equal(mend, next)) { /* once for all findings with this remedy */
             print_safe("      fix: ", mend);
             (void)printf("\n");
         }

@@ -1,10 +1,10 @@
 /*
- * export.c - export: all that the store holds, as lines of JSON; --salvage: what a damaged one
- * still holds.
+ * export.c - export: everything in the store, as lines of JSON; --salvage: everything that is still
+ * readable in a damaged store.
  *
- * A line has a "kind": event (as `dlq export` prints a dead letter), state, lock, publish (one that
- * waits for the broker, or for its time), append (a line for a file). A damaged store is first
- * written anew, without what cannot be read, and that is exported.
+ * Each line has a "kind": event (like a dead letter in `dlq export`), state, lock, publish (one
+ * that waits for the broker, or for its time), append (a line for a file). A damaged store is first
+ * copied without the unreadable parts, and the copy is exported.
  */
 #include "cli/impl.h"
 
@@ -67,7 +67,7 @@ static int export_events(struct cli *cli) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* A cell copied out of the store, whose transaction ends between two lines. */
+/* Copies a cell out of the store, whose transaction ends between two lines. */
 static void keep_place(struct cell *cell, char room[PLACE_BYTES]) {
     memcpy(room, cell->key.data, cell->key.len);
     memcpy(room + cell->key.len, cell->name.data, cell->name.len);
@@ -83,7 +83,7 @@ static int export_cell(struct cli *cli, const struct cell *cell, bool lock) {
     json_t *line = code == 0 ? state_item_json(&item) : NULL;
     buf_clear(&text);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? 0 : code; /* its time has run out */
+        return code == ERR_NOTFOUND ? 0 : code; /* expired in the meantime */
     }
     if (line != NULL && !look_json_text(line, "service", cli_service_name(cli, cell->service))) {
         json_decref(line);
@@ -246,7 +246,7 @@ static int salvage(struct cli *cli) {
     status = make_folder(folder);
     if (status == 0) {
         status = salvage_into(cli, folder);
-        store_folder_remove(folder); /* the newly written store */
+        store_folder_remove(folder); /* the copied store */
     }
     return status;
 }

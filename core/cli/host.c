@@ -1,5 +1,5 @@
 /*
- * host.c - run, dev, leave: the host itself.
+ * host.c - run, dev, leave: running the host itself.
  */
 #include "cli/impl.h"
 
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What --hosts says; 1 = one host, this process. */
+/* The value of --hosts; 1 = a single host, this process. */
 static int hosts_wanted(const struct cli *cli, uint64_t *count) {
     int status = cli_option_count(cli, "hosts", 1, count);
     if (status == 0 && *count > PARTITIONS) {
@@ -61,7 +61,7 @@ static int dev(struct cli *cli) {
     return run_host(cli, true);
 }
 
-/* Asks on a terminal; elsewhere --yes must have been given. */
+/* Asks for confirmation on a terminal; elsewhere --yes is required. */
 static int confirm(const struct cli *cli) {
     char answer[16];
     if (cli_flag(cli, "yes")) {

@@ -1,12 +1,12 @@
 /*
- * impl.h - a command: what it is called and takes, and what it works on; only core/cli includes it.
+ * impl.h - a command: its name, its options and what it works on; only core/cli includes it.
  *
  * Each family of commands is one file, <family>.c, that offers rows of `struct cli_command`;
- * cli/cli.c finds the row, reads the options it lists, and runs it. Commands return the program's exit
- * status (base/error.h) and have then told the user all there is to tell.
+ * cli/cli.c finds the row, reads the options it lists, and runs it. Commands return the program's
+ * exit status (base/error.h) after they have printed everything the user needs to know.
  *
- * Reading commands look at the last commit in the store, beside a running host or without one.
- * Changing commands ask the running host over DATA/zingq.sock.
+ * Commands that read use the last commit in the store, whether a host runs or not. Commands that
+ * change something send a request to the running host over DATA/zingq.sock.
  */
 #ifndef ZINGQ_CLI_IMPL_H
 #define ZINGQ_CLI_IMPL_H
@@ -22,7 +22,7 @@ enum { CLI_OPTIONS_MAX = 128 /* options on one command line */ };
 /* One option of a command. A list of them ends with a row whose name is NULL. */
 struct cli_option {
     const char *name;  /* without the dashes */
-    const char *value; /* what stands for its value in the help; NULL = a flag */
+    const char *value; /* name of its value in the help; NULL = a flag */
     const char *help;
 };
 
@@ -33,9 +33,9 @@ struct cli_command {
     const char *name;      /* "status", "dlq list" */
     const char *arguments; /* "SERVICE KEY", for the help */
     const char *help;      /* one line for the list of commands */
-    const char *more;      /* further lines for its own help, or NULL */
+    const char *more;      /* further lines for the command's own help, or NULL */
     int words_min, words_max;
-    const struct cli_option *options; /* beyond those every command has; or NULL */
+    const struct cli_option *options; /* in addition to the common ones; or NULL */
     int (*run)(struct cli *cli);
 };
 
@@ -44,25 +44,25 @@ struct cli_given {
     const char *value;
 };
 
-/* One command under way. */
+/* The command that runs. */
 struct cli {
     const struct cli_command *command;
-    char **words; /* the arguments that are no options */
+    char **words; /* the arguments that are not options */
     int word_count;
     struct cli_given given[CLI_OPTIONS_MAX];
     size_t given_count;
     bool json;               /* --json */
-    bool colour;             /* standard output is a terminal that may be coloured */
+    bool colour;             /* standard output is a terminal and colour is allowed */
     int64_t now_ms;          /* wall clock; engine time after cli_open_store */
     struct conf *conf;       /* from cli_load_conf; may be NULL after cli_open_store */
     char *data;              /* the data folder, from cli_find_data or cli_find_hosts; owned */
     struct store *store;     /* from cli_open_store */
     struct journal *journal; /* the same */
-    unsigned rows;           /* read since the transaction began */
-    struct buf page;         /* what a transaction has found and cli_end prints */
+    unsigned rows;           /* rows read since the transaction began */
+    struct buf page;         /* output collected during a transaction; cli_end prints it */
 };
 
-/* Families: the rows of a file. */
+/* Families: the rows of one file each. */
 extern const struct cli_command cli_host_commands[];
 extern const struct cli_command cli_check_commands[];
 extern const struct cli_command cli_look_commands[];
@@ -73,7 +73,7 @@ extern const struct cli_command cli_state_commands[];
 extern const struct cli_command cli_file_commands[];
 extern const struct cli_command cli_change_commands[];
 
-/* Commands in files of their own. */
+/* Commands that have files of their own. */
 int cli_status(struct cli *cli);
 int cli_top(struct cli *cli);
 int cli_trace(struct cli *cli);

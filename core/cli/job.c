@@ -37,7 +37,7 @@ static bool is_under_way(const json_t *job) {
            strcmp(job_text(job, "state"), "working") == 0;
 }
 
-/* *job is replaced by what it is now. */
+/* Replaces *job by its current report. */
 static int look(struct cli *cli, bool stop, json_t **job) {
     char path[64];
     json_t *now = NULL;
@@ -62,7 +62,7 @@ static void tell_progress(const struct cli *cli, const char *past, const json_t 
                   is_under_way(job) ? "" : "\n");
 }
 
-/* Waits for the end of the job; Ctrl-C ends it. */
+/* Waits until the job ends; Ctrl-C stops it. */
 static int wait_for_end(struct cli *cli, const char *past, json_t **job) {
     sigset_t interrupt;
     int status = 0;

@@ -1,5 +1,5 @@
 /*
- * job.h - a job of the running host, such as the replay of many events: begun, waited for, told.
+ * job.h - jobs of the running host, such as replaying many events: starting one and following it.
  */
 #ifndef ZINGQ_CLI_JOB_H
 #define ZINGQ_CLI_JOB_H
@@ -8,17 +8,17 @@
 
 #include <jansson.h>
 
-/* Begins the job that POST `path` asks for and waits for its end; Ctrl-C stops it. On a terminal
- * the progress is one line on standard error, "replayed 3 of 7", where `past` is "replayed": the
- * field with the count, too. 0, or an exit status after telling why: then *job is what the host
- * said last, or NULL. The caller's. */
+/* Starts a job with POST `path` and waits until it ends; Ctrl-C stops it. On a terminal, one line
+ * on standard error shows the progress, "replayed 3 of 7": `past` is "replayed", which is also the
+ * name of the field that counts. 0, or an exit status after printing why. In both cases *job is the
+ * last report of the host, or NULL; the caller owns it. */
 int job_run(struct cli *cli, const char *path, const char *past, json_t **job);
-/* Of what a job tells: a count, 0 when there is none; a text, "" when there is none. */
+/* A field of a job's report: a number, 0 if missing; a text, "" if missing. */
 json_int_t job_count(const json_t *job, const char *name);
 const char *job_text(const json_t *job, const char *name);
-/* EXIT_GOOD when the job did what it was to do; else an exit status after telling what ended it. */
+/* EXIT_GOOD when the job completed; else an exit status after printing why it did not. */
 int job_judge(const json_t *job);
-/* Appends `name`=`value`&, encoded; nothing when the value is NULL. */
+/* Appends `name`=`value`&, percent-encoded; nothing when the value is NULL. */
 void job_add_query(struct buf *out, const char *name, const char *value);
 
 #endif

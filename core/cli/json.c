@@ -10,7 +10,7 @@
 
 /* ---- printing ---- */
 
-/* On a terminal whatever is not ASCII is escaped: a control character may hide in it. */
+/* On a terminal, everything that is not ASCII is escaped: it may contain control characters. */
 static size_t print_flags(void) {
     return JSON_ENCODE_ANY | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0);
 }

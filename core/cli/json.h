@@ -8,13 +8,13 @@
 
 #include <jansson.h>
 
-/* Prints a JSON document with a newline and takes it over; NULL counts as out of memory. */
+/* Prints a JSON document and a newline, and takes the reference; NULL means out of memory. */
 int cli_print_json(json_t *document);
-/* A list as JSON, an element at a time: "[" element, element "]". *count begins at 0. Within a
- * transaction: elements wait in cli->page until it ends. */
+/* Prints a JSON list one element at a time: "[" element, element "]". *count starts at 0. Call
+ * within a transaction: elements are collected in cli->page until it ends. */
 int cli_print_json_item(struct cli *cli, json_t *item, uint64_t *count);
 void cli_print_json_end(uint64_t count);
-/* The same for one line of JSON. */
+/* The same for one document per line. */
 int cli_print_json_line(struct cli *cli, json_t *document);
 
 #endif

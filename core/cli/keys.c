@@ -1,7 +1,7 @@
 /*
- * keys.c - keys that wait or are parked: what for, and how much stands behind them.
+ * keys.c - keys that wait or are parked: what for, and how many events are behind them.
  *
- * `keys list` shows what stands still, not what moves.
+ * `keys list` shows keys that are waiting, not those that are running.
  */
 #include "cli/impl.h"
 
@@ -25,7 +25,7 @@ enum { KEYS_SHOWN = 100, EVENTS_SHOWN = 50, CELL_BYTES_MAX = 1 << 20 };
 
 /* ---- what a key waits for ---- */
 
-/* Within a transaction: a wait says what for. */
+/* Within a transaction: what the head waits for. */
 static void add_sleep(const struct cli *cli, struct buf *out, const struct event *e,
                       const char *id) {
     struct steps steps;
@@ -107,7 +107,8 @@ static int list_lane(struct cli *cli, struct listing *listing, const struct held
     return 0;
 }
 
-/* Each lane once, with its head and the count of the rest; of one service or (-1) of all. */
+/* Visits each lane once, with its head and the number of other events; for one service or (-1)
+ * all. */
 static int each_lane(struct cli *cli, int service, struct listing *listing) {
     struct held_walk walk = {.by_service = service >= 0, .service = (uint16_t)service};
     struct held held;
@@ -146,7 +147,7 @@ static const struct table_column show_columns[] = {{"", true},       {"EVENT", f
                                                    {"STATE", false}, {"ACCEPTED", false},
                                                    {"TRIES", true},  {"TOPIC", false}};
 
-/* One key being shown. */
+/* The key being shown. */
 struct queue {
     struct key_queue key;
     uint64_t limit;
@@ -202,7 +203,7 @@ static int read_queue(struct cli *cli, struct queue *q) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* The sentence about the head, into the page: within the transaction. */
+/* Adds the sentence about the head to the page; within the transaction. */
 static int add_head(struct cli *cli, struct queue *q) {
     struct event *event = NULL;
     struct buf text;

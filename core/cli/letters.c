@@ -1,5 +1,5 @@
 /*
- * letters.c - dead letters of the store: those that --service, --group or an id ask for.
+ * letters.c - dead letters in the store, selected by --service, --group or an id.
  */
 #include "cli/letters.h"
 

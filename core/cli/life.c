@@ -1,8 +1,8 @@
 /*
  * life.c - see cli/life.h.
  *
- * The history keeps what did not end well and what a person did; the attempt that succeeded, or
- * is under way, is told by the event itself.
+ * The history contains attempts that did not end well, and what people did; the event itself has
+ * the attempt that succeeded or is running.
  */
 #include "cli/life.h"
 
@@ -44,7 +44,7 @@ void life_print_title(const struct cli *cli, const struct life *life, const char
     buf_clear(&text);
 }
 
-/* The time, and how long after the event was accepted. */
+/* Prints the time, and how long after acceptance it was. */
 static void print_moment(const struct event *e, const char *indent, int64_t ms) {
     struct buf text;
     char since[32];
@@ -122,7 +122,7 @@ static void print_attempt(const struct cli *cli, const struct event *e, const st
     buf_clear(&text);
 }
 
-/* Whether the last attempt ended for the reason that the event is dead for. */
+/* True if the last attempt ended with the reason that the event is dead for. */
 static bool told_already(const struct life *life) {
     size_t last = life->count;
     while (last > 0 && by_hand(life->attempts[last - 1].end)) {
@@ -140,7 +140,7 @@ static void add_batch(struct buf *text, const struct event *e) {
     }
 }
 
-/* What the event itself says of its last attempt or its end. */
+/* Prints what the event itself says about its last attempt or its end. */
 static void print_end(const struct cli *cli, const struct life *life, const char *indent) {
     const struct event *e = life->event;
     struct buf text;

@@ -1,5 +1,5 @@
 /*
- * life.h - the life of one event: what it is, each attempt, its end; for people.
+ * life.h - the life of one event, for people: what it is, each attempt, its end.
  */
 #ifndef ZINGQ_CLI_LIFE_H
 #define ZINGQ_CLI_LIFE_H
@@ -7,12 +7,12 @@
 #include "cli/impl.h"
 #include "query/life.h"
 
-/* "dead, seats, key rock-1, topic booking/request": the line a life begins with. */
+/* The first line, "dead, seats, key rock-1, topic booking/request". */
 void life_print_title(const struct cli *cli, const struct life *life, const char *indent);
-/* Accepted, attempts, end: a line each, with the time passed; errors in full when `whole`. */
+/* One line each for accepted, attempts and end, with the time between; full errors when `whole`. */
 void life_print_course(const struct cli *cli, const struct life *life, const char *indent,
                        bool whole);
-/* Where it came from, its properties, its payload. */
+/* Its cause, its properties, its payload. */
 void life_print_content(const struct life *life, const char *indent);
 
 #endif

@@ -46,7 +46,7 @@ static void print_warnings(FILE *out, const json_t *host) {
     buf_clear(&line);
 }
 
-/* Connected is not all: what is missing stands in the warnings below. */
+/* "connected" may not be enough: the warnings below it name what is missing. */
 static const char *broker_word(const json_t *host) {
     const json_t *ready = json_object_get(host, "ready");
     if (!json_is_true(json_object_get(host, "connected"))) {
@@ -77,7 +77,7 @@ static void add_member(struct buf *out, const json_t *one, size_t at) {
     }
 }
 
-/* One that is alone and not divided says nothing of hosts. */
+/* A host without others and without a division prints nothing about hosts. */
 static void print_members(FILE *out, const json_t *status) {
     const json_t *hosts = json_object_get(status, "hosts");
     bool divided = figure(json_array_get(hosts, 0), "count") > 1;
@@ -150,7 +150,7 @@ void live_print_host(FILE *out, const json_t *status) {
 
 /* ---- its schedules ---- */
 
-/* "2026-01-02T03:04:05Z" of a time in JSON, which has milliseconds; "-" for null. */
+/* Adds "2026-01-02T03:04:05Z" for a time in JSON, which has milliseconds; "-" for null. */
 static void add_moment(struct buf *out, const json_t *schedule, const char *name) {
     const char *text = json_string_value(json_object_get(schedule, name));
     if (text == NULL) {
@@ -186,7 +186,7 @@ static const struct table_column columns[] = {
     {"P50", true},       {"P99", true},      {"DEAD", true},     {"", false},
 };
 
-/* Events done a second, over the last minute. */
+/* Events done per second, over the last minute. */
 static void add_rate(struct buf *out, json_int_t a_minute) {
     if (a_minute >= 600) {
         text_add_count(out, (uint64_t)a_minute / 60);

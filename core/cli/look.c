@@ -1,5 +1,5 @@
 /*
- * look.c - events: what the store holds, newest first, by service, key, state and topic.
+ * look.c - events: the events in the store, newest first, by service, key, state and topic.
  */
 #include "cli/impl.h"
 
@@ -12,7 +12,7 @@
 
 enum { EVENTS_SHOWN = 50, EXCERPT_BYTES = 120 };
 
-/* What --service, --key, --state and --topic ask for. */
+/* What --service, --key, --state and --topic select. */
 struct events_filter {
     const char *service_name;
     struct look_filter look;
@@ -31,7 +31,7 @@ static int parse_state(const char *text, struct look_filter *filter) {
     return cli_unknown("state", text, names, EVENT_STATE_COUNT);
 }
 
-/* What can be said without the store. */
+/* Checks what can be checked without the store. */
 static int parse_filter(const struct cli *cli, struct events_filter *filter) {
     struct report r = {""};
     const char *key = cli_option(cli, "key");
@@ -60,7 +60,7 @@ static const struct table_column columns[] = {
     {"TOPIC", false},    {"TRIES", true},    {"EVENT", false}, {"", false},
 };
 
-/* Why it is dead, when it is tried again, or else the beginning of its payload. */
+/* Why it is dead, when its next attempt is due, or otherwise the beginning of its payload. */
 static void add_remark(const struct cli *cli, struct buf *out, const struct event *event) {
     if (event_state_put_off(event->state) && event->due_ms != 0) {
         buf_add_str(out, "due ");
@@ -94,7 +94,7 @@ static void add_event(const struct cli *cli, struct table *table, const struct e
     buf_clear(&text);
 }
 
-/* The events that match, up to the limit; 0 or an error of the store. */
+/* Visits the events that match, up to the limit; 0 or an error of the store. */
 static int each_match(struct cli *cli, const struct events_filter *filter,
                       struct listing *listing) {
     struct look_walk walk;

@@ -1,6 +1,6 @@
 /*
- * outbox.c - the publishes the broker has not taken: what waits, what it refuses, and what a
- * person does about that.
+ * outbox.c - publishes that the broker has not accepted: those that wait, those that it refuses,
+ * and what a person can do about them.
  */
 #include "cli/impl.h"
 
@@ -21,7 +21,7 @@ enum { OUTBOX_SHOWN = 100, CELL_BYTES_MAX = 1 << 20, OWNERS_MAX = 256 };
 static const struct table_column columns[] = {
     {"REFUSED", false}, {"TOPIC", false}, {"ID", false}, {"FROM EVENT", false}, {"WHY", false}};
 
-/* The part of the outbox that has been read. */
+/* What has been read of the outbox. */
 struct view {
     struct listing listing;
     bool refused_only;
@@ -29,7 +29,7 @@ struct view {
     size_t owner_count;
 };
 
-/* Rows come in the order they were made: does a refused one of its key stand before it? */
+/* Rows come in order of creation: true if an earlier row of the same key was refused. */
 static bool is_held(struct view *view, const struct publication *p) {
     bool refused = p->refused_ms != 0;
     for (size_t i = 0; p->owner != 0 && i < view->owner_count; i++) {

@@ -1,8 +1,8 @@
 /*
- * remote.c - rows: a command, the request it is, and what of the answer goes into a table. What
- * has no table is printed as JSON.
+ * remote.c - rows: a command, its request, and the parts of the answer that go into a table. An
+ * answer without a table is printed as JSON.
  *
- * Times are shown as they come, in UTC: the other host's clock is not ours.
+ * Times are printed as received, in UTC: the other host's clock is not ours.
  */
 #include "cli/remote.h"
 
@@ -22,13 +22,13 @@ enum { FIELDS_MAX = 8, QUERY_MAX = 6, CELL_BYTES_MAX = 32 << 20, LIMIT_MAX = REA
 
 struct remote {
     const char *command;
-    const char *path;               /* followed by the first word, when it ends with a slash */
-    const char *second;             /* what the second word is called in the query, or NULL */
-    const char *options[QUERY_MAX]; /* of the command's that go into the query, by their names */
-    const char *list;    /* the member that is the list; "" = the answer is; NULL = none */
-    const char *nothing; /* printed for an empty list */
+    const char *path;               /* followed by the first word if it ends with a slash */
+    const char *second;             /* query parameter for the second word, or NULL */
+    const char *options[QUERY_MAX]; /* options of the command that go into the query */
+    const char *list;               /* member with the list; "" = the answer itself; NULL = none */
+    const char *nothing;            /* printed for an empty list */
     struct table_column columns[FIELDS_MAX];
-    const char *fields[FIELDS_MAX]; /* of an item, one a column */
+    const char *fields[FIELDS_MAX]; /* of an item, one per column */
 };
 
 static const struct remote remotes[] = {
@@ -129,7 +129,7 @@ static const struct remote remotes[] = {
      {"key", "name", "lock", "expires_at", "owner", "value"}},
 };
 
-/* Commands that ask the running host anyway: there --host is one more word of the request. */
+/* Commands that send a request to the running host anyway: --host is just passed along. */
 static const char *const asking[] = {
     "publish",      "cancel",         "signal",      "pause",       "resume",
     "replay",       "dlq replay",     "dlq discard", "keys resume", "keys skip",
@@ -153,7 +153,7 @@ static void add_query(struct buf *path, bool *first, const char *name, const cha
     *first = false;
 }
 
-/* The API gives no more than so many at once. */
+/* Adds a limit: the API returns no more than that at once. */
 static int add_limit(const struct cli *cli, struct buf *path, bool *first) {
     uint64_t limit = 0;
     char text[32];
@@ -164,12 +164,12 @@ static int add_limit(const struct cli *cli, struct buf *path, bool *first) {
     return status;
 }
 
-/* A trace of a key is asked for as a list of its events. */
+/* The trace of a key is requested as a list of its events. */
 static bool is_trace_of_key(const struct cli *cli, const struct remote *remote) {
     return strcmp(remote->command, "trace") == 0 && cli->word_count == 2;
 }
 
-/* Runs a handler there, and changes nothing: a POST for its own reasons. */
+/* A POST for technical reasons: it runs a handler there, and changes nothing. */
 static bool is_try(const struct remote *remote) {
     return strcmp(remote->command, "dlq try") == 0;
 }
@@ -255,7 +255,7 @@ static int print_status(const struct cli *cli, const json_t *answer) {
     return code == 0 ? 0 : cli_fail(code, "out of memory");
 }
 
-/* With a third word: of that name only. */
+/* With a third word, keeps only the entries of that name. */
 static void keep_named(const struct cli *cli, json_t *list) {
     for (size_t i = json_array_size(list); cli->word_count == 3 && i > 0; i--) {
         const json_t *item = json_array_get(list, i - 1);
@@ -274,20 +274,20 @@ static json_t *list_in(const struct remote *remote, json_t *answer) {
     return remote->list[0] == '\0' ? answer : json_object_get(answer, remote->list);
 }
 
-/* Nothing in the list, nor in what may stand beside it. */
+/* True if the list, and what may accompany it, is empty. */
 static bool is_empty(const struct remote *remote, json_t *answer) {
     const json_t *list = list_in(remote, answer);
     return list != NULL && json_array_size(list) == 0 &&
            json_array_size(json_object_get(answer, "signals")) == 0;
 }
 
-/* Takes the answer over. */
+/* Prints the answer and frees it. */
 static int print_answer(const struct cli *cli, const struct remote *remote, json_t *answer) {
     json_t *list = list_in(remote, answer);
     bool nothing = is_empty(remote, answer);
     bool only_others = !nothing && list != NULL && json_array_size(list) == 0;
     int status = 0;
-    if (is_trace_of_key(cli, remote)) { /* as this command prints it of the host beside it */
+    if (is_trace_of_key(cli, remote)) { /* printed as this command prints the local ones */
         answer = json_pack("{s:o}", "events", answer);
     }
     if (cli->json || only_others || (list == NULL && strcmp(remote->command, "status") != 0)) {

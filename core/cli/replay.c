@@ -1,9 +1,9 @@
 /*
- * replay.c - replay: events that are done run again, asked of the running host as a job.
+ * replay.c - replay: runs done events again, as a job of the running host.
  *
- * The world outside sees everything a second time, so it is shown first what would run and asked
- * whether that is meant; where nobody can answer, only --yes goes on. What was shown and what then
- * runs are the same events: those that had ended when they were counted.
+ * The outside world sees everything a second time, so this command first shows what would run and
+ * asks for confirmation; where nobody can answer, it requires --yes. Exactly the events that were
+ * shown are run: those that had ended when they were counted.
  */
 #include "cli/impl.h"
 
@@ -26,11 +26,11 @@ enum { PATH_BYTES_MAX = 16384 };
 
 struct replay {
     struct cli *cli;
-    struct buf filter; /* the query that says which events */
+    struct buf filter; /* the part of the query that selects the events */
     const char *id;    /* --id, or NULL */
 };
 
-/* ---- what is asked for ---- */
+/* ---- the request ---- */
 
 static int add_times(const struct cli *cli, struct buf *out) {
     static const struct {
@@ -110,14 +110,14 @@ static int parse(struct replay *replay) {
     return status;
 }
 
-/* ---- telling ---- */
+/* ---- output ---- */
 
 static void add_count(struct buf *out, json_int_t n, const char *one, const char *many) {
     text_add_count(out, (uint64_t)n);
     buf_printf(out, " %s", n == 1 ? one : many);
 }
 
-/* Those that are left out, and why; nothing when there are none. */
+/* Adds which events are left out, and why; nothing when there are none. */
 static void add_left_out(const json_t *job, struct buf *out) {
     static const struct {
         const char *name, *one, *many;
@@ -176,8 +176,8 @@ static void print_dry(const json_t *job) {
     buf_clear(&text);
 }
 
-/* A job that ended early left the rest as it was. An age means another time when it is said again.
- */
+/* A job that ended early left the other events as they were. A relative age means another time when
+ * the command is repeated. */
 static void tell_rest(const json_t *job) {
     json_int_t ms = job_count(job, "as_of_ms");
     const char *from = job_text(job, "from");
@@ -230,7 +230,7 @@ static int judge(const struct replay *replay, const json_t *job) {
 
 /* ---- the flow ---- */
 
-/* Runs the job with that consent to its end. */
+/* Runs the job with this consent, and waits for its end. */
 static int ask(struct replay *replay, const char *consent, json_t **job) {
     struct buf path;
     buf_init(&path, PATH_BYTES_MAX * 2);
@@ -243,7 +243,7 @@ static int ask(struct replay *replay, const char *consent, json_t **job) {
 static int run_job(struct replay *replay, const char *consent) {
     json_t *job = NULL;
     int status = ask(replay, consent, &job);
-    if (status != 0) { /* when the host went away, this is what it said last */
+    if (status != 0) { /* if the host went away, this is its last report */
         if (job != NULL) {
             tell_rest(job);
         }
@@ -269,7 +269,7 @@ static bool may_ask(const struct cli *cli) {
     return !cli->json && isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
 }
 
-/* Asks; then the events that were counted run. */
+/* Asks for confirmation, then runs the events that were counted. */
 static int ask_and_run(struct replay *replay, const json_t *dry) {
     char consent[128];
     char answer[16];
@@ -285,7 +285,7 @@ static int ask_and_run(struct replay *replay, const json_t *dry) {
     return run_job(replay, consent);
 }
 
-/* After the count: the question, or what must be said instead. Takes the job over. */
+/* After the count: asks for confirmation, or prints what prevents it. Takes the job over. */
 static int decide(struct replay *replay, json_t *dry) {
     const struct cli *cli = replay->cli;
     bool found = job_count(dry, "found") > 0;

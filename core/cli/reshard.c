@@ -1,8 +1,9 @@
 /*
- * reshard.c - the folders of stopped hosts divided anew: `zingq reshard`.
+ * reshard.c - reshard: redistributes the data folders of stopped hosts.
  *
- * One folder alone may be that of several hosts, DATA/1, DATA/2 and so on, as `zingq run --hosts` has
- * them; or that of a host alone which is to be divided: it becomes DATA/1 then, after the question.
+ * If one folder is given, it may be that of several hosts, DATA/1, DATA/2 and so on, as in `zingq
+ * run --hosts`. Or it may be that of a single host that is to be divided: then, after a
+ * confirmation, it becomes DATA/1.
  */
 #include "cli/impl.h"
 
@@ -26,16 +27,17 @@ struct work {
     char *names[PARTITIONS]; /* as they were given; owned, like the paths */
     char *paths[PARTITIONS];
     size_t path_count;
-    const char *only; /* the one folder that was given, or store.path; NULL = several were */
-    char *whole;  /* the folder that holds those of all hosts; NULL = they were given one by one */
-    bool adopted; /* the first of them is `whole` itself, and is to be moved */
+    const char *only; /* the only folder given, or store.path; NULL = several were given */
+    char
+        *whole; /* the folder that contains those of all hosts; NULL = they were given one by one */
+    bool adopted; /* the first of them is `whole` itself, and has to be moved */
     uint16_t count;
     struct reshard *reshard;
 };
 
-/* --- what was asked for --- */
+/* --- the arguments --- */
 
-/* A folder that is not there yet has no real path. */
+/* A folder that does not exist yet has no real path. */
 static char *absolute(const char *word) {
     char here[4096];
     struct buf path;
@@ -88,7 +90,7 @@ static void forget_paths(struct work *w) {
     w->path_count = 0;
 }
 
-/* The next folder; its number, 0 = none, is a folder in it. */
+/* Adds a folder; if `number` is not 0, the folder of that number in it. */
 static int add_path(struct work *w, const char *name, size_t number) {
     char inner[4096];
     int len = number == 0 ? snprintf(inner, sizeof inner, "%s", name)
@@ -104,7 +106,7 @@ static int add_path(struct work *w, const char *name, size_t number) {
                : cli_fail(ERR_MEMORY, "out of memory");
 }
 
-/* Folders 1 to `count` of the one that was given, from `first` on. */
+/* Adds folders `first` to `count` in the one that was given. */
 static int add_hosts(struct work *w, size_t first, size_t count) {
     int status = 0;
     for (size_t i = first; status == 0 && i <= count; i++) {
@@ -139,7 +141,7 @@ static struct reshard_options options_of(const struct work *w) {
     return options;
 }
 
-/* --- telling --- */
+/* --- output --- */
 
 static void add_place(struct buf *out, uint16_t place, uint16_t count, const char *none) {
     if (place == 0) {
@@ -175,8 +177,8 @@ static int print_folders(const struct work *w) {
     return code == 0 ? 0 : cli_fail(code, "out of memory");
 }
 
-/* A host that is to be none any more should have left the broker, which goes on dealing it messages
- * otherwise, and keeps them for nobody. Whether all of them have. */
+/* A host that is to disappear should have left the broker; otherwise the broker still assigns
+ * messages to its session, where nobody takes them. True if all of them have left. */
 static bool have_left(const struct work *w) {
     bool left = true;
     for (size_t i = w->count; i < reshard_folders(w->reshard); i++) {
@@ -193,7 +195,7 @@ static bool have_left(const struct work *w) {
     return left;
 }
 
-/* Rows that nobody but their folder's host, or a person, can do anything about. */
+/* Prints which rows only the host of their folder, or a person, can handle. */
 static void tell_left(const struct work *w) {
     for (size_t i = 0; i < reshard_folders(w->reshard); i++) {
         struct reshard_view v;
@@ -214,7 +216,7 @@ static void tell_left(const struct work *w) {
     }
 }
 
-/* Who has a message that every host gets is decided when it comes. */
+/* Which host takes a message that every host receives is decided when it arrives. */
 static void warn_of_window(const struct work *w) {
     if (w->cli->conf->broker.alone) {
         cli_warn(
@@ -259,7 +261,7 @@ static void tell_plan(const struct work *w) {
     buf_clear(&line);
 }
 
-/* The settings for the new count. */
+/* Prints the settings for the new number of hosts. */
 static void tell_settings(const struct work *w) {
     const struct conf *conf = w->cli->conf;
     unsigned count = w->count;
@@ -285,9 +287,9 @@ static void tell_done(const struct work *w) {
     }
 }
 
-/* --- which folders --- */
+/* --- selecting the folders --- */
 
-/* Whether the one folder given is that of several hosts, or is to be. */
+/* Finds out whether the only folder given is that of several hosts, or is to become one. */
 static int look_at_whole(struct work *w, unsigned *hosts, bool *alone) {
     struct report r = {""};
     char *path = absolute(w->only);
@@ -298,7 +300,7 @@ static int look_at_whole(struct work *w, unsigned *hosts, bool *alone) {
     *hosts = store_folder_hosts(path);
     *alone = store_data_file(path, file, NULL) == 0 && access(file, F_OK) == 0;
     if (!*alone && *hosts > 0 && !cli_flag(w->cli, "dry-run")) {
-        int code = reshard_adopt(path, &r); /* if that was begun */
+        int code = reshard_adopt(path, &r); /* completes it if it was begun */
         if (code != 0) {
             free(path);
             return tell_failure(code, &r);
@@ -311,7 +313,7 @@ static int look_at_whole(struct work *w, unsigned *hosts, bool *alone) {
     return 0;
 }
 
-/* The folders to settle: every one that may exist. */
+/* Adds the folders to settle: every one that may exist. */
 static int name_all(struct work *w) {
     unsigned hosts = 0;
     bool alone = false;
@@ -323,7 +325,7 @@ static int name_all(struct work *w) {
     return add_hosts(w, 1, hosts);
 }
 
-/* After that: those that the hosts have now, and those to be made. */
+/* Then adds the folders that hosts use now, and those to be created. */
 static int name_hosts(struct work *w) {
     struct report r = {""};
     uint16_t hosts = 1;
@@ -340,7 +342,7 @@ static int name_hosts(struct work *w) {
     return status == 0 ? add_hosts(w, w->adopted ? 2 : 1, count) : status;
 }
 
-/* The host's folder moves to where that of the first host is; then all is looked at again. */
+/* Moves the folder of the single host to where the first host's belongs; then looks again. */
 static int move_first(struct work *w) {
     struct report r = {""};
     if (!w->adopted) {
@@ -363,7 +365,7 @@ static int move_first(struct work *w) {
     return status;
 }
 
-/* `zingq run --hosts` takes every numbered folder with a store for a host's. */
+/* `zingq run --hosts` would take any numbered folder with a store for a host's. */
 static void put_away(const struct work *w, size_t i) {
     char other[STORE_PATH_BYTES];
     int len = snprintf(other, sizeof other, "%s.emptied", w->paths[i]);
@@ -376,7 +378,7 @@ static void put_away(const struct work *w, size_t i) {
     }
 }
 
-/* The folders behind those of the hosts; not `all`: as far as nothing is left in them. */
+/* Puts away the folders beyond those of the hosts; unless `all`, only those that are empty. */
 static void put_away_emptied(const struct work *w, bool all) {
     for (size_t i = w->count; w->whole != NULL && i < w->path_count; i++) {
         uint16_t hosts = 0;
@@ -386,13 +388,13 @@ static void put_away_emptied(const struct work *w, bool all) {
     }
 }
 
-/* --- doing it --- */
+/* --- resharding --- */
 
 static bool may_ask(const struct cli *cli) {
     return !cli->json && isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
 }
 
-/* 0, or the exit status: nobody said yes. */
+/* 0, or the exit status if it was not confirmed. */
 static int confirm(const struct cli *cli) {
     char answer[16];
     if (cli_flag(cli, "yes")) {
@@ -456,8 +458,8 @@ static int show_and_divide(struct work *w) {
     return divide(w);
 }
 
-/* What was stopped before, unless nothing is to be changed. 0, or the exit status; *over: that was
- * all there was to do. */
+/* Completes an earlier reshard that was interrupted, unless nothing may be changed. 0, or the exit
+ * status; *over: there was nothing else to do. */
 static int settle(struct work *w, bool *over) {
     struct report r = {""};
     enum reshard_left left = RESHARD_NOTHING_LEFT;

@@ -1,7 +1,7 @@
 /*
  * secrets.c - see cli/secrets.h.
  *
- * The text is searched, not parsed: a call in a comment is warned of as well.
+ * The text is searched, not parsed: a call in a comment also causes a warning.
  */
 #include "cli/secrets.h"
 
@@ -28,7 +28,7 @@ static bool is_given(const struct service_conf *service, struct slice name) {
     return false;
 }
 
-/* Behind zing.secret: the name in quotes, with or without parentheses; len 0 = none is written. */
+/* The quoted name after zing.secret, with or without parentheses; len 0 = not a literal name. */
 static struct slice written_name(const char *at) {
     at += strspn(at, " \t(");
     if (*at != '"' && *at != '\'') {
@@ -65,7 +65,7 @@ static void look_into(void *ctx, const char *file) {
     struct buf text;
     int len = snprintf(path, sizeof path, "%s/%s", s->conf->scripts_dir, file);
     if (len < 0 || (size_t)len >= sizeof path) {
-        return; /* it could not have been loaded */
+        return; /* it could not be loaded */
     }
     if (cli_read_file(path, SCRIPT_BYTES_MAX, &text) == 0) {
         look_for_calls(s, file, buf_str(&text));

@@ -1,5 +1,5 @@
 /*
- * secrets.h - which secrets the scripts ask for by name, and topics.conf does not give them.
+ * secrets.h - secrets that scripts use by name but topics.conf does not list.
  */
 #ifndef ZINGQ_CLI_SECRETS_H
 #define ZINGQ_CLI_SECRETS_H
@@ -7,8 +7,8 @@
 struct conf;
 struct script_host;
 
-/* A warning for each zing.secret("name") in the text of a service's scripts that its `secrets` does
- * not list, with the line to add. A name that is computed is not seen. */
+/* Warns of each zing.secret("name") in the text of a service's scripts that is missing from its
+ * `secrets`, and prints the line to add. Computed names are not found. */
 void cli_warn_of_secrets(const struct conf *conf, const struct script_host *scripts);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * state.c - keyed state and locks, as the last commit left them.
+ * state.c - keyed state and locks, as of the last commit.
  */
 #include "cli/impl.h"
 
@@ -58,7 +58,7 @@ static void show_item(struct cli *cli, struct view *view, const struct state_ite
 
 /* ---- reading ---- */
 
-/* The cells of the service, or of one key when `key` is given. */
+/* Reads the cells of the service, or of one key if `key` is given. */
 static int scan(struct cli *cli, struct view *view, const struct slice *key) {
     struct state_walk walk;
     struct state_item item;
@@ -79,7 +79,7 @@ static int scan(struct cli *cli, struct view *view, const struct slice *key) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* The state and the lock of that name. */
+/* Reads the state and the lock of that name. */
 static int read_named(struct cli *cli, struct view *view, struct slice key, const char *name) {
     uint8_t partition = journal_partition(journal_lane(slice_of(cli->words[0]), key));
     struct cell cell = {

@@ -1,10 +1,11 @@
 /*
- * status.c - one screen: the books of every service, and what the running host says of itself.
+ * status.c - one screen: the books of every service, and the report of the running host.
  *
- * The books are read from the store, so that they are true beside a running host and without one.
- * What waits is counted a second time, row by row, in the same transaction: that is the proof that
- * accepted = waiting + done + dead + discarded + duplicates. Past ROWS_COUNTED rows it is left out
- * unless --count asks for it, because so long a transaction costs the running host pages.
+ * The books are read from the store, so they are correct with and without a running host. Waiting
+ * events are counted a second time, row by row, in the same transaction, which proves that accepted
+ * = waiting + done + dead + discarded + expired + duplicates. With more than ROWS_COUNTED rows, this
+ * count is left out unless --count is given, because a long transaction costs the running host
+ * pages.
  */
 #include "cli/impl.h"
 
@@ -27,16 +28,16 @@
 
 enum { ROWS_COUNTED = 2000000 };
 
-/* One service as the store knows it. */
+/* One service according to the store. */
 struct service_line {
     const char *name;
     struct books books;
     bool paused;
-    bool configured;    /* in topics.conf, as far as there is one */
+    bool configured;    /* in topics.conf, or there is no topics.conf */
     uint64_t rows;      /* waiting events found in ready and lane rows */
     uint64_t parked;    /* lanes that wait for a person */
     uint64_t oldest_us; /* arrival of the oldest waiting event; 0 = none */
-    const json_t *live; /* what the host says of it; borrowed */
+    const json_t *live; /* the host's report about it; borrowed */
 };
 
 struct screen {
@@ -52,7 +53,7 @@ struct screen {
 
 static void note_row(struct screen *screen, const struct row *row, bool in_lane) {
     if (row->service >= screen->count) {
-        return; /* a service that began after the screen did */
+        return; /* a service that was added after the screen was begun */
     }
     struct service_line *line = &screen->lines[row->service];
     if (in_lane && row->flags == LANE_PARKED) {
@@ -122,7 +123,7 @@ static void find_live(struct screen *screen) {
     }
 }
 
-/* If the host does not answer, the store is shown nevertheless. */
+/* If the host does not answer, the store is still shown. */
 static void ask_host(struct cli *cli, struct screen *screen) {
     struct report r = {""};
     long status = 0;
@@ -162,7 +163,7 @@ static void print_store(const struct cli *cli, const struct screen *screen) {
         buf_add_str(&line, " of them freed but held by a reader");
     }
     print_safe_line(&line);
-    if (screen->set_aside > 0 && screen->status == NULL) { /* a running host says it itself */
+    if (screen->set_aside > 0 && screen->status == NULL) { /* a running host reports it itself */
         buf_printf(&line,
                    "        %llu records could not be read and were set aside: `zingq doctor "
                    "--store` lists them",
@@ -194,9 +195,10 @@ static void print_memory(const struct screen *screen) {
 }
 
 static const struct table_column columns[] = {
-    {"SERVICE", false}, {"ACCEPTED", true},  {"WAITING", true},    {"DONE", true},
-    {"DEAD", true},     {"DISCARDED", true}, {"DUPLICATES", true}, {"RETRIES", true},
-    {"TIMEOUTS", true}, {"CRASHES", true},   {"OLDEST", true},     {"", false},
+    {"SERVICE", false}, {"ACCEPTED", true},  {"WAITING", true}, {"DONE", true},
+    {"DEAD", true},     {"DISCARDED", true}, {"EXPIRED", true}, {"DUPLICATES", true},
+    {"RETRIES", true},  {"TIMEOUTS", true},  {"CRASHES", true}, {"OLDEST", true},
+    {"", false},
 };
 
 static void add_books_cells(struct table *table, const struct books *b) {
@@ -206,6 +208,7 @@ static void add_books_cells(struct table *table, const struct books *b) {
     table_add_count(table, STYLE_PLAIN, b->done);
     table_add_count(table, dead, b->dead);
     table_add_count(table, STYLE_PLAIN, b->discarded);
+    table_add_count(table, b->expired > 0 ? STYLE_WARN : STYLE_PLAIN, b->expired);
     table_add_count(table, STYLE_PLAIN, b->duplicates);
     table_add_count(table, STYLE_PLAIN, b->retries);
     table_add_count(table, STYLE_PLAIN, b->timeouts);
@@ -265,6 +268,7 @@ static struct books sum_of(const struct screen *screen) {
         sum.done += b->done;
         sum.dead += b->dead;
         sum.discarded += b->discarded;
+        sum.expired += b->expired;
         sum.duplicates += b->duplicates;
     }
     return sum;
@@ -286,9 +290,13 @@ static void print_balance(const struct cli *cli, const struct screen *screen) {
         const char *before;
         uint64_t n;
     } parts[] = {
-        {"\naccepted ", sum.accepted},    {" = waiting ", books_waiting(&sum)},
-        {" + done ", sum.done},           {" + dead ", sum.dead},
-        {" + discarded ", sum.discarded}, {" + duplicates ", sum.duplicates},
+        {"\naccepted ", sum.accepted},
+        {" = waiting ", books_waiting(&sum)},
+        {" + done ", sum.done},
+        {" + dead ", sum.dead},
+        {" + discarded ", sum.discarded},
+        {" + expired ", sum.expired},
+        {" + duplicates ", sum.duplicates},
     };
     struct buf text;
     buf_init(&text, 1024);
@@ -350,6 +358,7 @@ static bool set_books(json_t *object, const struct books *b) {
         {"dead", b->dead},
         {"needs_person", b->needs_person},
         {"discarded", b->discarded},
+        {"expired", b->expired},
         {"duplicates", b->duplicates},
         {"handed_over", b->handed_over},
         {"retries", b->retries},
@@ -442,7 +451,7 @@ static int show_host(struct cli *cli, json_t **out) {
     return holds ? EXIT_GOOD : EXIT_NO;
 }
 
-/* Turns to the folder of one of the hosts in `folder`. */
+/* Switches to the folder of one of the hosts in `folder`. */
 static bool turn_to(struct cli *cli, const char *folder, unsigned number) {
     struct buf path;
     buf_init(&path, 8192);
@@ -454,7 +463,7 @@ static bool turn_to(struct cli *cli, const char *folder, unsigned number) {
     return cli->data != NULL;
 }
 
-/* One below the other; with --json a list of their documents. */
+/* One host below the other; with --json, a list of their documents. */
 static int show_hosts(struct cli *cli, const char *folder, unsigned count) {
     json_t *list = json_array();
     int worst = EXIT_GOOD;

@@ -22,7 +22,7 @@ static void add_result(struct buf *out, const struct step *step) {
         text = buf_slice(&json);
     }
     if (step->kind == STEP_WAIT && step->state == STEP_WAITING) {
-        text.len = 0; /* the signal's name: the step has it already */
+        text.len = 0; /* the signal's name, which the step has already */
     }
     bool long_one = text.len > RESULT_SHOWN;
     text.len = long_one ? RESULT_SHOWN : text.len;
@@ -44,7 +44,7 @@ static void add_step(const struct cli *cli, struct buf *out, const struct step *
         buf_add_str(out, ", ends ");
         text_add_ago(out, cli->now_ms, step->due_ms);
     } else if (step->state != STEP_WAITING) {
-        bool slept = step->kind == STEP_SLEEP; /* its record is of the moment it began */
+        bool slept = step->kind == STEP_SLEEP; /* the record has the time when it began */
         buf_add_str(out, " ");
         text_add_ago(out, cli->now_ms, slept ? step->due_ms : step->at_ms);
     }

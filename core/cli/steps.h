@@ -7,7 +7,7 @@
 #include "cli/impl.h"
 #include "query/life.h"
 
-/* A line each, in the order in which they began; nothing when there are none. */
+/* One line each, in the order in which they began; nothing when there are none. */
 void life_print_steps(const struct cli *cli, const struct life *life, const char *indent);
 void life_print_calls(const struct cli *cli, const struct life *life, const char *indent);
 

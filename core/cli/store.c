@@ -1,9 +1,9 @@
 /*
- * store.c - what the reading commands share: the data folder, the store, names.
+ * store.c - what reading commands share: the data folder, the store, names.
  *
- * A read keeps its transactions short and never prints within one: every page that the running host
- * frees meanwhile stays pinned until the reader lets go, and the store grows by it. What is found
- * goes to a page in memory, which is printed between two transactions.
+ * Reading uses short transactions and never prints within one: until the reader ends, no page that
+ * the running host frees can be reused, and the store grows. Output is collected in memory, and
+ * printed between two transactions.
  */
 #include "cli/store.h"
 
@@ -21,17 +21,18 @@
 
 enum {
     ROWS_PER_READ = 2048,
-    PAGE_BYTES = 256 << 10,   /* of what is printed, for one transaction */
-    PAGE_BYTES_MAX = 1 << 30, /* one row of it may be large */
+    PAGE_BYTES = 256 << 10,   /* output of one transaction */
+    PAGE_BYTES_MAX = 1 << 30, /* a single row may be large */
     DEFAULT_KEEP_MS = 24 * 3600 * 1000,
 };
 
 /* ---- the store ---- */
 
-static int load_conf(struct cli *cli, struct report *r) {
+static int load_conf(struct cli *cli, bool no_secrets, struct report *r) {
     assert(cli->conf == NULL);
     const struct conf_overrides overrides = {.broker_url = cli_option(cli, "broker"),
-                                             .data = cli_option(cli, "data")};
+                                             .data = cli_option(cli, "data"),
+                                             .no_secrets = no_secrets};
     int code = conf_load(&cli->conf, cli_option(cli, "conf"), &overrides, r);
     if (code != 0) {
         cli->conf = NULL;
@@ -39,9 +40,9 @@ static int load_conf(struct cli *cli, struct report *r) {
     return code;
 }
 
-int cli_load_conf(struct cli *cli) {
+static int load_conf_or_tell(struct cli *cli, bool no_secrets) {
     struct report r = {""};
-    int code = load_conf(cli, &r);
+    int code = load_conf(cli, no_secrets, &r);
     if (code != 0) {
         int status = cli_fail(code, "%s", r.text);
         return code == ERR_NOTFOUND ? EXIT_USAGE : status;
@@ -49,11 +50,14 @@ int cli_load_conf(struct cli *cli) {
     return 0;
 }
 
-/* With --data the store can be read without topics.conf: on a copy brought elsewhere, or in a
- * shell that lacks the host's secrets. */
+int cli_load_conf(struct cli *cli) {
+    return load_conf_or_tell(cli, false);
+}
+
+/* With --data, the store can be read without topics.conf: for example a copy on another machine. */
 static void load_conf_if_good(struct cli *cli) {
     struct report r = {""};
-    int code = load_conf(cli, &r);
+    int code = load_conf(cli, true, &r);
     if (code != 0 && (code != ERR_NOTFOUND || cli_option(cli, "conf") != NULL)) {
         (void)cli_fail(code, "%s; continuing with --data alone", r.text);
     }
@@ -65,7 +69,7 @@ static int find_folder(struct cli *cli) {
         return 0;
     }
     if (cli->conf == NULL && path == NULL) {
-        int status = cli_load_conf(cli);
+        int status = load_conf_or_tell(cli, true);
         if (status != 0) {
             return status;
         }
@@ -73,7 +77,7 @@ static int find_folder(struct cli *cli) {
         load_conf_if_good(cli);
     }
     path = cli->conf != NULL ? cli->conf->store_path : path;
-    char *real = realpath(path, NULL); /* a folder not made yet has none */
+    char *real = realpath(path, NULL); /* a folder that does not exist yet has none */
     cli->data = real != NULL ? real : slice_dup(slice_of(path));
     return cli->data != NULL ? 0 : cli_fail(ERR_MEMORY, "out of memory");
 }
@@ -84,7 +88,7 @@ int cli_find_hosts(struct cli *cli, unsigned *hosts) {
     return status;
 }
 
-/* Turns from the folder of several hosts to that of host N. */
+/* Switches from the folder of several hosts to that of host N. */
 static int turn_to(struct cli *cli, uint64_t number) {
     struct buf path;
     buf_init(&path, STORE_PATH_BYTES);
@@ -118,7 +122,7 @@ int cli_find_data(struct cli *cli) {
                           cli->data, hosts, cli->data);
 }
 
-/* A store has an id from its first commit on; before it there is nothing to read. */
+/* A store has an id after its first commit; before that there is nothing to read. */
 static int check_begun(struct store *store) {
     struct slice value;
     int code = store_begin(store);
@@ -129,7 +133,7 @@ static int check_begun(struct store *store) {
     return code;
 }
 
-/* From here on now_ms is engine time, as all times in the store. */
+/* From here on now_ms is engine time, like all times in the store. */
 static int follow_clock(struct cli *cli) {
     struct clock_mark mark;
     int code = store_begin(cli->store);
@@ -165,7 +169,7 @@ int cli_open_store(struct cli *cli) {
                        cli->data);
         return EXIT_CANNOT_RUN;
     }
-    int64_t keep_ms = cli->conf == NULL ? DEFAULT_KEEP_MS : cli->conf->keep_idempotency_ms;
+    int64_t keep_ms = cli->conf == NULL ? DEFAULT_KEEP_MS : conf_keep_idempotency(cli->conf, NULL);
     code = code != 0 ? code : journal_open(&cli->journal, cli->store, keep_ms, &r);
     code = code != 0 ? code : follow_clock(cli);
     if (code != 0) {

@@ -1,7 +1,7 @@
 /*
  * table.c - see cli/table.h.
  *
- * Cells are texts in one growing list; widths are found when the table is printed.
+ * Cells are texts in one growing list; column widths are computed when the table is printed.
  */
 #include "cli/table.h"
 
@@ -98,7 +98,7 @@ static void find_widths(const struct table *table, size_t widths[COLUMNS_MAX]) {
     }
 }
 
-/* The last column gives way on a narrow terminal. */
+/* Shortens the last column on a narrow terminal. */
 static void fit_columns(const struct table *table, size_t widths[COLUMNS_MAX], size_t width) {
     size_t last = table->column_count - 1;
     size_t before = 0;
@@ -111,7 +111,7 @@ static void fit_columns(const struct table *table, size_t widths[COLUMNS_MAX], s
     }
 }
 
-/* The bytes that fill `width` columns at most. */
+/* The number of bytes that fill at most `width` columns. */
 static size_t bytes_within(const char *text, size_t width) {
     size_t i = 0;
     for (; text[i] != '\0'; i++) {

@@ -1,5 +1,5 @@
 /*
- * tell.c - sentences on standard error, and the exit status that goes with each.
+ * tell.c - sentences on standard error, and the exit status that belongs to each.
  */
 #include "cli/tell.h"
 

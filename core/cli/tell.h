@@ -1,5 +1,5 @@
 /*
- * tell.h - sentences on standard error, and the exit status that goes with each.
+ * tell.h - sentences on standard error, and the exit status that belongs to each.
  */
 #ifndef ZINGQ_CLI_TELL_H
 #define ZINGQ_CLI_TELL_H
@@ -10,14 +10,14 @@
 
 struct cli;
 
-/* "zingq: <sentence>" on standard error; returns the exit status that fits the code. */
+/* Prints "zingq: <sentence>" on standard error; returns the exit status for the code. */
 int cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* "zingq: warning: <sentence>" on standard error: it works, and is hardly what was meant. */
+/* Prints "zingq: warning: <sentence>": for what works, but is probably not what was intended. */
 void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same for a wrong use of the command, with a pointer to its help; returns EXIT_USAGE. */
+/* Prints a usage error and a pointer to the command's help; returns EXIT_USAGE. */
 int cli_misused(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* EXIT_USAGE, after naming the word that is none of `names` and the one that was perhaps meant. */
+/* EXIT_USAGE after printing that the word is not one of `names`, and which one it resembles. */
 int cli_unknown(const char *kind, const char *word, const char *const *names, size_t count);
 
 #endif

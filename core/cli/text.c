@@ -1,7 +1,7 @@
 /*
- * text.c - text from outside made safe, times and numbers as people write them.
+ * text.c - makes outside text safe to print; formats times and numbers for people.
  *
- * Escapes are made to be read, not to be read back: a backslash of the text itself stays one.
+ * Escapes are for reading, not for parsing: a backslash in the text itself is not escaped.
  */
 #include "cli/text.h"
 
@@ -51,7 +51,7 @@ void text_add_lines(struct buf *out, struct slice text, const char *indent) {
         const size_t used = line.len < text.len ? line.len + 1 : line.len;
         buf_add_str(out, indent);
         for (; line.len > 0 && *line.data == '\t'; line.data++, line.len--) {
-            buf_add_str(out, "  "); /* as Lua indents its tracebacks */
+            buf_add_str(out, "  "); /* like the indentation of Lua's tracebacks */
         }
         text_add_safe(out, line);
         buf_add_str(out, "\n");
@@ -109,7 +109,7 @@ static void new_line(struct buf *out, size_t depth) {
 void text_add_json_spread(struct buf *out, struct slice json) {
     size_t depth = 0;
     size_t at = 0;
-    bool opened = false; /* a bracket whose content is still to come */
+    bool opened = false; /* after an opening bracket, before its content */
     for (;;) {
         struct slice token = next_token(json, &at);
         if (token.len == 0) {
@@ -222,7 +222,7 @@ enum text_style text_state_style(uint8_t state) {
         [EVENT_RETRYING] = STYLE_WARN,    [EVENT_SLEEPING] = STYLE_WARN,
         [EVENT_DONE] = STYLE_GOOD,        [EVENT_DEAD] = STYLE_BAD,
         [EVENT_DISCARDED] = STYLE_DIM,    [EVENT_COMPENSATING] = STYLE_WARN,
-        [EVENT_NEEDS_PERSON] = STYLE_BAD,
+        [EVENT_NEEDS_PERSON] = STYLE_BAD, [EVENT_EXPIRED] = STYLE_DIM,
     };
     assert(state < EVENT_STATE_COUNT);
     return styles[state];

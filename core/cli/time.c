@@ -1,8 +1,8 @@
 /*
  * time.c - see cli/time.h.
  *
- * Times are UTC unless they say otherwise: a command that was tried on one machine and put into a
- * script on another must mean the same.
+ * Times are UTC unless they say otherwise: a command that was tried on one machine must mean the
+ * same in a script on another.
  */
 #include "cli/time.h"
 
@@ -12,13 +12,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { SECONDS_DIGITS_MAX = 12 }; /* some 30,000 years */
+enum { SECONDS_DIGITS_MAX = 12 }; /* about 30,000 years */
 
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/* Exactly so many digits. */
+/* Reads exactly `count` digits. */
 static bool read_digits(const char **at, int count, int *out) {
     int n = 0;
     for (int i = 0; i < count; i++, (*at)++) {
@@ -39,7 +39,7 @@ static bool read_char(const char **at, const char *any_of) {
     return true;
 }
 
-/* ".25" is 250 milliseconds; nothing is none. */
+/* Reads ".25" as 250 milliseconds; nothing as 0. */
 static bool read_fraction(const char **at, int *ms) {
     int worth = 100;
     *ms = 0;
@@ -56,7 +56,7 @@ static bool read_fraction(const char **at, int *ms) {
     return true;
 }
 
-/* "Z", "+02:00", or nothing. */
+/* Reads "Z", "+02:00", or nothing. */
 static bool read_zone(const char **at, int *minutes_east) {
     int hours;
     int minutes;
@@ -73,7 +73,7 @@ static bool read_zone(const char **at, int *minutes_east) {
     return true;
 }
 
-/* What follows the day. */
+/* Reads what follows the date. */
 static bool read_clock(const char **at, struct tm *tm, int *ms, int *minutes_east) {
     *ms = 0;
     *minutes_east = 0;
@@ -100,12 +100,12 @@ static int read_date(const char *text, int64_t *out, struct report *r) {
     const char *at = text;
     if (!read_digits(&at, 4, &year) || !read_char(&at, "-") || !read_digits(&at, 2, &month) ||
         !read_char(&at, "-") || !read_digits(&at, 2, &tm.tm_mday)) {
-        return ERR_NOTFOUND; /* written like no date */
+        return ERR_NOTFOUND; /* not written like a date */
     }
     tm.tm_year = year - 1900;
     tm.tm_mon = month - 1;
     struct tm day = tm;
-    time_t midnight = timegm(&day); /* puts a day that is not into the next month */
+    time_t midnight = timegm(&day); /* normalizes a day that does not exist to the next month */
     if (month < 1 || month > 12 || day.tm_mday != tm.tm_mday || day.tm_mon != tm.tm_mon) {
         return report(r, ERR_INVALID, "\"%s\": no such day", text);
     }
@@ -120,7 +120,7 @@ static int read_date(const char *text, int64_t *out, struct report *r) {
     return *out >= 0 ? 0 : report(r, ERR_INVALID, "\"%s\" is before 1970", text);
 }
 
-/* Behind the @. */
+/* Reads what follows the @. */
 static bool read_seconds(const char *at, int64_t *out) {
     int64_t seconds = 0;
     int digits = 0;
@@ -145,9 +145,9 @@ int time_parse(const char *text, int64_t now_ms, int64_t *ms, struct report *r) 
     if (text[0] == '@' && read_seconds(text + 1, ms)) {
         return 0;
     }
-    if (text[0] != '@' && conf_parse_duration(text, &age_ms, &unused) == 0 && age_ms <= now_ms) {
+    if (text[0] != '@' && conf_parse_duration(text, &age_ms, &unused) == 0) {
         *ms = now_ms - age_ms;
-        return 0;
+        return age_ms <= now_ms ? 0 : report(r, ERR_INVALID, "\"%s\" is before 1970", text);
     }
     return report(
         r, ERR_INVALID,

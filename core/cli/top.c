@@ -1,9 +1,9 @@
 /*
- * top.c - the running host on one screen, each second anew; q ends it.
+ * top.c - top: the running host on one screen, refreshed every second; q quits.
  *
- * The screen is composed in memory, cut to the terminal's height and written at once, on the
- * alternate screen, so that what was on the terminal is there again afterwards. Signals come
- * through a descriptor: whatever ends the program, the terminal is put back.
+ * The screen is composed in memory, cut to the terminal's height and written at once, to the
+ * alternate screen, so that the terminal's earlier contents return afterwards. Signals come through
+ * a descriptor: whatever ends the program, the terminal is restored.
  */
 #include "cli/live.h"
 
@@ -64,7 +64,7 @@ static size_t terminal_rows(void) {
     return known ? size.ws_row : ROWS_DEFAULT;
 }
 
-/* Waits for the time of the next screen; true when it is over. */
+/* Waits until the next screen is due; true when the user quits. */
 static bool is_over(const struct top *top) {
     char key = 0;
     struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
@@ -98,7 +98,7 @@ static void compose(struct cli *cli, FILE *out) {
     json_decref(status);
 }
 
-/* At most so many lines of the text; each is cleared to its end first. */
+/* Prints at most `rows` lines of the text; each line is cleared to its end. */
 static void show(const char *text, size_t rows) {
     (void)fputs("\x1b[H", stdout);
     for (size_t row = 0; row < rows && *text != '\0'; row++) {

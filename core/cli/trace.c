@@ -1,5 +1,5 @@
 /*
- * trace.c - the life of an event, and of those it came from and led to.
+ * trace.c - trace: the life of an event, of its causes and of its results.
  */
 #include "cli/impl.h"
 
@@ -79,7 +79,7 @@ static int show(struct cli *cli, const struct trace *trace) {
     return EXIT_GOOD;
 }
 
-/* Everything the events found so far lead to; ends the transaction. */
+/* Reads everything that the events found so far lead to; ends the transaction. */
 static int read_on(struct cli *cli, struct trace *trace, int code) {
     while (code == 0) {
         code = trace_step(trace, cli->journal);
@@ -112,7 +112,7 @@ static int trace_id(struct cli *cli, struct trace *trace) {
     return show(cli, trace);
 }
 
-/* The newest events of the key, up to the limit, newest first. */
+/* Collects the newest events of the key, up to the limit, newest first. */
 static int gather_key(struct cli *cli, uint16_t service, struct slice key, int partition,
                       struct event **events, size_t limit, size_t *count) {
     struct look_walk walk;

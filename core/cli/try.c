@@ -1,8 +1,8 @@
 /*
- * try.c - try and dlq try: a handler run once, dry.
+ * try.c - try and dlq try: running a handler once, dry.
  *
- * The handler sees the last commit and its own effects, which are printed and dropped. It ends
- * where it would call the outside.
+ * The handler sees the last commit and its own effects, which are printed and dropped. The run ends
+ * at the first call to the outside.
  */
 #include "cli/try.h"
 
@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- what goes in ---- */
+/* ---- input ---- */
 
 static int read_state(const struct cli *cli, json_t **out) {
     const char *path = cli_option(cli, "state");
@@ -48,7 +48,7 @@ static int read_state(const struct cli *cli, json_t **out) {
     return status;
 }
 
-/* The payload of --payload or --file; "" when neither was given. */
+/* Reads the payload of --payload or --file; "" when neither was given. */
 static int read_payload(const struct cli *cli, struct buf *out) {
     const char *text = cli_option(cli, "payload");
     const char *path = cli_option(cli, "file");
@@ -64,7 +64,8 @@ static int read_payload(const struct cli *cli, struct buf *out) {
     return 0;
 }
 
-/* --property NAME=VALUE, as property_add writes them. 0 or an exit status after telling why. */
+/* Reads --property NAME=VALUE, in the format of property_add. 0, or an exit status after printing
+ * why. */
 static int read_properties(const struct cli *cli, struct buf *out) {
     const char *pair;
     size_t at = 0;
@@ -91,7 +92,7 @@ static int find_conf(const struct cli *cli, const char *name, size_t *index) {
     return cli_unknown("service", name, names, count);
 }
 
-/* A dry run before the first real one has no state to see. */
+/* A dry run before the first real run has no state to see. */
 static int open_store_if_any(struct cli *cli) {
     struct buf path;
     buf_init(&path, 8192);
@@ -103,7 +104,7 @@ static int open_store_if_any(struct cli *cli) {
 
 /* ---- the event ---- */
 
-/* Where the event would stand: what its state is found by. */
+/* The place where the event would be, by which its state is found. */
 static void place(const struct cli *cli, const char *service, struct event *event) {
     uint16_t count = cli->journal == NULL ? 0 : journal_service_count(cli->journal);
     event->service = UINT16_MAX; /* a service without a number has no state */

@@ -1,5 +1,5 @@
 /*
- * try_tell.c - what a dry run has shown, for people and for programs.
+ * try_tell.c - the result of a dry run, for people and for programs.
  */
 #include "cli/try.h"
 
@@ -72,7 +72,7 @@ static void add_delta(struct buf *out, const struct effect *effect) {
     }
 }
 
-/* What follows the name of an effect. */
+/* Appends what follows the name of an effect. */
 static void add_details(const struct cli *cli, struct buf *out, const struct effect *effect) {
     switch (effect->kind) {
     case EFFECT_STATE_INCR:
@@ -110,7 +110,7 @@ static void print_effect(const struct cli *cli, const struct effect *effect) {
     buf_clear(&text);
 }
 
-/* ---- the whole ---- */
+/* ---- the result ---- */
 
 static const char *meaning(const struct run *run) {
     static const char *const texts[] = {
@@ -129,7 +129,7 @@ static const char *meaning(const struct run *run) {
     return texts[run->outcome];
 }
 
-/* What a handler that leaves memory waits for. */
+/* Prints what a handler that leaves memory waits for. */
 static void print_wait(const struct cli *cli, const struct run *run) {
     const struct run_durable *d = run->durable;
     char time[32];

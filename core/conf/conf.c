@@ -400,6 +400,11 @@ static int check_hosts(const struct loader *l) {
                          "first, or set ZINGQ_HOSTS_THIS",
                          (unsigned)h->share.count);
     }
+    struct conf_place secret = place_of(l, CONF_HOSTS, "secret");
+    if (code == 0 && h->secret[0] != '\0' && strlen(h->secret) < TOKEN_BYTES_MIN) {
+        return conf_fail(&secret, "it has fewer than %d bytes and can be guessed: use a longer one",
+                         TOKEN_BYTES_MIN);
+    }
     h->share.place = h->share.place == 0 ? 1 : h->share.place;
     return code;
 }
@@ -505,6 +510,7 @@ int conf_load(struct conf **out, const char *file, const struct conf_overrides *
         struct loader l = {.conf = c,
                            .place = {.file = shown, .report = r},
                            .broker_url = overrides == NULL ? NULL : overrides->broker_url};
+        l.place.no_secrets = overrides != NULL && overrides->no_secrets;
         code = load(&l, shown, bytes, len, overrides);
     }
     free(bytes);
@@ -572,6 +578,15 @@ bool conf_has_service(const struct conf *c, const char *name) {
         }
     }
     return false;
+}
+
+int64_t conf_keep_idempotency(const struct conf *c, const struct service_conf *s) {
+    int64_t ms = s != NULL ? s->keep_idempotency_ms : c->keep_idempotency_ms;
+    for (size_t i = 0; s == NULL && i < c->service_count; i++) {
+        int64_t of_one = c->services[i].keep_idempotency_ms;
+        ms = of_one > ms ? of_one : ms;
+    }
+    return ms > 0 ? ms : c->keep_idempotency_ms;
 }
 
 const char *conf_var(const struct conf *c, const char *name) {

@@ -104,6 +104,7 @@ struct schedule_conf {
 struct hosts_conf {
     char *group;           /* hosts of one division name the same */
     struct division share; /* 1 of 1 = not divided */
+    char *secret; /* which all have, for their marks (engine/mark.c); resolved; "" = none */
 };
 
 struct conf {
@@ -148,6 +149,8 @@ struct conf {
 struct conf_overrides {
     const char *broker_url;
     const char *data;
+    bool no_secrets; /* for those who only look: each env: and file: stands for "", unread, and what
+                        a secret must look like is not checked */
 };
 
 /* Reads `file`; NULL = ./topics.conf, else /etc/zingq/topics.conf.
@@ -174,12 +177,16 @@ static inline bool conf_find_service(const struct conf *c, struct slice name, si
 bool conf_is_loopback(const struct conf *c);
 const char *conf_var(const struct conf *c, const char *name); /* NULL when there is none */
 bool conf_has_service(const struct conf *c, const char *name);
+/* How long the service's idempotency keys count; of NULL: the longest of all. */
+int64_t conf_keep_idempotency(const struct conf *c, const struct service_conf *s);
 
 /* "250ms" "10s" "5m" "24h" "7d" to milliseconds; a bare number is refused except "0".
  * ERR_INVALID with a sentence naming the units. */
 int conf_parse_duration(const char *text, int64_t *ms, struct report *r);
 /* "512" "64KiB" "8GiB" (B, KiB, MiB, GiB, TiB) to bytes. */
 int conf_parse_size(const char *text, uint64_t *bytes, struct report *r);
+/* "1000" is a number of dead letters, "64MiB" their size. */
+int conf_parse_letters(const char *text, struct letter_quota *quota, struct report *r);
 /* "200/s" "10/m" "5/h", "0" = unlimited, to starts per second. */
 int conf_parse_rate(const char *text, double *per_second, struct report *r);
 /* ms as a person writes it: "250 ms", "4 s", "1 m 30 s", "24 h". Returns `out`. */

@@ -39,19 +39,65 @@ static bool is_name(const char *name) {
     return name[0] >= 'A' && name[0] <= 'Z' && strspn(name, legal) == strlen(name);
 }
 
+/* Whether the database has a file of that name. GLib would also take the rules that POSIX allows in
+ * TZ, where "UTC+1" is an hour behind UTC: few who write it mean that. */
+static bool is_in_database(const char *name) {
+    static const char magic[] = "TZif"; /* RFC 8536 */
+    char path[512];
+    char start[sizeof magic - 1];
+    const char *folder = getenv("TZDIR"); /* as GLib does */
+    int len = snprintf(path, sizeof path, "%s/%s",
+                       folder == NULL || folder[0] == '\0' ? "/usr/share/zoneinfo" : folder, name);
+    FILE *file = len > 0 && (size_t)len < sizeof path ? fopen(path, "re") : NULL;
+    if (file == NULL) {
+        return false;
+    }
+    bool is_one =
+        fread(start, sizeof start, 1, file) == 1 && memcmp(start, magic, sizeof start) == 0;
+    (void)fclose(file);
+    return is_one;
+}
+
+/* "UTC+1", "GMT-05:00": the hours that are meant, and what names them. */
+static bool is_offset(const char *name, char mend[128]) {
+    enum { AHEAD_MAX = 14, BEHIND_MAX = 12 }; /* of the names Etc/GMT-14 to Etc/GMT+12 */
+    bool known = strncmp(name, "UTC", 3) == 0 || strncmp(name, "GMT", 3) == 0;
+    const char *sign = known ? name + 3 : name;
+    size_t digits = *sign == '+' || *sign == '-' ? strspn(sign + 1, "0123456789") : 0;
+    const char *rest = sign + 1 + digits;
+    if (digits == 0 || digits > 2 || (*rest != '\0' && strcmp(rest, ":00") != 0)) {
+        return false;
+    }
+    long hours = strtol(sign + 1, NULL, 10);
+    if (hours == 0 || hours > (*sign == '+' ? AHEAD_MAX : BEHIND_MAX)) {
+        return false;
+    }
+    (void)snprintf(mend, 128, "; a clock %ld h %s UTC is \"Etc/GMT%c%ld\", with the sign turned",
+                   hours, *sign == '+' ? "ahead of" : "behind", *sign == '+' ? '-' : '+', hours);
+    return true;
+}
+
+static int no_zone(const char *name, struct report *r) {
+    char mend[128] = "";
+    (void)is_offset(name, mend);
+    return report(
+        r, ERR_INVALID,
+        "there is no time zone \"%s\": write \"UTC\" or a name as in \"Europe/Berlin\" (they "
+        "are in the package tzdata)%s",
+        name, mend);
+}
+
 int cron_zone_new(struct cron_zone **out, const char *name, struct report *r) {
     struct cron_zone *zone = calloc(1, sizeof *zone);
     if (zone == NULL) {
         return report(r, ERR_MEMORY, "out of memory");
     }
     if (strcmp(name, "UTC") != 0) {
-        zone->zone = is_name(name) ? g_time_zone_new_identifier(name) : NULL;
+        bool known = is_name(name) && is_in_database(name);
+        zone->zone = known ? g_time_zone_new_identifier(name) : NULL;
         if (zone->zone == NULL) {
             cron_zone_free(zone);
-            return report(r, ERR_INVALID,
-                          "there is no time zone \"%s\": write \"UTC\" or a name as in "
-                          "\"Europe/Berlin\" (they are in the package tzdata)",
-                          name);
+            return no_zone(name, r);
         }
     }
     *out = zone;

@@ -228,6 +228,12 @@ static int set_if_given(const struct setting *s) {
     return !given ? 0 : s->row->kind == CONF_MS_OR_NONE ? set_duration(s) : set_size(s);
 }
 
+static int set_letters(const struct setting *s) {
+    struct report r;
+    int code = s->text[0] == '\0' ? 0 : conf_parse_letters(s->text, s->field, &r);
+    return code != 0 ? conf_fail(s->place, "%s", r.text) : 0;
+}
+
 static int set_rate(const struct setting *s) {
     struct report r;
     int code = conf_parse_rate(s->text, s->field, &r);
@@ -545,6 +551,7 @@ static const struct kind {
     [CONF_MS_OR_NONE] = {set_if_given, NULL},
     [CONF_SIZE] = {set_size, NULL},
     [CONF_SIZE_OR_NONE] = {set_if_given, NULL},
+    [CONF_LETTERS] = {set_letters, NULL},
     [CONF_RATE] = {set_rate, NULL},
     [CONF_FRACTION] = {set_fraction, NULL},
     [CONF_YES_NO] = {set_bool, NULL},

@@ -87,6 +87,7 @@ static const struct conf_row HOSTS_ROWS[] = {
     {"group", CONF_TEXT, "default", AT(hosts.group), 0, 0},
     {"count", CONF_U16, "1", AT(hosts.share.count), 1, PARTITIONS},
     {"this", CONF_U16, "0", AT(hosts.share.place), 0, PARTITIONS},
+    {"secret", CONF_SECRET, "", AT(hosts.secret), 0, 0},
 };
 
 #undef AT
@@ -98,6 +99,7 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"handler", CONF_SCRIPT, NULL, AT(handler), 0, 0},
     {"key", CONF_RULE, "none", AT(key), 0, 0},
     {"idempotency", CONF_RULE, "none", AT(idempotency), 0, 0},
+    {"keep_idempotency", CONF_MS_OR_NONE, "", AT(keep_idempotency_ms), SECOND_MS, 3650 * DAY_MS},
     {"share", CONF_YES_NO, "yes", AT(share), 0, 0},
     {"several_hosts", CONF_SEVERAL_HOSTS, "divided", AT(independent), 0, 0},
     {"order", CONF_ORDER, "", AT(ordered), 0, 0},
@@ -121,6 +123,8 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"retry", CONF_SCRIPT, "", AT(retry), 0, 0},
     {"dead_letter", CONF_SCRIPT, "", AT(dead_letter), 0, 0},
     {"dead_topic", CONF_TOPIC_DEFAULT, "", AT(dead_topic), 0, 0},
+    {"keep_dead", CONF_MS_OR_NONE, "", AT(keep_dead_ms), SECOND_MS, 3650 * DAY_MS},
+    {"max_dead", CONF_LETTERS, "", AT(max_dead), 0, 0},
 };
 
 #undef AT

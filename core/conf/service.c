@@ -459,7 +459,10 @@ int64_t service_backoff_ms(const struct service_conf *s, uint32_t failures, doub
     assert(random >= 0.0 && random < 1.0);
     assert(s->jitter >= 0.0 && s->jitter <= 1.0);
     double spread = 1.0 + s->jitter * (2.0 * random - 1.0);
-    return (int64_t)((double)plain_delay_ms(s, failures) * spread + 0.5);
+    int64_t plain_ms = plain_delay_ms(s, failures);
+    int64_t ms = (int64_t)((double)plain_ms * spread + 0.5);
+    /* A constant delay may be above max_delay, which is for those that grow. */
+    return ms > s->max_delay_ms && plain_ms <= s->max_delay_ms ? s->max_delay_ms : ms;
 }
 
 enum { SCHEDULE_SHOWN = 8 }; /* delays written out before "..." */

@@ -28,6 +28,11 @@ struct rule {
 enum backoff { BACKOFF_EXPONENTIAL, BACKOFF_CONSTANT };
 enum on_dead { ON_DEAD_CONTINUE, ON_DEAD_PARK };
 
+/* A number of dead letters, or the bytes they may take; 0 = the other one counts. */
+struct letter_quota {
+    uint64_t count, bytes;
+};
+
 struct service_conf {
     char *name;
     char **filters; /* subscribe */
@@ -37,8 +42,9 @@ struct service_conf {
     char *dead_letter; /* policy script or NULL */
     char *dead_topic;  /* default "zingq/dlq/<name>"; "" = not announced */
     struct rule key, idempotency;
-    bool independent;     /* several_hosts = independent: its keys need no division */
-    bool share;           /* no: plain subscription, every host gets every message */
+    int64_t keep_idempotency_ms; /* 0 = store.keep_idempotency */
+    bool independent;            /* several_hosts = independent: its keys need no division */
+    bool share;                  /* no: plain subscription, every host gets every message */
     bool ordered;         /* one event of a key at a time; `order` not given: by key when there is a
                              key rule, else not. order = key without a rule: one at a time */
     uint32_t concurrency; /* invocations at once */
@@ -49,8 +55,11 @@ struct service_conf {
     uint32_t retries;     /* attempts after the first */
     enum backoff backoff;
     int64_t delay_ms, max_delay_ms;
-    double jitter;    /* 0..1: each delay varies by up to this share, both ways */
-    uint32_t crashes; /* host crashes in mid-handler before it is dead */
+    double jitter; /* 0..1: each delay varies by up to this share, both ways */
+    int64_t
+        keep_dead_ms; /* how long a letter of an event that ran is kept; 0 = until a person decides */
+    struct letter_quota max_dead; /* letters of events that ran; zeros = any number */
+    uint32_t crashes;             /* host crashes in mid-handler before it is dead */
     enum on_dead on_dead;
     int64_t idempotency_window_ms; /* how long the peer of a call remembers its Idempotency-Key */
     uint64_t lua_memory_bytes;     /* of its Lua state; 0 = limits.lua_memory */

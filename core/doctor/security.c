@@ -1,6 +1,6 @@
 /*
- * security.c - see doctor/security.h. One function a door: who stands before it, and what holds him
- * back. What cannot be seen from here, such as the broker's own rules, is said so.
+ * security.c - see doctor/security.h. One function per way in: who can reach it, and what stops
+ * them. Where this cannot be seen from here, such as the broker's own rules, the row says so.
  */
 #include "doctor/security.h"
 
@@ -18,40 +18,41 @@ static void check_data(struct doctor *d, const struct conf *conf) {
     struct stat info;
     if (stat(conf->store_path, &info) != 0) {
         (void)doctor_add(d, "data folder", DOCTOR_GOOD,
-                         "%s: not made yet; it will be for its user alone", conf->store_path);
+                         "%s: does not exist yet; only its user will have access",
+                         conf->store_path);
         return;
     }
     if (info.st_uid == 0) {
         doctor_advise(doctor_add(d, "user", DOCTOR_WARN,
                                  "%s belongs to root: the host runs as root", conf->store_path),
-                      "An error in a library is then one of the whole machine.",
-                      "give the host a user of its own: docs/install.md, \"As a service\"");
+                      "A flaw in a library then endangers the whole machine.",
+                      "run the host as a user of its own: docs/install.md, \"As a service\"");
     }
     if ((info.st_mode & OTHERS) == 0) {
-        (void)doctor_add(d, "data folder", DOCTOR_GOOD, "%s: only its user may enter",
+        (void)doctor_add(d, "data folder", DOCTOR_GOOD, "%s: only its user has access",
                          conf->store_path);
         return;
     }
-    struct doctor_row *row =
-        doctor_add(d, "data folder", DOCTOR_BAD, "%s has mode %03o: others than its user may enter",
-                   conf->store_path, (unsigned)(info.st_mode & 0777));
+    struct doctor_row *row = doctor_add(d, "data folder", DOCTOR_BAD,
+                                        "%s has mode %03o: users other than its owner have access",
+                                        conf->store_path, (unsigned)(info.st_mode & 0777));
     doctor_advise(
-        row, "It holds payloads, state, the token, and the socket of who may do everything.", "");
+        row, "It holds payloads, state, the admin token, and the socket that needs no token.", "");
     (void)snprintf(row->mend, sizeof row->mend, "chmod -R go= %s", conf->store_path);
 }
 
-/* Whoever may write there decides what runs. */
+/* Write access here means control over what runs. */
 static void check_written(struct doctor *d, const char *name, const char *path) {
     struct stat info;
     if (stat(path, &info) != 0 || (info.st_mode & OTHERS_WRITE) == 0) {
-        (void)doctor_add(d, name, DOCTOR_GOOD, "%s: only its owner may write", path);
+        (void)doctor_add(d, name, DOCTOR_GOOD, "%s: only its owner can write", path);
         return;
     }
     struct doctor_row *row =
-        doctor_add(d, name, DOCTOR_BAD, "%s has mode %03o: others than its owner may write", path,
-                   (unsigned)(info.st_mode & 0777));
-    doctor_advise(row, "Whoever writes there decides what the host runs, and with which secrets.",
-                  "");
+        doctor_add(d, name, DOCTOR_BAD, "%s has mode %03o: users other than its owner can write",
+                   path, (unsigned)(info.st_mode & 0777));
+    doctor_advise(
+        row, "Anyone who can write there controls what the host runs, and with which secrets.", "");
     (void)snprintf(row->mend, sizeof row->mend, "chmod go-w %s", path);
 }
 
@@ -65,15 +66,14 @@ static bool is_here(const char *host) {
 static void check_broker(struct doctor *d, const struct broker_address *broker) {
     if (broker->tls || is_here(broker->host)) {
         (void)doctor_add(d, "broker connection", DOCTOR_GOOD, "%s: %s", broker->url,
-                         broker->tls ? "encrypted, its certificate is checked"
-                                     : "it does not leave this machine");
+                         broker->tls ? "encrypted, the certificate is verified"
+                                     : "does not leave this machine");
         return;
     }
     struct doctor_row *row = doctor_add(d, "broker connection", DOCTOR_BAD,
                                         "%s crosses a network unencrypted", broker->url);
-    doctor_advise(
-        row, "Whoever is on the way reads messages and the password, and can send what he likes.",
-        "");
+    doctor_advise(row, "Anyone on the path can read messages and the password, and send anything.",
+                  "");
     (void)snprintf(row->mend, sizeof row->mend, "broker { url = \"mqtts://%s\" }", broker->host);
 }
 
@@ -81,12 +81,12 @@ static void check_login(struct doctor *d, const struct broker_conf *broker) {
     bool certificate = broker->cert_file[0] != '\0';
     if (broker->username[0] != '\0' || certificate) {
         (void)doctor_add(d, "broker login", DOCTOR_GOOD, "as %s",
-                         certificate ? "its certificate says" : broker->username);
+                         certificate ? "named in the certificate" : broker->username);
         return;
     }
     doctor_advise(
-        doctor_add(d, "broker login", DOCTOR_WARN, "none: a broker that lets us in lets anyone in"),
-        "Anyone who reaches the broker can send events, signals and answers.",
+        doctor_add(d, "broker login", DOCTOR_WARN, "none: a broker that accepts us accepts anyone"),
+        "Anyone who can reach the broker can send events, signals and answers.",
         "allow_anonymous false in mosquitto.conf; broker { username = \"zingq\" password = "
         "\"env:ZINGQ_BROKER_PASSWORD\" }");
 }
@@ -95,9 +95,21 @@ static void check_rules(struct doctor *d) {
     doctor_advise(
         doctor_add(
             d, "broker rules", DOCTOR_WARN,
-            "who may publish below zingq/ is the broker's to decide, and not seen from here"),
-        "Signals, the presence of hosts and what they send one another are believed.",
-        "the rules below, as acl_file of mosquitto.conf");
+            "the broker decides who may publish below zingq/; this cannot be checked from here"),
+        "Signals, presences and messages between hosts are trusted without further checks.",
+        "use the rules below as acl_file in mosquitto.conf");
+}
+
+static void check_marks(struct doctor *d, const struct conf *conf) {
+    if (conf->hosts.secret[0] != '\0') {
+        (void)doctor_add(d, "hosts", DOCTOR_GOOD, "they prove what they say of a message");
+    } else if (division_is_divided(&conf->hosts.share)) {
+        doctor_advise(
+            doctor_add(d, "hosts", DOCTOR_WARN, "hosts.secret is not set: they believe anyone"),
+            "Who may publish can keep messages from services, or undo their idempotency rules.",
+            "hosts { secret = \"env:ZINGQ_HOSTS_SECRET\" } on all hosts, the same, 16 bytes or "
+            "more");
+    }
 }
 
 /* --- the front door --- */
@@ -105,17 +117,17 @@ static void check_rules(struct doctor *d) {
 static void check_door(struct doctor *d, const struct conf *conf) {
     bool here = conf_is_loopback(conf);
     if (conf->http_listen[0] == '\0') {
-        (void)doctor_add(d, "front door", DOCTOR_GOOD, "shut: http.listen = \"\"");
+        (void)doctor_add(d, "front door", DOCTOR_GOOD, "closed: http.listen = \"\"");
     } else if (here || conf->http_cert_file[0] != '\0') {
         (void)doctor_add(d, "front door", DOCTOR_GOOD, "%s: %s", conf->http_listen,
-                         here ? "only programs of this machine reach it" : "encrypted");
+                         here ? "only programs of this machine can connect" : "encrypted");
     } else {
         doctor_advise(doctor_add(d, "front door", DOCTOR_BAD,
-                                 "%s is reached from other machines, unencrypted",
+                                 "%s accepts unencrypted connections from other machines",
                                  conf->http_listen),
-                      "Whoever is on the way reads tokens and payloads.",
+                      "Anyone on the path can read tokens and payloads.",
                       "http { cert_file = \"cert.pem\" key_file = \"key.pem\" }, or listen on "
-                      "127.0.0.1 behind a proxy that does TLS");
+                      "127.0.0.1 behind a proxy that terminates TLS");
     }
 }
 
@@ -140,19 +152,20 @@ static void check_tokens(struct doctor *d, const struct conf *conf) {
         }
     }
     if (weak.len > 0) {
-        doctor_advise(doctor_add(d, "tokens", DOCTOR_BAD, "of fewer than %d bytes: %s",
+        doctor_advise(doctor_add(d, "tokens", DOCTOR_BAD, "shorter than %d bytes: %s",
                                  TOKEN_BYTES_MIN, buf_str(&weak)),
-                      "They can be guessed.", "longer ones, as `openssl rand -hex 16` makes them");
+                      "They can be guessed.",
+                      "use longer ones, for example from `openssl rand -hex 16`");
     }
     if (conf->http_token[0] != '\0' && conf->token_count == 0) {
         doctor_advise(
             doctor_add(d, "tokens", DOCTOR_WARN, "one for all: http.token"),
-            "Whoever has it may do everything, and it cannot be taken from one of them.",
-            "token \"grafana\" { value = \"env:GRAFANA_TOKEN\" role = read }, one for each");
+            "Everyone who has it can do everything, and it cannot be revoked for one of them.",
+            "token \"grafana\" { value = \"env:GRAFANA_TOKEN\" role = read }, one for each user");
     } else if (weak.len == 0) {
-        (void)doctor_add(d, "tokens", DOCTOR_GOOD, "%zu with roles; of administrators: %s",
+        (void)doctor_add(d, "tokens", DOCTOR_GOOD, "%zu with roles; with role admin: %s",
                          conf->token_count,
-                         admins.len == 0 ? "none but the host's own" : buf_str(&admins));
+                         admins.len == 0 ? "only the host's own" : buf_str(&admins));
     }
     buf_clear(&weak);
     buf_clear(&admins);
@@ -170,10 +183,10 @@ static void check_endpoints(struct doctor *d, const struct conf *conf) {
         (void)doctor_add(d, "endpoints", DOCTOR_GOOD, "%zu, each wants a token",
                          conf->endpoint_count);
     } else {
-        doctor_advise(doctor_add(d, "endpoints", DOCTOR_WARN, "open to whoever reaches them: %s",
-                                 buf_str(&open)),
-                      "A stranger can make events, as many as the limits let through.",
-                      "endpoint \"/path\" { auth = token }");
+        doctor_advise(
+            doctor_add(d, "endpoints", DOCTOR_WARN, "open without a token: %s", buf_str(&open)),
+            "Strangers can create events, as many as the limits allow.",
+            "endpoint \"/path\" { auth = token }");
     }
     buf_clear(&open);
 }
@@ -209,6 +222,7 @@ void doctor_security(struct doctor *d, const struct conf *conf) {
     }
     check_login(d, &conf->broker);
     check_rules(d);
+    check_marks(d, conf);
     check_door(d, conf);
     check_tokens(d, conf);
     check_endpoints(d, conf);
@@ -222,13 +236,12 @@ static const char *user_of(const struct conf *conf) {
 }
 
 void doctor_security_rules(const struct conf *conf, struct buf *out) {
-    buf_printf(
-        out,
-        "# acl_file of Mosquitto; with it, what is not allowed is refused.\n"
-        "# The hosts: their events, what they publish, and all that is theirs below zingq/.\n"
-        "user %s\n"
-        "topic readwrite zingq/#\n",
-        user_of(conf));
+    buf_printf(out,
+               "# An acl_file for Mosquitto: it refuses everything that is not listed.\n"
+               "# The hosts: their events, their publishes, and their own topics below zingq/.\n"
+               "user %s\n"
+               "topic readwrite zingq/#\n",
+               user_of(conf));
     for (size_t s = 0; s < conf->service_count; s++) {
         const struct service_conf *service = &conf->services[s];
         for (size_t f = 0; f < service->filter_count; f++) {
@@ -238,8 +251,8 @@ void doctor_security_rules(const struct conf *conf, struct buf *out) {
     buf_add_str(out, "# Narrow this to the topics that handlers and schedules publish to:\n"
                      "topic write #\n"
                      "\n"
-                     "# Everybody else: never `topic write zingq/#`, nor `#`. A client that sends "
-                     "events:\n"
+                     "# All others: never `topic write zingq/#` or `topic write #`. A client that "
+                     "sends events:\n"
                      "user app\n");
     for (size_t s = 0; s < conf->service_count; s++) {
         const struct service_conf *service = &conf->services[s];
@@ -248,7 +261,7 @@ void doctor_security_rules(const struct conf *conf, struct buf *out) {
             buf_printf(out, "%stopic write %s\n", ours ? "# " : "", service->filters[f]);
         }
     }
-    buf_add_str(out, "# and one that may send signals, or look at the hosts' figures:\n"
+    buf_add_str(out, "# Add for a client that may send signals, or read the figures of the hosts:\n"
                      "# topic write zingq/signal/<service>/#\n"
                      "# topic read zingq/sys/#\n");
 }

@@ -1,6 +1,6 @@
 /*
- * security.h - what stands open in a configuration, in words, with the line that shuts it: behind
- * `zingq doctor --security`. Reads settings and the modes of files; connects to nothing.
+ * security.h - `zingq doctor --security`: what a configuration leaves open, with the line that
+ * closes it. Reads settings and file modes; connects to nothing.
  */
 #ifndef ZINGQ_DOCTOR_SECURITY_H
 #define ZINGQ_DOCTOR_SECURITY_H
@@ -9,9 +9,9 @@
 #include "conf/conf.h"
 #include "doctor/doctor.h"
 
-/* Rows are added. */
+/* Adds rows. */
 void doctor_security(struct doctor *d, const struct conf *conf);
-/* Appends a file of access rules for Mosquitto, to be copied and narrowed. */
+/* Appends an acl_file for Mosquitto, to be copied and narrowed down. */
 void doctor_security_rules(const struct conf *conf, struct buf *out);
 
 #endif

@@ -1,33 +1,40 @@
 /*
- * admit.c - a message becomes an event of one service: its id, its key, its lane; duplicates
- * are found and noted in the same transaction that stores it, so two quick ones cannot both pass.
+ * admit.c - turns a message into an event of one service: its id, its key, its lane. Duplicates are
+ * found and recorded in the transaction that stores the event, so two quick ones cannot both pass.
  *
- * Properties that ZingQueue reads on what comes:
+ * Properties of a message that ZingQueue reads:
  *
  *   zingq-id         a UUIDv7 names the event; anything else only serves to find duplicates
- *   idempotency-key  replaces the service's idempotency rule
+ *   idempotency-key  makes duplicates known where the service has no rule; and with our mark, also
+ *                    where it has one: ticks of a schedule and announcements of dead letters repeat
+ *                    what the rule reads
  *   zingq-key        replaces the service's key rule (zing.publish with key=)
  *   zingq-cause      the event whose handler published this one
- *   zingq-hops       how many events led to this one; past HOPS_MAX it is a loop
- *   zingq-cut        ours: how large the payload was, of which the beginning is left
+ *   zingq-hops       how many events led to this one; beyond HOPS_MAX it is a loop
+ *   zingq-cut        ours: the original size of a payload that was cut
  */
 #include "engine/admit.h"
 
 #include "engine/bury.h"
+#include "engine/cut.h"
 #include "engine/forward.h"
 #include "engine/history.h"
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/lane.h"
+#include "engine/mark.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/services.h"
 #include "engine/space.h"
 #include "journal/dedupe.h"
 #include "journal/event.h"
+#include "journal/step.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { DAY_MS = 24 * 60 * 60 * 1000 };
 
@@ -64,17 +71,28 @@ static int find_key(struct engine *e, const struct engine_service *s, struct eve
     return e->scratch.failed ? ERR_MEMORY : 0;
 }
 
-/* What makes two messages the same: (scope, key) within the service. ERR_NOTFOUND: nothing does. */
+/* True for an idempotency key that a host made: there is one for each tick and each death. */
+static bool is_own_key(const struct engine *e, const struct event *event, struct slice key) {
+    struct slice value;
+    bool may_be = property_find(event->properties, "zingq-schedule", &value) ||
+                  property_find(event->properties, "zingq-reason", &value);
+    return may_be && engine_believes(e, event->topic, event->properties, "idempotency-key", key);
+}
+
+/* What makes two messages the same: (scope, key) within the service. The rule is the operator's: a
+ * publisher's property does not undo it. ERR_NOTFOUND: it has no such identity. */
 static int find_identity(struct engine *e, const struct engine_service *s, struct event *event,
                          struct slice *scope, struct slice *key, struct report *r) {
     *scope = event->topic;
     if (event->kind != EVENT_MESSAGE) {
-        return ERR_NOTFOUND; /* ours: made once, and the rule is for what the world sends */
+        return ERR_NOTFOUND; /* made by the engine once; the rule is for messages from outside */
     }
-    if (property_find(event->properties, "idempotency-key", key)) {
+    bool has_rule = s->conf->idempotency.kind != RULE_NONE;
+    if (property_find(event->properties, "idempotency-key", key) &&
+        (!has_rule || is_own_key(e, event, *key))) {
         return 0;
     }
-    if (s->conf->idempotency.kind != RULE_NONE) {
+    if (has_rule) {
         buf_reset(&e->scratch);
         int code = rule_extract(&s->conf->idempotency, event, &e->scratch, r);
         *key = buf_slice(&e->scratch);
@@ -84,9 +102,9 @@ static int find_identity(struct engine *e, const struct engine_service *s, struc
     return property_find(event->properties, "zingq-id", key) ? 0 : ERR_NOTFOUND;
 }
 
-/* A UUIDv7 that came with the message names the event, unless its time lies so far ahead that
- * retention, which goes by it, would never reach it, or an event has the name already. What
- * announces a dead letter carries the dead one's name, it is an event of its own. */
+/* A UUIDv7 that came with the message becomes the event's id, unless an event has it already or its
+ * time is so far ahead that retention, which goes by it, would never get there. The announcement of
+ * a dead letter carries the id of the dead event but is an event of its own. */
 static void find_id(struct engine *e, const struct engine_service *s, struct event *event) {
     struct slice text;
     struct slice reason;
@@ -116,9 +134,9 @@ static void find_lane(const struct engine_service *s, struct event *event) {
     event->partition = journal_partition(event->lane);
 }
 
-/* Unordered events are a lane each, within the partition of their key: like any lane it tells its
- * partition, so that events of two partitions never share one, whatever ids their publishers chose.
- */
+/* Each unordered event has a lane of its own, within the partition of its key. Like any lane it
+ * includes its partition, so events of two partitions never share one, whatever ids their
+ * publishers chose. */
 static void assign_lane(const struct engine_service *s, struct event *event) {
     if (!s->conf->ordered) {
         struct reader r = reader_of(event->id.bytes, UUID_BYTES);
@@ -140,43 +158,6 @@ static bool is_too_large(const struct engine *e, const struct event *event) {
     return event->kind == EVENT_MESSAGE && event->payload.len > e->conf->payload_bytes_max;
 }
 
-/* What a dead letter keeps of a payload past the limit. */
-static size_t kept_bytes(const struct engine *e) {
-    uint64_t limit = e->conf->payload_bytes_max;
-    return limit > DEAD_PAYLOAD_BYTES_MAX ? (size_t)limit : DEAD_PAYLOAD_BYTES_MAX;
-}
-
-/* Of a payload far past the limit the beginning is kept: whole it might be larger than the store,
- * and dead letters stay until a person looks. Takes the event over; NULL when out of memory. */
-static struct event *cut(const struct engine *e, struct event *event) {
-    char size[24];
-    struct buf properties;
-    buf_init(&properties, event->properties.len + 64);
-    (void)snprintf(size, sizeof size, "%zu", event->payload.len);
-    buf_add_slice(&properties, event->properties);
-    property_add(&properties, slice_of("zingq-cut"), slice_of(size));
-    struct event_bytes bytes = {.topic = event->topic,
-                                .payload = {event->payload.data, kept_bytes(e)},
-                                .content_type = event->content_type,
-                                .response_topic = event->response_topic,
-                                .correlation = event->correlation,
-                                .properties = buf_slice(&properties)};
-    struct event *left = properties.failed ? NULL : event_new(&bytes);
-    buf_clear(&properties);
-    if (left != NULL) {
-        left->key = (struct slice){"", 0};
-        left->service = event->service;
-        left->state = event->state;
-        left->kind = event->kind;
-        left->qos = event->qos;
-        left->retained = event->retained;
-        left->cause = event->cause;
-        left->hops = event->hops;
-    }
-    event_free(event);
-    return left;
-}
-
 static int check_message(const struct engine *e, const struct event *event, struct report *r) {
     if (is_too_large(e, event)) {
         return report(r, ERR_INVALID, "the payload has %zu bytes, limits.payload is %llu",
@@ -190,47 +171,53 @@ static int check_message(const struct engine *e, const struct event *event, stru
     return 0;
 }
 
-/* An event that never ran is dead for want of a key; with its payload mended it may have one, and
- * with it another lane and partition. Its record and history move there. */
-int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
-                 struct report *r) {
-    struct event old = *event;
-    struct slice size;
-    if (property_find(event->properties, "zingq-cut", &size)) {
-        return report(r, ERR_INVALID,
-                      "only the beginning of its payload was kept (it had %.*s bytes): edit it, or "
-                      "have it published again",
-                      (int)(size.len < 20 ? size.len : 20), size.data);
-    }
-    int code = check_message(e, event, r);
-    if (code == 0) {
-        code = find_key(e, s, event, r);
-    }
+/* Key, lane and partition by its payload. ERR_INVALID (r): nothing has changed. */
+static int find_address(struct engine *e, struct engine_service *s, struct event *event,
+                        struct report *r) {
+    uint8_t partition = event->partition;
+    int code = find_key(e, s, event, r);
     if (code != 0) {
         return code;
     }
+    free(event->key_own);
     event->key_own = NULL;
     code = give_key(event, buf_slice(&e->scratch));
-    free(old.key_own);
     if (code != 0) {
         return code;
     }
     find_lane(s, event);
     assign_lane(s, event);
-    if (event->partition == old.partition) {
-        return 0;
-    }
-    if (engine_id_taken(e, s, event->partition, &event->id)) {
+    if (event->partition != partition && engine_id_taken(e, s, event->partition, &event->id)) {
         return report(r, ERR_INVALID,
                       "under its new key another event has the same id: publish the payload again "
                       "and discard this one");
     }
-    code = engine_move_history(e, &old, event);
-    return code == 0 ? journal_event_del(e->journal, old.partition, &old.id, old.service) : code;
+    return 0;
 }
 
-/* The key is part of what makes two messages the same: it decides the partition, where alone a
- * duplicate is looked for. */
+int engine_move_event(struct engine *e, const struct event *from, const struct event *to) {
+    if (from->partition == to->partition) {
+        return 0;
+    }
+    int code = engine_move_history(e, from, to);
+    code = code == 0 ? journal_step_move(e->journal, from, to) : code;
+    return code == 0 ? journal_event_del(e->journal, from->partition, &from->id, from->service)
+                     : code;
+}
+
+/* An event may be dead because it had no key, and so never ran. After its payload was edited it may
+ * have a key, and with it another lane and partition. Moves its record and history there. */
+int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
+                 struct report *r) {
+    const struct event old = *event;
+    int code = engine_check_whole(event, r);
+    code = code == 0 ? check_message(e, event, r) : code;
+    code = code == 0 ? find_address(e, s, event, r) : code;
+    return code == 0 ? engine_move_event(e, &old, event) : code;
+}
+
+/* The key is part of the identity: duplicates are searched only in one partition, which the key
+ * decides. */
 static struct dedupe_hash hash_of(const struct engine *e, size_t secret,
                                   const struct engine_service *s, const struct event *event,
                                   struct slice scope, struct slice key) {
@@ -240,14 +227,15 @@ static struct dedupe_hash hash_of(const struct engine *e, size_t secret,
     return journal_dedupe_hash_with(e->journal, secret, hashed, (struct slice){"", 0}, key);
 }
 
-/* Among keys that came from other stores; and, of a service that every host runs for itself, among
- * those of a zingq that did not keep them apart. */
+/* Searches the hashes made with secrets of other stores; for a service that every host runs for
+ * itself, also those of older versions, which did not keep hosts apart. */
 static int find_elsewhere(struct engine *e, const struct engine_service *s,
-                          const struct event *event, struct slice scope, struct slice key) {
+                          const struct event *event, struct slice scope, struct slice key,
+                          struct dedupe_note *note) {
     for (size_t i = s->conf->share ? 1 : 0; i < journal_secret_count(e->journal); i++) {
         struct dedupe_hash hash = hash_of(e, i, s, event, scope, key);
-        struct dedupe_note note;
-        int code = journal_dedupe_find(e->journal, e->now_ms, event->partition, &hash, &note);
+        int code =
+            journal_dedupe_find(e->journal, engine_keys_time(e, s), event->partition, &hash, note);
         if (code != ERR_NOTFOUND) {
             return code;
         }
@@ -259,19 +247,135 @@ static int dedupe(struct engine *e, struct engine_service *s, struct event *even
                   struct slice scope, struct slice key, bool *duplicate) {
     struct uuid id = event->id;
     struct uuid earlier;
+    struct dedupe_note note;
     uint8_t shelf = s->conf->share ? event->partition : event->partition | DEDUPE_OWN;
-    int code = find_elsewhere(e, s, event, scope, key);
+    int code = find_elsewhere(e, s, event, scope, key, &note);
     *duplicate = code == 0;
     if (code == ERR_NOTFOUND) {
         struct dedupe_hash hash = hash_of(e, 0, s, event, scope, key);
-        code = journal_dedupe(e->journal, e->now_ms, shelf, &hash, &id, &earlier);
+        code = journal_dedupe(e->journal, engine_keys_time(e, s), shelf, &hash, &id, &earlier);
         *duplicate = code == ERR_EXISTS;
     }
     return *duplicate ? 0 : code;
 }
 
-/* Whether the broker delivers a refused message once more, which `zingq-id` tells: what else names it
- * may lie in what cannot be read. Apart from what was accepted, so that its publisher may mend it. */
+/* --- a payload that was changed --- */
+
+/* What makes the event the same as another one is noted. ERR_EXISTS (r): another event has it. */
+static int claim(struct engine *e, struct engine_service *s, const struct event *event,
+                 struct slice scope, struct slice key, struct report *r) {
+    char id[UUID_TEXT_BYTES + 1];
+    struct dedupe_note note;
+    struct dedupe_hash hash = hash_of(e, 0, s, event, scope, key);
+    uint8_t shelf = s->conf->share ? event->partition : event->partition | DEDUPE_OWN;
+    int code = find_elsewhere(e, s, event, scope, key, &note);
+    if (code == ERR_NOTFOUND) {
+        code =
+            journal_dedupe(e->journal, engine_keys_time(e, s), shelf, &hash, &event->id, &note.id);
+    } else if (code == 0) {
+        code = ERR_EXISTS;
+    }
+    if (code != ERR_EXISTS || uuid_equal(&note.id, &event->id)) {
+        return code == ERR_EXISTS ? 0 : code;
+    }
+    return report(r, ERR_EXISTS,
+                  "with the new payload it is a duplicate of the event %s, which has the same key "
+                  "and idempotency key: discard this one",
+                  uuid_text(&note.id, id));
+}
+
+static bool is_same(struct dedupe_hash a, struct dedupe_hash b) {
+    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+}
+
+/* Its idempotency key by the new payload, once its key is known. */
+static int reidentify(struct engine *e, struct engine_service *s, struct event *old,
+                      struct event *edited, bool *changed, struct report *r) {
+    struct slice scope;
+    struct slice key;
+    struct report ignored;
+    struct dedupe_hash before = {{0}};
+    int code = find_identity(e, s, old, &scope, &key, &ignored);
+    bool had = code == 0 && old->attempts > 0;
+    if (code == 0) {
+        before = hash_of(e, 0, s, old, scope, key);
+    } else if (code != ERR_INVALID && code != ERR_NOTFOUND) {
+        return code;
+    }
+    code = find_identity(e, s, edited, &scope, &key, r);
+    if (code != 0) {
+        return code == ERR_NOTFOUND || (code == ERR_INVALID && old->attempts == 0) ? 0 : code;
+    }
+    if (had && is_same(before, hash_of(e, 0, s, edited, scope, key))) {
+        return 0;
+    }
+    *changed = scope.len > 0; /* by a rule or a property, not by the message's id */
+    return claim(e, s, edited, scope, key, r);
+}
+
+/* Whether the rule gives both payloads the same key; it may be another one than when the event was
+ * accepted, so that a change of topics.conf alone moves nothing. ERR_INVALID (r): the new one has
+ * none. */
+static int has_same_key(struct engine *e, struct engine_service *s, struct event *old,
+                        struct event *edited, bool *same, struct report *r) {
+    struct report ignored;
+    struct buf key;
+    int code = find_key(e, s, edited, r);
+    if (code != 0) {
+        return code;
+    }
+    buf_init(&key, KEY_BYTES_MAX);
+    buf_add_slice(&key, buf_slice(&e->scratch));
+    code = key.failed ? ERR_MEMORY : find_key(e, s, old, &ignored);
+    *same = slice_equal(buf_slice(&key), old->key) ||
+            (code == 0 && slice_equal(buf_slice(&key), buf_slice(&e->scratch)));
+    buf_clear(&key);
+    return code == ERR_INVALID ? 0 : code;
+}
+
+/* The new key, unless it is another host's or its place is taken: then it has its old one still. */
+static int try_address(struct engine *e, struct engine_service *s, const struct event *old,
+                       struct event *edited, struct report *r) {
+    struct slice key = edited->key;
+    int code = find_address(e, s, edited, r);
+    if (code == 0 && engine_is_elsewhere(e, s, edited->key, edited->partition)) {
+        code = report(r, ERR_INVALID,
+                      "its new key \"%.*s\" belongs to another host: publish the payload again and "
+                      "discard this one",
+                      (int)edited->key.len, edited->key.data);
+    }
+    if (code == ERR_INVALID) {
+        free(edited->key_own);
+        edited->key_own = NULL;
+        edited->key = key;
+        edited->lane = old->lane;
+        edited->partition = old->partition;
+    }
+    return code;
+}
+
+int engine_readdress(struct engine *e, struct engine_service *s, struct event *old,
+                     struct event *edited, bool *identified, struct report *r) {
+    bool same = true;
+    *identified = false;
+    if (old->kind != EVENT_MESSAGE) {
+        return 0;
+    }
+    int code = has_same_key(e, s, old, edited, &same, r);
+    if (code == 0 && !same) {
+        code = try_address(e, s, old, edited, r);
+    }
+    if (code == ERR_INVALID && old->attempts == 0) {
+        return 0; /* it never ran, for want of a key: the replay looks for one, and says what is wrong */
+    }
+    return code == 0 ? reidentify(e, s, old, edited, identified, r) : code;
+}
+
+/* --- messages that are refused --- */
+
+/* True if the broker delivers a refused message again. Only `zingq-id` can tell: other identities
+ * may be in the unreadable part. Refused messages are recorded apart from accepted ones, so that
+ * the publisher can send a corrected one. */
 static int dedupe_refused(struct engine *e, struct engine_service *s, struct event *event,
                           bool *duplicate) {
     struct slice id;
@@ -289,15 +393,10 @@ static void count_duplicate(struct engine *e, struct engine_service *s, bool is_
     engine_count(e, s, BOOK_DUPLICATES, is_one ? 1 : 0);
 }
 
-/* It is kept under the empty key. */
+/* It is stored under the empty key: its beginning, or, if a service has many such letters, its
+ * head. */
 int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
                       const char *reason) {
-    if (is_too_large(e, event) && event->payload.len > kept_bytes(e)) {
-        event = cut(e, event);
-        if (event == NULL) {
-            return ERR_MEMORY;
-        }
-    }
     if (event->key.data == NULL) {
         event->key = (struct slice){"", 0};
     }
@@ -310,16 +409,20 @@ int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *
         event_free(event);
         return code;
     }
+    event = engine_cut(event, engine_letters_full(e, s) ? 0 : DEAD_PAYLOAD_BYTES_MAX);
+    if (event == NULL) {
+        return ERR_MEMORY;
+    }
     enter_books(e, s, event);
     return engine_bury(e, s, event, EVENT_DEAD, reason);
 }
 
-/* Where every host has a copy and nothing else tells whose it is, what it says does. */
+/* If every host has a copy and nothing else decides whose event it is, the payload does. */
 static uint8_t partition_of_payload(const struct engine_service *s, const struct event *event) {
     return journal_partition(journal_lane(s->name, event->payload));
 }
 
-/* The partition whose owner is responsible. ERR_NOTFOUND: whoever has the event. */
+/* The partition whose owner is responsible. ERR_NOTFOUND: any host that has the event. */
 static int find_owner(struct engine *e, const struct engine_service *s, struct event *event,
                       enum admit from, uint8_t *partition, struct report *r) {
     struct slice scope;
@@ -340,12 +443,12 @@ static int find_owner(struct engine *e, const struct engine_service *s, struct e
     return 0;
 }
 
-/* Whether the event goes to another host; it is taken over then. */
+/* *passed: the event goes to another host, and has been taken over. */
 static int pass_on(struct engine *e, const struct engine_service *s, struct event *event,
                    enum admit from, bool *passed, struct report *r) {
     uint8_t partition = 0;
     *passed = event->for_host != 0 && !s->conf->share;
-    if (*passed) { /* each host's copies are its own: any of its partitions leads there */
+    if (*passed) { /* copies belong to their host: any of its partitions leads there */
         return engine_forward_event(e, s, event, (uint8_t)(event->for_host - 1));
     }
     if (!engine_is_divided(e, s) || from == ADMIT_FORWARDED || from == ADMIT_OWN) {
@@ -363,7 +466,7 @@ static int pass_on(struct engine *e, const struct engine_service *s, struct even
     return engine_forward_event(e, s, event, partition);
 }
 
-/* A message that cannot become work, from outside. */
+/* A message from outside that cannot become work. */
 static int admit_refused(struct engine *e, struct engine_service *s, struct event *event,
                          const char *reason) {
     if (event->everywhere && engine_is_divided(e, s) &&
@@ -374,14 +477,14 @@ static int admit_refused(struct engine *e, struct engine_service *s, struct even
     return engine_admit_dead(e, s, event, reason);
 }
 
-/* Its key, and with it its lane and partition. ERR_INVALID (r): it cannot become work. */
+/* Finds its key, lane and partition. ERR_INVALID (r): it cannot become work. */
 static int prepare(struct engine *e, struct engine_service *s, struct event *event,
                    struct report *r) {
     event->service = s->number;
     event->state = EVENT_READY;
     read_cause(event);
     int code = check_message(e, event, r);
-    if (event->reason.len > 0) { /* the door has found it malformed */
+    if (event->reason.len > 0) { /* the door found it malformed */
         code = report(r, ERR_INVALID, "%.*s", (int)event->reason.len, event->reason.data);
     }
     if (code == 0 && event->key.data == NULL) {
@@ -394,7 +497,7 @@ static int prepare(struct engine *e, struct engine_service *s, struct event *eve
     return code;
 }
 
-/* Its id, and whether it is there already. ERR_INVALID (r): it cannot become work. */
+/* Finds its id, and whether it is a duplicate. ERR_INVALID (r): it cannot become work. */
 static int identify(struct engine *e, struct engine_service *s, struct event *event,
                     bool *duplicate, struct report *r) {
     struct slice scope;

@@ -23,5 +23,13 @@ int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *
 /* Recomputes key, lane and partition of a dead event that never ran. ERR_INVALID (r): it still has
  * no key; nothing has changed. */
 int engine_rekey(struct engine *e, struct engine_service *s, struct event *event, struct report *r);
+/* The same for a dead event whose payload was changed: `edited` gets key, lane and partition of its
+ * payload if they differ from those of the old one, and its idempotency key is noted if it changed
+ * (*identified). Nothing moves. ERR_INVALID, ERR_EXISTS (r): the event cannot have this payload. */
+int engine_readdress(struct engine *e, struct engine_service *s, struct event *old,
+                     struct event *edited, bool *identified, struct report *r);
+/* History and steps of an event that is to be stored in another partition move there, its record is
+ * deleted. */
+int engine_move_event(struct engine *e, const struct event *from, const struct event *to);
 
 #endif

@@ -3,14 +3,15 @@
  *
  *   meta flag "file/<name>" -> the file's length at the last settled commit
  *
- * A line is staged in memory with its row, to be written after the commit. Two things leave it on
- * disk alone: there is no room in memory, or the file could not be written, or has lines on disk
- * already, which come first. What is on disk is taken up by a pass over the rows in the order of
- * their numbers, a bounded part of it a turn, for all the files whose next try is due when it
- * begins. So a file that cannot be written holds no memory but its name, and no other file up.
+ * A line is staged in memory together with its row, and written after the commit. A line stays on
+ * disk only if there is no room in memory, if its file could not be written, or if the file already
+ * has lines on disk, which come first. Those lines are collected by a pass over the rows in order
+ * of their sequence numbers, a bounded part per turn, for all files whose retry is due when the
+ * pass begins. So a file that cannot be written takes no memory except for its name, and delays no
+ * other file.
  *
- * A pass goes on only while nothing is staged or unsettled: then every row it sees is one that is
- * not in memory and not in its file.
+ * A pass runs only while nothing is staged or unsettled: then every row it sees is neither in
+ * memory nor in its file.
  */
 #include "engine/append_impl.h"
 
@@ -93,7 +94,7 @@ static int stage(struct append *a, uint8_t partition, uint64_t seq, struct writt
     }
     *line = (struct line){
         .partition = partition, .seq = seq, .file = file, .text = copy, .len = text.len + 1};
-    line->text[text.len] = '\n'; /* in the place of slice_dup's NUL */
+    line->text[text.len] = '\n'; /* replaces slice_dup's NUL */
     TAILQ_INSERT_TAIL(&a->staged, line, link);
     a->staged_lines++;
     a->staged_bytes += line->len;
@@ -105,7 +106,7 @@ static void flag_name(const char *file, char out[256]) {
     (void)snprintf(out, 256, "file/%s", file);
 }
 
-/* The noted length; 0 for a file not written before. */
+/* The noted length; 0 for a file that was never written. */
 static int noted_length(struct append *a, const char *file, uint64_t *length) {
     char name[256];
     flag_name(file, name);
@@ -140,10 +141,9 @@ static struct written_file *file_new(struct append *a, struct slice name) {
     return file;
 }
 
-/* How long the file is before its first line of a round is noted with the line, so that after a
- * crash it is known where the line's bytes begin, also in a file that was rotated away or that had
- * bytes of somebody else's. A file that cannot be looked at is noted as such: nothing of it may be
- * cut. */
+/* The length of a file before the first line of a round is noted with that line. So after a crash
+ * we know where the line's bytes begin, also in a file that was rotated away or that contains bytes
+ * of others. A file that cannot be examined is noted as such: nothing may be cut from it. */
 static int note_length(struct append *a, struct written_file *file) {
     struct stat st = {.st_size = 0};
     uint64_t noted;
@@ -182,7 +182,7 @@ int append_add(struct append *a, uint8_t partition, int64_t now_ms, struct slice
     return stage(a, partition, seq, its, line);
 }
 
-/* ---- what is on disk alone ---- */
+/* ---- lines that are only on disk ---- */
 
 static void put_off(struct append *a, struct written_file *file, int error, int64_t now_ms) {
     if (file->error != error || now_ms - file->said_ms >= APPEND_RETRY_MS_MAX) {
@@ -197,8 +197,8 @@ static void put_off(struct append *a, struct written_file *file, int error, int6
     file->in_pass = false;
 }
 
-/* Whether the file's lines are to be taken up. What may have become of it meanwhile is noted,
- * unless it is torn: then its length is known better here. */
+/* Decides whether this pass collects the file's lines. Notes its length again, because others may
+ * have changed it, unless it is torn: then the length known here is the better one. */
 static int join_pass(struct append *a, struct written_file *file, int64_t now_ms) {
     assert(file->staged == 0);
     file->in_pass = file->on_disk > 0 && file->retry_ms <= now_ms;
@@ -250,13 +250,13 @@ static int next_seq(struct append *a, uint8_t partition, uint64_t *seq) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* Takes the row up if its file's turn has come. *full: there is no room for it. */
+/* Stages the row if its file is part of the pass. *full: there is no room for it. */
 static int pass_row(struct append *a, uint8_t partition, bool *full) {
     struct append_row row;
     int code = next_row(a, partition, &row);
     struct written_file *file = code == 0 ? file_find(a, row.file) : NULL;
     if (file != NULL && file->in_pass) {
-        /* The first one always has room, however large. */
+        /* The first one always fits, however large. */
         *full = a->staged_lines > 0 && !has_room(a, row.line.len + 1);
         code = *full ? 0 : stage(a, partition, row.seq, file, row.line);
         file->on_disk -= code == 0 && !*full && file->on_disk > 0 ? 1 : 0;
@@ -267,7 +267,8 @@ static int pass_row(struct append *a, uint8_t partition, bool *full) {
     return code;
 }
 
-/* A bounded part of the pass; the rows of all partitions in the order of their numbers. */
+/* A bounded part of the pass, over the rows of all partitions in order of their sequence
+ * numbers. */
 static int go_on_passing(struct append *a) {
     uint64_t seqs[PARTITIONS];
     int code = 0;
@@ -292,7 +293,7 @@ static int go_on_passing(struct append *a) {
     return code;
 }
 
-/* Which files have lines on disk, and how many. */
+/* Which files have lines that are only on disk, and how many. */
 static int find_files(struct append *a) {
     uint8_t partition = 0;
     uint64_t seq = 0;
@@ -333,8 +334,8 @@ int append_load(struct append *a) {
 
 /* ---- writing ---- */
 
-/* Takes the file's lines out of those staged: to the written ones, or, if they are still on disk
- * alone, out of memory. */
+/* Removes the file's lines from the staged ones: to the written ones, or, if they must stay on
+ * disk, only from memory. */
 static void unstage(struct append *a, struct written_file *file, bool written) {
     struct line *next = NULL;
     for (struct line *line = TAILQ_FIRST(&a->staged); line != NULL; line = next) {
@@ -402,7 +403,7 @@ static int delete_written(struct append *a) {
     return 0;
 }
 
-/* Files that nothing waits for. */
+/* Frees files that no line waits for. */
 static void forget_files(struct append *a) {
     struct written_file **link = &a->files;
     while (*link != NULL) {

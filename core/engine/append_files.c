@@ -1,5 +1,5 @@
 /*
- * append_files.c - the files that lines are appended to: one write and one fdatasync for each.
+ * append_files.c - the files that lines are appended to: one write and one fdatasync each.
  */
 #include "engine/append_impl.h"
 
@@ -30,7 +30,8 @@ static int open_file(const struct append *a, const char *name) {
     if (mkdir(a->folder, 0700) != 0 && errno != EEXIST) {
         return -1;
     }
-    /* Without waiting: a pipe in its place would hold the whole host until somebody reads it. */
+    /* Non-blocking: a pipe in the file's place would block the whole host until somebody reads
+     * it. */
     return open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 }
 
@@ -81,7 +82,7 @@ int append_write_file(struct append *a, struct written_file *file) {
         failed = -1;
     }
     if (failed == 0) {
-        /* Shorter than noted: somebody rotated it away just now. */
+        /* Shorter than noted: somebody has just rotated it away. */
         at = (uint64_t)st.st_size < at ? (uint64_t)st.st_size : at;
         failed = write_lines(a, file, fd, &at);
     }

@@ -20,7 +20,7 @@ int append_owner(struct journal *journal, struct slice file, uint16_t *service) 
     return code;
 }
 
-/* A handler that began before the file had an owner may write to it as well. */
+/* A handler that began before the file had an owner may write to it, too. */
 int append_claim(struct journal *journal, struct slice file, uint16_t service) {
     char flag[FLAG_BYTES];
     uint16_t owner;

@@ -1,5 +1,5 @@
 /*
- * apply.c - the effects of an attempt that succeeded, one function a kind.
+ * apply.c - the effects of an attempt that succeeded, one function per kind.
  */
 #include "engine/apply.h"
 
@@ -77,8 +77,8 @@ static int apply_state_incr(const struct apply *a, const struct effect *effect) 
         code = journal_state_put(a->e->journal, &cell, buf_slice(&sum), expires_ms);
     }
     buf_clear(&sum);
-    /* The API refused to add to what is no number; another invocation of an unordered service may
-     * have changed it since: then the count is lost with the number it counted. */
+    /* The API refuses to add to a value that is not a number. If another invocation of an unordered
+     * service has stored one since, the increment is lost with the number it was for. */
     return code == ERR_INVALID ? 0 : code;
 }
 
@@ -144,7 +144,7 @@ static int find_conflict(struct engine *e, struct engine_service *s, const struc
 
 /* --- publishing --- */
 
-/* W3C Trace Context is passed on from cause to effect unless the handler set its own. */
+/* Passes W3C Trace Context on from cause to effect, unless the handler set its own. */
 static void pass_trace_on(const struct event *event, const struct effect *effect, struct buf *out) {
     static const char *const passed[] = {"traceparent", "tracestate"};
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
@@ -181,7 +181,7 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     if (code == 0 && effect->due_ms > (effect->by_wall ? e->wall_ms : e->now_ms)) {
         code = engine_delay_publish(e, a->event->partition, &p, effect->due_ms, effect->by_wall);
         if (code == 0 && division_is_divided(&e->conf->hosts.share)) {
-            /* zing.cancel need not ask the other hosts about it, once it has left. */
+            /* so that zing.cancel need not ask other hosts about it after it has left */
             code = engine_note_publish(e, &p.id, effect->due_ms);
         }
     } else if (code == 0) {
@@ -191,8 +191,8 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     return code;
 }
 
-/* What left meanwhile was found by find_conflict before; only a dead letter's policies get here
- * without it. */
+/* find_conflict has already found publishes that left in the meantime. Only policies of dead
+ * letters come here without that check. */
 static int apply_cancel(const struct apply *a, const struct effect *effect) {
     int code = engine_cancel_publish(a->e, &effect->id);
     return code == ERR_NOTFOUND ? 0 : code;
@@ -200,7 +200,7 @@ static int apply_cancel(const struct apply *a, const struct effect *effect) {
 
 /* --- the rest --- */
 
-/* The topic a replay would run: for an expired lock that of the event which took it. */
+/* The topic a replay would run: for an expired lock, that of the event which took the lock. */
 static struct slice dead_letter_topic(const struct event *event) {
     struct slice topic;
     if (event->kind == EVENT_LOCK_EXPIRED &&
@@ -241,12 +241,12 @@ static int apply_append(const struct apply *a, const struct effect *effect) {
                                   effect->value);
 }
 
-/* One that cannot be kept is a dead letter of the service it was for. */
+/* A signal that cannot be kept becomes a dead letter of the service it was for. */
 static int apply_signal(const struct apply *a, const struct effect *effect) {
     struct engine_service *s = engine_service_named(a->e, effect->owner);
     struct report r = {""};
     if (s == NULL) {
-        return 0; /* the API knows the services of topics.conf, and so do we */
+        return 0; /* cannot happen: the API checks that the service is in topics.conf */
     }
     const struct signal signal = {.key = effect->key, .name = effect->name, .value = effect->value};
     int code = engine_signal(a->e, s, &signal, &r);
@@ -280,7 +280,8 @@ int engine_apply(struct engine *e, struct engine_service *s, struct event *event
 }
 
 void engine_begin_effects(struct engine *e, const struct event *event) {
-    bool earlier = event->replayed || event->durable; /* rounds, or steps of this one */
+    bool earlier =
+        event->replayed || event->durable; /* earlier rounds, or earlier steps of this one */
     buf_reset(&e->applying->publishes);
     if (earlier && event->publishes.len <= ROUNDS_BYTES_MAX) {
         buf_add_slice(&e->applying->publishes, event->publishes);
@@ -298,7 +299,7 @@ int engine_take_effects(struct engine *e, struct engine_service *s, struct event
     if (code != 0 || *conflict) {
         return code;
     }
-    code = engine_free_expired_lock(e, event); /* what is taken now is the event's own */
+    code = engine_free_expired_lock(e, event); /* a lock taken from now on is the event's own */
     engine_begin_effects(e, event);
     if (code == 0) {
         code = engine_apply(e, s, event, effects);

@@ -1,5 +1,5 @@
 /*
- * attempt.c - invocations: made, waiting for what they asked for, found by the call's id, released.
+ * attempt.c - invocations: created, waiting for what they asked for, found by call id, released.
  */
 #include "engine/attempt.h"
 
@@ -22,11 +22,12 @@ struct attempts {
     size_t running;
     size_t started; /* calls in progress */
     uint64_t last_call_id;
-    TAILQ_HEAD(starts, invocation) to_start;   /* calls to start after the commit, oldest first */
-    struct invocation *next_start;             /* where engine_next_to_start continues */
-    size_t late;                               /* of them, those that were passed over */
-    struct invocations calls[CALL_BUCKETS];    /* those that wait, by call id */
-    TAILQ_HEAD(waiting, invocation) waiting[]; /* the same of each service, oldest deadline first */
+    TAILQ_HEAD(starts, invocation) to_start; /* calls to start after the commit, oldest first */
+    struct invocation *next_start;           /* where engine_next_to_start continues */
+    size_t late;                             /* of them, those that were passed over */
+    struct invocations calls[CALL_BUCKETS];  /* waiting ones, by call id */
+    TAILQ_HEAD(waiting, invocation)
+    waiting[]; /* waiting ones, by service, earliest deadline first */
 };
 
 int engine_make_attempts(struct engine *e) {
@@ -40,14 +41,14 @@ int engine_make_attempts(struct engine *e) {
     return e->attempts == NULL ? ERR_MEMORY : 0;
 }
 
-/* --- the lists of those that wait --- */
+/* --- the lists of waiting invocations --- */
 
 static struct invocations *call_bucket(struct engine *e, uint64_t id) {
     return &e->attempts->calls[id % CALL_BUCKETS];
 }
 
-/* Deadlines of one service come in order of starting; a second wait of one attempt has an earlier
- * one than its neighbours, so the place is looked for from the end. */
+/* Deadlines of a service mostly come in the order of starting; only a second wait of one attempt
+ * has an earlier deadline than its neighbours. So the search for the place begins at the end. */
 static void enter_waiting(struct engine *e, struct invocation *inv) {
     size_t service = inv->service->index;
     struct invocation *before;
@@ -60,7 +61,7 @@ static void enter_waiting(struct engine *e, struct invocation *inv) {
     TAILQ_INSERT_HEAD(&e->attempts->waiting[service], inv, link);
 }
 
-/* No longer waits: off the lists, its call cancelled when it is still out. */
+/* Takes the invocation off the waiting lists, and cancels its call if it is still under way. */
 bool engine_decides(const struct engine *e) {
     return e->attempts->current != NULL || e->current_item != NULL;
 }
@@ -288,20 +289,20 @@ int engine_mark_ready(struct engine *e) {
     return 0;
 }
 
-/* --- a turn that is given up --- */
+/* --- dropping a failed turn --- */
 
 static void forget_item(struct lane_item *item) {
     event_free(item->event);
     free(item);
 }
 
-/* With its events, but for one that is e->current_item. */
+/* Frees the invocation and its events, except for e->current_item. */
 static void forget_invocation(struct engine *e, struct invocation *inv) {
     size_t count;
     struct lane_item **items = engine_items(inv, &count);
     struct lane_item *current = e->current_item;
     if (inv->run != NULL) {
-        run_abandon(inv->run); /* its events go, and there is no transaction */
+        run_abandon(inv->run); /* its events are freed below, and no transaction is open */
     }
     for (size_t i = 0; i < count; i++) {
         if (items[i] != NULL && items[i] != current) {

@@ -1,10 +1,10 @@
 /*
  * batch.c - how a batch ends, and with it each of its events: services with `batch`.
  *
- * Its effects are applied once, in the commit that ends the events which are done; the one of them
- * with the most hops counts as their cause, so that a loop through batches is found too. What the
- * handler names as failed has tries of its own. A batch that fails as a whole does not tell which of
- * its events is to blame: from then on each of them runs alone.
+ * The effects of a batch are applied once, in the commit that ends its done events. The done event
+ * with the most hops counts as their cause, so that loops through batches are detected, too. Events
+ * that the handler reports as failed have retries of their own. When a batch fails as a whole,
+ * nobody knows which event is to blame: from then on each of them runs alone.
  */
 #include "engine/batch.h"
 
@@ -21,7 +21,7 @@ static bool is_done(const struct run *run, size_t i) {
            (run->failures == NULL || run->failures[i].reason == NULL);
 }
 
-/* The done event to which the effects belong; NULL: none is done. */
+/* The done event that the effects belong to; NULL: none is done. */
 static struct event *find_owner(const struct invocation *inv) {
     struct event *owner = NULL;
     for (size_t i = 0; i < inv->batch->count; i++) {
@@ -47,7 +47,7 @@ static int take_effects(struct engine *e, struct invocation *inv) {
     return code;
 }
 
-/* What the run means for its i-th event. */
+/* What the outcome of the run means for its i-th event. */
 static struct verdict verdict_for(struct run *run, size_t i) {
     struct verdict v = {.outcome = run->outcome,
                         .end = ATTEMPT_ERROR,
@@ -60,8 +60,8 @@ static struct verdict verdict_for(struct run *run, size_t i) {
     return v;
 }
 
-/* The batch came upon an event without JSON: that one is dead, the others begin anew. They do so
- * together, but for those whose JSON would stop the next run too. */
+/* The batch met an event whose JSON is invalid: that event is dead, the others start again. They
+ * run together, except those whose JSON would also stop the next run. */
 static int begin_anew(struct engine *e, struct lane_item *item) {
     struct event *event = item->event;
     struct report r;
@@ -71,8 +71,8 @@ static int begin_anew(struct engine *e, struct lane_item *item) {
     return engine_put_off(e, item, EVENT_SLEEPING, e->now_ms + 1);
 }
 
-/* The batch failed, and nobody knows through which event: each runs alone, at once, and what
- * becomes of it then counts. */
+/* The batch failed, and nobody knows because of which event: each runs alone, immediately, and only
+ * that attempt counts. */
 static int run_alone(struct engine *e, struct invocation *inv, struct lane_item *item,
                      enum attempt_end end) {
     struct engine_service *s = inv->service;
@@ -108,7 +108,7 @@ static int end_item(struct engine *e, struct invocation *inv, size_t i, enum att
 
 int engine_end_batch(struct engine *e, struct invocation *inv, enum attempt_end end) {
     struct run *run = inv->run;
-    run_stop(run); /* what it closes may look at the events, which go now */
+    run_stop(run); /* what it closes may look at the events, which are freed below */
     engine_note_duration(e, inv);
     int code = run->outcome == OUTCOME_DONE ? take_effects(e, inv) : 0;
     for (size_t i = 0; code == 0 && i < inv->batch->count; i++) {

@@ -1,8 +1,9 @@
 /*
- * bury.c - events that died are noted: a list, in the order in which they died.
+ * bury.c - records deaths: a list of the events that died, in order.
  *
- * What a death brings (policies that publish, an announcement) may make other events die. So nobody
- * who comes upon a death follows it; the turn does, when it is through with what it does.
+ * A death has consequences (policies that publish, an announcement) which may make other events
+ * die. So code that finds an event dead only records it; the turn settles deaths after the step
+ * that caused them.
  */
 #include "engine/bury.h"
 
@@ -14,7 +15,7 @@
 
 struct deaths {
     STAILQ_HEAD(death_list, death) list;
-    unsigned generation; /* of those noted now */
+    unsigned generation; /* of the deaths recorded now */
 };
 
 int engine_make_deaths(struct engine *e) {

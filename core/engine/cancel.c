@@ -1,9 +1,9 @@
 /*
- * cancel.c - a person ends an event that waits: one that sleeps, waits for a signal or for
- * its next try. It is discarded; when its saga has done something, that is undone first, or left as
- * it is, as the person says.
+ * cancel.c - a person ends an event that is put off: one that sleeps, waits for a signal or for its
+ * next attempt. It is discarded. If its saga has done something, that is undone first, or left as
+ * it is, as the person chooses.
  *
- * Left out on purpose: events that run or are about to. They end by themselves, soon.
+ * Left out on purpose: events that run or are about to. They soon end by themselves.
  */
 #include "engine/cancel.h"
 
@@ -37,14 +37,14 @@ static int discard(struct engine *e, struct engine_service *s, struct event **ta
     return engine_bury(e, s, event, EVENT_DISCARDED, CANCELLED);
 }
 
-/* It stays where it stands and comes back at once, to undo. */
+/* It stays at its place and becomes due immediately, to be undone. */
 static int compensate(struct engine *e, struct engine_service *s, struct event *event) {
     int code = engine_begin_undo(e, s, event, UNDO_THEN_DISCARD, CANCELLED);
     event->state = EVENT_COMPENSATING;
     return code == 0 ? engine_wake_now(e, event) : code;
 }
 
-/* The discarded event is taken over. */
+/* Takes the event over when it is discarded. */
 static int cancel(struct engine *e, struct engine_service *s, struct event **taken,
                   struct command *c) {
     struct event *event = *taken;

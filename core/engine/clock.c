@@ -10,9 +10,9 @@
 #include <stdlib.h>
 
 struct clock {
-    int64_t last_ms;          /* engine time that was given out */
-    int64_t ahead_of_boot_ms; /* what engine time is ahead of CLOCK_BOOTTIME */
-    int64_t wall_ahead_ms;    /* what the wall clock was ahead of engine time */
+    int64_t last_ms;          /* engine time given out last */
+    int64_t ahead_of_boot_ms; /* engine time minus CLOCK_BOOTTIME */
+    int64_t wall_ahead_ms;    /* wall clock minus engine time */
 };
 
 enum { STEP_MS = 1000 };

@@ -1,5 +1,5 @@
 /*
- * command.c - what an operator asks for, carried out inside a turn.
+ * command.c - requests of an operator, carried out inside a turn.
  *
  * A command that cannot be carried out says why and changes nothing; only an error of the store
  * fails the turn.
@@ -12,6 +12,7 @@
 #include "engine/impl.h"
 #include "engine/space.h"
 #include "engine/delayed.h"
+#include "engine/edit.h"
 #include "engine/letters.h"
 #include "engine/once.h"
 #include "engine/outbox.h"
@@ -27,7 +28,8 @@
 
 /* --- publish --- */
 
-/* What no broker carries would be refused at every connect and stay in the outbox for good. */
+/* A topic that no broker accepts would be refused on every connection and stay in the outbox for
+ * good. */
 static int check_publish(struct command *c) {
     int code = topic_check(c->topic.data, &c->report);
     if (code == 0) {

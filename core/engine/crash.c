@@ -1,21 +1,21 @@
 /*
- * crash.c - who took the host down, and what follows from that.
+ * crash.c - which event crashed the host, and what follows from that.
  *
- * The page (base/culprit.h) names an event from the first line of its handler until its effects are
- * applied. What a crash leaves there is charged when the store is loaded, in that transaction: the
- * event alone gets the crash; those that waited for a call are innocent. Of a batch nobody knows
- * which event it was: each runs alone from then on.
+ * The crash page (base/culprit.h) names an event from the first line of its handler until its
+ * effects are applied. When the store is loaded, that event is charged with the crash, in the same
+ * transaction. Only that event: others that were waiting for a call are innocent. In a batch nobody
+ * knows which event it was: from then on each of them runs alone.
  *
- * An event that is accepted and run in one turn is not on disk when it takes the host down, and
- * comes again under another id. So while the culprit cannot be found, or nobody was named twice in
- * a row, a turn runs one event, which an earlier turn has stored.
+ * An event that was accepted and run in one turn is not on disk when it crashes the host, and comes
+ * again under another id. So after a crash whose event is not in the store, or after two in a row
+ * that named none, a turn runs only one event, which an earlier turn has stored.
  *
- * The event that was charged is put off by its service's delay, as after an attempt that failed: a
- * host that goes down at once each time it is up would get to nothing else.
+ * The charged event is put off by the delay of its service, as after a failed attempt: otherwise a
+ * host that crashes immediately after each start would never get to anything else.
  *
- * What a service does about its dead events is charged to the dead event. One that is buried for
- * its crashes and then crashes the policy is buried without it; one that died before it was stored
- * would come again for ever, so such events do without policies for as long as the host is careful.
+ * Crashes in the policies for a dead event are charged to that event. If it was buried for its
+ * crashes and then crashes its policy, it is buried without the policy. If it died before it was
+ * stored, it would come again for ever, so such events get no policies while the host is careful.
  */
 #include "engine/crash.h"
 
@@ -31,12 +31,12 @@
 
 #include <stdlib.h>
 
-/* What crashes before this start leave to be careful about. */
+/* What to be careful about because of crashes before this start. */
 struct suspects {
-    bool careful;        /* one event a turn, stored by an earlier one */
-    bool policies;       /* and none of a policy for what never ran: one took the host down */
-    size_t unproven;     /* events still to run before the crashes of earlier starts are past */
-    struct uuid charged; /* the event that took the host down, until it is put off */
+    bool careful;    /* one event per turn, stored by an earlier one */
+    bool policies;   /* and no policies for events that never ran: one of those crashed the host */
+    size_t unproven; /* events still to run before earlier crashes count as past */
+    struct uuid charged; /* the event that crashed the host, until it is put off */
 };
 
 static const char *const alone_text = "the host went down while this attempt ran";
@@ -59,7 +59,7 @@ static int charge_event(struct engine *e, struct engine_service *s, struct event
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
-/* *found: whether it is one that the store knows, or of a service that topics.conf does not. */
+/* *found: the store knows the event, or topics.conf has no such service. */
 static int charge(struct engine *e, const struct culprit_event *who, bool shared, bool *found) {
     struct engine_service *s = engine_service_of(e, who->service);
     struct event *event = NULL;

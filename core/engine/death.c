@@ -1,10 +1,10 @@
 /*
- * death.c - what a death brings: the policies of the service, a row among the dead letters, an
- * announcement; and then its lane goes on, or is held.
+ * death.c - the consequences of a death: the policies of the service, a row among the dead letters,
+ * an announcement. Then the lane continues, or is blocked.
  *
- * The turn settles deaths after each thing that it does, in the same transaction. Policies may
- * publish what dies at its admission: that is noted behind, with a generation one higher, and a
- * death of the last generation has no policies.
+ * The turn settles deaths after each of its steps, in the same transaction. Policies may publish
+ * something that dies at its admission: that death is appended with a generation one higher, and a
+ * death of the last generation gets no policies.
  */
 #include "engine/death.h"
 
@@ -16,8 +16,10 @@
 #include "engine/services.h"
 #include "engine/crash.h"
 #include "engine/locks.h"
+#include "engine/mark.h"
 #include "engine/place.h"
 #include "engine/publish.h"
+#include "engine/quota.h"
 #include "engine/waiters.h"
 #include "engine/watch.h"
 #include "journal/event.h"
@@ -29,8 +31,8 @@ enum { GENERATIONS_MAX = 3 };
 
 /* --- policies --- */
 
-/* The policies look at the dead event and may publish, write state, or let it go. One that fails
- * is logged and changes nothing. */
+/* The policies look at the dead event and may publish, write state, or discard it. A policy that
+ * fails is logged and changes nothing. */
 static int try_policy(struct engine *e, struct engine_service *s, enum run_entry entry,
                       struct event *event, const char *reason, bool *discard) {
     struct run *run = NULL;
@@ -62,8 +64,9 @@ static int run_policy(struct engine *e, struct engine_service *s, enum run_entry
     return code;
 }
 
-/* Whether a policy took the host down with this event, or with one that was stored as little as
- * this one: an event that is past its `crashes` got the last when it was buried for them. */
+/* True if a policy crashed the host with this event, or with another one that was not stored
+ * either. The last crash of an event beyond its `crashes` happened in the policy, when it was
+ * buried for them. */
 static bool policy_is_suspect(const struct engine *e, const struct engine_service *s,
                               const struct event *event) {
     bool ran = event->attempts > 0 || event->crashes > 0;
@@ -102,8 +105,9 @@ static struct slice without_traceback(struct slice reason) {
 
 static int announce(struct engine *e, struct engine_service *s, const struct event *event) {
     struct slice reason;
-    /* An announcement that a service could not handle is not announced: two services that listen
-     * to everything would breed them. */
+    struct slice cut;
+    /* Events that could not be handled and are announcements themselves are not announced: two
+     * services that listen to everything would produce them without end. */
     if (s->conf->dead_topic[0] == '\0' ||
         property_find(event->properties, "zingq-reason", &reason)) {
         return 0;
@@ -122,11 +126,15 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
     property_add(&properties, slice_of("zingq-reason"), buf_slice(&why));
     property_add(&properties, slice_of("zingq-attempts"), slice_of(number));
     property_add(&properties, slice_of("zingq-topic"), event->topic);
+    if (property_find(event->properties, "zingq-cut", &cut)) {
+        property_add(&properties, slice_of("zingq-cut"), cut);
+    }
     if (event->state == EVENT_NEEDS_PERSON) {
         property_add(&properties, slice_of("zingq-needs-person"), slice_of("true"));
     }
-    /* The same event may die again after a replay: that is another announcement. */
-    property_add(&properties, slice_of("idempotency-key"), slice_of(once));
+    /* The event may die again after a replay: that is another announcement. */
+    engine_add_marked(e, slice_of(s->conf->dead_topic), &event->id, "idempotency-key",
+                      slice_of(once), &properties);
     struct publication p = {.id = event->id,
                             .cause = event->cause,
                             .hops = (uint16_t)(event->hops + 1),
@@ -144,8 +152,9 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
 
 /* --- settling --- */
 
-/* Policies and announcement; not for the end of a loop, which they would make endless. What they
- * publish may die at its admission and have policies in turn, a few times over. */
+/* Runs policies and makes the announcement, except for an event that ended a loop: they would make
+ * it endless. What they publish may die at its admission and have policies in turn, up to a
+ * limit. */
 static int run_death(struct engine *e, const struct death *d, bool *discard) {
     struct event *event = d->event;
     if (event->hops > HOPS_MAX || d->generation == GENERATIONS_MAX) {
@@ -159,7 +168,7 @@ static int run_death(struct engine *e, const struct death *d, bool *discard) {
     return code == 0 && !*discard ? announce(e, d->service, event) : code;
 }
 
-/* Its end is noted, and nothing that comes is for it any more. */
+/* Records its end, and forgets its waits. */
 static int note_end(struct engine *e, const struct death *d) {
     struct slice why = slice_of(d->reason);
     why.len = why.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : why.len;
@@ -172,11 +181,6 @@ static int note_end(struct engine *e, const struct death *d) {
 }
 
 static int note_dead(struct engine *e, struct engine_service *s, struct event *event) {
-    struct dead_row row = {.partition = event->partition,
-                           .service = event->service,
-                           .id = event->id,
-                           .dead_ms = e->now_ms,
-                           .fingerprint = journal_fingerprint(event->reason)};
     bool person = event->state == EVENT_NEEDS_PERSON;
     engine_count(e, s, BOOK_DEAD, 1);
     engine_count(e, s, BOOK_DIED, 1);
@@ -186,14 +190,14 @@ static int note_dead(struct engine *e, struct engine_service *s, struct event *e
              person ? "a person is needed:" : "dead letter", s->conf->name,
              uuid_text(&event->id, id), event->topic.data, (int)event->key.len, event->key.data,
              (int)(event->reason.len < 300 ? event->reason.len : 300), event->reason.data);
-    return journal_dead_put(e->journal, &row);
+    return engine_letter_put(e, s, event);
 }
 
-/* The lane of a taken event continues, or is blocked. */
+/* The lane of a dead event continues, or is blocked. */
 static int leave_lane(struct engine *e, struct death *d) {
     struct lane_item *item = d->item;
     bool parked = d->event->parked;
-    d->item = NULL; /* it is freed now, with its event */
+    d->item = NULL; /* freed here, with its event */
     d->event = NULL;
     return parked ? engine_lane_block(e, item, LANE_PARKED) : engine_leave_lane(e, item);
 }
@@ -201,7 +205,7 @@ static int leave_lane(struct engine *e, struct death *d) {
 static int settle(struct engine *e, struct death *d) {
     struct engine_service *s = d->service;
     struct event *event = d->event;
-    /* A cancelled event does not become a dead letter, but its policies are called. */
+    /* The policies are called for a cancelled event, too, but it does not become a dead letter. */
     bool discard =
         d->state == EVENT_DISCARDED || (d->state == EVENT_DEAD && event->undo == UNDO_THEN_DISCARD);
     int code = note_end(e, d);
@@ -210,8 +214,8 @@ static int settle(struct engine *e, struct death *d) {
     }
     /* A policy may not discard an event whose saga is only partly undone. */
     discard = discard && d->state != EVENT_NEEDS_PERSON;
-    /* An event that never ran has no lane to hold. One that took the host down each time did run,
-     * though its attempts were never stored. */
+    /* An event that never ran has no lane to block. One that crashed the host each time did run,
+     * although its attempts were never stored. */
     bool ran = event->attempts > 0 || event->crashes > 0;
     event->parked = !discard && s->conf->on_dead == ON_DEAD_PARK && ran;
     if (code == 0 && discard) {

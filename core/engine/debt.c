@@ -1,5 +1,6 @@
 /*
- * debt.c - a table of sets: a lane's debt is in the set its hash names, in any of DEBT_WAYS slots.
+ * debt.c - a set-associative table: the hash of a lane selects a set, and its debt is in any of the
+ * DEBT_WAYS slots of that set.
  */
 #include "engine/debt.h"
 

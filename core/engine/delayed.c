@@ -1,8 +1,8 @@
 /*
- * delayed.c - publishes that wait for their time: put off, found by id, taken back.
+ * delayed.c - delayed publishes: stored, found by id, cancelled.
  *
- * The publish lies in its timer row (engine/fire.c sends it), a second row finds that by the id.
- * Both come and go in one transaction, so an id is either still waiting or not.
+ * The publish is in its timer row (engine/fire.c sends it); a second row finds that one by the id.
+ * Both are written and deleted in one transaction, so an id is either still waiting or not.
  */
 #include "engine/delayed.h"
 
@@ -57,7 +57,7 @@ int engine_cancel_publish(struct engine *e, const struct uuid *id) {
     }
     if (code == 0) {
         code = journal_publish_note_cancel(e->journal, e->now_ms, id);
-        code = code == ERR_NOTFOUND ? 0 : code; /* a handler's, or long ago */
+        code = code == ERR_NOTFOUND ? 0 : code; /* a handler's, or sent long ago */
     }
     return code;
 }

@@ -1,10 +1,10 @@
 /*
- * division.c - whose keys the store holds: which of how many hosts it belongs to.
+ * division.c - which keys the store holds: how many hosts there are, and which one it belongs to.
  *
  *   text "division"   "<count>/<place>"; none is "1/1"
  *
- * Another division in topics.conf leaves keys where nobody looks for them. So a store that holds
- * anything refuses it, and names the command that moves them.
+ * After a change of the division in topics.conf, keys would be where nobody looks for them. So a
+ * store that is not empty refuses it, and names the command that moves the keys.
  */
 #include "engine/division.h"
 
@@ -19,7 +19,7 @@ static void write_text(const struct division *d, char out[DIVISION_BYTES]) {
     (void)snprintf(out, DIVISION_BYTES, "%u/%u", (unsigned)d->count, (unsigned)d->place);
 }
 
-/* Whether there is anything of which it matters whose it is. */
+/* True if the store holds anything that belongs to one host rather than another. */
 static bool holds_anything(struct store *store) {
     static const enum store_table tables[] = {TABLE_EVENT, TABLE_STATE,  TABLE_LOCK,
                                               TABLE_TIMER, TABLE_SIGNAL, TABLE_FORWARD};

@@ -1,9 +1,9 @@
 /*
- * durable.c - what an event has done for good: steps that are kept, sleeps.
+ * durable.c - what survives a run: finished steps, and sleeps.
  *
- * A step's record and the effects staged in it are written in one transaction; the handler goes on
- * after the commit, as if it had waited for a call that the disk answers. So a step is on disk
- * before the next line runs, and the price of a step is a share of a commit.
+ * A step's record and the effects staged in it are written in one transaction. The handler
+ * continues after the commit, as if it had waited for a call that the disk answers. So a step is on
+ * disk before the next line runs, at the price of a share of one commit.
  */
 #include "engine/durable.h"
 
@@ -19,8 +19,8 @@
 
 #include <assert.h>
 
-/* A saga step keeps the place in the order at which its action began, an undo that at which it was
- * first tried. Everything else happens when it is stored. */
+/* The position of a saga step is set when its action begins, that of an undo when it is first
+ * tried. Everything else gets its position when it is stored. */
 static int order_of(struct engine *e, const struct event *event, const struct step *step,
                     uint64_t *order) {
     struct step earlier;
@@ -38,7 +38,7 @@ static int put_step(struct engine *e, struct event *event, const struct step *st
     return code == 0 ? journal_step_put(e->journal, event, &stored) : code;
 }
 
-/* The calls of a step that is done will not be made again. */
+/* Marks the calls of a finished step: they will not be made again. */
 static int settle_calls(struct event *event, const struct buf *asked) {
     struct reader r = reader_of(asked->data, asked->len);
     int code = asked->failed ? ERR_MEMORY : 0;
@@ -52,7 +52,7 @@ int engine_keep(struct engine *e, struct invocation *inv, enum next *next) {
     struct run_durable *d = inv->run->durable;
     struct event *event = inv->item->event;
     bool conflict = false;
-    d->open = d->step.kind == STEP_UNDO; /* until it stands, it is this one that fails */
+    d->open = d->step.kind == STEP_UNDO; /* while it is not finished, a failure counts for it */
     int code =
         engine_take_effects(e, inv->service, event, &d->effects, &inv->run->error, &conflict);
     *next = conflict ? NEXT_FAIL : NEXT_WAIT;
@@ -66,7 +66,7 @@ int engine_keep(struct engine *e, struct invocation *inv, enum next *next) {
     }
     effects_reset(&d->effects);
     if (d->step.state == STEP_DONE) {
-        /* It gets somewhere: what counts is crashing at one and the same place. */
+        /* It makes progress: only repeated crashes at one place count. */
         event->crashes = 0;
     }
     return code;

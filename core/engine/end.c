@@ -1,8 +1,8 @@
 /*
- * end.c - how an attempt ends for an event: done, again later, put off, dead. Of a batch,
- * each event ends its own way.
+ * end.c - how an attempt ends for an event: done, retried, put off, dead. Each event of a batch
+ * ends in its own way.
  *
- * The event's effects, if it has any, are applied by then.
+ * The event's effects, if any, have been applied by then.
  */
 #include "engine/end.h"
 
@@ -53,7 +53,7 @@ static int item_throttled(struct engine *e, struct engine_service *s, struct lan
 
 /* --- failing --- */
 
-/* After a failure: the delay before the next attempt, or dead with a reason in `reason`. */
+/* After a failure: the delay before the next attempt, or the reason to be dead. */
 static bool next_delay(struct engine *e, struct engine_service *s, struct event *event,
                        const struct verdict *v, int64_t *delay_ms, struct buf *reason) {
     struct retry_verdict verdict;

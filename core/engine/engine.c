@@ -1,10 +1,10 @@
 /*
  * engine.c - the pipeline. Read this file first.
  *
- *   collect   engine_offer, engine_call_done, engine_published, engine_submit: noted
- *   decide    one store transaction: settle what the broker has, carry out commands, admit
+ *   collect   engine_offer, engine_call_done, engine_published, engine_submit: only recorded
+ *   decide    one store transaction: settle what the broker acknowledged, carry out commands, admit
  *             messages, resume what waited, fire timers, run lanes until the budget is used up
- *   commit    new events get their rows, the books are written, one fsync for all
+ *   commit    new events get their rows, the books are written, one fsync for everything
  *   act       publishes leave, calls start, commands are answered; the caller lets PUBACKs go
  *
  * A turn that fails (no room, disk error) is dropped whole: the engine forgets everything in memory
@@ -32,6 +32,7 @@
 #include "engine/outbox.h"
 #include "engine/outcome.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/receive.h"
 #include "engine/retention.h"
 #include "engine/schedule.h"
@@ -49,7 +50,7 @@
 
 /* --- decide --- */
 
-/* After each thing that a turn does: what died of it. */
+/* After each step of a turn: settles the deaths it caused. */
 static int settled(struct engine *e, int code) {
     return code == 0 ? engine_settle_deaths(e) : code;
 }
@@ -98,7 +99,7 @@ static int admit_messages(struct engine *e) {
     return code;
 }
 
-/* Half a turn of them; the rest follows in the next one. */
+/* At most half a turn of them; the others follow in the next turn. */
 static int resume_ended_calls(struct engine *e) {
     engine_watch_clock(e);
     int64_t end_us = engine_seen_us(e) + TURN_MS_MAX * 1000 / 2;
@@ -111,7 +112,7 @@ static int resume_ended_calls(struct engine *e) {
     return code;
 }
 
-/* Runs the head of the lane, in a batch perhaps; *started: how many events they were. */
+/* Runs the head of the lane, perhaps in a batch; *started: the number of events. */
 static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
     size_t service = lane->service;
     uint64_t hash = lane->hash;
@@ -120,22 +121,23 @@ static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
         engine_charge(e, service, hash, *started <= 1);
         engine_note_proven(e, *started == 0 ? 1 : *started);
     }
-    /* It ended at that, perhaps for its crashes: stored before another one runs. */
+    /* It ended without running, perhaps because of its crashes: store that before another event
+     * runs. */
     *started = *started == 0 ? TURN_EVENTS_MAX : *started;
     culprit_enter(e->culprit, CULPRIT_IDLE);
     return code;
 }
 
-/* For its time whatever came before took, so that neither messages nor ended calls starve lanes. A
- * run that is longer ends the turn: what is done leaves. */
+/* Runs lanes for at least as long as everything before them took, so that neither messages nor
+ * ended calls starve them. A longer run ends the turn, so that finished work can leave. */
 static int run_lanes(struct engine *e) {
     if (engine_is_low(e) && engine_has_answers(e)) {
-        return 0; /* what an operator asked for must not fail for want of room for events */
+        return 0; /* an operator's commands must not fail because events took the room */
     }
     engine_watch_clock(e);
     int64_t end_us = engine_seen_us(e) + TURN_MS_MAX * 1000;
     size_t most = e->draining ? 0 : engine_space_share(e, TURN_EVENTS_MAX);
-    if (engine_is_careful(e)) { /* none that is not stored yet: see engine/crash.c */
+    if (engine_is_careful(e)) { /* run only stored events: see engine/crash.c */
         most = engine_first_new(e) != NULL || most == 0 ? 0 : 1;
     }
     size_t started = 0;
@@ -152,22 +154,15 @@ static int run_lanes(struct engine *e) {
 
 static int decide(struct engine *e) {
     static int (*const work[])(struct engine *) = {
-        engine_look_at_space,
-        carry_out_commands,
-        engine_take_own_forwards,
-        admit_messages,
-        resume_ended_calls,
-        engine_expire_waits,
-        engine_fire_timers,
-        engine_fire_schedules,
-        engine_refill,
-        run_lanes,
-        engine_trim,
+        engine_look_at_space,  carry_out_commands,  engine_take_own_forwards, admit_messages,
+        resume_ended_calls,    engine_expire_waits, engine_fire_timers,       engine_fire_schedules,
+        engine_refill,         run_lanes,           engine_expire_letters,    engine_trim,
         engine_build_forwards,
     };
-    /* A full store is only tidied: what is left of it must not be used up. */
+    /* A full store is only tidied: the room that is left must not be used up. */
     static int (*const tidying[])(struct engine *) = {engine_look_at_space, carry_out_commands,
-                                                      engine_trim, engine_build_forwards};
+                                                      engine_expire_letters, engine_trim,
+                                                      engine_build_forwards};
     int (*const *steps)(struct engine *) = engine_is_full(e) ? tidying : work;
     size_t count =
         engine_is_full(e) ? sizeof tidying / sizeof *tidying : sizeof work / sizeof *work;
@@ -188,6 +183,7 @@ static int decide(struct engine *e) {
 
 static int write_books(struct engine *e) {
     int code = engine_write_books(e);
+    code = code == 0 ? engine_write_paces(e) : code;
     if (code == 0) {
         code = journal_mark_seq(e->journal);
     }
@@ -211,7 +207,7 @@ static int commit(struct engine *e) {
         code = journal_set_aside(e->journal, &places);
     }
     if (code == 0 && places) {
-        return ERR_CORRUPT; /* where events wait is made out anew: engine/mend.c */
+        return ERR_CORRUPT; /* the records of where events wait are rebuilt: engine/mend.c */
     }
     if (code != 0) {
         return code;
@@ -240,7 +236,7 @@ static void start_calls(struct engine *e) {
     engine_begin_starts(e);
     while ((inv = engine_next_to_start(e)) != NULL) {
         struct call_result result = {.code = 0};
-        if (inv->run->outcome != OUTCOME_CALL) { /* what it waited for has just been committed */
+        if (inv->run->outcome != OUTCOME_CALL) { /* it waited only for the commit, now done */
             engine_call_done(e, inv->call_id, &result);
             continue;
         }
@@ -258,7 +254,7 @@ static void act(struct engine *e) {
     if (append_wants_write(e->append)) {
         append_write(e->append, e->now_ms);
     }
-    (void)engine_send(e); /* a clash is told to the host at its next send */
+    (void)engine_send(e); /* a packet id clash is reported to the host at its next send */
     engine_send_forwards(e);
     engine_send_receipts(e);
     culprit_enter(e->culprit, CULPRIT_ANSWER);
@@ -277,7 +273,7 @@ int engine_turn(struct engine *e) {
     }
     int answer = turned_away ? ERR_FULL : 0;
     /* Committed publishes can be sent without a turn. */
-    (void)engine_send(e); /* a clash is told to the host at its next send */
+    (void)engine_send(e); /* a packet id clash is reported to the host at its next send */
     engine_send_forwards(e);
     start_calls(e);
     if (!engine_due(e)) {
@@ -326,7 +322,7 @@ bool engine_due(struct engine *e) {
            outbox_acked(e->outbox) >= OUTBOX_WINDOW_MAX / 4 || engine_next_ms(e) <= now_ms;
 }
 
-/* The same, in engine time, of what follows the wall clock: `at` and schedules. */
+/* The earliest timer by the wall clock (`at` and schedules), converted to engine time. */
 static int64_t earliest_by_wall(struct engine *e) {
     int64_t timer = engine_earliest_wall_timer(e);
     int64_t tick = engine_next_tick_ms(e);
@@ -334,7 +330,7 @@ static int64_t earliest_by_wall(struct engine *e) {
     return found == INT64_MAX ? found : found - engine_wall_ahead_ms(e);
 }
 
-/* When the work that waits for the clock alone is due. */
+/* When work that waits only for time is due. */
 static int64_t next_work_ms(struct engine *e) {
     int64_t next = engine_earliest_timer(e);
     int64_t deadline = engine_earliest_deadline(e);
@@ -359,10 +355,13 @@ int64_t engine_next_ms(struct engine *e) {
     next = write_ms < next ? write_ms : next;
     int64_t forward_ms = forwards_next_ms(e->forwards);
     next = forward_ms < next ? forward_ms : next;
-    /* Retention and the look at the store's space need a turn of their own when all is quiet. */
+    /* Retention and the check of the store's space need a turn of their own when nothing else
+     * happens. */
     int64_t check_ms = engine_next_trim_ms(e);
     int64_t look_ms = engine_next_look_ms(e);
+    int64_t expiry_ms = engine_next_expiry_ms(e);
     check_ms = look_ms < check_ms ? look_ms : check_ms;
+    check_ms = expiry_ms < check_ms ? expiry_ms : check_ms;
     return check_ms < next ? check_ms : next;
 }
 

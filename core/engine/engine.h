@@ -77,6 +77,14 @@ const char *engine_host_id(const struct engine *e);
 uint16_t engine_service_number(const struct engine *e, size_t service);
 bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *service);
 
+enum { ENGINE_MARK_NAME_BYTES = 33 };
+
+/* Names the secret that this host marks its messages with (engine/mark.c), without telling it. */
+void engine_mark_name(const struct engine *e, char out[ENGINE_MARK_NAME_BYTES]);
+/* Whether messages without a mark that can be checked are believed, because hosts are there that
+ * have another secret. At first: when keys are divided and hosts.secret is not set. */
+void engine_trust_hosts(struct engine *e, bool trusts);
+
 /* A text that the host stores for its next run; between turns only. `out` is appended to.
  * ERR_NOTFOUND; engine_remember is durable when it returns. */
 int engine_recall(struct engine *e, const char *name, struct buf *out);
@@ -135,7 +143,8 @@ enum command_kind {
     COMMAND_PUBLISH,    /* topic, payload, properties, qos, retain, after_ms */
     COMMAND_REPLAY,     /* id of a dead letter (service or NULL = wherever it is dead), force */
     COMMAND_DISCARD,    /* the same */
-    COMMAND_EDIT,       /* the same, payload: the new one; the original is kept in the history */
+    COMMAND_EDIT,       /* the same, payload: the new one; the original is kept in the history.
+                           ERR_EXISTS: with that payload it is a duplicate */
     COMMAND_PAUSE,      /* service */
     COMMAND_RESUME,     /* service */
     COMMAND_KEY_RESUME, /* service, key, force: the parked event runs again */
@@ -170,7 +179,9 @@ struct command {
     int code;                  /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
     struct report report;      /* out: the message if code is not 0 */
     struct uuid made;          /* out: the id of the publish */
-    void *owner;               /* the submitter's */
+    struct buf *notes; /* out: EDIT, REPLAY: what the operator should know, a sentence on each
+                                  line; the submitter's; NULL = not asked for */
+    void *owner;       /* the submitter's */
     STAILQ_ENTRY(command) link;
 };
 

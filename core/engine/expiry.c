@@ -1,5 +1,5 @@
 /*
- * expiry.c - a lock whose time ran out: the event that tells its service.
+ * expiry.c - an expired lock: makes the event that informs its service.
  */
 #include "engine/expiry.h"
 
@@ -13,8 +13,8 @@
 
 enum { INACTIVE_DELAY_MS = 60 * 1000 };
 
-/* The expired lock as JSON: {"name", "owner", "expires_ms", "data"}. What is no UTF-8 in a name or
- * an owner is replaced: the handler may stumble over it, the engine must not. */
+/* The expired lock as JSON: {"name", "owner", "expires_ms", "data"}. Invalid UTF-8 in a name or an
+ * owner is replaced: the handler may stumble over it, the engine must not. */
 static int lock_json(const struct cell *cell, const struct lock *lock, struct buf *out) {
     buf_add_str(out, "{\"name\":");
     (void)value_quote(cell->name, out);
@@ -67,7 +67,7 @@ int engine_fire_lock(struct engine *e, const struct timer *timer) {
                         .name = timer->name};
     struct lock lock;
     int code = journal_lock_get(e->journal, &cell, &lock);
-    /* Released or extended meanwhile. A timer that was put off lies behind the expiry. */
+    /* Released or extended in the meantime. A timer that was put off is due after the expiry. */
     if (code != 0 || lock.expires_ms == 0 || lock.expires_ms > timer->due_ms) {
         return code == ERR_NOTFOUND ? 0 : code;
     }

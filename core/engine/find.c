@@ -1,5 +1,5 @@
 /*
- * find.c - what a command is about, the service or the event that it names: found, or refused in words.
+ * find.c - finds the service or event that a command names, or refuses the command with a reason.
  */
 #include "engine/find.h"
 
@@ -15,6 +15,14 @@ int engine_refuse(struct command *c, int code, const char *text) {
 int engine_no_service(struct command *c) {
     c->code = report(&c->report, ERR_NOTFOUND, "no service \"%.*s\" in topics.conf",
                      (int)c->service.len, c->service.data);
+    return 0;
+}
+
+int engine_no_dead(struct command *c) {
+    char id[UUID_TEXT_BYTES + 1];
+    c->code = report(&c->report, ERR_NOTFOUND, "no dead letter %s%s%.*s", uuid_text(&c->id, id),
+                     c->service.len > 0 ? " in service " : "", (int)c->service.len,
+                     c->service.data == NULL ? "" : c->service.data);
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * fire.c - timers that are due: what each kind brings.
+ * fire.c - timers that are due: what each kind does.
  */
 #include "engine/fire.h"
 
@@ -30,7 +30,7 @@ static int fire_event(struct engine *e, const struct timer *timer) {
     bool waits = false;
     int code = engine_head_waits(e, &row, &waits);
     if (code != 0 || !waits) {
-        return code; /* its row could not be read, and was put right in another way */
+        return code; /* its row could not be read; it was repaired another way */
     }
     return engine_lane_wake(e, s, &row);
 }
@@ -44,13 +44,13 @@ static int fire_state(struct engine *e, const struct timer *timer) {
     int64_t expires_ms = 0;
     int code = journal_state_get(e->journal, &cell, e->now_ms, &value, &expires_ms);
     if (code != ERR_NOTFOUND || expires_ms == 0) {
-        return code == ERR_NOTFOUND ? 0 : code; /* overwritten in the meantime, or deleted */
+        return code == ERR_NOTFOUND ? 0 : code; /* overwritten or deleted in the meantime */
     }
     code = journal_state_del(e->journal, &cell);
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* Nobody came for it. */
+/* The signal expired: nobody waited for it. */
 static int fire_signal(struct engine *e, const struct timer *timer) {
     struct cell cell = {.partition = timer->partition,
                         .service = timer->service,
@@ -66,7 +66,7 @@ static int fire_publish(struct engine *e, const struct timer *timer) {
     e->status.delayed -= e->status.delayed > 0 ? 1 : 0;
     if (code == 0) {
         code = journal_delayed_del(e->journal, &p.id);
-        code = code == ERR_NOTFOUND ? 0 : code; /* an older zingq stored it */
+        code = code == ERR_NOTFOUND ? 0 : code; /* an older version stored it */
     }
     return code == 0 ? engine_publish(e, &p) : code;
 }
@@ -146,7 +146,8 @@ static int fire_shelf(struct engine *e, bool by_wall, size_t *left) {
     return 0;
 }
 
-/* Those by the wall clock have turns of their own to share: after a step ahead many are due. */
+/* Timers by the wall clock have a share of their own: many are due after the clock jumps
+ * forward. */
 int engine_fire_timers(struct engine *e) {
     size_t left = TIMERS_PER_TURN;
     size_t wall_left = TIMERS_PER_TURN;

@@ -1,9 +1,9 @@
 /*
- * forward.c - several hosts: what belongs to another one goes there.
+ * forward.c - several hosts: events and signals that belong to another host are sent there.
  *
- * Whatever has a key belongs to the host of its partition, and so does every event of an ordered
- * service. An event without a key runs where it is, unless something tells it from others: then
- * the host that this makes responsible looks for its duplicates. Services that several hosts run
+ * An event with a key belongs to the host of its partition, and so does every event of an ordered
+ * service. An event without a key runs where it is, unless it has an identity: then the host
+ * responsible for that identity looks for duplicates. Services that several hosts run
  * independently, or every host for itself (share = no), are not divided.
  */
 #include "engine/forward.h"
@@ -16,7 +16,7 @@
 #include "engine/space.h"
 #include "journal/forward.h"
 
-static const char ONCE[] = "idempotency-key"; /* a signal's, on its way */
+static const char ONCE[] = "idempotency-key"; /* how a signal's idempotency key travels */
 
 bool engine_is_divided(const struct engine *e, const struct engine_service *s) {
     return division_is_divided(&e->conf->hosts.share) && s->conf->share && !s->conf->independent;

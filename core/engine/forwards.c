@@ -1,9 +1,9 @@
 /*
- * forwards.c - rows on disk, a window of messages for each host in memory, receipts.
+ * forwards.c - forwards: rows on disk, a window of messages for each host in memory, receipts.
  *
- * Of each partition three numbers tell all: `last` row stored, `read` into messages so far, and
- * `done` as the owner's receipts say; last >= read, and what is between done and read is in flight
- * or waits for its turn to leave.
+ * Three sequence numbers describe each partition: `last`, the last row stored; `read`, the last row
+ * put into a message; `done`, the last row its owner has receipted. last >= read, and the rows
+ * between done and read are in flight or wait to be sent.
  */
 #include "engine/forwards.h"
 
@@ -29,18 +29,18 @@ struct message {
     struct buf bytes;
 };
 
-/* One host and what is on its way there. */
+/* One host and the forwards for it. */
 struct target {
     uint64_t rows;   /* on disk, without a receipt */
-    uint64_t unread; /* of them: in no message yet */
+    uint64_t unread; /* of these: in no message yet */
     STAILQ_HEAD(message_list, message) messages;
-    size_t count, bytes; /* of these messages */
+    size_t count, bytes; /* messages in memory */
     size_t in_flight;
     bool down;      /* it is away */
-    bool held;      /* a row that no message can carry waits for its end */
-    unsigned again; /* how often what is in flight went without a receipt */
-    int64_t due_ms; /* when it goes again */
-    uint8_t next;   /* partition whose rows come first in the next message */
+    bool held;      /* a row that no message can carry waits to be ended */
+    unsigned again; /* how often the messages in flight got no receipt */
+    int64_t due_ms; /* when they are sent again */
+    uint8_t next;   /* the partition whose rows come first in the next message */
     uint64_t receipts, repeated;
 };
 
@@ -50,13 +50,13 @@ struct forwards {
     struct uuid source;
     uint64_t token;
     bool connected;
-    int64_t pause_until_ms; /* the connection would not take more */
+    int64_t pause_until_ms; /* the connection accepts no more until then */
     size_t message_max;
-    bool receipted; /* rows to delete */
+    bool receipted; /* there are rows to delete */
     int64_t receipted_ms;
     uint64_t last[PARTITIONS], read[PARTITIONS], done[PARTITIONS], deleted[PARTITIONS];
-    uint64_t first[PARTITIONS];            /* the oldest row, or about that; 0 = there is none */
-    struct target targets[PARTITIONS + 1]; /* by number */
+    uint64_t first[PARTITIONS];            /* the oldest row, or a lower bound; 0 = none */
+    struct target targets[PARTITIONS + 1]; /* by host number */
     struct buf record;
 };
 
@@ -170,7 +170,7 @@ int forwards_add(struct forwards *f, int64_t now_ms, uint8_t partition,
 
 /* --- from disk into messages --- */
 
-/* Whether a row of so many bytes must go into the next message. */
+/* True if a row of `more` bytes must go into the next message. */
 static bool is_full(const struct forwards *f, const struct message *m, size_t more) {
     size_t most = f->message_max < FORWARD_MESSAGE_BYTES ? f->message_max : FORWARD_MESSAGE_BYTES;
     return m->rows > 0 && m->bytes.len + FORWARD_ENTRY_BYTES + more > most;
@@ -206,11 +206,11 @@ struct building {
     int (*too_large)(void *ctx, const struct forward *forward);
 };
 
-/* Lets `too_large` end a row that no message can carry; the one behind it will not name it. */
+/* Lets `too_large` end a row that no message can carry; the next row will not refer to it. */
 static int give_up(const struct building *b, uint8_t p, uint64_t seq, struct slice record) {
     struct forwards *f = b->f;
     struct forward forward;
-    buf_reset(&f->record); /* the store moves what is written beside it */
+    buf_reset(&f->record); /* a write to the store moves what was read from it */
     buf_add_slice(&f->record, record);
     int code = f->record.failed ? ERR_MEMORY : forward_decode(buf_slice(&f->record), &forward);
     code = code == 0 ? b->too_large(b->ctx, &forward) : code;
@@ -218,14 +218,14 @@ static int give_up(const struct building *b, uint8_t p, uint64_t seq, struct sli
     return code == 0 ? journal_forward_del(f->journal, p, seq) : code;
 }
 
-/* Rows of the partition into the message, until it is full. */
+/* Adds rows of the partition to the message until it is full. */
 static int read_partition(const struct building *b, uint8_t p, bool *full) {
     struct forwards *f = b->f;
     while (f->last[p] > f->read[p]) {
         uint64_t seq = f->read[p];
         struct slice record;
         int code = journal_forward_next(f->journal, p, &seq, &record);
-        if (code == ERR_NOTFOUND) { /* they could not be read, and are set aside */
+        if (code == ERR_NOTFOUND) { /* the rows cannot be read, and are set aside */
             f->last[p] = f->read[p];
             return 0;
         }
@@ -349,7 +349,7 @@ static int64_t patience_ms(const struct target *t) {
     return ms < FORWARD_AGAIN_MS_MAX ? ms : FORWARD_AGAIN_MS_MAX;
 }
 
-/* Messages without a receipt count as lost: they are sent again. */
+/* Messages without a receipt count as lost: they are queued again. */
 static void take_back(struct target *t) {
     struct message *m;
     STAILQ_FOREACH(m, &t->messages, link) {
@@ -430,8 +430,8 @@ void forwards_receipt(struct forwards *f, int64_t now_ms, struct slice receipt) 
     struct target *t = &f->targets[sender.to];
     bool news = false;
     while (forward_receipt_next(receipt, &at, &p, &seq) == 0) {
-        /* A run before this one, or the store before it came back from a backup, may have sent more
-         * than this one has read. What is ahead of the clock, too, might cover rows to come. */
+        /* An earlier run, or this store before a restore from backup, may have sent more than this
+         * one has read. A number ahead of the clock could also cover future rows. */
         uint64_t done = seq < f->read[p] ? seq : f->read[p];
         bool sound = seq == done || seq < ((uint64_t)now_ms + 1) * 1000;
         if (sound && division_owner(&f->division, p) == sender.to && done > f->done[p]) {
@@ -467,7 +467,7 @@ static int delete_rows(struct forwards *f, uint8_t p, size_t *left) {
         if (code != 0) {
             return code;
         }
-        f->deleted[p] = f->first[p] = seq; /* the next one is not much younger */
+        f->deleted[p] = f->first[p] = seq; /* a lower bound: the next row is not much younger */
         t->rows -= t->rows > 0 ? 1 : 0;
         t->receipts++;
         (*left)--;
@@ -486,9 +486,9 @@ int forwards_settle(struct forwards *f) {
     return code;
 }
 
-/* --- what comes and goes --- */
+/* --- hosts and connections --- */
 
-/* Every row without a receipt goes into a message again. */
+/* Puts every row without a receipt into a new message. */
 static void build_anew(struct forwards *f) {
     forget(f);
     memcpy(f->read, f->done, sizeof f->read);
@@ -499,14 +499,14 @@ static void build_anew(struct forwards *f) {
 
 void forwards_connected(struct forwards *f, size_t message_bytes_max) {
     if (message_bytes_max < f->message_max) {
-        build_anew(f); /* the broker would not take them as they are */
+        build_anew(f); /* the broker did not accept the messages as they are */
     }
     f->connected = true;
     f->message_max = message_bytes_max;
 }
 
-/* A broker may end a connection over what was sent: after the second time it is not sent again at
- * once. */
+/* A broker may end a connection because of a message. After the second time it is not sent again
+ * immediately. */
 void forwards_disconnected(struct forwards *f, int64_t now_ms) {
     f->connected = false;
     for (uint16_t n = 1; n <= f->division.count; n++) {
@@ -557,7 +557,7 @@ int64_t forwards_next_ms(const struct forwards *f) {
     return next;
 }
 
-/* Sequence numbers are microseconds of engine time: the lowest one tells since when it waits. */
+/* Sequence numbers are microseconds of engine time, so the lowest one is the oldest row. */
 static int64_t oldest_ms(const struct forwards *f, uint16_t host) {
     uint64_t oldest = UINT64_MAX;
     for (uint8_t p = 0; f->targets[host].rows > 0 && p < PARTITIONS; p++) {

@@ -1,5 +1,5 @@
 /*
- * history.c - what an event has behind it: its attempts, what people did, its end.
+ * history.c - the record of an event's past: its attempts, what people did, its end.
  */
 #include "engine/history.h"
 
@@ -52,8 +52,8 @@ void engine_end_event(struct engine *e, struct event *event, enum event_state st
     event->due_ms = 0;
 }
 
-/* A replay gave it a seq, which is made of the microseconds of its time; of many in one turn the
- * last ones lie ahead of the clock. */
+/* A replay gave the event a seq made from the microseconds of its time; if many were replayed in
+ * one turn, the last ones are ahead of the clock. */
 int64_t engine_round_ms(const struct engine *e, const struct event *event) {
     int64_t placed_ms = (int64_t)(event->seq / 1000);
     placed_ms = placed_ms > e->now_ms ? e->now_ms : placed_ms;

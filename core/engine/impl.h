@@ -46,7 +46,9 @@ struct engine {
     struct deaths *deaths; /* bury.c */
     struct inputs *inputs;
     struct items *items;
+    struct marks *marks; /* mark.c */
     struct publishing *publishing;
+    struct quotas *quotas;
     struct schedules *schedules;
     struct shares *shares;
     struct shortage *shortage; /* of memory: memory.c */

@@ -1,5 +1,5 @@
 /*
- * input.c - what comes in is noted here and decided in the next turn.
+ * input.c - input is recorded here and decided in the next turn.
  */
 #include "engine/input.h"
 
@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
+#include "engine/mark.h"
 #include "engine/outbox.h"
 #include "engine/services.h"
 
@@ -19,13 +20,13 @@ struct inputs {
     STAILQ_HEAD(event_list, event) messages;
     STAILQ_HEAD(call_end_list, call_end) ended;
     STAILQ_HEAD(commands, command) commands;
-    struct commands answered; /* carried out in the turn under way */
-    size_t forward_bytes;     /* of messages of other hosts */
+    struct commands answered; /* carried out in the current turn */
+    size_t forward_bytes;     /* of messages from other hosts */
     size_t window;            /* of the broker; 0 = not connected */
-    bool numbers_clash;       /* of publishes: the connection is about to be dropped */
-    int64_t acked_ms;         /* when an acknowledged row began to wait */
+    bool numbers_clash; /* two publishes had one packet id: the connection is about to be dropped */
+    int64_t acked_ms;   /* when an acknowledged row began to wait */
     size_t qos0_topic_count;
-    char *qos0_topics[QOS0_TOPICS_MAX]; /* warned of once each */
+    char *qos0_topics[QOS0_TOPICS_MAX]; /* each has been warned about once */
 };
 
 int engine_make_inputs(struct engine *e) {
@@ -41,7 +42,7 @@ int engine_make_inputs(struct engine *e) {
     return 0;
 }
 
-/* QoS 0 is lost whenever the connection is: say so once a topic. */
+/* A QoS 0 message is lost whenever the connection is: warn once per topic. */
 static void note_qos0(struct engine *e, const char *topic) {
     e->status.qos0++;
     for (size_t i = 0; i < e->inputs->qos0_topic_count; i++) {
@@ -62,12 +63,7 @@ static void note_qos0(struct engine *e, const char *topic) {
     }
 }
 
-/* A broker copy of what local hand-over served already, by this host or another of the group. */
-static bool is_handled(const struct engine_service *s, struct slice properties) {
-    struct slice names;
-    if (!s->conf->share || !property_find(properties, "zingq-handled", &names)) {
-        return false;
-    }
+static bool names_service(struct slice names, const struct engine_service *s) {
     while (names.len > 0) {
         const char *comma = memchr(names.data, ',', names.len);
         size_t len = comma == NULL ? names.len : (size_t)(comma - names.data);
@@ -81,6 +77,16 @@ static bool is_handled(const struct engine_service *s, struct slice properties) 
     return false;
 }
 
+/* True for the broker's copy of a publish that local hand-over has served already, by this host or
+ * another one of the group. */
+static bool is_handled(const struct engine *e, const struct engine_service *s,
+                       const struct event_bytes *bytes) {
+    struct slice names;
+    return s->conf->share && property_find(bytes->properties, "zingq-handled", &names) &&
+           names_service(names, s) &&
+           engine_believes(e, bytes->topic, bytes->properties, "zingq-handled", names);
+}
+
 void engine_add_input(struct engine *e, struct event *event) {
     e->inputs->forward_bytes += event->kind == EVENT_FORWARD ? event->payload.len : 0;
     memory_take(e->memory, MEMORY_EVENTS, event->payload.len);
@@ -91,7 +97,7 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
                  struct offer how) {
     assert(service < e->service_count && how.host <= e->conf->hosts.share.count);
     struct engine_service *s = &e->services[service];
-    if (is_handled(s, bytes->properties)) {
+    if (is_handled(e, s, bytes)) {
         engine_count(e, s, BOOK_HANDED_OVER, 1);
         return 0;
     }
@@ -103,7 +109,7 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
         note_qos0(e, event->topic.data);
     }
     event->key = (struct slice){NULL, 0};
-    event->service = (uint16_t)service; /* the index, until engine_admit puts the number */
+    event->service = (uint16_t)service; /* the index, until engine_admit sets the number */
     event->qos = how.qos;
     event->retained = how.retained;
     event->everywhere = how.everywhere;
@@ -133,7 +139,7 @@ static size_t result_bytes(const struct call_end *end) {
 void engine_call_done(struct engine *e, uint64_t id, struct call_result *result) {
     struct call_end *end = calloc(1, sizeof *end);
     if (end == NULL) {
-        /* The attempt will time out and be tried again. */
+        /* The attempt will time out and be retried. */
         log_error("engine", "out of memory: the answer of a call is dropped");
         return;
     }
@@ -203,7 +209,7 @@ int64_t engine_next_send_ms(struct engine *e) {
     return acked_ms < try_ms ? acked_ms : try_ms;
 }
 
-/* --- taking what was noted --- */
+/* --- taking recorded input --- */
 
 bool engine_has_inputs(const struct engine *e) {
     return engine_has_messages(e) || !STAILQ_EMPTY(&e->inputs->ended) ||

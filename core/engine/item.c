@@ -1,6 +1,6 @@
 /*
- * item.c - one waiting event in memory: its body, which may be on disk alone, and the list
- * of those that are new in this turn, found by id too.
+ * item.c - one waiting event in memory: its body, which may be only on disk, and the list of items
+ * that are new in this turn, also found by id.
  */
 #include "engine/item.h"
 
@@ -17,8 +17,8 @@ enum { NEW_BUCKETS = 1024 };
 
 struct items {
     TAILQ_HEAD(new_items, lane_item) new; /* accepted in this turn, rows not yet written */
-    LIST_HEAD(new_bucket, lane_item) new_ids[NEW_BUCKETS]; /* the same by id */
-    size_t body_bytes;                                     /* of waiting events kept in memory */
+    LIST_HEAD(new_bucket, lane_item) new_ids[NEW_BUCKETS]; /* the same, by id */
+    size_t body_bytes;                                     /* of waiting events in memory */
 };
 
 int engine_make_items(struct engine *e) {

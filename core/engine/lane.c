@@ -1,59 +1,62 @@
 /*
  * lane.c - lanes in a hash table, a ring of runnable lanes per service, shares of the processor.
  *
- * Invariant: a lane is in its service's ring exactly when it is not busy and has items.
+ * Invariant: a lane is in its service's ring if and only if it is not busy and has items.
  *
- * Shares. A run is charged once it is over: nobody knows before how long it takes. Services have a
- * clock in common that stands at the due time of the one served last; a run puts its service's due
- * time off by what it took, and the service with the earliest goes next. Who comes back after a
- * while begins at the clock: what was not used is not saved up.
+ * Shares. A run is charged when it has ended, because nobody knows before how long it takes.
+ * Services share a clock that stands at the due time of the service served last. A run moves its
+ * service's due time back by the time it took, and the service with the earliest due time goes
+ * next. A service that returns after a break starts at the clock: unused time is not saved up.
  *
- * Within a service there may be thousands of lanes, so it is coarser. Lanes take turns in the ring.
- * A run puts its lane in debt; past LANE_QUANTUM_US the lane stands in a second list. It runs when
- * the ring is empty, or when its time has come and every lane of the ring has had a turn since the
- * last one in debt. Two clocks tell that, both of which go by what each lane that waits has had on
- * average: by `clock_us` lanes in debt are due, earliest first. By `paid_us` debts are paid off;
- * for it a run counts as a quantum at most, and it does not jump when only lanes in debt wait. Or
- * else five hungry keys would pay off the debts of one another and stand before all others again.
- * Debts of lanes that are closed are kept (engine/debt.h): a poison event that is put off and comes back
- * still owes.
+ * Lanes are scheduled more coarsely, because a service may have thousands. They take turns in the
+ * ring. A run puts its lane in debt; beyond LANE_QUANTUM_US the lane is moved to a second list. It
+ * runs when the ring is empty, or when it is due and every lane of the ring has had a turn since
+ * the last lane in debt ran. Two clocks decide this; both advance by the average time that each
+ * waiting lane has received. By `clock_us`, lanes in debt become due, earliest first. By `paid_us`,
+ * debts are paid off: there a run counts for a quantum at most, and the clock does not jump when
+ * only lanes in debt wait. Otherwise five hungry keys would pay off each other's debts and soon be
+ * ahead of all others again. Debts outlive their lanes (engine/debt.h): a poison event that is put
+ * off and returns still owes.
  *
- * A run cannot be interrupted, so one in debt that starts a moment too early delays all who come
- * meanwhile. After a long run it waits until no message has come for DEBT_QUIET_MS, but not longer
- * than a part of that run: the processor is idle for a fifth of the time at most. And nobody knows
- * of lanes that have not run yet. So after a long run those whose last run was short, as far as a
- * table of marks remembers (engine/light.h), go before all others, and who comes only now before those who
- * waited, who wait for quiet, too. Or else hungry keys that come at once, all new, run in a row.
+ * A run cannot be interrupted, so if a lane in debt starts a moment too early, it delays everything
+ * that arrives in the meantime. After a long run it therefore waits until no message has arrived
+ * for DEBT_QUIET_MS, but at most for a part of that run: the processor is idle for a fifth of the
+ * time at most. Lanes that have not run yet are unknown. So after a long run there is a rush: lanes
+ * whose last run was short, as far as a table of marks remembers (engine/light.h), go first, then
+ * those that arrive now; those that waited already also wait for quiet. Otherwise hungry keys that
+ * arrive together, all of them new, would run in a row.
  */
 #include "engine/lane.h"
 
 #include "engine/debt.h"
 #include "engine/light.h"
+#include "engine/pace.h"
 #include "base/limits.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
+TAILQ_HEAD(ring, lane);
+LIST_HEAD(lane_bucket, lane);
+
 struct lane_service {
-    struct lane *ring_head, *ring_tail;
-    struct lane *owing_head; /* of the ring, too: lanes in debt, the earliest due first */
+    struct ring ring;
+    struct ring in_debt; /* part of the ring, too: lanes in debt, the earliest due first */
     size_t waiting, running;
-    size_t in_ring;          /* lanes, those in debt included */
-    size_t owing;            /* of them: in debt */
-    size_t pass;             /* lanes of the ring that go before another one in debt */
-    bool pass_begins;        /* one in debt was started: the ring is counted at the next start */
-    int64_t due_us;          /* by the clock of the services */
-    int64_t clock_us;        /* what each of its lanes has had */
-    int64_t paid_us;         /* the same by which debts are paid off */
-    bool rush;               /* a long run just ended: who comes now goes first */
-    struct lane *light_tail; /* of these the last known to be light; NULL = none yet */
-    struct lane *rush_tail;  /* in the ring, the last that did; NULL = none yet */
+    size_t in_ring;          /* lanes, including those in debt */
+    size_t owing;            /* of these, lanes in debt */
+    size_t pass;             /* lanes of the ring that go before the next one in debt */
+    bool pass_begins;        /* one in debt has started: the ring is counted at the next start */
+    int64_t due_us;          /* by the clock of all services */
+    int64_t clock_us;        /* the time each of its lanes has received */
+    int64_t paid_us;         /* the same, as far as it pays off debts */
+    bool rush;               /* a long run has just ended: lanes that enter now go first */
+    struct lane *light_tail; /* the last lane of the rush known to be light; NULL = none yet */
+    struct lane *rush_tail;  /* the last lane of the rush; NULL = none yet */
     struct lights lights;
     uint32_t concurrency, batch;
     int64_t linger_ms;
-    double rate_per_s, tokens;
-    int64_t tokens_ms; /* when tokens were last counted */
-    int64_t not_before_ms;
+    struct pace pace;
     bool paused;
 };
 
@@ -62,14 +65,14 @@ enum { BUCKETS_AT_START = 1024 };
 struct lanes {
     struct lane_service *services;
     size_t service_count;
-    size_t turn; /* the service looked at first next time */
-    struct lane **buckets;
+    size_t turn; /* the service to consider first next time */
+    struct lane_bucket *buckets;
     size_t bucket_count; /* a power of two */
     size_t lane_count;
-    int64_t clock_us;   /* of the services */
-    int64_t arrived_ms; /* the last message */
-    int64_t patient_ms; /* lanes in debt wait for quiet until then */
-    struct debts debts; /* of lanes that are closed */
+    int64_t clock_us;   /* of all services */
+    int64_t arrived_ms; /* when the last message arrived */
+    int64_t patient_ms; /* until then, lanes in debt wait for quiet */
+    struct debts debts; /* of lanes that no longer exist */
 };
 
 struct lanes *lanes_new(size_t services) {
@@ -78,22 +81,26 @@ struct lanes *lanes_new(size_t services) {
         return NULL;
     }
     lanes->services = calloc(services + 1, sizeof *lanes->services);
-    lanes->buckets = calloc(BUCKETS_AT_START, sizeof(struct lane *));
+    lanes->buckets = calloc(BUCKETS_AT_START, sizeof *lanes->buckets);
     lanes->bucket_count = BUCKETS_AT_START;
     lanes->service_count = services;
     if (lanes->services == NULL || lanes->buckets == NULL) {
         lanes_free(lanes);
         return NULL;
     }
+    for (size_t i = 0; i < services; i++) {
+        TAILQ_INIT(&lanes->services[i].ring);
+        TAILQ_INIT(&lanes->services[i].in_debt);
+    }
     return lanes;
 }
 
-static void free_items(struct lane_item *item) {
-    while (item != NULL) {
-        struct lane_item *next = item->next;
+static void free_items(struct lane_items *items) {
+    struct lane_item *item;
+    while ((item = TAILQ_FIRST(items)) != NULL) {
+        TAILQ_REMOVE(items, item, link);
         event_free(item->event);
         free(item);
-        item = next;
     }
 }
 
@@ -102,12 +109,11 @@ void lanes_free(struct lanes *lanes) {
         return;
     }
     for (size_t i = 0; lanes->buckets != NULL && i < lanes->bucket_count; i++) {
-        struct lane *lane = lanes->buckets[i];
-        while (lane != NULL) {
-            struct lane *next = lane->hash_next;
-            free_items(lane->head);
+        struct lane *lane;
+        while ((lane = LIST_FIRST(&lanes->buckets[i])) != NULL) {
+            LIST_REMOVE(lane, hash_link);
+            free_items(&lane->items);
             free(lane);
-            lane = next;
         }
     }
     free(lanes->buckets);
@@ -123,8 +129,7 @@ static struct lane_service *service_of(const struct lanes *lanes, size_t service
 void lanes_limit(struct lanes *lanes, size_t service, uint32_t concurrency, double rate_per_s) {
     struct lane_service *s = service_of(lanes, service);
     s->concurrency = concurrency;
-    s->rate_per_s = rate_per_s;
-    s->tokens = 1;
+    pace_limit(&s->pace, rate_per_s);
 }
 
 void lanes_batch(struct lanes *lanes, size_t service, uint32_t batch, int64_t linger_ms) {
@@ -138,8 +143,16 @@ void lanes_pause(struct lanes *lanes, size_t service, bool paused) {
 }
 
 void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms) {
+    pace_throttle(&service_of(lanes, service)->pace, until_ms);
+}
+
+int64_t lanes_full_ms(const struct lanes *lanes, size_t service) {
+    return pace_full_ms(&service_of(lanes, service)->pace);
+}
+
+void lanes_resume(struct lanes *lanes, size_t service, int64_t full_ms, int64_t now_ms) {
     struct lane_service *s = service_of(lanes, service);
-    s->not_before_ms = until_ms > s->not_before_ms ? until_ms : s->not_before_ms;
+    pace_resume(&s->pace, full_ms, now_ms, s->batch);
 }
 
 /* --- the table --- */
@@ -149,31 +162,31 @@ static size_t bucket_of(const struct lanes *lanes, size_t service, uint64_t hash
 }
 
 struct lane *lanes_find(const struct lanes *lanes, size_t service, uint64_t hash) {
-    struct lane *lane = lanes->buckets[bucket_of(lanes, service, hash)];
-    while (lane != NULL && (lane->hash != hash || lane->service != service)) {
-        lane = lane->hash_next;
+    struct lane *lane;
+    LIST_FOREACH(lane, &lanes->buckets[bucket_of(lanes, service, hash)], hash_link) {
+        if (lane->hash == hash && lane->service == service) {
+            break;
+        }
     }
     return lane;
 }
 
-/* Twice the buckets; when there is no memory for them the chains just grow longer. */
+/* Doubles the buckets; when there is no memory, the chains just grow longer. */
 static void grow(struct lanes *lanes) {
     size_t old_count = lanes->bucket_count;
-    struct lane **old = lanes->buckets;
-    struct lane **buckets = calloc(old_count * 2, sizeof(struct lane *));
+    struct lane_bucket *old = lanes->buckets;
+    struct lane_bucket *buckets = calloc(old_count * 2, sizeof *buckets);
     if (buckets == NULL) {
         return;
     }
     lanes->buckets = buckets;
     lanes->bucket_count = old_count * 2;
     for (size_t i = 0; i < old_count; i++) {
-        struct lane *lane = old[i];
-        while (lane != NULL) {
-            struct lane *next = lane->hash_next;
-            size_t b = bucket_of(lanes, lane->service, lane->hash);
-            lane->hash_next = buckets[b];
-            buckets[b] = lane;
-            lane = next;
+        struct lane *lane;
+        while ((lane = LIST_FIRST(&old[i])) != NULL) {
+            LIST_REMOVE(lane, hash_link);
+            LIST_INSERT_HEAD(&buckets[bucket_of(lanes, lane->service, lane->hash)], lane,
+                             hash_link);
         }
     }
     free(old);
@@ -194,22 +207,16 @@ struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint
     struct debt debt = debts_take(&lanes->debts, service, hash);
     lane->due_us = debt.due_us;
     lane->owes_us = debt.owes_us;
-    size_t b = bucket_of(lanes, service, hash);
-    lane->hash_next = lanes->buckets[b];
-    lanes->buckets[b] = lane;
+    TAILQ_INIT(&lane->items);
+    LIST_INSERT_HEAD(&lanes->buckets[bucket_of(lanes, service, hash)], lane, hash_link);
     lanes->lane_count++;
     return lane;
 }
 
 void lanes_close(struct lanes *lanes, struct lane *lane) {
-    assert(!lane->busy && lane->head == NULL && lane->count == 0 &&
+    assert(!lane->busy && TAILQ_EMPTY(&lane->items) && lane->count == 0 &&
            !lane->in_ring); /* INV-LANE-1 */
-    struct lane **link = &lanes->buckets[bucket_of(lanes, lane->service, lane->hash)];
-    while (*link != lane) {
-        assert(*link != NULL);
-        link = &(*link)->hash_next;
-    }
-    *link = lane->hash_next;
+    LIST_REMOVE(lane, hash_link);
     const struct debt debt = {.hash = lane->hash,
                               .service = lane->service,
                               .due_us = lane->due_us,
@@ -222,27 +229,26 @@ void lanes_close(struct lanes *lanes, struct lane *lane) {
 /* --- the rings --- */
 
 static bool can_enter(const struct lane *lane) {
-    return !lane->in_ring && !lane->busy && lane->head != NULL;
+    return !lane->in_ring && !lane->busy && !TAILQ_EMPTY(&lane->items);
 }
 
 static void enter_after(struct lane_service *s, struct lane *before, struct lane *lane) {
-    struct lane **link = before == NULL ? &s->ring_head : &before->ring_next;
-    assert(!lane->busy && lane->head != NULL && !lane->owing); /* INV-LANE-1 */
-    lane->in_ring = true;
-    lane->ring_next = *link;
-    *link = lane;
-    s->in_ring++;
-    if (s->ring_tail == before) {
-        s->ring_tail = lane;
+    assert(!lane->busy && !TAILQ_EMPTY(&lane->items) && !lane->owing); /* INV-LANE-1 */
+    if (before == NULL) {
+        TAILQ_INSERT_HEAD(&s->ring, lane, ring_link);
+    } else {
+        TAILQ_INSERT_AFTER(&s->ring, before, lane, ring_link);
     }
+    lane->in_ring = true;
+    s->in_ring++;
 }
 
-/* In a rush those known to be light come first, then those nobody knows that come now, each in the
- * order of their coming. */
+/* In a rush, lanes known to be light come first, then unknown ones that arrive now, each in order
+ * of arrival. */
 static void enter_ring(struct lane_service *s, struct lane *lane, bool comes) {
     bool light = s->rush && lights_have(&s->lights, lane->hash);
     if (!s->rush || !(light || comes)) {
-        enter_after(s, s->ring_tail, lane);
+        enter_after(s, TAILQ_LAST(&s->ring, ring), lane);
         return;
     }
     enter_after(s, light ? s->light_tail : s->rush_tail, lane);
@@ -252,86 +258,85 @@ static void enter_ring(struct lane_service *s, struct lane *lane, bool comes) {
     s->light_tail = light ? lane : s->light_tail;
 }
 
-/* Waiting lanes are entered again. A long run pays for the walk. */
+/* Enters the waiting lanes again. A long run has paid for this walk. */
 static void begin_rush(struct lane_service *s) {
-    struct lane *lane = s->ring_head;
+    struct ring waiting = TAILQ_HEAD_INITIALIZER(waiting);
+    struct lane *lane;
     size_t in_ring = s->in_ring;
     s->rush = true;
     s->light_tail = NULL;
     s->rush_tail = NULL;
-    s->ring_head = NULL;
-    s->ring_tail = NULL;
-    while (lane != NULL) {
-        struct lane *next = lane->ring_next;
+    TAILQ_CONCAT(&waiting, &s->ring, ring_link);
+    while ((lane = TAILQ_FIRST(&waiting)) != NULL) {
+        TAILQ_REMOVE(&waiting, lane, ring_link);
         enter_ring(s, lane, false);
-        lane = next;
     }
     s->in_ring = in_ring;
 }
 
 static void leave_ring_head(struct lane_service *s, struct lane *lane) {
-    assert(s->ring_head == lane && lane->in_ring && !lane->owing); /* INV-LANE-1 */
-    s->ring_head = lane->ring_next;
-    if (s->ring_head == NULL) {
-        s->ring_tail = NULL;
-    }
+    assert(TAILQ_FIRST(&s->ring) == lane && lane->in_ring && !lane->owing); /* INV-LANE-1 */
+    TAILQ_REMOVE(&s->ring, lane, ring_link);
     s->light_tail = s->light_tail == lane ? NULL : s->light_tail;
     s->rush_tail = s->rush_tail == lane ? NULL : s->rush_tail;
-    lane->ring_next = NULL;
     s->pass -= s->pass > 0 ? 1 : 0;
 }
 
-/* Each insertion is paid for by more than a quantum of run time. */
+/* More than a quantum of run time has paid for each insertion. */
 static void enter_owing(struct lane_service *s, struct lane *lane) {
-    struct lane **link = &s->owing_head;
-    while (*link != NULL && (*link)->due_us <= lane->due_us) {
-        link = &(*link)->ring_next;
+    struct lane *after;
+    TAILQ_FOREACH(after, &s->in_debt, ring_link) {
+        if (after->due_us > lane->due_us) {
+            break;
+        }
     }
-    lane->ring_next = *link;
+    if (after != NULL) {
+        TAILQ_INSERT_BEFORE(after, lane, ring_link);
+    } else {
+        TAILQ_INSERT_TAIL(&s->in_debt, lane, ring_link);
+    }
     lane->owing = true;
-    *link = lane;
     s->owing++;
 }
 
-/* The ring is empty for it, or its time has come: in either case the clock is not behind it. */
+/* The ring is empty, or the lane is due: in both cases the clock is not behind it. */
 static void leave_owing_head(struct lane_service *s, struct lane *lane) {
-    assert(s->owing_head == lane && s->owing > 0 && s->owing <= s->in_ring); /* INV-LANE-5 */
-    s->owing_head = lane->ring_next;
+    assert(TAILQ_FIRST(&s->in_debt) == lane);       /* INV-LANE-5 */
+    assert(s->owing > 0 && s->owing <= s->in_ring); /* INV-LANE-5 */
+    TAILQ_REMOVE(&s->in_debt, lane, ring_link);
     s->owing--;
     s->clock_us = lane->due_us > s->clock_us ? lane->due_us : s->clock_us;
     s->pass = 0;
     s->pass_begins = true;
-    lane->ring_next = NULL;
     lane->owing = false;
 }
 
-/* Heads that have been charged since they entered go to where they belong. */
+/* Moves lanes from the front of the ring that have been charged since they entered. */
 static void settle(struct lane_service *s) {
-    while (s->ring_head != NULL && s->ring_head->owes_us > s->paid_us + LANE_QUANTUM_US) {
-        struct lane *lane = s->ring_head;
+    struct lane *lane;
+    while ((lane = TAILQ_FIRST(&s->ring)) != NULL && lane->owes_us > s->paid_us + LANE_QUANTUM_US) {
         leave_ring_head(s, lane);
         enter_owing(s, lane);
     }
 }
 
-/* When a lane that waits for quiet may start, if not now; 0 = now. */
+/* When a lane that waits for quiet may start; 0 = now. */
 static int64_t patient_until(const struct lanes *lanes, int64_t now_ms) {
     int64_t quiet_ms = lanes->arrived_ms + DEBT_QUIET_MS;
     int64_t until_ms = quiet_ms < lanes->patient_ms ? quiet_ms : lanes->patient_ms;
     return until_ms > now_ms ? until_ms : 0;
 }
 
-/* The lane whose turn it is; NULL when the ring is empty. */
+/* The lane that is next; NULL when the ring is empty. */
 static struct lane *front(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
     settle(s);
-    struct lane *owing = s->owing_head;
+    struct lane *owing = TAILQ_FIRST(&s->in_debt);
     bool its_turn = owing != NULL && owing->due_us <= s->clock_us && s->pass == 0 &&
                     patient_until(lanes, now_ms) == 0;
-    return s->ring_head == NULL || its_turn ? owing : s->ring_head;
+    return TAILQ_EMPTY(&s->ring) || its_turn ? owing : TAILQ_FIRST(&s->ring);
 }
 
-/* When a lane other than those that came in the rush may start; 0 = now, or one of those is next.
- */
+/* When a lane that is not part of the rush may start; 0 = now, or one of the rush is next. */
 static int64_t hushed_until(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
     bool waits = front(lanes, s, now_ms)->owing || (s->rush && s->rush_tail == NULL);
     return waits ? patient_until(lanes, now_ms) : 0;
@@ -341,7 +346,7 @@ static int64_t later_us(int64_t a_us, int64_t b_us) {
     return a_us > b_us ? a_us : b_us;
 }
 
-/* What it owes is bounded: one that was hungry for an hour must not pay for it an hour long. */
+/* Debts are bounded: a key that was hungry for an hour must not pay for it for an hour. */
 static void add_debt(const struct lane_service *s, int64_t us, int64_t *due_us, int64_t *owes_us) {
     int64_t owed_us = later_us(*owes_us - s->paid_us, 0) + us;
     *due_us = later_us(*due_us, s->clock_us) + us;
@@ -357,7 +362,7 @@ void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us) {
         struct debt debt = debts_take(&lanes->debts, service, hash);
         add_debt(s, us, &debt.due_us, &debt.owes_us);
         debts_note(&lanes->debts, &debt, &s->paid_us);
-    } else if (!lane->owing) { /* its place in that list is by due time */
+    } else if (!lane->owing) { /* the list is sorted by due time */
         add_debt(s, us, &lane->due_us, &lane->owes_us);
     }
 }
@@ -383,15 +388,10 @@ void lanes_arrived(struct lanes *lanes, int64_t now_ms) {
 
 void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) {
     struct lane_service *s = service_of(lanes, lane->service);
-    assert(lane->tail == NULL || lane->tail->seq < item->seq); /* INV-LANE-2 */
+    assert(TAILQ_EMPTY(&lane->items) ||
+           TAILQ_LAST(&lane->items, lane_items)->seq < item->seq); /* INV-LANE-2 */
     item->lane = lane;
-    item->next = NULL;
-    if (lane->tail == NULL) {
-        lane->head = item;
-    } else {
-        lane->tail->next = item;
-    }
-    lane->tail = item;
+    TAILQ_INSERT_TAIL(&lane->items, item, link);
     lane->count++;
     s->waiting++;
     if (can_enter(lane)) {
@@ -399,58 +399,41 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) 
     }
 }
 
-/* --- limits -------------------------------------------------------------------------------------
- *
- * The rate is a token bucket that holds a tenth of a second's starts, at least one: bursts stay
- * small, and any full second has at most 1.1 times the rate. A batch takes a token for each of its
- * events, more than there are if need be, and the next one waits until that is made up for.
- */
-static void count_tokens(struct lane_service *s, int64_t now_ms) {
-    double most = s->rate_per_s / 10 < 1 ? 1 : s->rate_per_s / 10;
-    if (now_ms > s->tokens_ms) {
-        s->tokens += (double)(now_ms - s->tokens_ms) * s->rate_per_s / 1000;
-    }
-    s->tokens_ms = now_ms;
-    s->tokens = s->tokens > most ? most : s->tokens;
-}
+/* --- limits --- */
 
 static int64_t oldest_ms(const struct lane *lane, int64_t first_ms) {
-    for (; lane != NULL; lane = lane->ring_next) {
-        first_ms = lane->head->since_ms < first_ms ? lane->head->since_ms : first_ms;
+    for (; lane != NULL; lane = TAILQ_NEXT(lane, ring_link)) {
+        const struct lane_item *head = TAILQ_FIRST(&lane->items);
+        first_ms = head->since_ms < first_ms ? head->since_ms : first_ms;
     }
     return first_ms;
 }
 
-/* Fewer heads than a batch wait until the oldest of them has lingered. */
+/* Fewer heads than a batch wait until the oldest of them has waited for `linger`. */
 static int64_t lingers_until(const struct lane_service *s, int64_t now_ms) {
     int64_t until_ms = now_ms;
     if (s->linger_ms > 0 && s->in_ring < s->batch) {
-        int64_t first_ms = oldest_ms(s->ring_head, INT64_MAX);
-        until_ms = oldest_ms(s->owing_head, first_ms) + s->linger_ms;
+        int64_t first_ms = oldest_ms(TAILQ_FIRST(&s->ring), INT64_MAX);
+        until_ms = oldest_ms(TAILQ_FIRST(&s->in_debt), first_ms) + s->linger_ms;
     }
     return until_ms > now_ms ? until_ms : 0;
 }
 
-/* 0 = may start; > 0 = not before that time; -1 = when something ends or a person acts. */
+/* 0 = may start; > 0 = not before that time; -1 = only after something ends or a person acts. */
 static int64_t held_until(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
     if (s->paused || (s->concurrency > 0 && s->running >= s->concurrency)) {
         return -1;
     }
-    if (s->not_before_ms > now_ms) {
-        return s->not_before_ms;
+    int64_t until_ms = pace_held_until(&s->pace, s->running, now_ms);
+    if (until_ms != 0) {
+        return until_ms;
     }
-    if (s->rate_per_s > 0) {
-        count_tokens(s, now_ms);
-        if (s->tokens < 1) {
-            return now_ms + 1 + (int64_t)((1 - s->tokens) * 1000 / s->rate_per_s);
-        }
-    }
-    int64_t until_ms = lingers_until(s, now_ms);
+    until_ms = lingers_until(s, now_ms);
     return until_ms == 0 ? hushed_until(lanes, s, now_ms) : until_ms;
 }
 
-/* The service that is due next, of equals the next in turn; NULL when none may start. A rush ends
- * here, not where one only asks whether lanes could run: now all are in that have come meanwhile. */
+/* The service that is due next, in turn if several are; NULL when none may start. A rush ends here,
+ * not in a mere question whether lanes could run: by now all recent arrivals have been entered. */
 static struct lane_service *next_service(struct lanes *lanes, int64_t now_ms) {
     struct lane_service *next = NULL;
     bool rushes_end = patient_until(lanes, now_ms) == 0;
@@ -501,7 +484,7 @@ bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms) {
 }
 
 static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
-    assert(!lane->busy && lane->head != NULL && lane->in_ring); /* INV-LANE-1, INV-LANE-4 */
+    assert(!lane->busy && !TAILQ_EMPTY(&lane->items) && lane->in_ring); /* INV-LANE-1, INV-LANE-4 */
     assert(lane->count > 0 && lane->count <= s->waiting && s->in_ring > 0); /* INV-LANE-5 */
     if (lane->owing) {
         leave_owing_head(s, lane);
@@ -510,17 +493,13 @@ static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
     }
     lane->in_ring = false;
     s->in_ring--;
-    struct lane_item *item = lane->head;
-    lane->head = item->next;
-    if (lane->head == NULL) {
-        lane->tail = NULL;
-    }
-    item->next = NULL;
+    struct lane_item *item = TAILQ_FIRST(&lane->items);
+    TAILQ_REMOVE(&lane->items, item, link);
     lane->count--;
     lane->busy = true;
     lane->taken = item;
     s->waiting--;
-    s->tokens -= s->rate_per_s > 0 ? 1 : 0;
+    pace_started(&s->pace, lane->joined);
     return item;
 }
 
@@ -535,7 +514,7 @@ struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane) {
 struct lane *lanes_peek(const struct lanes *lanes, size_t service) {
     struct lane_service *s = service_of(lanes, service);
     settle(s);
-    return s->ring_head != NULL ? s->ring_head : s->owing_head;
+    return TAILQ_FIRST(TAILQ_EMPTY(&s->ring) ? &s->in_debt : &s->ring);
 }
 
 struct lane_item *lanes_join(struct lanes *lanes, struct lane *lane) {
@@ -548,40 +527,34 @@ void lanes_finish(struct lanes *lanes, struct lane *lane) {
     assert(lane->busy && (lane->joined || s->running > 0)); /* INV-LANE-4 */
     lane->busy = false;
     lane->taken = NULL;
-    s->running -= lane->joined ? 0 : 1;
+    if (!lane->joined) {
+        s->running--;
+        pace_ended(&s->pace, s->concurrency);
+    }
     if (can_enter(lane)) {
         enter_ring(s, lane, false);
     }
 }
 
-struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep) {
+void lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep, struct lane_items *cut) {
     struct lane_service *s = service_of(lanes, lane->service);
-    if (lane->count <= keep) {
-        return NULL;
+    TAILQ_INIT(cut);
+    while (lane->count > keep) {
+        struct lane_item *item = TAILQ_LAST(&lane->items, lane_items);
+        TAILQ_REMOVE(&lane->items, item, link);
+        TAILQ_INSERT_HEAD(cut, item, link);
+        lane->count--;
+        s->waiting--;
     }
-    struct lane_item *cut = lane->head;
-    struct lane_item *last = NULL;
-    for (uint32_t i = 0; i < keep; i++) {
-        last = cut;
-        cut = cut->next;
-    }
-    s->waiting -= lane->count - keep;
-    lane->count = keep;
-    lane->tail = last;
-    if (last == NULL) {
-        lane->head = NULL;
-    } else {
-        last->next = NULL;
-    }
-    /* Keeping none is for a busy lane only: an idle one would stand empty in the ring. */
-    assert(keep > 0 || lane->busy);
-    return cut;
+    /* Only a busy lane may keep none: an idle one would be in the ring without items. */
+    assert(!TAILQ_EMPTY(&lane->items) || !lane->in_ring); /* INV-LANE-1 */
 }
 
 int lanes_each(struct lanes *lanes, size_t service, void *ctx,
                int (*each)(void *ctx, struct lane *lane)) {
     for (size_t i = 0; i < lanes->bucket_count; i++) {
-        for (struct lane *lane = lanes->buckets[i]; lane != NULL; lane = lane->hash_next) {
+        struct lane *lane;
+        LIST_FOREACH(lane, &lanes->buckets[i], hash_link) {
             int code = lane->service == service ? each(ctx, lane) : 0;
             if (code != 0) {
                 return code;

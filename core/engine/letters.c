@@ -1,10 +1,11 @@
 /*
- * letters.c - what operators ask for about dead letters, and keys that one holds: replay, discard,
- * edit; go on, skip.
+ * letters.c - commands about dead letters and parked keys: replay, discard; resume, skip.
  */
 #include "engine/letters.h"
 
 #include "engine/admit.h"
+#include "engine/cut.h"
+#include "engine/edit.h"
 #include "engine/find.h"
 #include "engine/forward.h"
 #include "engine/history.h"
@@ -13,6 +14,7 @@
 #include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/rerun.h"
 #include "engine/retention.h"
 #include "engine/services.h"
@@ -21,42 +23,18 @@
 
 #include <stdio.h>
 
-static int no_dead(struct command *c) {
-    char id[UUID_TEXT_BYTES + 1];
-    c->code = report(&c->report, ERR_NOTFOUND, "no dead letter %s%s%.*s", uuid_text(&c->id, id),
-                     c->service.len > 0 ? " in service " : "", (int)c->service.len,
-                     c->service.data == NULL ? "" : c->service.data);
-    return 0;
-}
-
-/* Books that were damaged may not know of the letter: then it is one more that was accepted. */
-static void uncount_letter(struct engine *e, struct engine_service *s, bool person) {
-    const struct books *b = &s->books;
-    engine_count(e, s, BOOK_NEEDS_PERSON, person && b->needs_person > 0 ? -1 : 0);
-    engine_count(e, s, b->dead > 0 ? BOOK_DEAD : BOOK_ACCEPTED, b->dead > 0 ? -1 : 1);
-    engine_count(e, s, BOOK_NEEDS_PERSON, b->needs_person > b->dead ? -1 : 0);
-}
-
-static int forget_dead_row(struct engine *e, struct engine_service *s, const struct event *event) {
-    struct dead_row row = {
-        .partition = event->partition, .service = event->service, .id = event->id};
-    uncount_letter(e, s, event->state == EVENT_NEEDS_PERSON);
-    int code = journal_dead_del(e->journal, &row);
-    return code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
-}
-
 static struct row parked_row(const struct event *event) {
     struct row row = engine_row(event);
     row.flags = LANE_PARKED;
     return row;
 }
 
-/* A parked event runs again where it stands, at the head of its lane. */
+/* A parked event runs again at its place, the head of its lane. */
 static int revive_parked(struct engine *e, struct engine_service *s, struct event *event,
                          bool forced) {
     struct row row = parked_row(event);
     event->parked = false;
-    int code = forget_dead_row(e, s, event);
+    int code = engine_letter_del(e, s, event);
     if (code == 0) {
         code = engine_revive(e, event, forced);
     }
@@ -67,7 +45,7 @@ static int revive_parked(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? engine_lane_wake(e, s, &row) : code;
 }
 
-/* No handler runs a dead signal: it is sent again and ends with that. */
+/* No handler runs a dead signal: replaying it sends it again, which ends it. */
 static int replay_signal(struct engine *e, struct engine_service *s, struct event *event,
                          struct command *c) {
     int code = engine_send_letter(e, s, event, &c->report);
@@ -79,7 +57,7 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
         code = engine_note_by_hand(e, event, ATTEMPT_REPLAY, slice_of("sent again by an operator"));
     }
     if (code == 0) {
-        code = forget_dead_row(e, s, event);
+        code = engine_letter_del(e, s, event);
     }
     event->state = EVENT_DONE;
     event->replayed = true;
@@ -88,7 +66,7 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
-/* With its payload mended it has a key, and that is another host's. */
+/* After its payload was edited it has a key, and that belongs to another host. */
 static int send_on(struct engine *e, struct engine_service *s, struct event *event) {
     char text[64];
     uint16_t host = division_owner(&e->conf->hosts.share, event->partition);
@@ -106,12 +84,21 @@ static int send_on(struct engine *e, struct engine_service *s, struct event *eve
     return engine_forward_event(e, s, event, event->partition);
 }
 
+static int tell_what_stays(struct engine *e, const struct event *event, struct command *c) {
+    bool is_undone = event->state == EVENT_DEAD && event->undo != UNDO_NONE;
+    if (c->notes != NULL && is_undone) {
+        buf_add_str(c->notes, "its saga was undone, so it begins from the start, with new "
+                              "Idempotency-Keys\n");
+    }
+    return is_undone ? 0 : engine_tell_kept_steps(e, event, c);
+}
+
 int engine_replay(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
     int code = engine_find_event(e, c, event_state_dead, &s, &event);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
+        return code == ERR_NOTFOUND ? engine_no_dead(c) : code;
     }
     if (engine_refuse_forgotten(e, s, event, c)) {
         event_free(event);
@@ -119,6 +106,11 @@ int engine_replay(struct engine *e, struct command *c) {
     }
     if (engine_is_signal_letter(event)) {
         code = replay_signal(e, s, event, c);
+        event_free(event);
+        return code;
+    }
+    code = tell_what_stays(e, event, c);
+    if (code != 0) {
         event_free(event);
         return code;
     }
@@ -133,7 +125,7 @@ int engine_replay(struct engine *e, struct command *c) {
         event_free(event);
         return 0;
     }
-    code = code == 0 ? forget_dead_row(e, s, &dead) : code;
+    code = code == 0 ? engine_letter_del(e, s, &dead) : code;
     if (code == 0 && engine_is_elsewhere(e, s, event->key, event->partition)) {
         return send_on(e, s, event);
     }
@@ -150,8 +142,8 @@ static int unpark(struct engine *e, struct engine_service *s, struct event *even
     return engine_lane_drop_head(e, s, &row);
 }
 
-/* It is kept for store.keep_done like all that ended, but for the want of room: then whoever
- * discards wants just that. */
+/* It is kept for store.keep_done like everything that ended, unless the store is short of room:
+ * then room is why it is discarded. */
 static int end_discarded(struct engine *e, struct engine_service *s, struct event *event) {
     event->state = EVENT_DISCARDED;
     event->ended_ms = e->now_ms;
@@ -164,7 +156,7 @@ int engine_discard(struct engine *e, struct command *c) {
     struct event *event = NULL;
     int code = engine_find_event(e, c, event_state_dead, &s, &event);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
+        return code == ERR_NOTFOUND ? engine_no_dead(c) : code;
     }
     if (event->state == EVENT_NEEDS_PERSON && !c->without_compensation) {
         event_free(event);
@@ -174,31 +166,13 @@ int engine_discard(struct engine *e, struct command *c) {
             "the compensation, --without-compensation (without_compensation=1) "
             "discards it as it is");
     }
-    code = forget_dead_row(e, s, event);
+    code = engine_letter_del(e, s, event);
     if (code == 0 && event->parked) {
         code = unpark(e, s, event);
     }
     if (code == 0) {
         code = end_discarded(e, s, event);
     }
-    event_free(event);
-    return code;
-}
-
-int engine_edit(struct engine *e, struct command *c) {
-    struct engine_service *s;
-    struct event *event = NULL;
-    int code = engine_find_event(e, c, event_state_dead, &s, &event);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
-    }
-    struct event *edited = event_with_payload(event, c->payload);
-    code =
-        edited == NULL ? ERR_MEMORY : engine_note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
-    if (code == 0) {
-        code = journal_event_put(e->journal, edited);
-    }
-    event_free(edited);
     event_free(event);
     return code;
 }
@@ -260,6 +234,9 @@ int engine_key_skip(struct engine *e, struct command *c) {
     code = unpark(e, s, event);
     if (code == 0) {
         code = journal_event_put(e->journal, event);
+    }
+    if (code == 0) {
+        code = engine_letter_put(e, s, event);
     }
     event_free(event);
     return code;

@@ -10,8 +10,6 @@
 int engine_replay(struct engine *e, struct command *c);
 /* COMMAND_DISCARD: it is dead no more, and never runs. */
 int engine_discard(struct engine *e, struct command *c);
-/* COMMAND_EDIT: it gets another payload. */
-int engine_edit(struct engine *e, struct command *c);
 /* COMMAND_KEY_RESUME, COMMAND_KEY_SKIP: the parked event at the head of a key runs again, or stays
  * dead while the key goes on. */
 int engine_key_resume(struct engine *e, struct command *c);

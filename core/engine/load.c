@@ -1,12 +1,11 @@
 /*
- * load.c - what the engine has in memory is made from the store: at the start, and again after a
- * turn that failed.
+ * load.c - builds the engine's memory from the store: at the start, and after a failed turn.
  *
- * Nothing of such a turn is stored, and what follows is the same as after a crash. When
- * that fails, too, the engine is lost: it does nothing but try again. When the reason is a full
- * store, turns first try less (engine/space.c); when the least is too much, the store lends room
- * for tidying: acknowledged publishes and events past their time are deleted, operators may
- * discard; events neither come nor run until there is room again.
+ * Nothing of a failed turn is stored, so what follows is the same as after a crash. If loading
+ * fails, too, the engine is lost: it only retries to load. If the store is full, turns first do
+ * less (engine/space.c); if even the least is too much, the store lends room for tidying:
+ * acknowledged publishes and expired events are deleted, and operators may discard. No events are
+ * accepted or run until there is room again.
  */
 #include "engine/load.h"
 
@@ -24,7 +23,9 @@
 #include "engine/mend.h"
 #include "engine/outbox.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/receive.h"
+#include "engine/rules.h"
 #include "engine/schedule.h"
 #include "engine/services.h"
 #include "engine/space.h"
@@ -42,6 +43,9 @@ static int load_service(struct engine *e, struct engine_service *s) {
         code = engine_load_books(e, s);
     }
     if (code == 0) {
+        code = engine_note_rules(e, s);
+    }
+    if (code == 0) {
         code = journal_flag_get(e->journal, flag, &paused);
         code = code == ERR_NOTFOUND ? 0 : code;
     }
@@ -49,8 +53,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
     s->paused = paused != 0;
     engine_hold(e, s);
-    lanes_throttle(e->lanes, s->index, s->throttled_until_ms);
-    return code;
+    return code == 0 ? engine_load_pace(e, s) : code;
 }
 
 static int load_all(struct engine *e) {
@@ -59,6 +62,9 @@ static int load_all(struct engine *e) {
     engine_forget_items(e);
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = load_service(e, &e->services[i]);
+    }
+    if (code == 0) {
+        code = engine_load_quotas(e);
     }
     if (code == 0) {
         code = engine_charge_crash(e);
@@ -97,7 +103,7 @@ static int load(struct engine *e) {
         return code;
     }
     code = load_all(e);
-    bool places; /* they have been put right: engine_mend */
+    bool places; /* the records of where events wait have been repaired: engine_mend */
     code = code == 0 ? journal_set_aside(e->journal, &places) : code;
     if (code != 0) {
         store_abort(journal_store(e->journal));
@@ -128,7 +134,7 @@ static int reopen(struct engine *e, int code) {
 }
 
 int engine_recover(struct engine *e) {
-    /* One that was killed keeps what was freed after it, and a lost engine looks at no space. */
+    /* a reader that was killed keeps pages in use, and a lost engine does not look at space */
     (void)store_clear_readers(journal_store(e->journal));
     int code = reload(e);
     if (code == ERR_DISK) {

@@ -1,7 +1,7 @@
 /*
- * locks.c - the lock that an event tells of (EVENT_LOCK_EXPIRED), and what becomes of it. It stands
- * until that event has ended, or has begun to do something: so nobody takes in between what
- * on_lock_expired is to tidy up.
+ * locks.c - the lock that an expiry event (EVENT_LOCK_EXPIRED) reports, and when it is released. It
+ * stays locked until that event has ended or has done something: so nobody can take what
+ * on_lock_expired has yet to clean up.
  */
 #include "engine/locks.h"
 
@@ -9,7 +9,7 @@
 #include "engine/item.h"
 #include "journal/keyed.h"
 
-/* When that lock ran out; the payload is lock_json's. */
+/* When that lock expired; the payload was made by lock_json. */
 static int64_t expired_ms(const struct event *event) {
     json_t *lock = json_loadb(event->payload.data, event->payload.len, 0, NULL);
     int64_t ms = json_integer_value(json_object_get(lock, "expires_ms"));
@@ -39,9 +39,10 @@ int engine_free_expired_lock(struct engine *e, const struct event *event) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* A lock that was extended or released after its time ran out is none of the handler's business,
- * also when what stands in its place has run out in turn: that is another event's to tell. One that is gone because its expiry ended dead is: a replay of that is there to handle it. So it
- * is for a handler that has done a step already. */
+/* An expiry is stale if its lock was extended or released afterwards, even if a new lock in its
+ * place has expired since: another event reports that one. If the lock is gone because its expiry
+ * event ended dead, a replay of that event still handles it; so does a handler that has done a step
+ * already. */
 int engine_expiry_is_stale(struct engine *e, const struct event *event, bool *stale) {
     struct slice name;
     struct lock lock;

@@ -1,5 +1,5 @@
 /*
- * make.c - an engine is made from topics.conf and a store, and freed.
+ * make.c - creates an engine from topics.conf and a store, and frees it.
  */
 #include "engine/append.h"
 #include "engine/attempt.h"
@@ -12,6 +12,7 @@
 #include "engine/item.h"
 #include "engine/memory.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/publish.h"
 #include "engine/retention.h"
 #include "engine/rows.h"
@@ -23,6 +24,7 @@
 #include "engine/input.h"
 #include "engine/lane.h"
 #include "engine/load.h"
+#include "engine/mark.h"
 #include "engine/outbox.h"
 #include "engine/receive.h"
 #include "engine/schedule.h"
@@ -70,7 +72,7 @@ static int make_services(struct engine *e, const struct engine_options *options,
     return check_wanted(options, r);
 }
 
-/* In the order in which they are made; they are freed the other way round. */
+/* In order of creation; they are freed in reverse order. */
 static const struct {
     int (*make)(struct engine *e);
     void (*free)(struct engine *e);
@@ -83,7 +85,8 @@ static const struct {
     {engine_make_publishing, engine_free_publishing}, {engine_make_applying, engine_free_applying},
     {engine_make_watch, engine_free_watch},           {engine_make_suspects, engine_free_suspects},
     {engine_make_deaths, engine_free_deaths},         {engine_make_attempts, engine_free_attempts},
-    {engine_make_inputs, engine_free_inputs},         {engine_make_shortage, engine_free_shortage},
+    {engine_make_inputs, engine_free_inputs},         {engine_make_quotas, engine_free_quotas},
+    {engine_make_marks, engine_free_marks},           {engine_make_shortage, engine_free_shortage},
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };
@@ -116,9 +119,10 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         code = make_parts(e, r);
     }
     if (code == 0) {
-        code = journal_open(&e->journal, options->store, e->conf->keep_idempotency_ms, r);
+        code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
     }
     if (code == 0) {
+        engine_load_marks(e);
         code = engine_check_division(e, r);
     }
     if (code == 0) {

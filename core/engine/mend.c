@@ -1,10 +1,11 @@
 /*
- * mend.c - records of the store that cannot be read: what follows for the rest.
+ * mend.c - records of the store that cannot be read: what follows for everything else.
  *
- * The journal passes them over and sets them aside (journal/aside.c). An event whose record is gone
- * leaves its lane when its turn comes. What only says where an event waits, or when it is woken, is
- * derived from the event, and made again when the store is loaded: a turn that meets such a row is
- * dropped, and the store loaded anew. The books, which must agree with the rows, are put right then.
+ * The journal skips such records and sets them aside (journal/aside.c). An event whose record is
+ * gone leaves its lane when its turn comes. Rows that only say where an event waits, or when to
+ * wake it, are derived from the event, and are rebuilt when the store is loaded: a turn that meets
+ * a damaged one is dropped, and the store is loaded again. The books, which must agree with the
+ * rows, are corrected at the same time.
  */
 #include "engine/mend.h"
 
@@ -12,6 +13,7 @@
 #include "engine/impl.h"
 #include "engine/lane.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/services.h"
 #include "engine/timers.h"
 #include "journal/event.h"
@@ -35,11 +37,12 @@ int engine_lose(struct engine *e, struct engine_service *s, struct lane_item *it
     return engine_leave_lane(e, item);
 }
 
-/* A dead letter that nobody can look at counts as discarded. */
+/* A dead letter that nobody can read counts as discarded. */
 static int drop_letter(struct engine *e, const struct event *lost) {
     struct engine_service *s = engine_service_of(e, lost->service);
     struct dead_row row = {.partition = lost->partition, .service = lost->service, .id = lost->id};
     int code = journal_dead_del(e->journal, &row);
+    code = code == 0 ? engine_letter_lost(e, s, lost) : code;
     if (code != 0 || s == NULL || s->books.dead == 0) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
@@ -112,7 +115,8 @@ static int time_head(struct engine *e, const struct row *row) {
         return code;
     }
     struct timer timer = engine_wake_timer(row, due_ms);
-    return due_ms > 0 ? engine_timer_put(e, &timer) : 0; /* else it waits for a signal for good */
+    return due_ms > 0 ? engine_timer_put(e, &timer)
+                      : 0; /* otherwise it waits for a signal without a timeout */
 }
 
 static int time_heads(struct engine *e) {
@@ -127,7 +131,7 @@ static int time_heads(struct engine *e) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* A cell out of the store, which moves what is written beside it. */
+/* A cell copied from the store, where a write moves what was read. */
 struct kept_cell {
     struct cell cell;
     char bytes[KEY_BYTES_MAX + STATE_NAME_BYTES_MAX];

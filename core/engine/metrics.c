@@ -28,7 +28,7 @@ static void roll_latency(struct metrics *m, int64_t now_ms) {
     m->latency_half = minute > m->latency_half ? minute : m->latency_half;
 }
 
-/* Bucket 4 * log2 + the next two bits. */
+/* Bucket number: 4 * log2 plus the next two bits. */
 static unsigned bucket_of(int64_t us) {
     if (us < 4) {
         return us < 0 ? 0 : (unsigned)us;

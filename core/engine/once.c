@@ -1,6 +1,6 @@
 /*
- * once.c - what comes under an idempotency key, from the front door or an operator: the second
- * time it is known by it, whichever secret hashed the first.
+ * once.c - requests with an idempotency key, from the front door or an operator: a repetition is
+ * recognized, whichever secret the first one was hashed with.
  */
 #include "engine/once.h"
 
@@ -13,7 +13,11 @@
 
 static const struct slice ONCE_SCOPE = {"\001publish", sizeof "\001publish" - 1}; /* no service */
 
-/* What makes two commands the same: the key they came under, within what they are about. */
+static struct dedupe_time once_time(const struct engine *e) {
+    return (struct dedupe_time){.now_ms = e->now_ms, .keep_ms = e->conf->keep_idempotency_ms};
+}
+
+/* What makes two commands the same: their key, within the subject they are about. */
 static struct dedupe_hash once_hash(const struct engine *e, size_t secret, const struct command *c,
                                     struct slice about) {
     return journal_dedupe_hash_with(e->journal, secret, ONCE_SCOPE, about, c->once);
@@ -23,12 +27,12 @@ static struct dedupe_hash mark_of(const struct engine *e, size_t secret, const s
     return journal_dedupe_hash_with(e->journal, secret, ONCE_SCOPE, c->content_type, c->payload);
 }
 
-/* Among keys that came from other stores; *secret is theirs. */
+/* Searches the hashes made with secrets of other stores; *secret is the one found. */
 static int find_once(struct engine *e, const struct command *c, uint8_t partition,
                      struct slice about, size_t *secret, struct dedupe_note *earlier) {
     for (*secret = 1; *secret < journal_secret_count(e->journal); ++*secret) {
         struct dedupe_hash hash = once_hash(e, *secret, c, about);
-        int code = journal_dedupe_find(e->journal, e->now_ms, partition, &hash, earlier);
+        int code = journal_dedupe_find(e->journal, once_time(e), partition, &hash, earlier);
         if (code != ERR_NOTFOUND) {
             return code;
         }
@@ -37,8 +41,8 @@ static int find_once(struct engine *e, const struct command *c, uint8_t partitio
     return ERR_NOTFOUND;
 }
 
-/* Whether this was asked for before. ERR_EXISTS in the command: something else was, under the same
- * key. */
+/* True if the same was requested before. ERR_EXISTS in the command: the key was used for something
+ * else. */
 int engine_asked_before(struct engine *e, struct command *c, uint8_t partition, struct slice about,
                         bool *before) {
     struct dedupe_note earlier;
@@ -48,7 +52,7 @@ int engine_asked_before(struct engine *e, struct command *c, uint8_t partition, 
     if (code == ERR_NOTFOUND) {
         struct dedupe_hash hash = once_hash(e, 0, c, about);
         struct dedupe_note note = {.id = c->made, .marked = true, .mark = mark_of(e, 0, c)};
-        code = journal_dedupe_marked(e->journal, e->now_ms, partition, &hash, &note, &earlier);
+        code = journal_dedupe_marked(e->journal, once_time(e), partition, &hash, &note, &earlier);
         *before = code == ERR_EXISTS;
     }
     if (!*before) {
@@ -87,7 +91,7 @@ int engine_signal_once(struct engine *e, struct engine_service *s, const struct 
     }
     code = engine_signal(e, s, signal, r);
     if (code == ERR_INVALID) {
-        int forgot = journal_dedupe_forget(e->journal, e->now_ms, partition, &hash);
+        int forgot = journal_dedupe_forget(e->journal, once_time(e), partition, &hash);
         code = forgot == 0 ? ERR_INVALID : forgot;
     }
     return code;

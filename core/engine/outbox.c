@@ -1,6 +1,6 @@
 /*
- * outbox.c - staged -> queued -> in flight -> acknowledged, lists of items; and beside them what
- * is blocked (engine/outbox_blocked.c), which may be in flight, too.
+ * outbox.c - the way of a publish: staged, queued, in flight, acknowledged, as lists of items.
+ * Blocked ones (engine/outbox_blocked.c) stand apart, and may be in flight, too.
  */
 #include "engine/outbox.h"
 
@@ -91,11 +91,11 @@ static void send_again(struct outbox *o, struct outbox_item **items, size_t coun
 
 /* --- refusals --- */
 
-/* A broker that takes others and this one never does not mean what its reason says. One that takes
- * none has its troubles, for as long as it likes. */
+/* True if the refusal may be temporary, as its reason says. A broker that accepts others but never
+ * this one refuses it for good; one that accepts none has a problem of its own, however long. */
 static bool passes(const struct outbox *o, const struct outbox_item *item) {
     if (item->state == ITEM_REFUSED) {
-        return false; /* tried for its topic: whatever the broker says but yes, the topic waits */
+        return false; /* tried for its topic: unless the broker accepts it, the topic waits */
     }
     return item->state != ITEM_SOON || item->tries < PASSING_TRIES || item->taken == o->taken;
 }
@@ -219,7 +219,7 @@ void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reas
     }
 }
 
-/* --- the connection's end --- */
+/* --- the end of a connection --- */
 
 static size_t take_in_flight(struct outbox *o, struct outbox_item **items) {
     size_t count = 0;
@@ -233,8 +233,8 @@ static size_t take_in_flight(struct outbox *o, struct outbox_item **items) {
     return count;
 }
 
-/* A broker works in the order things come: the first it did not answer may be why it closed, unless
- * something not ours went before it. NULL then, and when nothing was in flight. */
+/* A broker works in order: the first publish it did not answer may be why it closed the connection,
+ * unless something else was sent before it. NULL then, and when nothing was in flight. */
 static struct outbox_item *first_unanswered(const struct outbox *o,
                                             struct outbox_item *const *items, size_t count) {
     struct outbox_item *first = NULL;
@@ -244,16 +244,16 @@ static struct outbox_item *first_unanswered(const struct outbox *o,
     return first != NULL && first->beside <= o->harmless ? first : NULL;
 }
 
-/* It was alone in flight. A connection may end by chance in just that moment: twice is no chance,
- * nor is once when this broker is known to say no so. */
+/* It was alone in flight. The connection may have ended just then by chance, but not twice, and not
+ * even once if this broker is known to refuse publishes this way. */
 static bool is_convicted(struct outbox *o, const struct outbox_item *item, int64_t now_ms) {
     bool sure = item->tries > 0 || item->strikes >= STRIKES_MAX;
     o->closes_until_ms = sure ? now_ms + CLOSES_MS : o->closes_until_ms;
     return sure || now_ms < o->closes_until_ms;
 }
 
-/* Those that are blocked wait again, those that are not are suspects, or go again (into `again`,
- * whose number is returned). */
+/* Blocked items wait again; others become suspects or, if the publishes are not to blame, are to be
+ * sent again: those go into `again`, and their number is returned. */
 static size_t put_back(struct outbox *o, struct outbox_item **items, size_t count, bool ours,
                        int64_t now_ms) {
     size_t again = 0;
@@ -297,7 +297,7 @@ bool outbox_disconnected(struct outbox *o, int64_t now_ms) {
     return forgive;
 }
 
-/* --- what people ask for --- */
+/* --- requests of people --- */
 
 size_t outbox_retry(struct outbox *o, int64_t now_ms, const struct uuid *id) {
     size_t found = 0;
@@ -333,7 +333,7 @@ size_t outbox_acked(const struct outbox *o) {
 
 int64_t outbox_next_ms(struct outbox *o) {
     if (o->in_flight > 0 || o->blocked.count == 0) {
-        return INT64_MAX; /* an answer, or the connection's end, comes first */
+        return INT64_MAX; /* an answer, or the end of the connection, comes first */
     }
     int64_t next = blocked_due_ms(&o->blocked);
     bool probe = o->blocked.refused > 0;

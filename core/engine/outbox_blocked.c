@@ -1,13 +1,13 @@
 /*
- * outbox_blocked.c - the rows that may not go with the others: why, and when they are tried.
+ * outbox_blocked.c - rows that may not be sent with the others: why, and when they are tried.
  *
- * One list, and two ways into it: by owner, to hold what comes behind a blocked row of its key, and
- * by topic, because access rules are about topics: while one is refused, its rows join the refused
- * ones untried, and a single one of them, each time another, is tried for all. One that is too
- * large can so delay the others of its topic, but not for good: it marks the topic once.
+ * One list with two indexes. By owner: rows behind a blocked row of the same key are held. By
+ * topic, because access rules are about topics: while a topic is refused, its rows become refused
+ * without being tried, and one of them, each time another, is tried for all. A row that is too
+ * large can delay the others of its topic this way, but only once.
  *
- * All of it is bounded by OUTBOX_BLOCKED_MAX, so looking through the list is cheap enough for what
- * happens some times a second. What happens for each publish uses the hashes.
+ * OUTBOX_BLOCKED_MAX bounds all of it, so walking through the list is cheap enough for what happens
+ * a few times per second. What happens for each publish uses the hashes.
  */
 #include "engine/outbox_impl.h"
 
@@ -17,7 +17,7 @@
 enum { RETRY_MS_MIN = 5000, RETRY_FACTOR = 3, SOON_MS_MIN = 1000 };
 
 uint64_t blocked_topic_hash(struct slice topic) {
-    uint64_t hash = 14695981039346656037u; /* FNV-1a: a collision delays, no more */
+    uint64_t hash = 14695981039346656037u; /* FNV-1a: a collision only delays */
     for (size_t i = 0; i < topic.len; i++) {
         hash = (hash ^ (uint8_t)topic.data[i]) * 1099511628211u;
     }
@@ -141,7 +141,7 @@ bool blocked_topic_refused(const struct blocked *b, uint64_t topic) {
     return find_topic(b, topic) != NULL;
 }
 
-/* A quarter of the step is chance, so that rows refused at one time are not tried at one time. */
+/* A quarter of the interval is random, so that rows refused together are not retried together. */
 static int64_t step_ms(int64_t least, int64_t factor, int64_t most, unsigned tries, uint64_t seq) {
     int64_t step = least;
     for (unsigned i = 1; i < tries && step < most; i++) {
@@ -227,7 +227,7 @@ int64_t blocked_due_ms(struct blocked *b) {
     return due;
 }
 
-/* Of a topic's rows the one tried least. */
+/* The row of this topic with the fewest tries. */
 static struct outbox_item *least_tried(const struct blocked *b, uint64_t topic) {
     struct outbox_item *least = NULL;
     struct outbox_item *i;

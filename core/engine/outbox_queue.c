@@ -82,7 +82,7 @@ void outbox_forget(struct outbox *o) {
     list_clear(o, &o->acked);
     for (int i = 0; o->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
         struct outbox_item *item = o->by_mid[i] == NULL ? NULL : outbox_landed(o, i);
-        if (item != NULL && !item->out) { /* else it is among the blocked, too */
+        if (item != NULL && !item->out) { /* otherwise it is also in the blocked list */
             outbox_item_free(o, item);
         }
     }
@@ -91,7 +91,7 @@ void outbox_forget(struct outbox *o) {
     o->trial_size = 1;
 }
 
-/* Rows that were held behind one that is gone: to the front, they are older than what is queued. */
+/* Rows held behind one that is gone go to the front: they are older than the queued ones. */
 void outbox_release(struct outbox *o, uint64_t owner) {
     struct item_list freed;
     struct outbox_item *item;

@@ -1,5 +1,5 @@
 /*
- * outbox_rows.c - the rows of the outbox: what is in memory of them, what is written back.
+ * outbox_rows.c - the rows of the outbox: loading them into memory, and writing changes back.
  */
 #include "base/limits.h"
 #include "base/log.h"
@@ -100,19 +100,19 @@ static int delete_acked(struct outbox *o) {
     return 0;
 }
 
-/* Others go first; and the second time until a person has looked. */
+/* After the first crash it lets others go first; after the second it waits for a person. */
 static int64_t due_after_crash(const struct publication *p, int64_t due_ms) {
     due_ms = p->refused_reason == REFUSED_CRASH ? p->refused_ms + CRASH_PAUSE_MS : due_ms;
     return p->refused_reason == REFUSED_CRASHES ? INT64_MAX : due_ms;
 }
 
-/* One more row in memory. A refused one waits as such. */
+/* Loads one more row. A refused one is loaded as refused. */
 static int load_one(struct outbox *o) {
     uint64_t seq = o->loaded;
     struct slice record;
     int code = journal_outbox_next(o->journal, &seq, &record);
     if (code == ERR_NOTFOUND) {
-        o->on_disk = 0; /* of those counted some cannot be read any more */
+        o->on_disk = 0; /* some of the counted rows cannot be read any more */
         return 0;
     }
     if (code != 0) {
@@ -127,7 +127,7 @@ static int load_one(struct outbox *o) {
     o->on_disk--;
     const struct publication *p = &item->publication;
     if (p->refused_ms != 0) {
-        /* Tried again at once: the broker may have been mended while we were away. */
+        /* Try it immediately: the broker may have been fixed while the host was down. */
         blocked_refuse(&o->blocked, item, 0,
                        blocked_is_about_topic(p->refused_reason, p->refused_reason == 0));
         item->due_ms = due_after_crash(p, item->due_ms);

@@ -1,6 +1,6 @@
 /*
- * outbox_send.c - what goes next: suspects and refused rows alone, what was put off, then the
- * queue.
+ * outbox_send.c - what is sent next: suspects and refused rows alone, then rows that were put off,
+ * then the queue.
  */
 #include "engine/outbox_impl.h"
 
@@ -16,8 +16,8 @@ struct sending {
     publish_fn publish;
 };
 
-/* Sends one; the caller has taken it from its list when this returns 0. ERR_EXISTS: the number is
- * still in use. */
+/* Sends one item; if this returns 0, the caller has to take it from its list. ERR_EXISTS: its
+ * packet id is still in use. */
 static int send_one(const struct sending *s, struct outbox_item *item) {
     struct outbox *o = s->o;
     int mid = 0;
@@ -35,8 +35,8 @@ static int send_one(const struct sending *s, struct outbox_item *item) {
     return 0;
 }
 
-/* Whether one that is older, and of its owner, is still in the queue: a row that went down with the
- * host, or was refused, may have been the only one of several that was noted. */
+/* True if an older row of its owner is still in the queue: of several rows that crashed the host or
+ * were refused, only this one may have been recorded. */
 static bool is_behind(const struct outbox *o, const struct outbox_item *item) {
     uint64_t owner = item->publication.owner;
     const struct outbox_item *i = owner == 0 ? NULL : TAILQ_FIRST(&o->queued.items);
@@ -46,7 +46,7 @@ static bool is_behind(const struct outbox *o, const struct outbox_item *item) {
     return i != NULL;
 }
 
-/* Sends one that is blocked and stays so until it is answered. */
+/* Sends a blocked item, which stays blocked until it is answered. */
 static int send_blocked(const struct sending *s, struct outbox_item *item) {
     int code = send_one(s, item);
     if (code == 0) {
@@ -58,7 +58,7 @@ static int send_blocked(const struct sending *s, struct outbox_item *item) {
     return code;
 }
 
-/* From both ends in turn: behind forty that are refused may be the one that is not. */
+/* Alternates between both ends: the one good row may stand behind forty refused ones. */
 static struct outbox_item *next_suspect(const struct outbox *o) {
     struct outbox_item *last = o->from_the_end ? blocked_last_suspect(&o->blocked) : NULL;
     return last != NULL ? last : blocked_first(&o->blocked, ITEM_SUSPECT);
@@ -84,7 +84,8 @@ static int send_suspects(const struct sending *s) {
     return code;
 }
 
-/* What must go with nothing else in flight; true when it is its turn, *code when it was sent. */
+/* Sends what must be alone in flight. True when that has precedence; *code when something was
+ * sent. */
 static bool send_alone(const struct sending *s, int *code) {
     struct outbox *o = s->o;
     bool idle = o->queued.count == 0 && o->in_flight == 0;
@@ -126,18 +127,18 @@ static int send_soon(const struct sending *s) {
     return code;
 }
 
-/* Rows are discarded in a turn; between two of them there is some room past the quota. */
+/* Excess rows are discarded in a turn; between turns they may exceed the quota by some. */
 static bool is_overfull(const struct outbox *o) {
     return o->blocked.count > OUTBOX_BLOCKED_MAX + OUTBOX_QUEUE_MAX / 4 ||
            o->blocked.bytes > OUTBOX_BLOCKED_BYTES_MAX + OUTBOX_BLOCKED_BYTES_MAX / 4;
 }
 
-/* Or another one of its slot: a collision delays, no more. */
+/* Another owner in the same slot counts as well: a collision only delays. */
 static bool owner_in_flight(const struct outbox *o, uint64_t owner) {
     return owner != 0 && o->owners_out[owner % OWNER_SLOTS] > 0;
 }
 
-/* The first queued one is sent, or blocked. ERR_BUSY: it must wait. */
+/* Sends the first queued item, or blocks it. ERR_BUSY: it must wait. */
 static int send_first(const struct sending *s) {
     struct outbox *o = s->o;
     struct outbox_item *item = TAILQ_FIRST(&o->queued.items);

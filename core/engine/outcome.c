@@ -1,9 +1,9 @@
 /*
  * outcome.c - what each outcome of an invocation means.
  *
- * An attempt that fails leaves nothing behind but its history and its finished steps: effects are
- * applied only by end_done, by engine/batch.c, for a step by engine/durable.c, and for the policies
- * of a dead letter by engine/death.c.
+ * A failed attempt leaves nothing behind except its history and its finished steps. Effects are
+ * applied only by end_done, by engine/batch.c, by engine/durable.c for a step, and by
+ * engine/death.c for policies.
  */
 #include "engine/outcome.h"
 
@@ -27,7 +27,7 @@
 
 /* --- outcomes --- */
 
-/* The attempt is over: the invocation goes, the event gets what came of it. */
+/* The attempt is over: releases the invocation and concludes the event. */
 static int end_attempt(struct engine *e, struct invocation *inv, enum attempt_end end) {
     struct engine_service *s = inv->service;
     struct buf error = inv->run->error;
@@ -86,13 +86,13 @@ static int end_put_off(struct engine *e, struct invocation *inv, enum next *next
     return end_attempt(e, inv, ATTEMPT_ERROR);
 }
 
-/* What one host asks another may be asked again without harm. */
+/* A request to another host can be repeated without harm, so it need not be recorded. */
 static bool is_noted(const struct call_request *request) {
     return request->kind != CALL_KIND_ASK && !call_only_reads(request);
 }
 
-/* On disk, with the event, before it starts. A call of a batch has no key, unless the handler gave
- * it one: it is noted all the same, because the peer may have acted. */
+/* Records the call in the event, on disk, before it starts. A call of a batch has no key unless the
+ * handler set one; it is recorded all the same, because the peer may have acted. */
 static int note_asked(struct engine *e, struct event *event, const struct call_request *request) {
     struct slice key = slice_of(request->key == NULL ? "" : request->key);
     struct call_note note;
@@ -104,7 +104,7 @@ static int note_asked(struct engine *e, struct event *event, const struct call_r
     }
     note.asks++;
     if (key.len == 0 && note.asks > 1 && ledger_may_have_acted(&note)) {
-        return ledger_put(event, &note); /* calls without a key share a note: the one that counts */
+        return ledger_put(event, &note); /* calls without a key share one note */
     }
     note.key = key;
     note.label = slice_of(request->label);
@@ -120,7 +120,7 @@ static int note_answered(struct event *event, const struct call_request *request
         return 0;
     }
     if (key.len == 0 && note.state != CALL_ASKED) {
-        return 0; /* of the call before it */
+        return 0; /* left from the previous call */
     }
     note.state = call_is_unknown(request, result) ? CALL_UNKNOWN
                  : result->code == 0              ? CALL_ANSWERED
@@ -150,7 +150,7 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
     };
     culprit_enter(e->culprit, CULPRIT_APPLY);
     if (inv->batch != NULL) {
-        engine_charge_batch(e, inv); /* while its lanes are known */
+        engine_charge_batch(e, inv); /* while its lanes are still known */
     }
     assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes &&
            outcomes[inv->run->outcome] != NULL);
@@ -176,7 +176,7 @@ static void make_current(struct engine *e, struct invocation *inv) {
 }
 
 static int go_on(struct engine *e, struct invocation *inv, struct call_end *end) {
-    if (inv->run->outcome != OUTCOME_CALL) { /* it waited for the commit alone */
+    if (inv->run->outcome != OUTCOME_CALL) { /* it waited only for the commit */
         run_resume(inv->run, NULL);
         return engine_conclude(e, inv);
     }
@@ -193,7 +193,7 @@ static int go_on(struct engine *e, struct invocation *inv, struct call_end *end)
     return engine_conclude(e, inv);
 }
 
-/* Ids are never used twice, so the end of a call that nobody waits for any more finds nobody. */
+/* Ids are never reused, so when a call ends that nobody waits for any more, nothing is found. */
 int engine_resume(struct engine *e, struct call_end *end) {
     struct invocation *inv = engine_find_call(e, end->id);
     if (inv == NULL) {
@@ -230,14 +230,14 @@ static int time_out(struct engine *e, struct invocation *inv) {
     if (code == 0) {
         code = engine_settle_deaths(e);
     }
-    if (code == 0) { /* a retry policy may have run, or what is done about the dead */
+    if (code == 0) { /* a retry policy or a dead-letter policy may have run */
         engine_charge(e, service, lane, alone);
     }
     culprit_enter(e->culprit, CULPRIT_IDLE);
     return code;
 }
 
-/* Half a turn of them; the rest follows in the next one. */
+/* At most half a turn of them; the others follow in the next turn. */
 int engine_expire_waits(struct engine *e) {
     engine_watch_clock(e);
     int64_t end_us = engine_seen_us(e) + TURN_MS_MAX * 1000 / 2;

@@ -1,8 +1,8 @@
 /*
- * place.c - where a waiting event stands: in memory, in the ready table, in the lane table.
+ * place.c - where a waiting event is: in memory, in the ready table, in the lane table.
  *
- * The disk holds every waiting event; memory holds a bounded window of them. Rules that keep order
- * within a lane:
+ * The disk holds every waiting event; memory holds a bounded window of them. These rules keep the
+ * order within a lane:
  *
  *   - Ready rows are in arrival order. While a partition has ready rows that were not loaded yet,
  *     new events of that partition join them on disk.
@@ -24,13 +24,13 @@
 
 enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
 
-/* What a service has where. */
+/* What a service has, and where. */
 struct window {
     uint64_t unloaded[PARTITIONS]; /* ready rows not in memory */
     uint64_t unloaded_total;
     uint64_t loaded[PARTITIONS]; /* ready rows up to this seq are, or were, in memory */
     size_t next_partition;       /* where loading continues */
-    int64_t room_ms; /* when long lanes make room, if the window is still full; 0 = never */
+    int64_t room_ms; /* when long lanes go back to disk if the window is still full; 0 = never */
 };
 
 int engine_make_windows(struct engine *e) {
@@ -51,7 +51,7 @@ void engine_free_windows(struct engine *e) {
 
 /* --- placing --- */
 
-/* Rows wait on disk for room in memory, and nothing frees any. */
+/* True if rows wait on disk for room in memory, and nothing will free any. */
 static bool is_stuck(const struct engine *e, const struct engine_service *s) {
     return s->window->unloaded_total > 0 &&
            lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX / 2;
@@ -128,7 +128,7 @@ int engine_place(struct engine *e, struct engine_service *s, struct event *event
     return behind ? place_on_disk(e, s, event, true) : place_in_memory(e, s, event, lane);
 }
 
-/* --- the seal: what is new gets its record and its row --- */
+/* --- sealing: new items get their records and rows --- */
 
 static int store_new(struct engine *e, struct lane_item *item, bool behind) {
     struct engine_service *s = &e->services[item->lane->service];
@@ -145,7 +145,7 @@ static int store_new(struct engine *e, struct lane_item *item, bool behind) {
     return code;
 }
 
-/* Its row, whatever it is now, becomes one in the lane table. */
+/* Replaces its row, whatever it is now, by one in the lane table. */
 static int move_to_lane_rows(struct engine *e, struct lane_item *item) {
     struct engine_service *s = &e->services[item->lane->service];
     struct row row = engine_item_row(item, s);
@@ -161,32 +161,34 @@ static int move_to_lane_rows(struct engine *e, struct lane_item *item) {
     return code == 0 ? engine_put_lane_row(e, s, &row) : code;
 }
 
-/* An item that leaves memory; freed. */
+/* Moves an item out of memory, and frees it. */
 static int item_to_lane_row(struct engine *e, struct lane_item *item) {
     int code = move_to_lane_rows(e, item);
     engine_item_free(e, item);
     return code;
 }
 
-/* Before rows of this lane go behind it on disk: what stays in memory must stand in front of them
- * there, too, or a crash would turn the order round. */
+/* Before rows of this lane are appended on disk: moves the rows of the items in memory ahead of
+ * them, or a crash would reverse the order. */
 static int go_ahead_on_disk(struct engine *e, struct lane *lane) {
     int code = lane->taken == NULL ? 0 : move_to_lane_rows(e, lane->taken);
-    for (struct lane_item *item = lane->head; code == 0 && item != NULL; item = item->next) {
-        code = move_to_lane_rows(e, item);
+    struct lane_item *item;
+    TAILQ_FOREACH(item, &lane->items, link) {
+        code = code == 0 ? move_to_lane_rows(e, item) : code;
     }
     return code;
 }
 
 static int spill(struct engine *e, struct lane *lane, uint32_t keep) {
-    struct lane_item *item = lanes_cut(e->lanes, lane, keep);
-    int code = item == NULL || lane->spilled ? 0 : go_ahead_on_disk(e, lane);
-    while (item != NULL) {
-        struct lane_item *next = item->next;
+    struct lane_items cut;
+    struct lane_item *item;
+    lanes_cut(e->lanes, lane, keep, &cut);
+    int code = TAILQ_EMPTY(&cut) || lane->spilled ? 0 : go_ahead_on_disk(e, lane);
+    while ((item = TAILQ_FIRST(&cut)) != NULL) {
+        TAILQ_REMOVE(&cut, item, link);
         int failed = item_to_lane_row(e, item);
         code = code == 0 ? failed : code;
         lane->spilled = true;
-        item = next;
     }
     return code;
 }
@@ -210,7 +212,7 @@ int engine_seal_new(struct engine *e) {
     return code;
 }
 
-/* Takes the row away wherever it is; the item is no longer new. */
+/* Deletes the row wherever it is; the item is no longer new. */
 static int unplace(struct engine *e, struct lane_item *item) {
     struct engine_service *s = &e->services[item->lane->service];
     struct row row = engine_item_row(item, s);
@@ -230,7 +232,7 @@ static int unplace(struct engine *e, struct lane_item *item) {
 
 /* --- lanes --- */
 
-/* Brings lane rows into the empty lane. A waiting or parked head stays where it is. */
+/* Loads lane rows into the empty lane. A waiting or parked head stays on disk. */
 static int load_lane(struct engine *e, struct engine_service *s, struct lane *lane) {
     assert(lane->count == 0);
     struct row row = {.partition = lane->partition, .service = s->number, .lane = lane->hash};
@@ -312,7 +314,7 @@ int engine_lane_drop_head(struct engine *e, struct engine_service *s, const stru
 static int linger_anew(struct engine *e, struct engine_service *s, struct lane_item *item) {
     int code = engine_load_body(e, s, item);
     if (code == ERR_NOTFOUND) {
-        return 0; /* its record cannot be read: it goes when its turn comes */
+        return 0; /* its record cannot be read: it ends when its turn comes */
     }
     item->since_ms = code == 0 && item->event->alone ? 0 : e->now_ms;
     return code;
@@ -329,7 +331,8 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
         }
     }
     struct lane *lane = lanes_find(e->lanes, s->index, row.lane);
-    if (lane != NULL) { /* mended: two of it waited, and the other one was woken before */
+    if (lane !=
+        NULL) { /* after damage: two of its events waited, and the other one was woken first */
         lane->spilled = true;
         return 0;
     }
@@ -341,7 +344,7 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
     if (lane->count == 0) {
         lanes_close(e->lanes, lane);
     } else if (head->flags != LANE_BEHIND && s->conf->linger_ms > 0) {
-        code = code == 0 ? linger_anew(e, s, lane->head) : code;
+        code = code == 0 ? linger_anew(e, s, TAILQ_FIRST(&lane->items)) : code;
     }
     return code;
 }
@@ -377,7 +380,7 @@ static int load_ready_row(struct engine *e, struct engine_service *s, const stru
     return 0;
 }
 
-/* Loads from one partition until the window is full or the partition has had its share. */
+/* Loads rows of one partition until the window is full or the partition has had its share. */
 static int refill_partition(struct engine *e, struct engine_service *s, uint8_t p, size_t *rows) {
     struct row row = {.partition = p, .service = s->number, .seq = s->window->loaded[p]};
     size_t share = REFILL_ROWS / 8;
@@ -388,7 +391,7 @@ static int refill_partition(struct engine *e, struct engine_service *s, uint8_t 
             row.flags = LANE_BEHIND;
             code = load_ready_row(e, s, &row);
         }
-        if (code == ERR_NOTFOUND) { /* of those counted some cannot be read any more */
+        if (code == ERR_NOTFOUND) { /* some of the counted rows cannot be read any more */
             s->window->unloaded_total -= s->window->unloaded[p];
             s->window->unloaded[p] = 0;
             return 0;
@@ -436,8 +439,8 @@ static int shorten(void *ctx, struct lane *lane) {
     return lane->count > LANE_QUEUE_FEW ? spill(ctx, lane, LANE_QUEUE_FEW) : 0;
 }
 
-/* Keys whose handlers are slow could fill the window with their backlogs and starve all others:
- * when it has been full for a while, long lanes go back to disk, all but their first few. */
+/* Keys with slow handlers could fill the window with their backlogs and starve all others: when it
+ * has been full for a while, long lanes go back to disk except for their first few events. */
 static int make_room(struct engine *e, struct engine_service *s) {
     if (!is_stuck(e, s)) {
         s->window->room_ms = 0;

@@ -3,20 +3,21 @@
  *
  * A publish that services of this host subscribe to is admitted to their lanes in the same commit.
  * The copy for everyone else goes to the outbox and names the services already served in
- * `zingq-handled`; members of those groups acknowledge and skip it. Broadcast services (share = no)
+ * `zingq-handled`, with a mark (engine/mark.h); members of those groups acknowledge and skip it. Broadcast services (share = no)
  * are not served by hand-over: every host must get its copy, ours included.
  */
 #include "engine/publish.h"
 
 #include "engine/admit.h"
 #include "engine/impl.h"
+#include "engine/mark.h"
 #include "engine/outbox.h"
 #include "engine/services.h"
 
 #include <stdlib.h>
 
 struct publishing {
-    struct buf properties; /* of the publication being made; reused */
+    struct buf properties; /* of the publication under construction; reused */
 };
 
 static void add_property(struct buf *out, const char *name, struct slice value) {
@@ -63,7 +64,8 @@ static int hand_over_to(struct engine *e, struct engine_service *s, const struct
     return engine_admit(e, s, event, ADMIT_PUBLISH, &duplicate);
 }
 
-/* Serves this host's own services; their names go into `handled`, with commas. */
+/* Hands the publish to this host's own services; appends their names to `handled`, separated by
+ * commas. */
 static int hand_over(struct engine *e, const struct publication *p, struct buf *handled) {
     for (size_t i = 0; i < e->service_count; i++) {
         struct engine_service *s = &e->services[i];
@@ -88,7 +90,8 @@ int engine_publish(struct engine *e, const struct publication *p) {
     describe(e, p);
     int code = e->publishing->properties.failed ? ERR_MEMORY : hand_over(e, p, &handled);
     if (code == 0 && handled.len > 0) {
-        add_property(&e->publishing->properties, "zingq-handled", buf_slice(&handled));
+        engine_add_marked(e, p->topic, &p->id, "zingq-handled", buf_slice(&handled),
+                          &e->publishing->properties);
     }
     if (code == 0 && (handled.failed || e->publishing->properties.failed)) {
         code = ERR_MEMORY;

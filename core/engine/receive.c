@@ -1,9 +1,9 @@
 /*
- * receive.c - what other hosts forward to this one is taken once, in order.
+ * receive.c - takes what other hosts forward to this one, once and in order.
  *
- * The cursors of what a turn took are written with it, the receipts leave after its commit. What
- * comes before its turn (something of its partition is missing), or comes again, is not taken, and
- * the receipt says how far things are.
+ * The cursors for what a turn took are written with it; the receipts leave after its commit. An
+ * entry that comes too early (an earlier one of its partition is missing) or again is not taken,
+ * and the receipt says how far the partition is.
  */
 #include "engine/receive.h"
 
@@ -24,26 +24,26 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* How far the forwards of one host have come, of the partitions that a turn touched. */
+/* How far the forwards of one source have been taken, in the partitions that a turn touched. */
 struct forward_source {
-    struct forward_sender sender; /* `from` is its number; the rest as it said last */
+    struct forward_sender sender; /* `from` is its number; the rest as it was in its last message */
     bool touched[PARTITIONS];     /* known, and due for a receipt */
-    bool moved[PARTITIONS];       /* and not stored yet */
+    bool moved[PARTITIONS];       /* of these: not stored yet */
     uint64_t cursor[PARTITIONS];
     bool any;
 };
 
 struct sources {
-    int64_t useless_told_ms;    /* when a message that was not understood was last logged */
-    int64_t kept_told_ms;       /* and one for a service that is not here */
+    int64_t useless_told_ms;    /* when an unreadable message was last logged */
+    int64_t kept_told_ms;       /* when a message for an unknown service was last logged */
     struct forward_source of[]; /* the hosts, by number */
 };
 
 enum { TELL_MS = 60000 };
 
-static const char ONCE[] = "idempotency-key"; /* a signal's, on its way */
+static const char ONCE[] = "idempotency-key"; /* how a signal's idempotency key travels */
 
-/* --- what is taken --- */
+/* --- taking --- */
 
 static struct event *event_of(const struct forward *forward, struct slice reason) {
     struct event_bytes bytes = {.topic = forward->topic,
@@ -77,8 +77,9 @@ static int refuse_signal(struct engine *e, struct engine_service *s, const struc
     return engine_refuse_signal(e, s, &from, &effect, reason);
 }
 
-/* One that came again under its key is no second one, whatever it says. With a topic it was a message
- * for us, taken by the host that stood in; some of these we may have had from the broker, too. */
+/* A signal that comes again under its key is a repetition, whatever its value. One with a topic was
+ * a message for us, taken by a host that stood in; some of those we may have received from the
+ * broker as well. */
 static int take_signal(struct engine *e, struct engine_service *s, uint8_t partition,
                        const struct forward *forward) {
     struct report r = {""};
@@ -102,7 +103,7 @@ static int take_signal(struct engine *e, struct engine_service *s, uint8_t parti
     return code == ERR_INVALID ? refuse_signal(e, s, forward, r.text) : code;
 }
 
-/* NULL, which is logged: what was for it goes nowhere. */
+/* NULL when there is no such service, which is logged: the event is lost. */
 static struct engine_service *service_of(struct engine *e, const struct forward *forward) {
     struct engine_service *s = engine_service_named(e, forward->service);
     if (s == NULL) {
@@ -114,7 +115,7 @@ static struct engine_service *service_of(struct engine *e, const struct forward 
     return s;
 }
 
-/* No message between the hosts can carry it. */
+/* It does not fit into any message between hosts. */
 static int end_too_large(void *ctx, const struct forward *forward) {
     static const char reason[] = "it is too large for a message to the host that owns its key: see "
                                  "limits.payload and the broker's largest packet";
@@ -127,7 +128,7 @@ static int end_too_large(void *ctx, const struct forward *forward) {
                                            : take_message(e, s, forward, reason);
 }
 
-/* A full store has room for no dead letter. */
+/* A full store has no room for dead letters. */
 int engine_build_forwards(struct engine *e) {
     return forwards_build(e->forwards, e, engine_is_full(e) ? NULL : end_too_large);
 }
@@ -139,7 +140,7 @@ int engine_offer_forward(struct engine *e, struct slice message) {
     size_t noted = engine_forward_bytes(e);
     bool fits = noted == 0 || noted + message.len <= TURN_BYTES_MAX;
     if (!engine_has_room(e) || !fits) {
-        return 0; /* it has no receipt, and comes again */
+        return 0; /* it gets no receipt, and comes again */
     }
     struct event *event = event_new(&bytes);
     if (event == NULL) {
@@ -163,7 +164,7 @@ static void tell_useless(struct engine *e, const char *what) {
     }
 }
 
-/* Whether the message is for this host, from one of the same division. */
+/* True if the message is for this host, from a host of the same division. */
 static bool is_for_us(struct engine *e, const struct forward_sender *sender) {
     const struct division *d = &e->conf->hosts.share;
     if (sender->count == d->count && sender->to == d->place && sender->from != d->place) {
@@ -196,7 +197,8 @@ static int find_source(struct engine *e, const struct forward_sender *sender,
                        struct forward_source **out) {
     struct forward_source *source = &e->sources->of[sender->from - 1];
     int code = 0;
-    if (!uuid_equal(&source->sender.source, &sender->source)) { /* another store of that number */
+    if (!uuid_equal(&source->sender.source,
+                    &sender->source)) { /* the data folder of that host was replaced */
         code = write_cursors(e, source);
         forget_source(source);
     }
@@ -224,7 +226,7 @@ static void tell_kept(struct engine *e, struct slice service) {
     }
 }
 
-/* Nobody else waits for it: it is one of our own rows until the service is there. */
+/* Keeps it as a row of our own until its service exists: nobody else waits for it. */
 static int keep(struct engine *e, uint8_t partition, const struct forward *forward) {
     tell_kept(e, forward->service);
     return engine_forward(e, partition, forward, forward->payload.len + forward->properties.len);
@@ -283,8 +285,8 @@ int engine_admit_forward(struct engine *e, struct event *event, size_t *count) {
     return code == ERR_NOTFOUND || code == ERR_CORRUPT ? 0 : code;
 }
 
-/* Rows of partitions that are this host's: after another division, or kept for a service that had
- * to come (back) first. */
+/* Rows of partitions that belong to this host: after a change of the division, or kept for a
+ * service that had to be added (again) first. */
 int engine_take_own_forwards(struct engine *e) {
     struct buf record;
     int code = 0;
@@ -323,7 +325,7 @@ void engine_forget_receipts(struct engine *e) {
     }
 }
 
-/* After the commit. One that is lost comes with the next, or when its message is repeated. */
+/* After the commit. A lost receipt comes with the next one, or when its message is repeated. */
 void engine_send_receipts(struct engine *e) {
     for (size_t n = 0; n < e->conf->hosts.share.count; n++) {
         struct forward_source *source = &e->sources->of[n];
@@ -340,7 +342,7 @@ void engine_send_receipts(struct engine *e) {
             }
         }
         source->any = false;
-        /* One that is lost costs the other host a repetition. */
+        /* A lost receipt only makes the other host repeat. */
         if (!e->scratch.failed &&
             e->doors.receipt(e->doors.ctx, source->sender.from, buf_slice(&e->scratch)) == 0) {
             outbox_beside(e->outbox);

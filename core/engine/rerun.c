@@ -1,20 +1,20 @@
 /*
- * rerun.c - an event that has ended runs again because a person asked: a dead letter, or one
- * that was done or discarded.
+ * rerun.c - runs an ended event again at a person's request: a dead letter, or one that was done or
+ * discarded.
  *
- * It keeps its id, and with it the Idempotency-Keys of its calls and the place of its story: every
- * round is in its history and among its publishes. It has been accepted once, so nothing looks for
- * duplicates. It joins its lane behind what waits there.
+ * It keeps its id, and with it the Idempotency-Keys of its calls and its history: every round is in
+ * its history and among its publishes. It was accepted before, so duplicates are not looked for. It
+ * joins its lane behind the events that wait there.
  */
 #include "engine/rerun.h"
 
 #include "engine/admit.h"
+#include "engine/cut.h"
 #include "engine/history.h"
 #include "engine/impl.h"
 #include "engine/place.h"
 #include "engine/saga.h"
 #include "engine/services.h"
-#include "engine/signal_message.h"
 #include "engine/space.h"
 #include "event/ledger.h"
 #include "journal/event.h"
@@ -38,16 +38,16 @@ int engine_revive(struct engine *e, struct event *event, bool forced) {
     return code == 0 ? event_set_reason(event, (struct slice){"", 0}) : code;
 }
 
-/* When it first asked what it would ask again; 0 = never. A dead letter goes on behind its finished
- * steps, and one whose saga was undone asks under new keys. */
+/* When the first of the calls that would be made again was made; 0 = never. A dead letter continues
+ * after its finished steps, and one whose saga was undone uses new keys. */
 static int64_t first_call_ms(const struct event *event) {
     bool anew = !event_state_dead((enum event_state)event->state);
     bool undone = event->state == EVENT_DEAD && event->undo != UNDO_NONE;
     return undone ? 0 : ledger_first_ms(event, anew);
 }
 
-/* Whether the other side of its calls may have forgotten their Idempotency-Keys: by the age of the
- * first that would be made again; false when there is none. */
+/* True if the peer may have forgotten the Idempotency-Keys of its calls, judging by the first one
+ * that would be made again; false when there is none. */
 static bool keys_forgotten(struct engine *e, const struct engine_service *s,
                            const struct event *event) {
     int64_t first_ms = first_call_ms(event);
@@ -77,7 +77,7 @@ bool engine_refuse_forgotten(struct engine *e, const struct engine_service *s,
     return true;
 }
 
-/* Why the event cannot run again, or 0. */
+/* The reason why the event cannot run again, or 0. */
 static int check(const struct event *event, struct command *c) {
     switch ((enum event_state)event->state) {
     case EVENT_DONE:
@@ -87,6 +87,9 @@ static int check(const struct event *event, struct command *c) {
     case EVENT_NEEDS_PERSON:
         return report(&c->report, ERR_INVALID,
                       "it is a dead letter: `zingq dlq replay` runs it again");
+    case EVENT_EXPIRED:
+        return report(&c->report, ERR_INVALID,
+                      "it was a dead letter that a quota took: its payload was not kept");
     default:
         return report(&c->report, ERR_EXISTS, "it is already waiting: it is %s",
                       event_state_name((enum event_state)event->state));
@@ -105,7 +108,7 @@ int engine_wait_again(struct engine *e, struct engine_service *s, struct event *
                       bool forced) {
     int code = engine_revive(e, event, forced);
     event->seq = journal_next_seq(e->journal, e->now_ms);
-    /* Stored at once: a second order of this turn must see that it waits. */
+    /* Stored immediately: another command of this turn must see that it waits. */
     code = code == 0 ? journal_event_put(e->journal, event) : code;
     if (code != 0) {
         event_free(event);
@@ -114,7 +117,7 @@ int engine_wait_again(struct engine *e, struct engine_service *s, struct event *
     return engine_place(e, s, event);
 }
 
-/* In the books it is one more that was accepted: what it was before stays counted. */
+/* The books count it as accepted once more; its earlier end stays counted. */
 static int run_again(struct engine *e, struct engine_service *s, struct event *event, bool forced) {
     engine_count(e, s, BOOK_ACCEPTED, 1);
     engine_take_room(e, event);

@@ -1,6 +1,6 @@
 /*
- * retention.c - what has ended is kept for its time, and then deleted: a bounded number of rows is
- * looked at a turn, so a day that expires never stalls the engine.
+ * retention.c - keeps ended events for their time, then deletes them. It looks at a bounded number
+ * of rows per turn, so a whole day that expires never stalls the engine.
  */
 #include "engine/retention.h"
 
@@ -12,16 +12,18 @@
 
 #include <stdlib.h>
 
-/* Where it stands. */
+/* How far the pass is. */
 struct trim {
     uint8_t partition;
     struct uuid id;
     uint16_t service;
     int64_t next_pass_ms;
+    int64_t next_keys_ms; /* of the idempotency keys, whose time is their own */
 };
 
 static bool is_history(const struct engine *e, const struct event *event) {
-    bool kept = event->state == EVENT_DONE || event->state == EVENT_DISCARDED;
+    bool kept = event->state == EVENT_DONE || event->state == EVENT_DISCARDED ||
+                event->state == EVENT_EXPIRED;
     return kept && event->ended_ms + e->conf->keep_done_ms <= e->now_ms;
 }
 
@@ -38,8 +40,8 @@ int engine_let_go(struct engine *e, const struct event *event) {
     return journal_event_del(e->journal, event->partition, &event->id, event->service);
 }
 
-/* The partition's events are in the order of their ids' times: past the first that is too young,
- * none is old enough. */
+/* A partition's events are sorted by the times of their ids: after the first that is too young, all
+ * are. */
 static void next_trim_partition(struct engine *e) {
     e->trim->partition++;
     e->trim->id = (struct uuid){{0}};
@@ -70,14 +72,18 @@ static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
     return code;
 }
 
-/* Deleting takes pages of a store, looking takes none. */
+static int trim_keys(struct engine *e) {
+    size_t rows = engine_space_share(e, TRIM_ROWS_PER_TURN);
+    return e->now_ms < e->trim->next_keys_ms
+               ? 0
+               : journal_dedupe_trim(e->journal, e->now_ms, rows, &e->trim->next_keys_ms);
+}
+
+/* Deleting takes pages of the store, looking takes none. */
 int engine_trim(struct engine *e) {
-    if (e->now_ms < e->trim->next_pass_ms) {
-        return 0;
-    }
-    int dropped = journal_dedupe_trim(e->journal, e->now_ms);
-    if (dropped != 0) {
-        return dropped;
+    int trimmed = trim_keys(e);
+    if (trimmed != 0 || e->now_ms < e->trim->next_pass_ms) {
+        return trimmed;
     }
     size_t rows = engine_space_share(e, TRIM_ROWS_PER_TURN);
     for (size_t looked = 0; rows > 0 && looked < TRIM_ROWS_PER_TURN;) {
@@ -110,5 +116,6 @@ void engine_free_trim(struct engine *e) {
 }
 
 int64_t engine_next_trim_ms(const struct engine *e) {
-    return e->trim->next_pass_ms;
+    const struct trim *t = e->trim;
+    return t->next_keys_ms < t->next_pass_ms ? t->next_keys_ms : t->next_pass_ms;
 }

@@ -1,6 +1,5 @@
 /*
- * retry.c - an event that was tried waits again: it is put off, asleep, or has failed and comes
- * back.
+ * retry.c - an event waits again after an attempt: put off, asleep, or ready again after a failure.
  */
 #include "engine/retry.h"
 
@@ -24,7 +23,7 @@ int engine_put_off(struct engine *e, struct lane_item *item, enum event_state st
     event->state = (uint8_t)(event->undo == UNDO_NONE ? state : EVENT_COMPENSATING);
     event->due_ms = due_ms;
     uint8_t flags = event->state == EVENT_SLEEPING ? LANE_ASLEEP : LANE_WAITING;
-    if (due_ms == 0) { /* until somebody wakes it */
+    if (due_ms == 0) { /* until something wakes it */
         return engine_lane_block(e, item, flags);
     }
     struct row row = engine_row(event);
@@ -43,7 +42,7 @@ int engine_note_failure(struct engine *e, struct engine_service *s, struct event
     return engine_note_attempt(e, event, end, text);
 }
 
-/* Whoever writes a handler looks at the log first. The traceback is for `zingq trace`. */
+/* The log is where the author of a handler looks first. The traceback is in `zingq trace`. */
 static void log_retry(const struct engine_service *s, const struct event *event, const char *error,
                       int64_t delay_ms) {
     char id[UUID_TEXT_BYTES + 1];

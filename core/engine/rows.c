@@ -1,6 +1,6 @@
 /*
- * rows.c - the rows of the lane table, counted for each service: events behind a head that waits, and
- * that head.
+ * rows.c - counters for the rows of the lane table of each service: events behind a waiting head,
+ * and the heads.
  */
 #include "engine/rows.h"
 
@@ -15,8 +15,8 @@
 
 struct rows {
     uint64_t lane_rows;   /* rows in the lane table */
-    uint64_t parked_rows; /* of them, when the store was loaded: heads that are parked */
-    uint64_t put_off;     /* of them: heads that wait for another try (LANE_WAITING) */
+    uint64_t parked_rows; /* of these, parked heads, as counted when the store was loaded */
+    uint64_t put_off;     /* of these, heads that wait for another attempt (LANE_WAITING) */
     uint64_t asleep;      /* heads put off without a failure (LANE_ASLEEP) */
 };
 
@@ -45,7 +45,8 @@ void engine_look_at_rows(const struct engine_service *s, struct rows_state *out)
 
 void engine_count_head(struct engine_service *s, uint8_t flags, int by) {
     uint64_t *count = flags == LANE_ASLEEP ? &s->rows->asleep : &s->rows->put_off;
-    if (lane_waits(flags) && (by > 0 || *count > 0)) { /* damaged, it was counted as another one */
+    if (lane_waits(flags) &&
+        (by > 0 || *count > 0)) { /* a damaged row may have been counted as another kind */
         *count += (uint64_t)by;
     }
 }
@@ -84,7 +85,7 @@ int engine_lane_has_rows(struct engine *e, const struct engine_service *s, const
 /* --- at the start --- */
 
 /* A head that could run was in memory when the host stopped: it gets a timer that is due now, so
- * that it comes back within the bounds that timers keep. */
+ * that it returns within the limits for timers. */
 static int wake_head(struct engine *e, struct engine_service *s, struct row *row) {
     if (row->flags != LANE_BEHIND || !s->active) {
         return 0;
@@ -94,7 +95,8 @@ static int wake_head(struct engine *e, struct engine_service *s, struct row *row
     return code == 0 ? engine_put_wake(e, row, e->now_ms) : code;
 }
 
-/* A head that is parked waits for a person, who must be able to look at it. */
+/* A parked head waits for a person, who must be able to look at it; without its record it is
+ * dropped. */
 static int drop_lost_head(struct engine *e, const struct row *row, bool *lost) {
     struct event *event = NULL;
     *lost = false;
@@ -118,7 +120,7 @@ int engine_load_lane_rows(struct engine *e) {
         struct engine_service *s = engine_service_of(e, row.service);
         bool lost = false;
         code = s == NULL ? 0 : drop_lost_head(e, &row, &lost);
-        if (code != 0 || lost) { /* what stands behind it is the head */
+        if (code != 0 || lost) { /* the row behind it becomes the head */
             continue;
         }
         bool head = last.seq == 0 || row.lane != last.lane || row.service != last.service ||

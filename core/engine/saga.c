@@ -1,14 +1,15 @@
 /*
- * saga.c - an event that failed for good undoes what its saga has done.
+ * saga.c - undoes the saga of an event that failed for good.
  *
- * Its reason is noted as a record (STEP_CAUSE) and the event goes on as "compensating": runs of the
- * kind RUN_UNDO, each compensation a step with tries of its own by the service's schedule. At the
- * end nothing is open and the event is dead (or discarded) for its first reason. A compensation
- * that fails for good, or is not reached any more, makes it need a person: replayed it goes on with
- * what is open, discarded it is let go half undone, which must be said expressly.
+ * The reason is stored as a record (STEP_CAUSE) and the event continues as "compensating": runs of
+ * the kind RUN_UNDO, in which each compensation is a step with retries of its own, on the service's
+ * schedule. When everything is undone, the event is dead (or discarded) for its original reason. If
+ * a compensation fails for good or is no longer reached, the event needs a person: a replay
+ * continues with the open compensations; a discard leaves the saga partly undone, which must be
+ * requested explicitly.
  *
- * Compensations run strictly in reverse: the one that fails holds up those before it, because they
- * may rely on it.
+ * Compensations run strictly in reverse order: a failing one holds up those of earlier steps,
+ * because they may rely on it.
  */
 #include "engine/saga.h"
 
@@ -21,6 +22,7 @@
 #include "engine/services.h"
 #include "engine/waiters.h"
 #include "engine/watch.h"
+#include "event/ledger.h"
 #include "event/step.h"
 #include "journal/step.h"
 
@@ -70,12 +72,13 @@ int engine_begin_undo(struct engine *e, struct engine_service *s, struct event *
     assert(event->undo == UNDO_NONE && undo != UNDO_NONE && event->durable);
     event->undo = (uint8_t)undo;
     event->continues = false;
-    event->errors = 0; /* of the undoing, from now on */
+    event->errors = 0; /* from now on, of the compensations */
     event->crashes = 0;
     log_warn("engine", "the saga is undone service=%s event=%s reason=\"%.*s\"", s->conf->name,
              uuid_text(&event->id, id), (int)strcspn(reason, "\n"), reason);
     engine_show_ending(e, s, event, EVENT_COMPENSATING, slice_of(reason));
-    int code = engine_forget_waits(e, event); /* what comes now is for the next */
+    int code =
+        engine_forget_waits(e, event); /* signals that come now are for the next event that waits */
     return code == 0 ? journal_step_put(e->journal, event, &cause) : code;
 }
 
@@ -100,7 +103,7 @@ int engine_fail_for_good(struct engine *e, struct engine_service *s, struct lane
 
 /* --- ending --- */
 
-/* Why the event failed in the first place, terminated. */
+/* The reason why the event failed originally, terminated. */
 static int cause_of(struct engine *e, const struct event *event, struct buf *out) {
     struct step cause;
     struct slice none = {"", 0};
@@ -122,7 +125,7 @@ static int end_undone(struct engine *e, struct engine_service *s, struct lane_it
     return code;
 }
 
-/* `what` went wrong; the reason says what is undone and what is not. */
+/* `what` went wrong; the stored reason lists what is undone and what is not. */
 static int need_person(struct engine *e, struct engine_service *s, struct lane_item *item,
                        const char *what) {
     struct buf names;
@@ -160,7 +163,7 @@ int engine_undo_ended(struct engine *e, struct invocation *inv) {
 
 /* --- failing --- */
 
-/* Counts a try of the compensation that failed; *tries so far, *last: it is given up. */
+/* Counts a failed try of a compensation; *tries so far, *last: it is given up. */
 static int note_try(struct engine *e, const struct engine_service *s, const struct event *event,
                     struct slice name, const char *error, uint32_t *tries, bool *last) {
     struct step undo = {.kind = STEP_UNDO};
@@ -228,7 +231,7 @@ static int forgive(struct engine *e, const struct event *event) {
         if (step.kind != STEP_UNDO || step.state != STEP_FAILED) {
             continue;
         }
-        /* Without its record it has not been tried. */
+        /* Deleting its record resets its tries. */
         return journal_step_del(e->journal, event, STEP_UNDO, step.name);
     }
     return code == ERR_NOTFOUND ? 0 : code;
@@ -242,14 +245,15 @@ int engine_renew_steps(struct engine *e, struct event *event) {
         return forgive(e, event);
     }
     if (event->state == EVENT_DEAD && event->undo == UNDO_NONE) {
-        return 0; /* what it has finished stays finished */
+        return 0; /* finished steps stay finished */
     }
-    /* It starts again; after a compensation under other keys, because the peers know the old ones.
-     */
+    /* It starts from the beginning; after compensations with new keys, because peers know the old
+     * ones. */
     if (event->undo != UNDO_NONE && event->round < UINT8_MAX) {
         event->round++;
     }
+    int code = event->undo != UNDO_NONE ? ledger_supersede_all(event) : 0;
     event->undo = UNDO_NONE;
     event->durable = false;
-    return journal_step_clear(e->journal, event);
+    return code == 0 ? journal_step_clear(e->journal, event) : code;
 }

@@ -1,27 +1,27 @@
 /*
  * schedule.c - schedules: a publish for each tick.
  *
- * The publish and the note that the tick is settled are one commit: whatever happens to the host,
- * a tick has run or it has not. As long as the clock goes on, `settled_ms` only grows.
+ * The publish and the mark that the tick is settled are in one commit: whatever happens to the
+ * host, a tick has run or it has not. As long as the clock runs normally, `settled_ms` only grows.
  *
- * When the clock steps (what it is ahead of engine time changes) the note of before is kept. Should
- * a later step undo the first, that note stands again: a clock that was a year ahead for a minute
- * leaves no year without ticks, nor does a minute in 1970 run any a second time. A clock that steps
- * back otherwise fires nothing twice, the schedule waits until it gets there; unless that is longer
- * than CRON_BACK_MS: the time before was wrong, and the schedule begins now.
+ * When the clock steps (its difference from engine time changes), the previous mark is kept. If a
+ * later step undoes the first one, that mark is used again: a clock that was a year ahead for a
+ * minute does not suppress a year of ticks, and a minute in 1970 does not run any tick twice. After
+ * any other step back, nothing fires twice: the schedule waits until the clock gets there. If that
+ * would take longer than CRON_BACK_MS, the earlier time was wrong, and the schedule starts now.
  *
- * A tick is missed when the host was down at its time, or was longer than SCHEDULE_LATE_MS after it
- * before it could act: the clock jumped, the machine slept, the store was full. Of several missed
- * ones at most one runs, the last, so that a host that was down for a week does not begin with a
- * week's work.
+ * A tick is missed if the host was down at its time, or could act only more than SCHEDULE_LATE_MS
+ * later: the clock jumped, the machine slept, the store was full. Of several missed ticks at most
+ * the last one runs, so that a host that was down for a week does not start with a week's work.
  *
- * A schedule that is new, or whose cron or timezone was changed, begins now. One that is not in
- * topics.conf any more is forgotten, and begins anew should it come back.
+ * A schedule that is new, or whose cron or timezone was changed, starts now. One that is no longer
+ * in topics.conf is forgotten, and starts from scratch if it returns.
  */
 #include "engine/schedule.h"
 
 #include "base/log.h"
 #include "engine/impl.h"
+#include "engine/mark.h"
 #include "engine/delayed.h"
 #include "engine/publish.h"
 #include "engine/space.h"
@@ -40,10 +40,10 @@ struct schedule {
 };
 
 struct schedules {
-    int64_t next_ms;         /* the earliest tick; INT64_MAX = none */
-    uint64_t steps_followed; /* of the wall clock */
+    int64_t next_ms;         /* the earliest tick of all; INT64_MAX = none */
+    uint64_t steps_followed; /* steps of the wall clock */
     int64_t started_us;      /* monotonic */
-    struct schedule of[];    /* as many as conf has */
+    struct schedule of[];    /* as many as in conf */
 };
 
 int engine_make_schedules(struct engine *e) {
@@ -97,8 +97,8 @@ static int forget_others(struct engine *e) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* Whether the clock steps to where it was before its last step, rather than anywhere else; that
- * makes a difference only when one of the notes lies ahead. */
+/* True if the clock steps back to where it was before its last step. This matters only when one of
+ * the marks is in the future. */
 static bool undoes_step(const struct engine *e, const struct schedule_mark *m) {
     int64_t to_before = llabs(wall_ahead_ms(e) - m->before_ahead_ms);
     int64_t to_now = llabs(wall_ahead_ms(e) - m->ahead_ms);
@@ -126,7 +126,7 @@ static void follow_clock(struct engine *e, struct schedule *s) {
     }
 }
 
-/* Of several hosts one fires it. */
+/* The host that fires the schedule. */
 static uint16_t owner_of(const struct engine *e, const struct schedule *s) {
     return division_owner(&e->conf->hosts.share, owner_partition_of_schedule(s->conf->name));
 }
@@ -198,7 +198,7 @@ int engine_load_schedules(struct engine *e) {
     return code;
 }
 
-/* The wall clock has stepped: what it makes of each of them. */
+/* The wall clock has stepped: adapts each schedule. */
 static void step_schedules(struct engine *e) {
     e->schedules->next_ms = INT64_MAX;
     e->schedules->steps_followed = e->status.clock_steps;
@@ -212,14 +212,15 @@ static void step_schedules(struct engine *e) {
 
 /* --- ticking --- */
 
-/* So that a consumer knows a second one of the same tick, whichever host it comes from. */
-static void describe(const struct schedule *s, const char *tick, struct buf *out) {
+/* Gives the tick an identity, so that a consumer recognizes a duplicate, whichever host sent it. */
+static void describe(const struct engine *e, const struct schedule *s, const struct uuid *id,
+                     const char *tick, struct buf *out) {
     struct buf once;
     buf_init(&once, NAME_BYTES_MAX + 64);
     buf_printf(&once, "schedule/%s/%s", s->conf->name, tick);
     property_add(out, slice_of("zingq-schedule"), slice_of(s->conf->name));
     property_add(out, slice_of("zingq-tick"), slice_of(tick));
-    property_add(out, slice_of("idempotency-key"), buf_slice(&once));
+    engine_add_marked(e, slice_of(s->conf->publish), id, "idempotency-key", buf_slice(&once), out);
     out->failed = out->failed || once.failed;
     buf_clear(&once);
 }
@@ -228,8 +229,9 @@ static int publish(struct engine *e, struct schedule *s, int64_t tick_ms) {
     char tick[CRON_UTC_BYTES];
     struct buf properties;
     buf_init(&properties, 4096);
-    describe(s, cron_utc_text(tick_ms, tick), &properties);
-    struct publication p = {.id = uuid_next(&e->ids, e->now_ms),
+    struct uuid id = uuid_next(&e->ids, e->now_ms);
+    describe(e, s, &id, cron_utc_text(tick_ms, tick), &properties);
+    struct publication p = {.id = id,
                             .qos = 1,
                             .topic = slice_of(s->conf->publish),
                             .payload = slice_of(s->conf->payload),
@@ -245,7 +247,7 @@ static int publish(struct engine *e, struct schedule *s, int64_t tick_ms) {
     return code;
 }
 
-/* Whether the host could not act on a tick in time. */
+/* True if the host could not act on a tick in time. */
 static bool is_missed(const struct engine *e, int64_t tick_ms) {
     int64_t late_ms = e->wall_ms - tick_ms;
     int64_t up_ms = (e->turn_us - e->schedules->started_us) / 1000;

@@ -1,5 +1,5 @@
 /*
- * services.c - the services of topics.conf as this host runs them: found, held, known by number.
+ * services.c - the services of topics.conf as this host runs them: by name, by number, by index.
  */
 #include "engine/services.h"
 
@@ -7,6 +7,7 @@
 #include "engine/lane.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 struct engine_service *engine_service_of(struct engine *e, uint16_t number) {
     for (size_t i = 0; i < e->service_count; i++) {
@@ -24,6 +25,11 @@ struct engine_service *engine_service_named(struct engine *e, struct slice name)
         }
     }
     return NULL;
+}
+
+struct dedupe_time engine_keys_time(const struct engine *e, const struct engine_service *s) {
+    return (struct dedupe_time){.now_ms = e->now_ms,
+                                .keep_ms = conf_keep_idempotency(e->conf, s->conf)};
 }
 
 bool engine_runs(const struct engine *e, size_t service) {
@@ -73,6 +79,7 @@ void engine_count(struct engine *e, struct engine_service *s, enum book book, in
         [BOOK_DEAD] = &b->dead,
         [BOOK_DIED] = &b->died,
         [BOOK_DISCARDED] = &b->discarded,
+        [BOOK_EXPIRED] = &b->expired,
         [BOOK_NEEDS_PERSON] = &b->needs_person,
         [BOOK_DUPLICATES] = &b->duplicates,
         [BOOK_HANDED_OVER] = &b->handed_over,
@@ -108,7 +115,65 @@ int engine_load_books(struct engine *e, struct engine_service *s) {
     return code;
 }
 
+/* --- rates and throttles --- */
+
+enum { FLAG_BYTES = sizeof "throttled/" + NAME_BYTES_MAX };
+
+static const char *flag_of(const struct engine_service *s, const char *what, char out[FLAG_BYTES]) {
+    (void)snprintf(out, FLAG_BYTES, "%s/%s", what, s->conf->name);
+    return out;
+}
+
 void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_ms) {
     lanes_throttle(e->lanes, s->index, until_ms);
-    s->throttled_until_ms = until_ms;
+    if (until_ms > s->throttled_until_ms) {
+        s->throttled_until_ms = until_ms;
+        s->pace_dirty = true;
+    }
+}
+
+static int load_ms(struct engine *e, const struct engine_service *s, const char *what,
+                   int64_t *out) {
+    char flag[FLAG_BYTES];
+    uint64_t ms = 0;
+    int code = journal_flag_get(e->journal, flag_of(s, what, flag), &ms);
+    *out = (int64_t)ms;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_load_pace(struct engine *e, struct engine_service *s) {
+    s->pace_dirty = false;
+    int code = load_ms(e, s, "rate", &s->rate_full_ms);
+    code = code == 0 ? load_ms(e, s, "throttled", &s->throttled_until_ms) : code;
+    if (code == 0) {
+        lanes_resume(e->lanes, s->index, s->rate_full_ms, e->now_ms);
+    }
+    if (code == 0 && s->throttled_until_ms > e->now_ms) {
+        lanes_throttle(e->lanes, s->index, s->throttled_until_ms);
+    }
+    return code;
+}
+
+static int write_pace(struct engine *e, struct engine_service *s) {
+    char flag[FLAG_BYTES];
+    int64_t full_ms = lanes_full_ms(e->lanes, s->index);
+    int code = 0;
+    if (s->pace_dirty) {
+        code = journal_flag_put(e->journal, flag_of(s, "throttled", flag),
+                                (uint64_t)s->throttled_until_ms);
+        s->pace_dirty = false;
+    }
+    if (code == 0 && full_ms > s->rate_full_ms + 1) { /* 1: it was rounded */
+        code = journal_flag_put(e->journal, flag_of(s, "rate", flag), (uint64_t)full_ms);
+        s->rate_full_ms = full_ms;
+    }
+    return code;
+}
+
+int engine_write_paces(struct engine *e) {
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < e->service_count; i++) {
+        code = write_pace(e, &e->services[i]);
+    }
+    return code;
 }

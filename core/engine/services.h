@@ -5,6 +5,7 @@
 #define ZINGQ_ENGINE_SERVICES_H
 
 #include "engine/engine.h"
+#include "journal/dedupe.h"
 
 /* One service as this host runs it. */
 struct engine_service {
@@ -21,6 +22,8 @@ struct engine_service {
     struct metrics metrics;
     struct histogram handler;
     int64_t throttled_until_ms;
+    bool pace_dirty;       /* that is not stored yet */
+    int64_t rate_full_ms;  /* as it is stored: lanes_full_ms */
     struct rows *rows;     /* owned: engine/rows.c */
     struct window *window; /* owned: engine/place.c */
 };
@@ -33,6 +36,7 @@ enum book {
     BOOK_DIED,
     BOOK_NEEDS_PERSON,
     BOOK_DISCARDED,
+    BOOK_EXPIRED,
     BOOK_DUPLICATES,
     BOOK_HANDED_OVER,
     BOOK_RETRIES,
@@ -54,5 +58,11 @@ int engine_load_books(struct engine *e, struct engine_service *s);
 void engine_hold(struct engine *e, const struct engine_service *s);
 /* Starts no events before then. */
 void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_ms);
+/* What its rate and a throttle still forbid, as the store has it: a restart must not lift it. */
+int engine_load_pace(struct engine *e, struct engine_service *s);
+int engine_write_paces(struct engine *e);
+
+/* How long the service's idempotency keys count, from now. */
+struct dedupe_time engine_keys_time(const struct engine *e, const struct engine_service *s);
 
 #endif

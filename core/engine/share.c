@@ -1,13 +1,13 @@
 /*
  * share.c - whose processor time it was, and how many messages a turn may take.
  *
- * The clock is looked at once a run; what went by since the last look is charged to the run's
- * service and lane (engine/lane.c says what follows from that): Lua, JSON, what the outcome cost. It is the
- * thread's processor time: who waits for a slow disk or a busy machine owes nothing for that.
+ * The clock is read once per run. The time since the last reading is charged to the run's service
+ * and lane (engine/lane.c uses it): Lua, JSON, processing the outcome. It is the thread's processor
+ * time: nobody is charged for waiting on a slow disk or a busy machine.
  *
- * Averages of what admitting and running an event costs bound the intake, so that what a turn
- * admits it can run as well. A long run counts as a quantum: a poison event among many others must
- * not keep them waiting at the broker.
+ * The average costs of admitting and of running an event bound the intake, so that a turn can also
+ * run what it admits. A long run counts as one quantum: a poison event among many others must not
+ * make them wait at the broker.
  */
 #include "engine/share.h"
 
@@ -19,12 +19,12 @@
 #include <stdlib.h>
 
 struct shares {
-    int64_t seen_us;              /* monotonic, when the clock was looked at last */
-    int64_t charged_us;           /* processor time: what came before is charged */
-    int64_t run_cost, admit_cost; /* of an event on average, in 64ths of a us */
+    int64_t seen_us;              /* monotonic, of the last reading */
+    int64_t charged_us;           /* processor time already charged */
+    int64_t run_cost, admit_cost; /* average per event, in 64ths of a us */
 };
 
-enum { COST_UNIT = 64 }; /* and how many events an average is over */
+enum { COST_UNIT = 64 }; /* also the number of events in an average */
 
 static int64_t lap(struct engine *e) {
     int64_t before_us = e->shares->charged_us;

@@ -1,9 +1,9 @@
 /*
  * signal.c - signals, and who waits for them.
  *
- * A signal belongs to (service, key, name). When an event waits for it, the event gets it: its
- * record of the wait has the value, and it is woken. Otherwise the signal is kept until somebody
- * comes, or until store.keep_signals has passed.
+ * A signal belongs to (service, key, name). If an event waits for it, its value is stored in the
+ * event's record of the wait, and the event is woken. Otherwise the signal is kept until an event
+ * waits for it, or until store.keep_signals has passed.
  *
  * Signals come from handlers (zing.signal), operators and the front door (COMMAND_SIGNAL), and as
  * messages (engine/signal_message.c).
@@ -29,16 +29,17 @@ struct cell engine_signal_cell(const struct engine_service *s, struct slice key,
     return (struct cell){.partition = partition, .service = s->number, .key = key, .name = name};
 }
 
-/* It may be on its way already, since it waited long enough. */
+/* It may be on its way already, because it has waited long enough. */
 static int wake_waiter(struct engine *e, struct event *event) {
     struct row row = engine_row(event);
     bool waits = false;
     int code = engine_head_waits(e, &row, &waits);
-    waits = waits && event->state == EVENT_SLEEPING && event->continues; /* not between two tries */
+    waits =
+        waits && event->state == EVENT_SLEEPING && event->continues; /* not between two attempts */
     return code == 0 && waits ? engine_wake_now(e, event) : code;
 }
 
-/* The live event behind a waiter; NULL: it has ended, and should have left none. */
+/* The event of a waiter; NULL: it has ended, and should not have left a waiter. */
 static int find_waiter(struct engine *e, const struct cell *cell, const struct waiter *waiter,
                        struct event **out) {
     int code = journal_event_get(e->journal, cell->partition, &waiter->row.id, cell->service, out);
@@ -53,14 +54,14 @@ static int find_waiter(struct engine *e, const struct cell *cell, const struct w
     return 0;
 }
 
-/* *given false: nobody waited there, and the waiter is gone. */
+/* *given false: no event waited, and the waiter has been removed. */
 static int give(struct engine *e, const struct cell *cell, const struct waiter *waiter,
                 struct slice value, bool *given) {
     struct event *event = NULL;
     char label[STEP_LABEL_BYTES_MAX];
     size_t len = waiter->label.len;
     uint64_t seq = waiter->row.seq;
-    if (len > sizeof label) { /* nobody's that could be found */
+    if (len > sizeof label) { /* no event that exists can have this label */
         *given = false;
         return journal_waiter_del(e->journal, cell, seq);
     }

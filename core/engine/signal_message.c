@@ -1,12 +1,13 @@
 /*
- * signal_message.c - signals as messages, and as the dead letters of those that could not be.
+ * signal_message.c - signals as messages, and signals that end as dead letters.
  *
- * The topic is zingq/signal/<service>/<key>/<name>, key and name percent-encoded where they hold
- * what a topic level may not. The payload is JSON, or else a string.
+ * The topic is zingq/signal/<service>/<key>/<name>. Characters of key and name that a topic level
+ * may not contain are percent-encoded. The payload is JSON, or else a string.
  */
 #include "engine/signal_message.h"
 
 #include "engine/admit.h"
+#include "engine/cut.h"
 #include "engine/forward.h"
 #include "engine/impl.h"
 #include "engine/services.h"
@@ -26,7 +27,7 @@ static int hex_digit(char c) {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* Appends the level with %XX as the byte it stands for. False: a % without two digits. */
+/* Appends the level, decoding %XX. False: a % without two digits. */
 static bool decode_level(struct slice level, struct buf *out) {
     for (size_t i = 0; i < level.len; i++) {
         if (level.data[i] != '%') {
@@ -44,7 +45,7 @@ static bool decode_level(struct slice level, struct buf *out) {
     return true;
 }
 
-/* zingq/signal/<service>/<key>/<name>: key and name one after the other into `out`. */
+/* zingq/signal/<service>/<key>/<name>: appends key and name to `out`. */
 static int read_topic(struct slice topic, struct buf *out, size_t *key_len, struct report *r) {
     struct slice levels[6];
     size_t count = 0;
@@ -77,7 +78,7 @@ void engine_signal_value(struct slice payload, struct buf *out) {
     }
 }
 
-/* What comes again because its acknowledgement was lost is one signal. */
+/* A message that is repeated because its acknowledgement was lost is one signal. */
 int engine_signal_repeated(struct engine *e, const struct engine_service *s, struct slice topic,
                            struct slice properties, uint8_t partition, bool *repeated) {
     struct slice identity;
@@ -90,7 +91,7 @@ int engine_signal_repeated(struct engine *e, const struct engine_service *s, str
     for (size_t i = 1; i < journal_secret_count(e->journal); i++) { /* after a reshard */
         struct dedupe_hash old = journal_dedupe_hash_with(e->journal, i, s->name, topic, identity);
         struct dedupe_note note;
-        int found = journal_dedupe_find(e->journal, e->now_ms, partition, &old, &note);
+        int found = journal_dedupe_find(e->journal, engine_keys_time(e, s), partition, &old, &note);
         *repeated = found == 0;
         if (found != ERR_NOTFOUND) {
             return found;
@@ -98,12 +99,12 @@ int engine_signal_repeated(struct engine *e, const struct engine_service *s, str
     }
     struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, topic, identity);
     struct uuid id = uuid_next(&e->ids, e->now_ms);
-    int code = journal_dedupe(e->journal, e->now_ms, partition, &hash, &id, &earlier);
+    int code = journal_dedupe(e->journal, engine_keys_time(e, s), partition, &hash, &id, &earlier);
     *repeated = code == ERR_EXISTS;
     return *repeated ? 0 : code;
 }
 
-/* What a message says. */
+/* The content of a message. */
 struct message {
     struct buf names, value;
     struct slice key, name; /* in names */
@@ -128,9 +129,9 @@ static void clear_message(struct message *m) {
     buf_clear(&m->value);
 }
 
-/* The copy of another host, which is away: it waits here for it, if the host would take it. Of a
- * service that is not divided each host's copy is for its own events: then any of its partitions
- * leads there. ERR_INVALID: our own copy tells it. */
+/* Takes the copy of a host that is away, and stores it as a forward if that host would take it. In
+ * a service that is not divided, the copy is for that host's own events: any of its partitions
+ * leads there. ERR_INVALID is ignored: our own copy reports it. */
 static int take_copy(struct engine *e, struct engine_service *s, const struct event *event,
                      struct report *r) {
     const struct division *d = &e->conf->hosts.share;
@@ -159,7 +160,7 @@ static int take_message(struct engine *e, struct engine_service *s, const struct
     bool repeated = false;
     int code = read_message(event, &m, r);
     uint8_t partition = code == 0 ? engine_signal_cell(s, m.key, m.name).partition : 0;
-    /* Every host has it from the broker: the one whose key it is takes it. */
+    /* Every host receives it from the broker: the owner of its key takes it. */
     bool ours = code == 0 && !engine_is_elsewhere(e, s, m.key, partition);
     if (ours) {
         code = engine_signal_repeated(e, s, event->topic, event->properties, partition, &repeated);
@@ -174,18 +175,14 @@ static int take_message(struct engine *e, struct engine_service *s, const struct
 
 /* --- as dead letters --- */
 
-static const char SIGNAL_TOPIC[] = "zingq/signal/";
-
-bool engine_is_signal_letter(const struct event *event) {
-    size_t len = sizeof SIGNAL_TOPIC - 1;
-    return event->attempts == 0 && event->topic.len > len &&
-           memcmp(event->topic.data, SIGNAL_TOPIC, len) == 0;
-}
-
 int engine_send_letter(struct engine *e, struct engine_service *s, const struct event *event,
                        struct report *r) {
     struct message m;
-    int code = read_message(event, &m, r);
+    int code = engine_check_whole(event, r);
+    if (code != 0) {
+        return code;
+    }
+    code = read_message(event, &m, r);
     if (code == 0) {
         code = engine_signal(
             e, s, &(struct signal){.key = m.key, .name = m.name, .value = buf_slice(&m.value)}, r);
@@ -211,7 +208,7 @@ int engine_refuse_signal(struct engine *e, struct engine_service *s, const struc
     struct buf value;
     buf_init(&topic, TOPIC_BYTES_MAX);
     buf_init(&value, (size_t)VALUE_BYTES_MAX * 8);
-    buf_printf(&topic, "%s%s/", SIGNAL_TOPIC, s->conf->name);
+    buf_printf(&topic, "%s%s/", ENGINE_SIGNAL_TOPIC, s->conf->name);
     add_level(&topic, effect->key);
     buf_add_str(&topic, "/");
     add_level(&topic, effect->name);

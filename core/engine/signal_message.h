@@ -18,9 +18,7 @@ void engine_signal_value(struct slice payload, struct buf *out);
  * sends again. */
 int engine_refuse_signal(struct engine *e, struct engine_service *s, const struct event *from,
                          const struct effect *effect, const char *reason);
-/* Whether the dead event is a signal that could not be; and sending it again. ERR_INVALID (r): it
- * still cannot be. */
-bool engine_is_signal_letter(const struct event *event);
+/* Sends the dead event, a signal that could not be, again. ERR_INVALID (r): it still cannot be. */
 int engine_send_letter(struct engine *e, struct engine_service *s, const struct event *event,
                        struct report *r);
 

@@ -1,18 +1,18 @@
 /*
- * space.c - room in the store: how much may still be accepted, and small turns while there
- * is hardly any.
+ * space.c - room in the store: how much may still be accepted, and small turns while there is
+ * hardly any.
  *
- * How large the store may grow is a matter of store.max_size and of its disk. A part is kept in
- * reserve: events that wait need room to be worked off, commands to be carried out, and rows to be
- * deleted (LMDB writes new pages before it frees old ones). What a turn accepts is counted against
- * the room above the reserve; when that is used up the free pages are counted anew, once a second
- * at most, as long as there is none.
+ * store.max_size and the disk limit the size of the store. A part of it is kept in reserve: room
+ * for running waiting events, for commands and for deleting rows (LMDB writes new pages before it
+ * frees old ones). What a turn accepts is counted against the room above the reserve. When that is
+ * used up, the free pages are counted again, at most once per second while there are none.
  *
- * While there is none, turns do little at a time: one event, a row of retention; each that succeeds
- * doubles the step, up to four. So does a turn that found no room all the same and was dropped.
+ * While there is no room, turns do little at a time: one event, one row of retention. Each success
+ * doubles the step, up to four events. A turn that found no room and was dropped also makes the
+ * steps small.
  *
- * A store that is full is only tidied: nothing runs. That ends when half of the reserve is free again,
- * though nothing is accepted yet: what waits must not wait for the room that it takes itself.
+ * A full store is only tidied: nothing runs. This ends when half of the reserve is free again,
+ * although nothing is accepted yet: waiting events must not wait for the room that they occupy.
  */
 #include "engine/space.h"
 
@@ -28,28 +28,29 @@
 
 enum {
     LOOK_MS = 1000,
-    LOOK_QUIET_MS = 45000, /* a quiet host sees a reader that stays, and how full the store is */
+    LOOK_QUIET_MS =
+        45000, /* how soon a quiet host notices a reader that stays, and how full the store is */
     RESERVE_PARTS = 20,
     RESERVE_BYTES_MIN = 1 << 20,
-    TURN_PARTS = 4,       /* of the room, what one turn may accept: pages are copied, too */
+    TURN_PARTS = 4,       /* the part of the room that one turn may accept: pages are copied, too */
     SHRINK_MAX = 11,      /* TURN_EVENTS_MAX >> 11 is one event */
-    TIDYING_PARTS = 32,   /* what lent room is enough for */
-    SHRINK_LOW = 9,       /* and >> 9 four: the most while there is no room */
+    TIDYING_PARTS = 32,   /* lent room is enough for this part of a turn */
+    SHRINK_LOW = 9,       /* and >> 9 is four: the most while there is no room */
     EVENT_OVERHEAD = 512, /* bytes of rows and headers around an event */
-    LARGE_PARTS = 10,     /* of what is taken: a table that has such a part is named */
-    PAGE_BYTES = 4096     /* a value of more than half a page takes whole ones */
+    LARGE_PARTS = 10,     /* a table with at least such a part of the used bytes is named */
+    PAGE_BYTES = 4096     /* a value larger than half a page takes whole pages */
 };
 
 struct space {
     bool low;
-    bool full; /* a turn found no room: only tidying, in room that the store lends */
+    bool full; /* a turn found no room: only tidying, in room lent by the store */
     int64_t full_since_ms;
-    int64_t seen_ms;            /* when it was looked at */
+    int64_t seen_ms;            /* when space was last looked at */
     uint64_t room;              /* bytes that may be accepted before the next look */
-    unsigned shrink;            /* turns try so many times less, as a power of two */
-    struct store_reader reader; /* of another process, the oldest, when it is behind */
+    unsigned shrink;            /* turns try this much less, as a power of two */
+    struct store_reader reader; /* the oldest reader of another process, if it is behind */
     int64_t reader_since_ms, reader_told_ms;
-    char words[SPACE_WORDS_MAX]; /* true while low: what fills it, what helps */
+    char words[SPACE_WORDS_MAX]; /* while low: what fills the store, and what helps */
 };
 
 int engine_make_space(struct engine *e) {
@@ -73,7 +74,7 @@ const char *engine_space_words(const struct engine *e) {
     return e->space->low ? e->space->words : NULL;
 }
 
-/* --- what fills it --- */
+/* --- what fills the store --- */
 
 static void add_reader(const struct engine *e, struct buf *out) {
     struct store_space space = {0};
@@ -104,7 +105,7 @@ static uint64_t add_dead(const struct engine *e, struct buf *out) {
     return dead;
 }
 
-/* Events that wait, and the service with most of them. */
+/* Waiting events, and the service with most of them. */
 static uint64_t add_waiting(const struct engine *e, bool large, struct buf *out) {
     const struct engine_service *worst = NULL;
     uint64_t waiting = 0;
@@ -147,11 +148,11 @@ static void add_outbox(const struct engine *e, struct buf *out) {
     }
 }
 
-/* What is kept beside events, and is named when it is much. */
+/* What is kept besides events, and named if there is much of it. */
 static const struct {
-    enum store_table first, last; /* a row each */
-    enum store_table bulk;        /* where most of its bytes are */
-    const char *text;             /* behind a number */
+    enum store_table first, last; /* with one row each */
+    enum store_table bulk;        /* the table that has most of the bytes */
+    const char *text;             /* printed after a number */
 } kept[] = {
     {TABLE_DELAYED, TABLE_DELAYED, TABLE_TIMER,
      "publishes are delayed: `zingq delayed` shows them, `zingq cancel` cancels one"},
@@ -227,7 +228,7 @@ int engine_become_full(struct engine *e) {
     e->space->full_since_ms = e->now_ms;
     e->space->low = true;
     e->space->room = 0;
-    e->space->seen_ms = 0; /* to be looked at again at once: the disk may have room by now */
+    e->space->seen_ms = 0; /* look again immediately: the disk may have room by now */
     tell_space(e, 0, store_limit(journal_store(e->journal)));
     log_error("store", "%s", e->space->words);
     return store_lend(journal_store(e->journal), true);
@@ -244,8 +245,8 @@ int engine_stop_tidying(struct engine *e) {
 
 /* --- readers --- */
 
-/* One that was killed keeps every page that is freed after it; one that lives and stays is named
- * once a minute. */
+/* A reader that was killed keeps every page that is freed after it began; one that lives and stays
+ * is logged once a minute. */
 static void look_at_readers(struct engine *e) {
     struct store *store = journal_store(e->journal);
     (void)store_clear_readers(store);
@@ -292,7 +293,7 @@ int engine_look_at_space(struct engine *e) {
     struct store_space space = {.used = store_taken(store)};
     uint64_t max = store_limit(store);
     uint64_t reserve = reserve_of(max);
-    /* Once low, it takes more than one free page to be well again. */
+    /* Once low, it takes more than one free page to recover. */
     uint64_t margin = e->space->low ? reserve / 2 : 0;
     int code = space.used + reserve + margin >= max ? store_usage(store, &space) : 0;
     uint64_t used = space.used;
@@ -308,11 +309,13 @@ void engine_take_room(struct engine *e, const struct event *event) {
     engine_take_bytes(e, event->payload.len + event->topic.len + event->properties.len);
 }
 
+uint64_t engine_bytes_stored(size_t record) {
+    uint64_t bytes = EVENT_OVERHEAD + record;
+    return bytes > PAGE_BYTES / 2 ? (bytes / PAGE_BYTES + 1) * PAGE_BYTES : bytes;
+}
+
 void engine_take_bytes(struct engine *e, size_t stored) {
-    uint64_t bytes = EVENT_OVERHEAD + stored;
-    if (bytes > PAGE_BYTES / 2) {
-        bytes = (bytes / PAGE_BYTES + 1) * PAGE_BYTES;
-    }
+    uint64_t bytes = engine_bytes_stored(stored);
     e->space->room -= bytes < e->space->room ? bytes : e->space->room;
 }
 

@@ -24,6 +24,8 @@ int engine_stop_tidying(struct engine *e);
 const char *engine_space_words(const struct engine *e);
 /* The reader that stays, once it is older than READER_OLD_MS; 0 = none. */
 long engine_old_reader(const struct engine *e, int64_t *since_ms);
+/* Bytes that a record of that size takes, with its rows and pages. */
+uint64_t engine_bytes_stored(size_t record);
 /* So many bytes will be stored. */
 void engine_take_bytes(struct engine *e, size_t bytes);
 /* The event was accepted. */

@@ -1,7 +1,7 @@
 /*
- * start.c - an event is tried: taken off its lane, and run alone or in a batch.
+ * start.c - starts an attempt: takes an event off its lane, and runs it alone or in a batch.
  *
- * A batch is made of heads of different lanes, so the order within a key holds whatever becomes of
+ * A batch consists of heads of different lanes, so the order within a key holds whatever happens to
  * each event.
  */
 #include "engine/start.h"
@@ -89,19 +89,20 @@ static int start_alone(struct engine *e, struct lane_item *item) {
 
 /* --- a batch --- */
 
-/* Whether the event can share its run. One that took the host down cannot. */
+/* True if the event can share its run. One that crashed the host cannot. */
 static bool may_share(const struct event *event) {
     return event->kind == EVENT_MESSAGE && event->crashes == 0 && !event->alone && !event->durable;
 }
 
-/* Without a key rule the events of a batch have one key, so that the handler has its state. */
+/* Without a key rule all events of a batch must have the same key, so that the handler has its
+ * state. */
 static bool fits_batch(const struct engine *e, const struct engine_service *s,
                        const struct event *a, const struct event *b) {
     bool one_key = s->conf->key.kind != RULE_NONE || slice_equal(a->key, b->key);
     return one_key && script_same_function(e->scripts, s->index, a->topic, b->topic);
 }
 
-/* The lane whose head joins a batch that `first` begins; *lane NULL: none does now. */
+/* The lane whose head joins a batch that `first` begins; *lane NULL: there is none now. */
 static int find_batch_lane(struct engine *e, struct engine_service *s, const struct event *first,
                            struct lane **lane) {
     struct lane *next = lanes_peek(e->lanes, s->index);
@@ -109,11 +110,11 @@ static int find_batch_lane(struct engine *e, struct engine_service *s, const str
     if (next == NULL) {
         return 0;
     }
-    int code = engine_load_body(e, s, next->head);
+    int code = engine_load_body(e, s, TAILQ_FIRST(&next->items));
     if (code != 0) {
         return code == ERR_NOTFOUND ? 0 : code; /* one that cannot be read joins no batch */
     }
-    const struct event *event = next->head->event;
+    const struct event *event = TAILQ_FIRST(&next->items)->event;
     *lane = may_share(event) && fits_batch(e, s, first, event) ? next : NULL;
     return 0;
 }
@@ -172,7 +173,7 @@ static int start_batch(struct engine *e, struct lane_item *item, struct lane *la
     return code == 0 ? engine_conclude(e, inv) : code;
 }
 
-/* Runs the taken event, in a batch with others when its service has batches. */
+/* Runs the taken event, in a batch with others if its service has batches. */
 static int start(struct engine *e, struct lane_item *item, size_t *started) {
     struct engine_service *s = &e->services[item->lane->service];
     size_t most = engine_is_careful(e) ? 1 : engine_space_share(e, s->conf->batch);

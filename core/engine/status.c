@@ -1,6 +1,6 @@
 /*
- * status.c - what the engine can be asked between turns: how it is, how its services are, texts of the
- * host's own.
+ * status.c - what can be asked between turns: the engine's state, its services' state, and the
+ * host's stored texts.
  */
 #include "engine/append.h"
 #include "engine/attempt.h"
@@ -73,8 +73,8 @@ int engine_remember(struct engine *e, const char *name, struct slice text) {
     return code;
 }
 
-/* Sequence numbers are microseconds of the clock, so the lowest of the waiting rows tells since
- * when. Lane rows are in the order of lanes, not of time: a bounded number of them is looked at. */
+/* Sequence numbers are microseconds of the clock, so the lowest one of the waiting rows is the
+ * oldest. Lane rows are sorted by lane, not by time: a bounded number of them is examined. */
 static int64_t oldest_wait(struct engine *e, const struct engine_service *s) {
     enum { LANE_ROWS_LOOKED_AT = 1000 };
     struct store *store = journal_store(e->journal);

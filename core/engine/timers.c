@@ -1,6 +1,6 @@
 /*
- * timers.c - what the clock will bring: rows in the store, of which memory holds the earliest due
- * time of each partition, by engine time and by the wall clock. engine/fire.c brings it.
+ * timers.c - timers as rows in the store. Memory holds the earliest due time of each partition, by
+ * engine time and by the wall clock. engine/fire.c fires them.
  */
 #include "engine/timers.h"
 
@@ -99,7 +99,7 @@ int engine_put_wake(struct engine *e, const struct row *row, int64_t due_ms) {
         event->due_ms = due_ms;
         code = journal_event_put(e->journal, event);
         event_free(event);
-    } /* else its record could not be read: its lane is woken, and lets it go */
+    } /* otherwise its record could not be read: its lane is woken, and drops it */
     return code == 0 || code == ERR_NOTFOUND ? engine_timer_put(e, &timer) : code;
 }
 

@@ -1,5 +1,5 @@
 /*
- * view.c - what a handler can look at: the transaction under way.
+ * view.c - what a handler can read: the current transaction.
  */
 #include "engine/view.h"
 
@@ -84,7 +84,7 @@ static int view_lock_get(void *ctx, const struct event *event, struct slice name
         return code;
     }
     if (engine_is_expired_lock(event, name, &lock)) {
-        return ERR_NOTFOUND; /* to its handler it is free */
+        return ERR_NOTFOUND; /* for its handler the lock is free */
     }
     const struct engine_service *s = engine_service_of(e, event->service);
     bool ran_out = lock.expires_ms != 0 && lock.expires_ms <= e->now_ms;

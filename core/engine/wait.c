@@ -1,6 +1,6 @@
 /*
- * wait.c - a handler waits for a signal. One that is kept already is its at once. Otherwise the event
- * leaves memory, and stands on disk at the head of its lane.
+ * wait.c - a handler waits for a signal. If one is stored, it gets it at once. Otherwise the event
+ * leaves memory, and stays on disk at the head of its lane.
  */
 #include "engine/wait.h"
 
@@ -15,7 +15,7 @@
 #include "journal/keyed.h"
 #include "journal/step.h"
 
-/* The oldest signal of the cell becomes the value of the wait. ERR_NOTFOUND. */
+/* Makes the oldest signal of the cell the value of the wait. ERR_NOTFOUND. */
 static int take_signal(struct engine *e, struct event *event, const struct cell *cell,
                        struct slice label) {
     struct slice value;
@@ -24,7 +24,7 @@ static int take_signal(struct engine *e, struct event *event, const struct cell 
     if (code != 0) {
         return code;
     }
-    struct buf copy; /* the store moves what is written beside it */
+    struct buf copy; /* a write to the store moves what was read from it */
     buf_init(&copy, VALUE_BYTES_MAX + 1);
     buf_add_slice(&copy, value);
     code = copy.failed ? ERR_MEMORY : engine_end_wait(e, event, label, STEP_DONE, buf_slice(&copy));
@@ -44,8 +44,7 @@ static int begin_wait(struct engine *e, struct invocation *inv, const struct cel
                         .due_ms = due_ms,
                         .name = label,
                         .value = {cell->name.data, cell->name.len}};
-    /* It waits for one signal at a time: what it waited for in an earlier run is not it any more.
-     */
+    /* It waits for one signal at a time: forget what an earlier run waited for. */
     int code = engine_forget_waits(e, event);
     if (code == 0) {
         code = journal_step_put(e->journal, event, &step);
@@ -73,7 +72,7 @@ int engine_wait(struct engine *e, struct invocation *inv, enum next *next) {
     if (code != 0 && code != ERR_NOTFOUND) {
         return code;
     }
-    /* Woken before its time, it goes on waiting until the same moment. */
+    /* If it was woken early, it continues to wait until the same time. */
     int64_t due_ms = code == 0 ? known.due_ms : d->step.due_ms;
     code = take_signal(e, event, &cell, d->step.name);
     if (code == ERR_NOTFOUND && due_ms != 0 && due_ms <= e->now_ms) {

@@ -1,6 +1,6 @@
 /*
  * waiters.c - the records of a wait: the step that says what an event waits for, and the row that
- * leads from a signal's name to it.
+ * leads from a signal to it.
  */
 #include "engine/waiters.h"
 
@@ -29,7 +29,7 @@ int engine_drop_waiter(struct engine *e, const struct cell *cell, uint64_t seq) 
 }
 
 static int forget_wait(struct engine *e, const struct event *event, const struct step *wait) {
-    char name[STATE_NAME_BYTES_MAX]; /* the store moves what is read when something is written */
+    char name[STATE_NAME_BYTES_MAX]; /* a write to the store moves what was read from it */
     char label[STEP_LABEL_BYTES_MAX];
     size_t name_len = wait->value.len < sizeof name ? wait->value.len : sizeof name;
     if (wait->name.len > sizeof label) {

@@ -1,7 +1,7 @@
 /*
- * watch.c - attempts that ended, kept for whoever watches: a few, cut short, in memory only.
+ * watch.c - attempts that ended, kept for watchers: a few, shortened, in memory only.
  *
- * When more end than are taken, a failure takes the place of a success; the rest is counted.
+ * When more attempts end than fit, a failure replaces a success; the others are only counted.
  */
 #include "engine/watch.h"
 
@@ -47,7 +47,7 @@ size_t engine_endings(struct engine *e, struct ending *out, uint64_t *missed) {
 static size_t keep_text(char room[ENDING_TEXT_MAX], struct slice text) {
     size_t len = text.len < ENDING_TEXT_MAX ? text.len : ENDING_TEXT_MAX;
     while (len > 0 && len < text.len && ((unsigned char)text.data[len] & 0xC0) == 0x80) {
-        len--; /* a character is not cut in two */
+        len--; /* do not cut a character in two */
     }
     if (len > 0) {
         memcpy(room, text.data, len);
@@ -55,7 +55,7 @@ static size_t keep_text(char room[ENDING_TEXT_MAX], struct slice text) {
     return len;
 }
 
-/* Where the next one goes, or NULL when it is only counted. */
+/* The slot for the next one, or NULL when it is only counted. */
 static struct ending *make_room(struct engine *e, enum event_state state) {
     if (e->watch->count < ENDINGS_MAX) {
         return &e->watch->endings[e->watch->count++];

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct call_request *call_request_new(void) {
     return calloc(1, sizeof(struct call_request));
@@ -114,6 +115,34 @@ bool call_is_unknown(const struct call_request *request, const struct call_resul
 bool call_may_have_acted(const struct call_request *request, const struct call_result *result) {
     bool accepted = result->code == 0 && result->status < 400;
     return (accepted && !call_only_reads(request)) || call_is_unknown(request, result);
+}
+
+/* Seconds since 1970 of an HTTP date, in one of its three forms (RFC 9110, 5.6.7). */
+static bool read_date(const char *text, int64_t *out) {
+    static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                                        "%a %b %e %H:%M:%S %Y"};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct tm tm = {0};
+        const char *end = strptime(text, forms[i], &tm);
+        if (end != NULL && *end == '\0') {
+            *out = timegm(&tm);
+            return true;
+        }
+    }
+    return false;
+}
+
+int64_t call_retry_after_ms(const char *text, int64_t wall_ms) {
+    size_t digits = strspn(text, "0123456789");
+    int64_t ms;
+    if (digits > 0 && text[digits] == '\0') {
+        ms = digits > 9 ? RETRY_AFTER_MS_MAX : strtoll(text, NULL, 10) * 1000;
+    } else if (read_date(text, &ms)) {
+        ms = ms * 1000 - wall_ms;
+    } else {
+        return -1;
+    }
+    return ms < 0 ? 0 : ms > RETRY_AFTER_MS_MAX ? RETRY_AFTER_MS_MAX : ms;
 }
 
 bool call_address_ok(const char *address, size_t len) {

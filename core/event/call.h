@@ -65,6 +65,9 @@ bool call_only_reads(const struct call_request *request);
 bool call_may_have_acted(const struct call_request *request, const struct call_result *result);
 /* Whether it may have, and the answer leaves that open. */
 bool call_is_unknown(const struct call_request *request, const struct call_result *result);
+/* The wait that a Retry-After header (RFC 9110, 10.2.3) asks for at that moment of the wall clock:
+ * seconds or an HTTP date, at most RETRY_AFTER_MS_MAX; -1 = the text is neither. */
+int64_t call_retry_after_ms(const char *text, int64_t wall_ms);
 /* Whether SMTP can carry the address between its angle brackets. */
 bool call_address_ok(const char *address, size_t len);
 int call_request_to(struct call_request *request, struct slice address);

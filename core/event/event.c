@@ -40,7 +40,8 @@ bool event_state_parse(const char *name, enum event_state *out) {
 
 bool event_state_ended(enum event_state state) {
     assert((unsigned)state < EVENT_STATE_COUNT);
-    return state == EVENT_DONE || state == EVENT_DISCARDED || event_state_dead(state);
+    return state == EVENT_DONE || state == EVENT_DISCARDED || state == EVENT_EXPIRED ||
+           event_state_dead(state);
 }
 
 bool event_state_put_off(enum event_state state) {

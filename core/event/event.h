@@ -24,7 +24,7 @@
  *     │        │ ├────▶ sleeping ─────┤ (due, signal)
  *     │        │ ├────▶ compensating ─┤ (due)
  *     │        │ ├────▶ needs-person ─┤
- *     │        │ └────▶ dead ─────────┤──▶ discarded
+ *     │        │ └────▶ dead ─────────┤──▶ discarded, expired
  *     └────────┴──────────────────────┘ (due, crash, replay)
  *
  * Stored as numbers: new ones go to the end.
@@ -38,7 +38,8 @@
     X(EVENT_DEAD, "dead")           /* failed for good; kept until somebody decides */             \
     X(EVENT_DISCARDED, "discarded") /* cancelled, or discarded as a dead letter */                 \
     X(EVENT_COMPENSATING, "compensating") /* failed for good; its saga is being undone */          \
-    X(EVENT_NEEDS_PERSON, "needs-person") /* a dead letter whose saga could not be undone */
+    X(EVENT_NEEDS_PERSON, "needs-person") /* a dead letter whose saga could not be undone */       \
+    X(EVENT_EXPIRED, "expired")           /* a dead letter that a quota took; its payload is gone */
 
 enum event_state {
 #define X(state, name) state,
@@ -48,11 +49,12 @@ enum event_state {
 };
 
 #define EVENT_STATES_TEXT                                                                          \
-    "ready, running, retrying, sleeping, compensating, done, dead, needs-person or discarded"
+    "ready, running, retrying, sleeping, compensating, done, dead, needs-person, discarded or "    \
+    "expired"
 
 const char *event_state_name(enum event_state state);
 bool event_state_parse(const char *name, enum event_state *out);
-/* done, dead, needs-person and discarded are ends; the rest is "waiting" in the books. */
+/* done, dead, needs-person, discarded and expired are ends; the rest is "waiting" in the books. */
 bool event_state_ended(enum event_state state);
 /* Out of memory until a time or a signal: retrying, sleeping, compensating. */
 bool event_state_put_off(enum event_state state);
@@ -94,7 +96,8 @@ struct event {
     bool forced;        /* replayed although its idempotency keys may be forgotten */
     bool alone;         /* its batch failed as a whole: it is in no batch any more */
     uint8_t undo;       /* enum event_undo */
-    uint8_t round;      /* how often its saga was undone: new keys for what runs again */
+    uint8_t round;      /* how often its saga was undone, or an edit made answered calls void: new
+                           keys for what runs again */
     uint16_t hops;      /* events caused by events before this one */
     uint32_t attempts;  /* handler runs started, since the last replay */
     uint32_t errors;    /* of them: ended in an error, since the last replay */

@@ -106,6 +106,57 @@ int ledger_settle(struct event *event, struct slice key) {
     return ledger_put(event, &note);
 }
 
+/* Those for which `fits` is true; how many. */
+static int supersede(struct event *event, bool (*fits)(const struct call_note *, struct slice),
+                     struct slice own, size_t *count) {
+    struct buf calls;
+    struct call_note note;
+    init_calls(&calls);
+    *count = 0;
+    for (size_t at = 0; ledger_next(event->calls, &at, &note);) {
+        if (note.state != CALL_SUPERSEDED && fits(&note, own)) {
+            note.state = CALL_SUPERSEDED;
+            (*count)++;
+        }
+        add_note(&calls, &note);
+    }
+    if (*count == 0) {
+        buf_clear(&calls);
+        return 0;
+    }
+    return take_over(event, &calls);
+}
+
+/* A key with a colon is a step's. */
+static bool is_answered(const struct call_note *note, struct slice own) {
+    bool ours = note->key.len >= own.len && memcmp(note->key.data, own.data, own.len) == 0;
+    bool in_step = memchr(note->key.data, ':', note->key.len) != NULL;
+    return ours && (note->state == CALL_ANSWERED || (note->state == CALL_SETTLED && !in_step));
+}
+
+int ledger_supersede_answered(struct event *event, struct slice own) {
+    size_t count;
+    if (event->round == UINT8_MAX) {
+        return ERR_LIMIT;
+    }
+    int code = supersede(event, is_answered, own, &count);
+    if (code == 0 && count > 0) {
+        event->round++;
+    }
+    return code;
+}
+
+static bool is_any(const struct call_note *note, struct slice own) {
+    (void)note;
+    (void)own;
+    return true;
+}
+
+int ledger_supersede_all(struct event *event) {
+    size_t count;
+    return supersede(event, is_any, (struct slice){"", 0}, &count);
+}
+
 bool ledger_may_have_acted(const struct call_note *note) {
     bool accepted = note->state == CALL_ANSWERED && note->status < 400;
     return accepted || note->state == CALL_ASKED || note->state == CALL_UNKNOWN;

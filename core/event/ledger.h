@@ -21,7 +21,8 @@
     X(CALL_ANSWERED, "answered") /* status tells how */                                            \
     X(CALL_UNSENT, "not sent")   /* the request never left */                                      \
     X(CALL_UNKNOWN, "unknown")   /* it had left, and no answer came, or one that does not tell */  \
-    X(CALL_SETTLED, "settled")   /* of a finished step, or found out otherwise: never asked again */
+    X(CALL_SETTLED, "settled") /* of a finished step, or found out otherwise: never asked again */ \
+    X(CALL_SUPERSEDED, "superseded") /* by an edit, or the undoing of its saga: no key of now */
 
 enum call_note_state {
 #define X(state, name) state,
@@ -50,6 +51,13 @@ bool ledger_find(struct slice calls, struct slice key, struct call_note *out);
 int ledger_put(struct event *event, const struct call_note *note);
 /* Marks the call of that key as settled, if there is a note of it. ERR_MEMORY changes nothing. */
 int ledger_settle(struct event *event, struct slice key);
+/* The payload was changed: calls that were answered are superseded, and the event's round goes up,
+ * so that they get other keys; those of finished steps and those of unknown outcome keep theirs, as
+ * do calls whose key does not begin with `own`. ERR_LIMIT: no more rounds; ERR_MEMORY. Then nothing
+ * changed. */
+int ledger_supersede_answered(struct event *event, struct slice own);
+/* The event's saga was undone: every call of it is superseded. ERR_MEMORY changes nothing. */
+int ledger_supersede_all(struct event *event);
 /* Whether the peer may have done something for this call. */
 bool ledger_may_have_acted(const struct call_note *note);
 /* When the first call was made that may have done something and could be repeated; 0 = none.

@@ -1,11 +1,10 @@
 /*
- * ask.c - requests between hosts, joined to the rest: what comes from another host is answered
- * by admin as if it had come over the socket, and what goes there shares the connection that
- * publishes.
+ * ask.c - requests between hosts, connected to the rest: admin answers a request of another host as
+ * if it had come over the socket, and requests to other hosts share the publishing connection.
  *
- * A handler asks the same way: its call is a request to this host's own admin, which knows whose it
- * is to answer. It is begun in the turn and its answer may come out of one, when the engine must not
- * be called; so both wait for host_ask_work.
+ * A handler's request takes the same way: its call is a request to this host's own admin, which
+ * knows the host that has to answer. It begins within a turn, and its answer may come outside of
+ * one, when the engine must not be called; so both wait for host_ask_work.
  */
 #include "host/ask.h"
 
@@ -24,9 +23,9 @@ struct host_call {
     struct host *host;
     uint64_t id;
     enum host_call_state state;
-    bool dropped;                    /* nobody waits for its answer */
+    bool dropped;                    /* nobody waits for its answer any more */
     struct gateway_request *request; /* until it is answered */
-    struct call_result result;       /* once it is */
+    struct call_result result;       /* after that */
 };
 
 /* ---- other hosts ---- */
@@ -41,7 +40,7 @@ static void wake(void *ctx) {
     host_wake(h);
 }
 
-/* Where presences cannot be seen, nobody is known to be away. */
+/* If presences cannot be seen, no host is known to be away. */
 static bool is_away(void *ctx, uint16_t place) {
     const struct host *h = ctx;
     return host_members_known(h) && !host_member_up(h, place);
@@ -66,7 +65,7 @@ void host_ask_send(struct host *h) {
 
 /* ---- handlers ---- */
 
-/* The sentence of an answer that is an error. */
+/* Copies the error message out of an answer. */
 static void take_sentence(struct call_result *result, struct slice body) {
     json_t *answer = json_loadb(body.data, body.len, 0, NULL);
     const char *text = json_string_value(json_object_get(answer, "error"));
@@ -131,12 +130,12 @@ bool host_ask_cancel(struct host *h, uint64_t id) {
         call = STAILQ_NEXT(call, link);
     }
     if (call != NULL) {
-        call->dropped = true; /* admin may have it: it goes when it is answered */
+        call->dropped = true; /* admin may still have the request: freed when it is answered */
     }
     return call != NULL;
 }
 
-/* Oldest first; more than others can be asked at once would fail. */
+/* Oldest first; beyond the number that can be asked at once, requests would fail. */
 static void serve_calls(struct host *h) {
     struct host_call *call;
     STAILQ_FOREACH(call, &h->asks, link) {

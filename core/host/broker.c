@@ -1,13 +1,14 @@
 /*
- * broker.c - to which broker the two connections go, and when to give up.
+ * broker.c - which broker the two connections use, and when to give up.
  *
- * broker.url may name several. The connection that subscribes leads: one that cannot be had, or
- * that ended within STEADY_MS, makes both go to the next; a good one that was lost is tried once
- * more where it was, because our session is there; one that may have refused our will, without it.
- * After the last comes the first again, and then the wait between two tries counts.
+ * broker.url may name several. The subscribing connection leads. If it cannot be made, or ended
+ * within STEADY_MS, both connections switch to the next broker. If a good one is lost, the same
+ * broker is tried once more, because our session is there; if it may have refused our will, it is
+ * tried again without the will. After the last broker the first one follows, and then the wait
+ * between two attempts applies.
  *
- * Left out: going back to the first while another serves. Each move leaves a session behind in
- * which messages may wait.
+ * Left out: returning to the first broker while another one works. Each switch leaves a session
+ * behind in which messages may wait.
  */
 #include "host/broker.h"
 
@@ -48,8 +49,9 @@ static void go_on(struct host *h) {
     mqtt_moved(h->publisher, wait);
 }
 
-/* Something that looks permanent, with every broker, ends a host only before it ever had a session:
- * it is a slip in the configuration then. Later the broker was good once and may be again. */
+/* An error that looks permanent, at every broker, ends the host only if it never had a session:
+ * then it is a mistake in the configuration. Otherwise the broker was good once, and may be good
+ * again. */
 static bool is_over(struct host *h, bool publishing, enum mqtt_down why) {
     if (!publishing) {
         h->hopeless = why == MQTT_DOWN_FATAL ? h->hopeless + 1 : 0;

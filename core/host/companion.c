@@ -1,7 +1,7 @@
 /*
- * companion.c - children with a temporary folder; each tells its port, or is asked on one.
+ * companion.c - child processes with a temporary folder; each reports its port, or is given one.
  *
- * Left out on purpose: supervision. A companion that dies is the user's to see; this is for trying
+ * Left out on purpose: supervision. If a companion dies, the user sees it; this is for trying out
  * handlers, not for production.
  */
 #include "host/companion.h"
@@ -37,9 +37,9 @@ enum {
 
 extern char **environ;
 
-/* In the temporary folder. */
+/* Created in the temporary folder. */
 static const char conf_name[] = "mosquitto.conf";
-static const char mails_name[] = "mail.log"; /* one JSON line a mail */
+static const char mails_name[] = "mail.log"; /* one line of JSON per mail */
 
 static void wait_step(void) {
     const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
@@ -73,10 +73,10 @@ static bool listens(uint16_t port) {
     return ok;
 }
 
-/* The child's part: becomes the program, or writes its errno to `said` and ends. */
+/* Runs in the child: executes the program, or writes its errno to `said` and exits. */
 static _Noreturn void become(char *const argv[], int out_fd, int said, pid_t parent) {
-    /* Out of the terminal's process group: Ctrl-C stops the host first, and the host stops them.
-     * A host that is killed cannot; then the kernel does. */
+    /* A process group of its own: Ctrl-C stops the host first, and the host stops its companions.
+     * If the host is killed, the kernel stops them. */
     bool ok = setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent &&
               (out_fd < 0 || dup2(out_fd, STDOUT_FILENO) >= 0);
     if (ok) {
@@ -87,8 +87,8 @@ static _Noreturn void become(char *const argv[], int out_fd, int said, pid_t par
     _exit(n == (ssize_t)sizeof error ? 127 : 126);
 }
 
-/* `out_fd` becomes the child's standard output; -1 = ours. Forks by hand, as posix_spawn has no
- * word for "die with me"; there is one thread yet. */
+/* `out_fd` becomes the child's standard output; -1 = ours. Uses fork, because posix_spawn cannot
+ * say "die with me"; there is only one thread yet. */
 static int spawn(struct companions *c, char *const argv[], int out_fd) {
     assert(c->count < COMPANIONS_MAX);
     int said[2];
@@ -130,7 +130,7 @@ static void own_folder(char out[4096]) {
     }
 }
 
-/* --- its plugin --- */
+/* --- Mosquitto's plugin --- */
 
 static bool find_plugin(char path[PATH_BYTES_MAX]) {
     static const char *const places[] = {"%s/zingq_sys.so", "%s/../lib/zingq/zingq_sys.so"};
@@ -155,7 +155,7 @@ static bool write_password(const char *path, const char *password) {
     return fclose(file) == 0 && ok;
 }
 
-/* Mosquitto reads hashes only. */
+/* Mosquitto accepts only hashes. */
 static bool hash_password(char *path) {
     char *argv[] = {(char *)"mosquitto_passwd", (char *)"-U", path, NULL};
     pid_t pid = 0;
@@ -181,10 +181,11 @@ static bool make_user(char *path) {
     return made;
 }
 
-/* Shows the host's figures under $SYS/zingqueue, with the plugin that lies beside the program (or,
- * installed, in ../lib/zingq). It believes nobody without a confirmed user name, so the host gets
- * one, with a password that lives as long as the broker; everybody else stays anonymous. What is
- * missing is no error: the broker then has zingq/sys/... and no more. False: cannot write. */
+/* Shows the host's figures below $SYS/zingqueue, with the plugin that is next to the program (or,
+ * when installed, in ../lib/zingq). The plugin trusts only authenticated user names, so the host
+ * gets one, with a password that lives as long as the broker; all others stay anonymous. If
+ * something is missing, it is not an error: then there is only zingq/sys/... False: cannot
+ * write. */
 static bool write_plugin(const struct companions *c, FILE *conf) {
     char plugin[PATH_BYTES_MAX];
     char passwords[128];
@@ -197,7 +198,7 @@ static bool write_plugin(const struct companions *c, FILE *conf) {
                          "mosquitto_passwd installed?)");
         return true;
     }
-    /* Started as root, Mosquitto would become a user who cannot read the folder. */
+    /* Started as root, Mosquitto would switch to a user who cannot read the folder. */
     return fprintf(conf,
                    "password_file %s\nplugin %s\nplugin_opt_user zingq\n"
                    "plugin_opt_other_topics allow\n%s",
@@ -212,7 +213,7 @@ static int write_broker_conf(struct companions *c, uint16_t port, char path[128]
     if (file == NULL) {
         return ERR_SYSTEM;
     }
-    /* It keeps nothing beyond its end; the queue is deep enough for any trial. */
+    /* Nothing is kept after its end; the queue is large enough for any trial. */
     bool ok = fprintf(file,
                       "listener %u 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
                       "set_tcp_nodelay true\nlog_type error\nlog_type warning\n",
@@ -252,7 +253,7 @@ static int start_broker(struct companions *c, struct report *r) {
 
 /* --- the payment gateway and the mail server --- */
 
-/* Reads the port that the child prints as its first line. */
+/* Reads the port, which the child prints as its first line. */
 static int read_port(int fd, unsigned *port) {
     char line[32];
     size_t len = 0;
@@ -287,8 +288,8 @@ static int start_with_port(struct companions *c, char *const argv[], unsigned *p
     return code;
 }
 
-/* Starts a helper unless the user has named one; if there is none, that is printed, but not an
- * error. */
+/* Starts a helper unless the user has configured one; if it is missing, this is printed, but is not
+ * an error. */
 static bool start_helper(struct companions *c, const char *variable, const char *scheme,
                          const char *what, char *const argv[], const char *file) {
     unsigned port = 0;

@@ -1,6 +1,6 @@
 /*
- * companion.h - the programs `zingq dev` starts and stops with the host: a private Mosquitto, and
- * the demo's payment gateway and mail server when they lie beside the program.
+ * companion.h - programs that `zingq dev` starts and stops with the host: a private Mosquitto, and
+ * the demo's payment gateway and mail server if they are next to the zingq binary.
  */
 #ifndef ZINGQ_HOST_COMPANION_H
 #define ZINGQ_HOST_COMPANION_H
@@ -19,8 +19,8 @@ struct companions {
 };
 
 /* Starts them and waits until the broker listens. Sets ZINGQ_VARS_GATEWAY_URL and
- * ZINGQ_VARS_SMTP_URL for what was started and is not set already. Call before any thread exists.
- * ERR_SYSTEM, ERR_NOTFOUND (no mosquitto on this machine) with a sentence. */
+ * ZINGQ_VARS_SMTP_URL for what it started, unless they are set already. Call it before any thread
+ * exists. ERR_SYSTEM, ERR_NOTFOUND (no mosquitto on this machine) with a sentence. */
 int companions_start(struct companions *c, struct report *r);
 void companions_stop(struct companions *c);
 

@@ -1,6 +1,6 @@
 /*
- * doors.c - the doors' callbacks: what they bring goes to the engine, what the engine wants
- * goes to them. No decision is taken here.
+ * doors.c - the callbacks of the doors: they pass input to the engine, and the engine's requests to
+ * the doors. No decision is made here.
  */
 #include "host/doors.h"
 
@@ -51,7 +51,7 @@ static void on_readable(void *ctx) {
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
-    if (!h->members.refused) { /* else never acknowledged: it waits at the broker */
+    if (!h->members.refused) { /* otherwise never acknowledged: it waits at the broker */
         (void)host_take(h, m, 0);
     }
 }
@@ -80,7 +80,7 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     host_broker_down(h, false, why, text);
 }
 
-/* Nothing is published over this connection but the host's presence. */
+/* Only the host's presence is published over this connection. */
 static void on_published(void *ctx, int mid, uint8_t reason) {
     host_members_published(ctx, mid, reason);
 }
@@ -128,7 +128,7 @@ static void call_cancel(void *ctx, uint64_t id) {
 static void on_fetched(void *ctx, uint64_t id, struct call_result *result) {
     struct host *h = ctx;
     engine_call_done(h->engine, id, result);
-    host_wake(h); /* fetch hands over from a timer */
+    host_wake(h); /* fetch delivers from a timer */
 }
 
 static void command_done(void *ctx, struct command *command) {
@@ -183,7 +183,7 @@ static void broker_reasons(void *ctx, json_t *list) {
     host_broker_reasons(ctx, list);
 }
 
-/* Of the two connections; what a person reads first. */
+/* The error of one of the two connections: the one that a person should read first. */
 static const char *broker_error(const struct host *h) {
     return h->broker_error[0] != '\0' ? h->broker_error : h->publisher_error;
 }
@@ -336,7 +336,7 @@ static int open_front(struct host *h, struct report *r) {
     code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
                        &why);
     if (code == ERR_BUSY && h->options->with_broker) {
-        /* Someone tries handlers in another folder, too: any free port will do. */
+        /* Somebody may be trying handlers in another folder, too: use any free port. */
         code =
             gateway_new(&h->tcp, &h->loop, "127.0.0.1:0", GATEWAY_BODY_BYTES_MAX, &callbacks, &why);
     }

@@ -1,5 +1,5 @@
 /*
- * doors.h - the doors' callbacks.
+ * doors.h - the callbacks that connect the doors to the engine.
  */
 #ifndef ZINGQ_HOST_DOORS_H
 #define ZINGQ_HOST_DOORS_H
@@ -7,7 +7,8 @@
 #include "host/impl.h"
 
 struct engine_doors host_engine_doors(struct host *h);
-/* Makes fetch, mqtt (subscribed, not started), admin and the socket. A sentence in r. */
+/* Creates fetch, mqtt (with its subscriptions, not started), admin and the socket. A sentence in
+ * r. */
 int host_open_doors(struct host *h, struct report *r);
 
 #endif

@@ -1,14 +1,14 @@
 /*
- * forward.c - what goes between the hosts of a division, as MQTT messages.
+ * forward.c - MQTT messages between the hosts of a division.
  *
- *   zingq/forward/<group>/<n>   what belongs to host n
- *   zingq/receipt/<group>/<n>   what host n sent and others have stored
+ *   zingq/forward/<group>/<n>   events and signals that belong to host n
+ *   zingq/receipt/<group>/<n>   receipts for what host n has sent
  *
- * Both go with QoS 0, out and in over the connection that publishes: the engine sends again what has
- * no receipt, so an acknowledgement of the broker's would tell nothing, nor is it to queue what the
- * sender keeps anyway. And a host that takes no events from the broker, because too much of what it
- * has is for others, still takes what they have for it: two could wait for each other for ever.
- * docs/hosts.md says who may publish there.
+ * Both use QoS 0, in both directions over the publishing connection: the engine repeats whatever
+ * has no receipt, so an acknowledgement from the broker would say nothing, and the broker need not
+ * queue what the sender keeps anyway. Also, a host that takes no events from the broker, because
+ * too many of its rows wait for others, still takes what those have for it: otherwise two hosts
+ * could wait for each other for ever. docs/hosts.md says who may publish there.
  */
 #include "host/forward.h"
 
@@ -25,7 +25,7 @@ static bool is_divided(const struct host *h) {
     return division_is_divided(&h->conf->hosts.share);
 }
 
-/* The topics on which this host is spoken to. */
+/* The topics for messages to this host. */
 static const char *const heard[] = {"forward", "receipt"};
 
 enum { HEARD = sizeof heard / sizeof *heard };
@@ -41,7 +41,7 @@ static int send_to(struct host *h, const char *what, uint16_t host, struct slice
     const struct mqtt_publish out = {.topic = owner_topic(h->conf, what, host, topic),
                                      .payload = bytes};
     if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
-        return ERR_BUSY; /* a loss now must not be blamed on this one */
+        return ERR_BUSY; /* this message must not be blamed for a loss now */
     }
     int code = mqtt_publish(h->publisher, &out, &mid, &r);
     if (code == ERR_INVALID) {
@@ -58,7 +58,7 @@ int host_receipt(void *ctx, uint16_t host, struct slice receipt) {
     return send_to(ctx, "receipt", host, receipt);
 }
 
-/* Where nobody can be seen, everybody is taken to be there. */
+/* If presences cannot be seen, all hosts are assumed to be up. */
 void host_forward_members(struct host *h) {
     const struct division *d = &h->conf->hosts.share;
     bool known = host_members_known(h);

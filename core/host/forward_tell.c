@@ -1,11 +1,11 @@
 /*
- * forward_tell.c - what waits for other hosts, as status, the metrics and the log tell it.
+ * forward_tell.c - what waits for other hosts, for status, the metrics and the log.
  */
 #include "host/forward.h"
 
 #include <inttypes.h>
 
-/* The next other host after *n, from 0, and what waits for it; false at the end. */
+/* The next other host after *n (start with 0), and what waits for it; false at the end. */
 static bool next_host(const struct host *h, uint16_t *n, struct forwards_state *state) {
     const struct division *d = &h->conf->hosts.share;
     do {
@@ -35,7 +35,7 @@ void host_forward_status(const struct host *h, json_t *object) {
     (void)json_object_set_new(object, "forwards", list);
 }
 
-/* One line a host. */
+/* One line per host. */
 static void add_gauge(const struct host *h, struct buf *out, const char *name, const char *help,
                       const char *type,
                       double (*value)(const struct host *h, const struct forwards_state *state)) {
@@ -89,7 +89,7 @@ void host_forward_metrics(const struct host *h, struct buf *out) {
         s.forwards_taken, s.forwards_repeated, s.forwards_refused);
 }
 
-/* A host that is away holds up its own keys alone: this one stays ready. */
+/* A host that is away holds up only its own keys: this one stays ready. */
 void host_each_forward(const struct host *h, host_tell *tell, void *ctx) {
     struct forwards_state state;
     struct report r;

@@ -1,12 +1,12 @@
 /*
- * host.c - the loop: what is ready is collected, the engine decides, PUBACKs and publishes leave.
+ * host.c - the loop: collects input, lets the engine decide, sends PUBACKs and publishes.
  *
- *   uv poll  ->  sockets are read by their doors only as far as noting what came
+ *   uv poll  ->  the doors read their sockets, but only record what came
  *   on_check ->  turn(): collect MQTT, engine_turn, flush
- *   timer    ->  wakes the loop when the clock makes a turn due, so that on_check follows at once
+ *   timer    ->  wakes the loop when time makes a turn due, so that on_check follows at once
  *
- * Stopping: SIGTERM stops new work and gives what waits for a call some time to end; a second one
- * stops at once. What is left runs again at the next start, and that is no crash.
+ * Stopping: SIGTERM stops new work and gives waiting calls some time to end; a second one stops at
+ * once. Whatever is left runs again at the next start, and this does not count as a crash.
  */
 #include "host/impl.h"
 
@@ -41,14 +41,14 @@
 enum {
     PAUSE_AFTER_FAILURE_MS = 1000,
     COLLECT_AT_ONCE = 16,
-    BUSY_MESSAGES = 16, /* in one turn: then more company is on its way */
+    BUSY_MESSAGES = 16, /* in one turn: then more are probably on their way */
     REPEAT_MS = 60000,
     NAP_MS = 2, /* one to two: the loop counts whole milliseconds */
 };
 
 /* --- the turn --- */
 
-/* When the next turn is due: at once (idle runs), at a time (timer), or when something comes. */
+/* When the next turn is due: at once (idle runs), at a time (timer), or when input arrives. */
 static void arm(struct host *h, bool more) {
     int64_t now = engine_now_ms(h->engine);
     int64_t next = engine_next_ms(h->engine);
@@ -73,7 +73,7 @@ static void arm(struct host *h, bool more) {
                   "timer");
 }
 
-/* Nothing that came since the last commit may be acknowledged: it comes again over a new
+/* Nothing that arrived since the last commit may be acknowledged: it comes again over a new
  * connection. */
 static void fall_back(struct host *h) {
     if (h->drop || h->turn_messages > 0) {
@@ -103,7 +103,7 @@ static void collect(struct host *h) {
     while ((h->readable || host_stand_in_readable(h)) &&
            h->turn_messages < engine_intake(h->engine) && h->turn_bytes < engine_room(h->engine) &&
            engine_accepts(h->engine)) {
-        /* With little room one large message more would matter. */
+        /* When room is scarce, a single large message too many would matter. */
         bool scarce = engine_room(h->engine) < TURN_BYTES_MAX;
         h->readable = h->readable && mqtt_collect(h->subscriber, scarce ? 1 : COLLECT_AT_ONCE);
         host_stand_in_collect(h, scarce ? 1 : COLLECT_AT_ONCE);
@@ -111,9 +111,10 @@ static void collect(struct host *h) {
     }
 }
 
-/* After a turn with many messages the next one waits a moment: a commit costs much the same for a
- * few as for hundreds. Publishes go on meanwhile. A quiet system never naps, nor does one with
- * something left to do: a message unread, a lane that could run, a publish that may leave. */
+/* After a turn with many messages the next one waits a little: a commit for a few events costs
+ * nearly as much as one for hundreds. Publishes continue in the meantime. A quiet host never naps,
+ * nor does one that has something left to do: an unread message, a runnable lane, a publish that
+ * may leave. */
 static void nap_if_busy(struct host *h) {
     bool idle = !h->readable && !host_stand_in_readable(h) && !h->publisher_readable &&
                 !engine_due(h->engine);
@@ -188,7 +189,7 @@ static void on_check(uv_check_t *check) {
 
 /* --- the service manager --- */
 
-/* The loop's own timer: a turn that never ends is not vouched for. */
+/* A timer of the loop itself: a turn that never ends stops the heartbeat. */
 static void on_manager_timer(uv_timer_t *timer) {
     (void)timer;
     host_tell_manager("WATCHDOG=1");
@@ -269,7 +270,7 @@ static int open_loop(struct host *h, struct report *r) {
     return 0;
 }
 
-/* A host that began a store of its own beside theirs would work without their keys. */
+/* A host with a new store of its own next to theirs would work without their keys. */
 static int check_folder(const struct host *h, struct report *r) {
     unsigned hosts = store_folder_hosts(h->conf->store_path);
     return hosts == 0
@@ -280,7 +281,7 @@ static int check_folder(const struct host *h, struct report *r) {
                         h->conf->store_path, hosts, hosts);
 }
 
-/* Without it the host is as good as before there was a watchdog. */
+/* Without a watchdog the host still works, as it did before there was one. */
 static void watch_runs(struct host *h) {
     struct report r = {""};
     if (watchdog_start(h->culprit, watchdog_limit_ms(h->conf->lua_time_ms), &r) != 0) {
@@ -324,7 +325,7 @@ static int open_engine(struct host *h, struct report *r) {
     return engine_new(&h->engine, &options, r);
 }
 
-/* From now on every line of the log names this host. */
+/* From now on, every log line names this host. */
 static int check_division(const struct host *h, struct report *r) {
     const struct division *d = &h->conf->hosts.share;
     if (!division_is_divided(d)) {
@@ -340,7 +341,7 @@ static int check_division(const struct host *h, struct report *r) {
                      (unsigned)d->count);
 }
 
-/* For who tries handlers: on the terminal, not in the log. */
+/* For people who try handlers: on the terminal, not in the log. */
 static void print_login_link(const struct host *h) {
     struct buf url;
     buf_init(&url, TOPIC_BYTES_MAX);
@@ -384,7 +385,7 @@ static int start(struct host *h, struct report *r) {
     mqtt_start(h->subscriber);
     mqtt_start(h->publisher);
     uint64_t interval_ms = (uint64_t)h->conf->sys_interval_ms;
-    if (interval_ms > 0) { /* else "off" */
+    if (interval_ms > 0) { /* otherwise "off" */
         host_check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms),
                       "sys timer");
     }
@@ -424,7 +425,8 @@ static void close_all(struct host *h) {
                   "the last commit failed: events that waited for a call are listed as running "
                   "until they run again");
     }
-    /* The one that watches goes first: it would get the other's goodbye. */
+    /* The watching connection is closed first: otherwise it would receive the other one's
+     * goodbye. */
     if (h->publisher != NULL) {
         sys_goodbye(h->sys, h->publisher, h->leaving);
         mqtt_disconnect(h->publisher, -1);

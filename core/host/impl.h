@@ -23,8 +23,8 @@
 #include <sys/queue.h>
 #include <uv.h>
 
-/* Signals come under a subscription identifier of their own, this much above their service's: a
- * service that subscribes to everything gets such a message as an event besides. */
+/* Subscriptions to signals have an identifier of their own: their service's plus this. A service
+ * that subscribes to everything also gets such a message as an event. */
 enum { SIGNAL_SUBSCRIPTION = 0x10000 };
 
 /* A filter that the broker refused (reason >= 0x80) or granted with QoS 0 only (reason 0). */
@@ -33,79 +33,79 @@ struct filter_flaw {
     uint8_t reason;
 };
 
-enum { HOST_FLAWS_MAX = 64 }; /* named in status; more are counted */
+enum { HOST_FLAWS_MAX = 64 }; /* listed by name in status; further ones are only counted */
 
-/* What of the broker's terms (host/terms.c) was told on a connection. */
+/* Which of the broker's terms (host/terms.c) have been logged for a connection. */
 struct host_terms {
-    bool publishing; /* the connection: this one, or the one that subscribes */
-    unsigned told;   /* a bit a term */
+    bool publishing; /* which connection: the publishing or the subscribing one */
+    unsigned told;   /* one bit per term */
 };
 
-/* One of our services that other hosts may have, too. */
+/* One of our services that other hosts may run, too. */
 struct host_share {
     size_t service; /* in conf->services */
-    bool held;      /* it takes no events, because of another host */
-    bool left;      /* and its filters are given up */
+    bool held;      /* takes no events because of another host */
+    bool left;      /* its subscriptions have been given up as well */
 };
 
-/* How far the host is with the others; loop times. */
+/* What this host knows of the others, and what it has announced to them; loop times. */
 struct host_members {
     struct members *table;
-    struct host_share *shares; /* by number in members_self; owned */
+    struct host_share *shares; /* by index in members_self; owned */
     char topic[sizeof "zingq/hosts//" + NAME_BYTES_MAX + HOST_NAME_BYTES_MAX];
-    bool due;      /* something to do in the next turn */
-    bool changed;  /* the list is not as it was */
-    bool keyed;    /* a service needs a division */
-    bool decided;  /* we take part */
-    bool session;  /* the broker has one of ours, not looked into before that is decided */
-    bool refused;  /* we do not: the host ends */
-    bool given_up; /* and its subscriptions are gone */
+    bool due;      /* there is something to do in the next turn */
+    bool changed;  /* the list of hosts has changed since the last turn */
+    bool keyed;    /* some service needs a division */
+    bool decided;  /* this host takes part */
+    bool session;  /* the broker has a session of ours, which is not read until `decided` */
+    bool refused;  /* this host does not take part, and ends */
+    bool given_up; /* its subscriptions have been given up */
     int64_t refused_by_ms;
-    size_t held; /* services */
-    /* the watch */
+    size_t held; /* number of services held */
+    /* the watch: our subscription to the presences of all hosts */
     bool watch_due, watch_asked, watching;
     bool no_wildcards;
-    uint8_t watch_refused; /* the reason; 0x80 = no answer; 0 = it was not */
-    unsigned watch_lost;   /* connections in a row that ended before it was answered */
+    uint8_t watch_refused; /* the reason code; 0x80 = no answer; 0 = not refused */
+    unsigned watch_lost;   /* consecutive connections that ended before the watch was answered */
     int64_t watch_by_ms;
     /* our presence */
     bool say_due, hello_due;
-    bool repair; /* the broker keeps something else under our name */
-    int say_mid; /* of the publish under way; 0 = none */
+    bool repair; /* the broker retains something else under our name: publish again */
+    int say_mid; /* packet id of the presence in flight; 0 = none */
     uint8_t say_refused;
-    int64_t denied_ms; /* when; 0 = not on this connection */
-    unsigned say_lost; /* connections in a row that ended before it was answered, or over that */
+    int64_t denied_ms; /* when the broker refused it; 0 = not on this connection */
+    unsigned say_lost; /* consecutive connections that ended before it was answered, or over it */
     int64_t said_ms;
-    int64_t pause_ms;   /* what ended connections is not tried again before */
-    int64_t echo_by_ms; /* it is to come back by then; 0 = not awaited */
-    int64_t joined_ms;  /* it has, and by then so has all that the broker kept; 0 = not yet */
-    bool settled;       /* the list is that of this connection */
-    bool known;         /* it came back, so others are seen */
-    bool no_echo;       /* it did not */
-    int64_t silent_ms;  /* who has not answered by then is silent; INT64_MAX = all have */
-    bool told_garbage, told_wait;
+    int64_t pause_ms;   /* nothing that ended a connection is tried again before this time */
+    int64_t echo_by_ms; /* our presence should have come back by then; 0 = not expected */
+    int64_t joined_ms;  /* it came back, and so have all retained presences by then; 0 = not yet */
+    bool settled;       /* the list was built on this connection */
+    bool known;         /* our presence came back, so we see other hosts, too */
+    bool no_echo;       /* our presence did not come back in time */
+    int64_t silent_ms;  /* hosts that have not answered by then are silent; INT64_MAX = all have */
+    bool told_garbage, told_wait, told_marks;
 };
 STAILQ_HEAD(host_calls, host_call);
 struct host_stand_in;
 
 enum { HOST_TOKEN_BYTES = 65 }; /* hex digits and their end */
 
-/* Is given each thing there is to say now; `blocks`: the host is not ready because of it. */
+/* Receives each warning in force; `blocks`: the host is not ready because of it. */
 typedef void host_tell(void *ctx, bool blocks, const char *text);
 
 struct host {
     const struct host_options *options;
     uv_loop_t loop;
     uv_check_t check;
-    uv_idle_t idle;          /* active while there is more to do at once */
-    uv_timer_t timer;        /* the next turn the clock makes due */
-    uv_timer_t reload_timer; /* gathers the many events of one saved file */
+    uv_idle_t idle;          /* active while there is more to do immediately */
+    uv_timer_t timer;        /* the next turn that time makes due */
+    uv_timer_t reload_timer; /* collects the many events that saving one file causes */
     uv_timer_t drain_timer;
     uv_timer_t sys_timer;     /* every sys.interval */
-    uv_timer_t alone_timer;   /* the outbox no longer waits for the status topics */
-    uv_timer_t repeat_timer;  /* what keeps the host from being ready is logged again */
-    uv_timer_t members_timer; /* what is due with other hosts */
-    uv_timer_t manager_timer; /* for the service manager, when it watches */
+    uv_timer_t alone_timer;   /* ends the outbox's wait for the status topics */
+    uv_timer_t repeat_timer;  /* repeats the log lines about why the host is not ready */
+    uv_timer_t members_timer; /* the next thing due concerning other hosts */
+    uv_timer_t manager_timer; /* keeps the service manager informed, if it watches */
     uv_signal_t sigterm, sigint, sighup;
     uv_fs_event_t watch;
     struct conf *conf;
@@ -116,50 +116,50 @@ struct host {
     struct engine *engine;
     struct mqtt *subscriber;                   /* the connection that takes events */
     struct mqtt *publisher;                    /* the connection that publishes */
-    struct broker_conf broker, publisher_conf; /* of the two; host/broker.c sees to where they go */
-    size_t broker_at;                          /* of broker.addresses */
-    uint64_t broker_up_ms; /* loop time: connected to it since; 0 = not connected */
-    size_t hopeless;       /* in a row: brokers where there is no use in trying */
+    struct broker_conf broker, publisher_conf; /* one for each; host/broker.c sets the address */
+    size_t broker_at;                          /* index in broker.addresses */
+    uint64_t broker_up_ms;                     /* loop time of connecting; 0 = not connected */
+    size_t hopeless;                           /* consecutive brokers where retrying is pointless */
     char publisher_client_id[260];
     struct fetch *fetch;
     struct gateway *socket; /* DATA/zingq.sock */
     struct gateway *tcp;    /* http.listen; NULL = none */
     struct admin *admin;
     struct front *front;
-    char token[HOST_TOKEN_BYTES]; /* see host/token.c */
+    char token[HOST_TOKEN_BYTES]; /* host/token.c */
     struct sys *sys;
     struct host_members members;
-    struct host_stand_in *stand_ins; /* by number of the host; owned, NULL = no division */
+    struct host_stand_in *stand_ins; /* indexed by host number; owned, NULL = no division */
     uint64_t stood_in_messages;      /* taken for hosts that were away */
-    struct ask *ask;                 /* NULL = there is no other host */
-    struct host_calls asks;          /* of handlers, oldest first; owned */
-    size_t ask_count, asks_served;   /* of these; with admin */
+    struct ask *ask;                 /* NULL = there are no other hosts */
+    struct host_calls asks;          /* requests of handlers, oldest first; owned */
+    size_t ask_count, asks_served;   /* in `asks`, and those of them that admin is serving */
     struct companions companions;
     char client_id[256];
     int64_t started_ms;
-    uint64_t nap_until_ms;            /* loop time: no turns before, see nap_if_busy */
-    int64_t retry_ms;                 /* no turns before: the last one failed */
+    uint64_t nap_until_ms;            /* loop time before which no turn runs, see nap_if_busy */
+    int64_t retry_ms;                 /* no turn before this time: the last one failed */
     size_t turn_messages, turn_bytes; /* offered to the engine since the last turn */
-    bool publisher_readable;          /* the same of the publishing one */
-    bool readable;                    /* the broker's socket has input */
+    bool publisher_readable;          /* the publishing connection's socket has input */
+    bool readable;                    /* the subscribing connection's socket has input */
     bool stopping;
-    bool leaving;                    /* unsubscribed for good: stops when nothing waits */
-    bool drop;                       /* the connection: a message could not be kept */
-    struct host_loss loss;           /* of the connection that subscribes */
-    struct host_loss publisher_loss; /* of the one that publishes */
-    int status;                      /* to exit with */
-    uint64_t passed_over;            /* messages for services that are gone */
-    size_t forwards_asked;           /* subscriptions of host/forward.c without an answer */
+    bool leaving;                    /* unsubscribed for good: stops when nothing is waiting */
+    bool drop;                       /* drop the connection: a message could not be stored */
+    struct host_loss loss;           /* of the subscribing connection */
+    struct host_loss publisher_loss; /* of the publishing connection */
+    int status;                      /* exit status */
+    uint64_t passed_over;            /* messages for services that no longer exist */
+    size_t forwards_asked;           /* subscriptions of host/forward.c not answered yet */
     bool leave_asked;                /* zingq leave: every subscription is being given up */
-    size_t filters;                  /* wanted of the broker */
-    size_t granted;                  /* of them on this connection */
-    size_t refused, weak;            /* and those refused, and granted with QoS 0 only */
-    struct filter_flaw flaws[HOST_FLAWS_MAX]; /* of these two */
+    size_t filters;                  /* subscriptions wanted */
+    size_t granted;                  /* granted on this connection */
+    size_t refused, weak;            /* refused; granted, but with QoS 0 only */
+    struct filter_flaw flaws[HOST_FLAWS_MAX]; /* the filters of these two */
     size_t flaw_count;
     struct host_terms terms, publisher_terms;
-    bool told_mosquitto;       /* host_terms_mosquitto */
-    char broker_error[256];    /* why the connection that subscribes is down; "" while it stands */
-    char publisher_error[256]; /* the same of the one that publishes */
+    bool told_mosquitto;       /* host_terms_mosquitto has logged its lines */
+    char broker_error[256];    /* why the subscribing connection is down; "" while it is up */
+    char publisher_error[256]; /* why the publishing connection is down; "" while it is up */
 };
 
 #endif

@@ -1,18 +1,19 @@
 /*
- * join.c - whether this host may take events beside the others (peers/members.c judges): at the
- * start, and whenever another one turns up.
+ * join.c - whether this host may take events next to the others (peers/members.c decides): at the
+ * start, and whenever another host appears.
  *
- * The start: with services that need a division no subscription is sent before it is known that
- * nobody conflicts. We watch, publish "joining", and wait until it comes back: what the broker kept
- * comes before it, and a moment is left for brokers that take their time. Alone that costs some tens
- * of milliseconds. Who conflicts and is alive answers our hello; then this host ends, and gives up
- * what its session still has of an earlier run, without acknowledging what came. Meanwhile these
- * services start nothing, unless there is no broker to be had: then what is stored runs as always.
+ * The start: if services need a division, no subscription is sent before it is known that no host
+ * conflicts. We watch, publish "joining", and wait until that comes back: retained presences come
+ * before it, and slow brokers are given a little more time. A host that is alone spends some tens
+ * of milliseconds on this. A conflicting host that is alive answers our hello; then this host ends,
+ * and gives up what its session still has from an earlier run, without acknowledging what came.
+ * Until this is decided these services start nothing, unless there is no broker: then stored events
+ * run as usual.
  *
- * At run time the one that yields holds the service: it unsubscribes, starts nothing, keeps what
- * still comes, and goes on by itself when the other does not conflict any more. What its own
- * handlers publish for the service is kept here, too: it is not known that the other one subscribes
- * to that.
+ * At run time, the host that yields holds the service: it unsubscribes, starts nothing, keeps what
+ * still arrives, and resumes by itself when the other host no longer conflicts. What its own
+ * handlers publish for the service is kept here, too, because it is unknown whether the other host
+ * subscribes to it.
  */
 #include "host/join.h"
 
@@ -23,7 +24,7 @@
 
 #include <stdio.h>
 
-enum { REFUSED_MS = 3000 }; /* to give up subscriptions in, then the host ends anyway */
+enum { REFUSED_MS = 3000 }; /* time for giving up subscriptions; then the host ends anyway */
 
 /* --- the start --- */
 
@@ -47,7 +48,7 @@ void host_join_open(struct host *h) {
     hold_keyed(h, true);
 }
 
-/* Both connections stand, so it will soon be known. */
+/* Both connections are up, so it will soon be known. */
 static void hold_while_asking(struct host *h) {
     bool asking = mqtt_session(h->subscriber)->connected && mqtt_session(h->publisher)->connected;
     if (!h->members.decided && asking) {
@@ -59,12 +60,12 @@ void host_join_up(struct host *h, bool session_present) {
     struct host_members *p = &h->members;
     hold_while_asking(h);
     if (!p->decided) {
-        mqtt_hold(h->subscriber, session_present); /* nothing of it is read yet */
+        mqtt_hold(h->subscriber, session_present); /* nothing of the session is read yet */
         p->session = session_present;
     }
 }
 
-/* Without a broker nothing is known and nothing comes: what is stored runs as always. */
+/* Without a broker nothing is known and nothing arrives: stored events run as usual. */
 void host_join_down(struct host *h) {
     if (!h->members.decided) {
         hold_keyed(h, false);
@@ -90,8 +91,8 @@ static void take_part(struct host *h) {
     p->say_due = true;
 }
 
-/* What the session holds is not read any more; the subscriptions of an earlier run go, so that the
- * broker deals it nothing new. */
+/* The session is no longer read; the subscriptions of an earlier run are given up, so that the
+ * broker assigns it nothing new. */
 static void refuse(struct host *h, const struct report *why, int64_t now_ms) {
     struct host_members *p = &h->members;
     struct buf text;
@@ -105,7 +106,8 @@ static void refuse(struct host *h, const struct report *why, int64_t now_ms) {
     if (host_members_write(h, PRESENCE_GONE, false, &text) == 0) {
         const struct mqtt_publish publish = {
             .topic = p->topic, .payload = buf_slice(&text), .qos = 1, .retain = true};
-        (void)mqtt_publish(h->subscriber, &publish, &mid, NULL); /* else the will says it */
+        (void)mqtt_publish(h->subscriber, &publish, &mid,
+                           NULL); /* if this fails, the will says it */
         mqtt_flush(h->subscriber);
     }
     buf_clear(&text);
@@ -171,7 +173,7 @@ static void subscribe_again(struct host *h, struct host_share *share) {
     const struct service_conf *s = &h->conf->services[share->service];
     uint32_t id = engine_service_number(h->engine, share->service) + 1u;
     for (size_t f = 0; f < s->filter_count; f++) {
-        h->filters++; /* its answer is counted as those at the start are */
+        h->filters++; /* its answer is counted like those at the start */
         if (mqtt_subscribe(h->subscriber, s->name, s->filters[f], id) != 0) {
             log_error("host", "service \"%s\": cannot subscribe to %s again: restart the host",
                       s->name, s->filters[f]);
@@ -200,7 +202,7 @@ static void judge(struct host *h, size_t i, int64_t now_ms) {
         }
     }
     if (h->leave_asked) {
-        return; /* every subscription is being given up */
+        return; /* every subscription is being given up anyway */
     }
     if (held && !share->left && mqtt_session(h->subscriber)->connected && answered) {
         unsubscribe(h, share);

@@ -1,5 +1,5 @@
 /*
- * join.h - whether this host may take events beside the others.
+ * join.h - whether this host may take events next to the others.
  */
 #ifndef ZINGQ_HOST_JOIN_H
 #define ZINGQ_HOST_JOIN_H
@@ -10,14 +10,14 @@ void host_join_open(struct host *h);
 void host_join_up(struct host *h, bool session_present);
 void host_join_down(struct host *h); /* either connection is lost */
 void host_join_watch_up(struct host *h);
-/* Whether the subscribing connection must not be read: what its session has is not ours yet. */
+/* True while the subscribing connection must not be read: its session may not be ours to take. */
 bool host_join_waits(const struct host *h);
-/* Takes part, or ends the host, when that can be known. */
+/* As soon as this can be decided: takes part, or ends the host. */
 void host_join_try(struct host *h, int64_t now_ms);
-/* Holds services, or goes on with them. */
+/* Holds services, or resumes them. */
 void host_join_judge(struct host *h, int64_t now_ms);
-/* In place of a turn when the host is not to take part: what comes is dropped, nothing is
- * acknowledged, and the host ends when its subscriptions are gone. False: it is. */
+/* Replaces the turn of a host that does not take part: drops what arrives without acknowledging it,
+ * and ends the host when its subscriptions are gone. False: the host takes part. */
 bool host_join_is_refused(struct host *h);
 void host_join_unsubscribed(struct host *h);
 

@@ -1,5 +1,5 @@
 /*
- * loop.c - what every file of the host asks of its loop: to wake up, to end.
+ * loop.c - what every file of the host asks of its loop: waking up, ending.
  */
 #include "host/loop.h"
 
@@ -26,10 +26,10 @@ static void on_idle(uv_idle_t *idle) {
     (void)idle; /* keeps the loop from sleeping */
 }
 
-/* libuv runs timers before the poll and on_check after it. So a callback of a timer must not trust
- * that a turn follows at once: the poll may sleep first, for as long as the next timer allows, with
- * messages unread. Whoever makes a turn due wakes the loop; an active idle handle makes the poll
- * return at once. */
+/* libuv runs timers before the poll, and on_check after it. So a timer callback must not assume
+ * that a turn follows at once: the poll may sleep first, for as long as the next timer allows,
+ * while messages are unread. Whatever makes a turn due wakes the loop; an active idle handle makes
+ * the poll return at once. */
 void host_wake(struct host *h) {
     host_check_uv(uv_idle_start(&h->idle, on_idle), "idle");
 }

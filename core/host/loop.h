@@ -1,24 +1,24 @@
 /*
- * loop.h - the host's loop: what every file of the host asks of it.
+ * loop.h - what the host's files ask of its loop.
  */
 #ifndef ZINGQ_HOST_LOOP_H
 #define ZINGQ_HOST_LOOP_H
 
 #include "host/impl.h"
 
-/* The loop does not sleep before the next turn. */
+/* Lets the loop run the next turn without sleeping. */
 void host_wake(struct host *h);
-/* Stops new work and ends when what waits for a call is through; called again: at once. */
+/* Accepts no more work and ends when all calls have returned; a second call ends at once. */
 void host_stop(struct host *h, int status);
-/* Ends the loop; the host closes everything then. */
+/* Ends the loop; the host then closes everything. */
 void host_end_loop(struct host *h);
-/* Wakes the loop: for timers whose `data` is the host. */
+/* Timer callback that wakes the loop; the timer's `data` is the host. */
 void host_on_timer(uv_timer_t *timer);
-/* The monotonic clock. */
+/* Monotonic time. */
 int64_t host_now_ms(const struct host *h);
-/* Logs what libuv refused. */
+/* Logs an error of libuv. */
 void host_check_uv(int rc, const char *what);
-/* One line for the service manager, if there is one. */
+/* Sends one line to the service manager, if there is one. */
 void host_tell_manager(const char *text);
 
 #endif

@@ -1,4 +1,4 @@
-/* loss.c - one line a minute for each kind of loss. */
+/* loss.c - one line per minute for each kind of loss. */
 #include "host/loss.h"
 
 #include <assert.h>

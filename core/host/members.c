@@ -1,18 +1,18 @@
 /*
- * members.c - this host among the others: it shows itself and watches them. What follows from
- * it, host/join.c does.
+ * members.c - this host among the others: it announces itself and watches them. host/join.c decides
+ * what follows.
  *
- *   the connection that publishes    watches zingq/hosts/+/+
- *   the connection that subscribes   publishes our presence; its will says that we are gone
+ *   the publishing connection    watches zingq/hosts/+/+
+ *   the subscribing connection   publishes our presence; its will says that we are gone
  *
- * So what others see of us is what the broker sees of the connection that takes events. Nothing is
- * decided in a callback: it notes, and host/members_turn.c acts between turns.
+ * So the others see of us what the broker sees of the connection that takes events. Callbacks
+ * decide nothing: they record, and host/members_turn.c acts between turns.
  *
- * Access rules may forbid all this. A broker refuses by a reason code, by closing the connection
- * (Mosquitto without a limit of queued messages does both), or grants everything and delivers
- * nothing. Then the host says that it cannot know, and goes on. To lay a closed connection at the
- * right door, the watch goes before all else on its connection, and the presence when no
- * subscription waits for an answer.
+ * Access rules may forbid all this. A broker refuses with a reason code, by closing the connection
+ * (Mosquitto without a limit of queued messages does both), or it grants everything and delivers
+ * nothing. Then the host reports that it cannot see others, and continues. To find the cause of a
+ * closed connection, the watch is sent before anything else on its connection, and the presence
+ * only when no subscription waits for an answer.
  */
 #include "host/members.h"
 
@@ -26,17 +26,17 @@
 #include <string.h>
 
 enum {
-    SETTLE_MS = 50,    /* what the broker kept may come this much later than our own presence */
-    ANSWERS_MS = 1000, /* the same where it keeps nothing: others must answer */
-    OVER_IT_MS = 1000, /* a connection that ends this soon after a refusal ended over it */
-    PAUSE_MS = 600000, /* what ended connections is tried again after this */
+    SETTLE_MS = 50,    /* retained presences may come this much later than our own */
+    ANSWERS_MS = 1000, /* the same if the broker retains nothing: others must answer */
+    OVER_IT_MS = 1000, /* a connection that ends this soon after a refusal ended because of it */
+    PAUSE_MS = 600000, /* what ended connections is tried again after this time */
 };
 
 const char host_members_topics[] = "zingq/hosts/+/+";
 
 /* --- life --- */
 
-/* Which service of topics.conf each of the presence's is. */
+/* Finds the service of topics.conf for each service of the presence. */
 static int find_services(struct host *h) {
     struct host_members *p = &h->members;
     const struct presence *self = members_self(p->table);
@@ -44,7 +44,7 @@ static int find_services(struct host *h) {
     for (size_t i = 0; p->shares != NULL && i < self->service_count; i++) {
         bool found =
             conf_find_service(h->conf, slice_of(self->services[i].name), &p->shares[i].service);
-        assert(found); /* it was made of these */
+        assert(found); /* it was built from these */
     }
     return p->shares == NULL ? ERR_MEMORY : 0;
 }
@@ -60,10 +60,13 @@ static int make_table(struct host *h) {
         runs[i] = engine_runs(h->engine, i);
         numbers[i] = engine_service_number(h->engine, i);
     }
+    char mark[ENGINE_MARK_NAME_BYTES];
     sys_host_name(h->client_id, name);
+    engine_mark_name(h->engine, mark);
     const struct presence_facts facts = {.host = name,
                                          .id = engine_host_id(h->engine),
                                          .client_id = h->client_id,
+                                         .mark = mark,
                                          .runs = runs,
                                          .numbers = numbers,
                                          .since_ms = clock_wall_ms()};
@@ -95,6 +98,7 @@ int host_members_open(struct host *h, struct buf *will) {
     }
     const struct presence *self = members_self(p->table);
     (void)snprintf(p->topic, sizeof p->topic, "zingq/hosts/%s/%s", self->group, self->host);
+    host_members_trust(h);
     return host_members_write(h, PRESENCE_GONE, false, will);
 }
 
@@ -103,7 +107,7 @@ void host_members_close(struct host *h) {
     free(h->members.shares);
 }
 
-/* --- what is known --- */
+/* --- what can be known --- */
 
 bool host_members_unknown(const struct host *h, struct report *r) {
     const struct host_members *p = &h->members;
@@ -142,11 +146,29 @@ bool host_members_known(const struct host *h) {
     return h->members.known && !host_members_unknown(h, &r);
 }
 
+/* Without hosts.secret the others have other secrets, as long as nobody knows that there are none. */
+void host_members_trust(struct host *h) {
+    struct host_members *p = &h->members;
+    struct report r = {""};
+    bool known = host_members_known(h);
+    bool agree = members_marks_agree(p->table, &r);
+    engine_trust_hosts(h->engine, known ? !agree : h->conf->hosts.secret[0] == '\0');
+    if (known && !agree && !p->told_marks) {
+        log_warn(
+            "host",
+            "host %s has another hosts.secret, or none, so what messages say of being handled "
+            "is believed without proof: set the same hosts.secret on all hosts; of a host that "
+            "does not come back, clear the presence",
+            r.text);
+    }
+    p->told_marks = known && !agree;
+}
+
 bool host_member_up(const struct host *h, uint16_t place) {
     return members_place_is_up(h->members.table, place, (int64_t)uv_now(&h->loop));
 }
 
-/* --- callbacks of the connections: they note --- */
+/* --- callbacks of the connections: they only record --- */
 
 void host_members_look(struct host *h) {
     h->members.due = true;
@@ -243,7 +265,7 @@ static void note_news(struct host *h, unsigned news, int64_t now_ms) {
         p->known = true;
         p->no_echo = false;
         p->echo_by_ms = 0;
-        p->say_mid = 0; /* the broker took it, whatever it answers later */
+        p->say_mid = 0; /* the broker accepted it, whatever it answers later */
         p->say_lost = 0;
         p->joined_ms = p->joined_ms != 0 ? p->joined_ms : now_ms + (keeps ? SETTLE_MS : ANSWERS_MS);
     }
@@ -284,7 +306,7 @@ void host_members_repeat(struct host *h) {
     bool lost = p->watch_lost >= MEMBERS_LOST_MAX || p->say_lost >= MEMBERS_LOST_MAX;
     int64_t now_ms = (int64_t)uv_now(&h->loop);
     if (!host_members_unknown(h, &r) || (lost && (now_ms < p->pause_ms || !p->keyed))) {
-        return; /* without keys nothing is worth a connection */
+        return; /* without keys it is not worth losing a connection */
     }
     p->watch_lost = p->watch_lost < MEMBERS_LOST_MAX ? p->watch_lost : MEMBERS_LOST_MAX - 1;
     p->say_lost = p->say_lost < MEMBERS_LOST_MAX ? p->say_lost : MEMBERS_LOST_MAX - 1;
@@ -309,7 +331,8 @@ void host_members_goodbye(struct host *h) {
                                              .payload =
                                                  h->leaving ? slice_of("") : buf_slice(&text),
                                              .retain = true};
-        (void)mqtt_publish(h->subscriber, &publish, &mid, NULL); /* else the will says it */
+        (void)mqtt_publish(h->subscriber, &publish, &mid,
+                           NULL); /* if this fails, the will says it */
     }
     buf_clear(&text);
 }

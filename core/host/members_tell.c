@@ -1,5 +1,5 @@
 /*
- * members_tell.c - the hosts as status, the metrics and the log tell them.
+ * members_tell.c - the list of hosts, for status, the metrics and the log.
  */
 #include "host/members.h"
 
@@ -29,7 +29,7 @@ static json_t *member_json(const struct presence *p, const char *state, bool sel
     return one;
 }
 
-/* What the broker should show of us. */
+/* The state that the broker should show for us. */
 static const char *own_state(const struct host *h) {
     if (!mqtt_session(h->subscriber)->connected) {
         return "gone";

@@ -1,6 +1,6 @@
 /*
- * members_turn.c - what is due with other hosts: watching them, showing ourselves, and what
- * follows for the services, for what waits for a host, and for those that are away.
+ * members_turn.c - what is due concerning other hosts: watching them, announcing ourselves, and the
+ * consequences for our services, for forwards, and for hosts that are away.
  */
 #include "host/members.h"
 
@@ -12,13 +12,13 @@
 #include <assert.h>
 
 enum {
-    ECHO_MS = 3000,     /* our own presence comes back within this, or not at all */
+    ECHO_MS = 3000,     /* our own presence comes back within this time, or not at all */
     SAY_EVERY_MS = 100, /* many hellos are answered together */
-    REPAIR_MS = 1000,   /* between two tries to keep what the broker has under our name */
+    REPAIR_MS = 1000,   /* between two attempts to replace what the broker retains under our name */
     WATCH_ID = 2,
 };
 
-/* --- showing ourselves, watching the others --- */
+/* --- announcing ourselves, watching the others --- */
 
 static void watch(struct host *h, int64_t now_ms) {
     struct host_members *p = &h->members;
@@ -37,13 +37,13 @@ static void watch(struct host *h, int64_t now_ms) {
     }
 }
 
-/* An answer that does not come is one: the watch is as good as refused. */
+/* If the answer does not come, the watch counts as refused. */
 static bool watch_is_open(const struct host *h, int64_t now_ms) {
     const struct host_members *p = &h->members;
     return p->watch_due || (p->watch_asked && now_ms < p->watch_by_ms);
 }
 
-/* When our presence may leave; INT64_MAX = something else must happen first. */
+/* When our presence may be published; INT64_MAX = something else must happen first. */
 static int64_t may_say_ms(const struct host *h, int64_t now_ms) {
     const struct host_members *p = &h->members;
     bool out = mqtt_session(h->publisher)->connected;
@@ -84,7 +84,7 @@ static void say(struct host *h, int64_t now_ms) {
     p->said_ms = now_ms;
     if (code != 0) {
         log_warn("host", "cannot publish this host's presence: %s", r.text);
-        p->say_due = p->hello_due = p->repair = false; /* the next minute tries again */
+        p->say_due = p->hello_due = p->repair = false; /* try again in a minute */
         p->say_refused = p->say_refused != 0 ? p->say_refused : 0x80;
         return;
     }
@@ -106,7 +106,7 @@ static void look_at_time(struct host *h, int64_t now_ms) {
         p->changed = true;
     }
     if (p->watch_asked && now_ms >= p->watch_by_ms && p->watch_refused == 0) {
-        p->watch_refused = 0x80; /* without an answer */
+        p->watch_refused = 0x80; /* no answer */
     }
     if (!p->settled && p->joined_ms != 0 && now_ms >= p->joined_ms) {
         p->settled = true;
@@ -120,10 +120,11 @@ static void look_at_time(struct host *h, int64_t now_ms) {
 
 /* --- the turn --- */
 
-/* A member has come up, has gone, or says something else than before: what waits for a host that is
- * up again may leave. */
+/* A host has come up, has gone, or has changed its presence: forwards for a host that is up again
+ * may leave. */
 static void tell_change(struct host *h) {
     host_forward_members(h);
+    host_members_trust(h);
     sys_tick(h->sys);
 }
 

@@ -1,6 +1,6 @@
 /*
- * notify.c - one datagram to $NOTIFY_SOCKET a message: sd_notify(3) describes the protocol as
- * stable and fit for programs to speak without libsystemd, which would bring three compression
+ * notify.c - one datagram to $NOTIFY_SOCKET per message. sd_notify(3) describes the protocol as
+ * stable and suitable for programs without libsystemd, which would bring three compression
  * libraries and libgcrypt into the process for this page of code.
  */
 #include "host/notify.h"
@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A path, or a name in the abstract namespace, which is written with an @. */
+/* A path, or a name in the abstract namespace, which begins with an @. */
 static int send_to(const char *name, const char *text) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     size_t len = strlen(name);
@@ -34,7 +34,7 @@ static int send_to(const char *name, const char *text) {
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
     ssize_t sent = sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to, size);
     int saved = errno;
-    (void)close(fd); /* a datagram has left, or not */
+    (void)close(fd); /* the datagram has been sent, or not */
     errno = saved;
     return sent < 0 ? ERR_SYSTEM : 0;
 }

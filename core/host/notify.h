@@ -1,16 +1,16 @@
 /*
- * notify.h - what the host tells the service manager that started it: systemd's notify
- * protocol. Without NOTIFY_SOCKET in the environment every call does nothing.
+ * notify.h - messages to the service manager that started the host, in systemd's notify protocol.
+ * Without NOTIFY_SOCKET in the environment, all functions do nothing.
  */
 #ifndef ZINGQ_HOST_NOTIFY_H
 #define ZINGQ_HOST_NOTIFY_H
 
 #include <stdint.h>
 
-/* Sends one message, such as "READY=1". 0, or ERR_SYSTEM with errno: it did not arrive. */
+/* Sends one message, such as "READY=1". 0, or ERR_SYSTEM with errno if it was not delivered. */
 int host_notify(const char *text);
-/* How often the manager is to hear "WATCHDOG=1", half of what it allows, in ms; 0 = it does not
- * watch this process. */
+/* Interval of "WATCHDOG=1" messages in ms, half of what the manager allows; 0 = it does not watch
+ * this process. */
 uint64_t host_notify_interval_ms(void);
 
 #endif

@@ -1,14 +1,15 @@
 /*
- * publisher.c - the second connection: everything ZingQueue publishes.
+ * publisher.c - the second connection, for everything that ZingQueue publishes.
  *
- * On the first one nothing may be written between reading a message and the commit, because
- * libmosquitto has queued its PUBACK. Publishes are committed already and need not wait for that,
- * and a broker takes only a few unacknowledged (Mosquitto: 20), so they must be acknowledged and
- * followed up many times a turn. Hence a connection of their own, pumped between the steps of a
- * turn.
+ * On the first connection, nothing may be written between reading a message and the commit, because
+ * libmosquitto has queued its PUBACK. Publishes are committed already and need not wait for that.
+ * And a broker accepts only a few unacknowledged ones (Mosquitto: 20), so they must be acknowledged
+ * and followed by others many times per turn. So they have a connection of their own, which is
+ * pumped between the steps of a turn.
  *
- * Its session ends with the connection: what was not acknowledged is in the outbox. So the broker's
- * own figures come in here, too: it keeps none of them for us while we are away.
+ * Its session ends with the connection: whatever was not acknowledged is in the outbox. So the
+ * broker's own figures are subscribed to here, too: the broker does not queue them for us while we
+ * are away.
  */
 #include "host/publisher.h"
 
@@ -37,8 +38,8 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     }
 }
 
-/* The broker has answered something that is not the outbox's: nothing that was sent beside that can
- * be why the connection ends, if it was the last. */
+/* The broker has answered something that is not from the outbox: if it was the last such thing,
+ * nothing sent next to the outbox can be why the connection ends. */
 static void note_proof(struct host *h) {
     bool asked = h->ask == NULL || ask_is_proven(h->ask);
     if (sys_is_proven(h->sys) && asked && !host_members_asks(h) && h->forwards_asked == 0) {
@@ -56,7 +57,7 @@ static void on_published(void *ctx, int mid, uint8_t reason) {
     }
 }
 
-/* Other hosts announce the same limit as this one, by the same topics.conf. */
+/* Other hosts are assumed to announce the same limit, because they use the same topics.conf. */
 static size_t packet_bytes_max(const struct host *h, const struct mqtt_session *session) {
     size_t ours = h->conf->broker.packet_bytes_max;
     size_t brokers = session->packet_bytes_max;
@@ -124,7 +125,7 @@ int host_publish(void *ctx, const struct publication *p, int *mid) {
                                .retain = p->retain};
     struct report r;
     if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
-        return ERR_BUSY; /* a loss now must not be blamed on this one */
+        return ERR_BUSY; /* this publish must not be blamed for a loss now */
     }
     int code = mqtt_publish(h->publisher, &out, mid, &r);
     if (code == ERR_INVALID) {
@@ -147,7 +148,7 @@ void host_pump(struct host *h) {
     mqtt_flush(h->publisher);
 }
 
-/* After the outbox's flush: what has no acknowledgement must not take its window. */
+/* After the outbox's flush: unacknowledged messages must not use up its window. */
 void host_publish_status(struct host *h) {
     size_t up = 0;
     size_t silent = 0;
@@ -166,7 +167,7 @@ void host_publish_status(struct host *h) {
         engine_published_beside(h->engine);
         mqtt_flush(h->publisher);
         if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
-            /* without an answer to the status publish the outbox waits no longer */
+            /* ends the outbox's wait if the status publish is not answered */
             int failed = uv_timer_start(&h->alone_timer, host_on_timer, SYS_ALONE_MS + 1, 0);
             assert(failed == 0); /* only a closing handle refuses */
         }

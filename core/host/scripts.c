@@ -1,5 +1,5 @@
 /*
- * scripts.c - the handlers' code: loaded at the start, and again when a file of it was saved.
+ * scripts.c - the handlers' scripts: loaded at the start, and again when a file is saved.
  */
 #include "host/scripts.h"
 

@@ -1,13 +1,13 @@
 /*
- * session.c - what the broker's session holds for us, remembered in the store.
+ * session.c - what the broker's session holds for us, as remembered in the store.
  *
- * The session outlives the process. So a filter that was taken out of topics.conf stays subscribed
- * at the broker until someone unsubscribes it, and a session that is not there any more is a loss
- * worth a warning only if there was one.
+ * The session outlives the process. So a filter that was removed from topics.conf stays subscribed
+ * at the broker until someone unsubscribes it; and a missing session is a loss worth a warning only
+ * if there was one.
  *
- *   "session"        the client id of the session that was made last
- *   "brokers"        where there were sessions under it: a url a line
- *   "subscriptions"  what it holds, one filter a line, as it was sent
+ *   "session"        the client id of the latest session
+ *   "brokers"        where that client id has had sessions: one url per line
+ *   "subscriptions"  what it holds: one filter per line, as it was sent
  */
 #include "host/session.h"
 
@@ -32,14 +32,14 @@ static void add_filter(const struct host *h, struct buf *out, const struct servi
     buf_printf(out, "%s\n", filter);
 }
 
-/* zingq/signal/<service>/+/+. Not shared: the event that waits is in one host's store, and nobody
- * else knows in whose. */
+/* zingq/signal/<service>/+/+. Not shared: the waiting event is in the store of one host, and no
+ * other host knows which. */
 static const char *signal_filter(const struct service_conf *s, char out[FILTER_BYTES]) {
     (void)snprintf(out, FILTER_BYTES, "zingq/signal/%s/+/+", s->name);
     return out;
 }
 
-/* The filters of this run, one a line. */
+/* The filters of this run, one per line. */
 static void wanted_filters(const struct host *h, struct buf *out) {
     for (size_t i = 0; i < h->conf->service_count; i++) {
         const struct service_conf *s = &h->conf->services[i];
@@ -62,8 +62,8 @@ static bool has_line(const char *lines, const char *line, size_t len) {
     return false;
 }
 
-/* Unsubscribes the lines of `held` that are not in `wanted`, and adds them to it: until they are
- * gone they are to be remembered. */
+/* Unsubscribes the lines of `held` that are not in `wanted`, and adds them to `wanted`: they must
+ * be remembered until they are gone. */
 static int give_up(struct host *h, char *held, struct buf *wanted, const char *kept) {
     int code = 0;
     char *next = held;
@@ -113,8 +113,8 @@ static int subscribe_signals(struct host *h, const struct service_conf *s, uint3
     return code;
 }
 
-/* What an earlier run had is given up behind what takes its place, so that nothing falls between
- * a shared subscription and a plain one. */
+/* Subscriptions of an earlier run are given up after those that replace them, so that no message is
+ * lost between a shared subscription and a plain one. */
 int host_subscribe(struct host *h, struct report *r) {
     int code = 0;
     for (size_t i = 0; i < h->conf->service_count; i++) {
@@ -144,12 +144,12 @@ static bool recall(struct host *h, const char *name, struct buf *out) {
     return engine_recall(h->engine, name, out) == 0 && out->len > 0;
 }
 
-/* Of an earlier version that did not note it there is nothing: then it may have been any. */
+/* An earlier version did not record this: then it may have been any broker. */
 static bool knew(const struct buf *brokers, const char *url) {
     return brokers->len == 0 || has_line(brokers->data, url, strlen(url));
 }
 
-/* Adds the broker in use; a list that has grown too long is started over. */
+/* Adds the current broker; a list that has grown too long is started over. */
 static int remember_broker(struct host *h, struct buf *brokers) {
     if (brokers->len > BROKERS_BYTES_MAX) {
         buf_reset(brokers);
@@ -166,7 +166,8 @@ void host_session_up(struct host *h, bool present) {
     (void)buf_str(&brokers); /* terminated */
     bool here = knew(&brokers, h->broker.url);
     int code = 0;
-    if (same && here && !present && !h->options->with_broker) { /* our own is always new */
+    if (same && here && !present &&
+        !h->options->with_broker) { /* our own private broker is always new */
         log_warn("broker",
                  "the broker has lost our session: messages may be missing, because those it "
                  "held for us are gone; enable its persistence (zingq doctor)");

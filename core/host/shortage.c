@@ -1,6 +1,6 @@
 /*
- * shortage.c - what this machine lacks: descriptors for clients and calls, files that cannot
- * be written. Status, the metrics and the doors' request for room.
+ * shortage.c - resources that this machine is short of: descriptors for clients and calls, files
+ * that cannot be written. For status, the metrics, and the doors that ask for room.
  */
 #include "host/shortage.h"
 

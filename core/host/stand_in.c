@@ -1,19 +1,20 @@
 /*
  * stand_in.c - while another host of the division is away, this one takes what the broker has for
- * it: a shared subscription goes on dealing to its session, messages of every host's keys.
+ * it: a shared subscription still assigns messages to its session, with keys of every host.
  *
- * One connection for each host that is away, under that host's client id, so that the broker takes us
- * for it. It subscribes to nothing and has no will: the session is used as it is, and left as it is.
- * What comes goes the way of our own messages, in the same turns: our keys run here, those of others
- * become forwards, those of the host that is away among them, which wait for it in our store. An
- * acknowledgement leaves after the commit.
+ * One connection per absent host, under that host's client id, so that the broker takes us for it.
+ * It subscribes to nothing and has no will: the session is used, and left, as it is. Its messages
+ * are handled like our own, in the same turns: our keys run here, those of other hosts become
+ * forwards; so do those of the absent host, which wait for it in our store. Acknowledgements leave
+ * after the commit.
  *
- * The owner needs nobody's leave to come back: its CONNECT ends our connection, its presence makes us
- * end it. Whoever loses it, the next try is a while off, and twice as late every time until the host has
- * been up: two that both think they are meant, or a host that lives though it is taken for dead, do not
- * take the session from each other for ever. peers/members.c says who is meant.
+ * The owner needs no permission to return: its CONNECT ends our connection, and its presence makes
+ * us end it. Whichever host loses the session waits before its next attempt, and twice as long each
+ * time until the owner has been up. So two hosts that both believe it is theirs to stand in, or a
+ * host that is alive though believed dead, do not take the session from each other for ever.
+ * peers/members.c decides who stands in.
  *
- * Nothing is decided in a callback: it notes, and host_stand_in_turn acts.
+ * Callbacks decide nothing: they record, and host_stand_in_turn acts.
  */
 #include "host/stand_in.h"
 
@@ -30,20 +31,20 @@
 #include <string.h>
 
 enum {
-    STEADY_MS = 600000, /* a connection that lasted this long was nobody else's */
-    SAY_MS = 60000,     /* a failure is said this often */
+    STEADY_MS = 600000, /* a connection that lasted this long did not belong to anyone else */
+    SAY_MS = 60000,     /* how often a failure is logged */
 };
 
-/* A service of the host that is away. */
+/* A service of the absent host. */
 struct stood_in_service {
-    uint32_t number; /* there */
-    size_t service;  /* here: in conf->services */
+    uint32_t number; /* its number at that host */
+    size_t service;  /* its index here, in conf->services */
 };
 
 struct host_stand_in {
     struct host *host;
-    struct mqtt *mqtt;         /* NULL = we do not stand in */
-    struct broker_conf broker; /* the one in use when it was made */
+    struct mqtt *mqtt;         /* NULL = not standing in */
+    struct broker_conf broker; /* the one in use when the connection was made */
     char client_id[CLIENT_ID_BYTES_MAX + 1];
     char name[HOST_NAME_BYTES_MAX + 1];
     uint16_t place;
@@ -51,17 +52,17 @@ struct host_stand_in {
     size_t service_count;
     bool standing;    /* the broker has given us its session */
     bool readable;    /* the socket has input */
-    bool uncommitted; /* something came since the last flush */
-    /* noted in callbacks */
+    bool uncommitted; /* something has arrived since the last flush */
+    /* recorded in callbacks */
     bool down;    /* the connection is lost */
-    bool nothing; /* there is no session to take */
-    bool stuck;   /* a message came that must not be taken here */
+    bool nothing; /* it has no session to take */
+    bool stuck;   /* a message arrived that must not be taken here */
     enum mqtt_down why;
-    /* the next try */
-    bool never; /* not before it has been up again */
+    /* the next attempt */
+    bool never; /* not before the host has been up again */
     unsigned tries;
     int64_t again_ms, up_ms, said_ms; /* loop times */
-    char error[256];                  /* why not; "" = there is no reason */
+    char error[256];                  /* why we do not stand in; "" = no reason */
 };
 
 /* --- life --- */
@@ -88,7 +89,7 @@ static void say_it(struct host *h, const struct host_stand_in *s, bool stands_in
     host_members_look(h);
 }
 
-/* Its session stays what it was; one that we have made ourselves goes. */
+/* The session is left as it was; one that we have created ourselves is ended. */
 static void end(struct host *h, struct host_stand_in *s) {
     assert(s->mqtt != NULL);
     mqtt_disconnect(s->mqtt, s->nothing ? 0 : -1);
@@ -114,9 +115,9 @@ void host_stand_in_close(struct host *h) {
     h->stand_ins = NULL;
 }
 
-/* --- callbacks: they note --- */
+/* --- callbacks: they only record --- */
 
-/* The subscription identifier as ours would be. False: we have no such service. */
+/* Translates the subscription identifier to ours. False: we have no such service. */
 static bool translate(const struct host_stand_in *s, uint32_t *id) {
     uint32_t number = *id - 1;
     uint32_t kind = number >= SIGNAL_SUBSCRIPTION ? SIGNAL_SUBSCRIPTION : 0;
@@ -129,7 +130,7 @@ static bool translate(const struct host_stand_in *s, uint32_t *id) {
     return false;
 }
 
-/* It stays at the broker, and so does all behind it. */
+/* The message stays at the broker, and so do all that follow it. */
 static void get_stuck(struct host_stand_in *s, const char *topic) {
     s->stuck = true;
     mqtt_hold(s->mqtt, true);
@@ -180,7 +181,7 @@ static void on_readable(void *ctx) {
     host_wake(s->host);
 }
 
-/* Nothing is published, nothing subscribed to. */
+/* Nothing is published, and nothing subscribed to. */
 static void on_published(void *ctx, int mid, uint8_t reason) {
     (void)ctx;
     (void)mid;
@@ -231,8 +232,8 @@ void host_stand_in_drop(struct host *h) {
     }
 }
 
-/* Whether what waits for the host may be more: when it reaches limits.backlog this host takes nothing
- * from anyone. Half of it is left to what comes to ourselves. */
+/* True if more may wait for the host: when it reaches limits.backlog, this host takes nothing from
+ * anyone. Half of that is left for our own messages. */
 static bool has_room_for(const struct host *h, const struct host_stand_in *s) {
     struct forwards_state state;
     engine_look_at_forwards(h->engine, s->place, &state);
@@ -250,7 +251,7 @@ void host_stand_in_hold(struct host *h, bool hold) {
 
 /* --- between turns --- */
 
-/* Whether this host may stand in for anyone: it sees the others, and takes messages itself. */
+/* True if this host may stand in for others: it sees them, and takes messages itself. */
 static bool may_stand_in(const struct host *h) {
     const struct host_members *p = &h->members;
     return p->decided && !p->refused && p->settled && p->held == 0 && host_members_known(h) &&
@@ -259,7 +260,7 @@ static bool may_stand_in(const struct host *h) {
            !h->stopping && !h->leaving && !h->leave_asked;
 }
 
-/* Twice as late every time. */
+/* Doubles the wait each time. */
 static void try_later(struct host_stand_in *s, int64_t wait_ms, int64_t now_ms) {
     for (unsigned i = 0; i < s->tries && wait_ms < STAND_IN_AGAIN_MS_MAX; i++) {
         wait_ms *= 2;
@@ -276,7 +277,7 @@ static void say_failure(struct host_stand_in *s, int64_t now_ms) {
     }
 }
 
-/* The connection is lost or of no use. */
+/* The connection is lost or useless. */
 static void fail(struct host *h, struct host_stand_in *s, int64_t now_ms) {
     if (s->standing && now_ms - s->up_ms >= STEADY_MS) {
         s->tries = 0;
@@ -289,7 +290,8 @@ static void fail(struct host *h, struct host_stand_in *s, int64_t now_ms) {
     if (s->nothing) {
         log_info("host", "host %u (%s) is down, and the broker has no session of it",
                  (unsigned)s->place, s->name);
-    } else if (s->standing && !s->stuck) { /* most likely it is back; not every broker says so */
+    } else if (s->standing &&
+               !s->stuck) { /* most likely the host is back; not every broker says so */
         log_info("host", "no longer standing in for host %u (%s): %s", (unsigned)s->place, s->name,
                  s->why == MQTT_DOWN_TAKEN_OVER ? "another client has its session" : s->error);
         s->error[0] = '\0';
@@ -399,7 +401,7 @@ int64_t host_stand_in_next_ms(const struct host *h, int64_t now_ms) {
     return next_ms;
 }
 
-/* --- seen --- */
+/* --- status --- */
 
 static size_t count_standing(const struct host *h) {
     size_t count = 0;

@@ -1,5 +1,5 @@
 /*
- * stand_in.h - the sessions of hosts that are away.
+ * stand_in.h - standing in for hosts that are away: reading their broker sessions.
  */
 #ifndef ZINGQ_HOST_STAND_IN_H
 #define ZINGQ_HOST_STAND_IN_H
@@ -9,14 +9,15 @@
 int host_stand_in_open(struct host *h);
 /* Ends the connections; before the loop is closed. */
 void host_stand_in_close(struct host *h);
-/* In the turn, as h->subscriber: whether there is something to read; reading some from each; after the
- * commit; when it failed; back-pressure. */
+/* The same steps of a turn as for h->subscriber: is there input, read some of it, flush after the
+ * commit, drop after a failed one, hold for back-pressure. */
 bool host_stand_in_readable(const struct host *h);
 void host_stand_in_collect(struct host *h, size_t messages_max);
 void host_stand_in_flush(struct host *h);
 void host_stand_in_drop(struct host *h);
 void host_stand_in_hold(struct host *h, bool hold);
-/* Begins and ends; between turns. When time alone makes that due: INT64_MAX = never. */
+/* Starts and stops standing in; between turns. The second is when time alone makes that due:
+ * INT64_MAX = never. */
 void host_stand_in_turn(struct host *h, int64_t now_ms);
 int64_t host_stand_in_next_ms(const struct host *h, int64_t now_ms);
 void host_stand_in_metrics(const struct host *h, struct buf *out);

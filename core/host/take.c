@@ -1,5 +1,5 @@
 /*
- * take.c - what comes from the broker goes to the services it is for.
+ * take.c - distributes messages from the broker to their services.
  */
 #include "host/take.h"
 
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* What hosts say of themselves and to one another. */
+/* Messages that hosts send about themselves and to each other. */
 static bool is_of_hosts(const char *topic) {
     static const char *const prefixes[] = {"zingq/sys/",     "zingq/hosts/", "zingq/forward/",
                                            "zingq/receipt/", "zingq/ask/",   "zingq/answer/"};
@@ -19,9 +19,9 @@ static bool is_of_hosts(const char *topic) {
     return false;
 }
 
-/* Whether this is some host's status or such and the service has it only because it asked for
- * everything: a wildcard in the first level does not mean it, as it does not mean $SYS. Handling it
- * would change the status, which would be published again, and so on for ever. */
+/* True if this is the status of some host, and the service receives it only because it subscribes
+ * to everything: a wildcard in the first level does not include it, just as it does not include
+ * $SYS. Handling it would change the status, which would be published again, and so on for ever. */
 static bool is_others_status(const struct service_conf *s, const char *topic) {
     if (!is_of_hosts(topic)) {
         return false;
@@ -59,7 +59,8 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m, 
                               .everywhere = s->share && is_plain(h, s),
                               .host = host};
     if (engine_offer(h->engine, service, &bytes, how) != 0) {
-        /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
+        /* Acknowledging it would lose it; without memory, dropping the connection is the only way
+         * to keep it. */
         log_error(
             "host",
             "out of memory: dropping the connection, so that the broker sends the message again");
@@ -70,7 +71,7 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m, 
 static void offer_signal(struct host *h, size_t service, const struct mqtt_message *m,
                          uint16_t host) {
     if (m->refused.len > 0) {
-        if (host == 0) { /* else our own copy is the dead letter */
+        if (host == 0) { /* otherwise our own copy becomes the dead letter */
             offer(h, service, m, 0);
         }
         return;
@@ -96,8 +97,8 @@ static bool subscribes_to(const struct service_conf *s, const char *filter) {
     return false;
 }
 
-/* Two plain subscriptions to one filter are one at the broker, under the later number: the others
- * get their copy here. */
+/* Two plain subscriptions to one filter are a single one at the broker, with the later identifier:
+ * the other services get their copy here. */
 static void offer_to_same_filter(struct host *h, size_t service, const struct mqtt_message *m,
                                  uint16_t host) {
     for (size_t i = 0; i < h->conf->service_count; i++) {
@@ -117,7 +118,7 @@ static void offer_to_same_filter(struct host *h, size_t service, const struct mq
     }
 }
 
-/* Queued in our session for a service that topics.conf no longer has. */
+/* It was queued in our session for a service that topics.conf no longer has. */
 static void pass_over(struct host *h, const struct mqtt_message *m) {
     if (h->passed_over++ == 0) {
         log_error(
@@ -151,8 +152,8 @@ static bool route_by_filter(struct host *h, const struct mqtt_message *m, uint16
     return any;
 }
 
-/* The subscription's number tells which service a copy is for. A broker without such numbers
- * leaves only the filters to go by. */
+/* The subscription identifier tells which service a copy is for. If a broker has no identifiers,
+ * only the filters can tell. */
 bool host_take(struct host *h, const struct mqtt_message *m, uint16_t host) {
     for (size_t i = 0; i < m->subscription_id_count; i++) {
         size_t service = 0;

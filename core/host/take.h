@@ -1,13 +1,13 @@
 /*
- * take.h - what comes from the broker goes to the services it is for.
+ * take.h - distributes messages from the broker to their services.
  */
 #ifndef ZINGQ_HOST_TAKE_H
 #define ZINGQ_HOST_TAKE_H
 
 #include "host/impl.h"
 
-/* What came from the broker goes to the engine. `host`: whose session it is from, when that one is
- * away; 0 = ours. False: no service wants it. */
+/* Passes a message from the broker to the engine. `host` is the absent host whose session it came
+ * from; 0 = our own. False: no service wants it. */
 bool host_take(struct host *h, const struct mqtt_message *m, uint16_t host);
 
 #endif

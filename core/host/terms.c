@@ -1,14 +1,14 @@
 /*
- * terms.c - what the broker gives us, and what that costs: the one place that tells status,
+ * terms.c - what the broker offers, and which limitations follow: the single source for status,
  * /readyz, the metrics and the log.
  *
- * Two kinds of sentence. One that blocks means that something published now might not reach its
- * service, or that nothing leaves: the host is not ready, and the log repeats it once a minute. The
- * others are the price of this broker: told in the log at every connect, and in status as long as
- * they are true.
+ * There are two kinds of sentences. A blocking one means that something published now might not
+ * reach its service, or that nothing can be sent: the host is not ready, and the log repeats it
+ * once a minute. The others are limitations of this broker: logged at every connect, and shown in
+ * status as long as they apply.
  *
- * Everything is worked out from what the connections say when it is asked for; only the filters
- * that were refused or granted with QoS 0 are kept, as far as there is room for their names.
+ * Everything is derived from the connections when asked for. Only the filters that were refused, or
+ * granted with QoS 0, are stored, as far as there is room for their names.
  */
 #include "host/terms.h"
 
@@ -27,7 +27,7 @@
 
 enum { RECEIVE_MAXIMUM_SMALL = 10 };
 
-/* --- the price of this broker: each row says whether it is to be paid, and its sentence --- */
+/* --- the limitations of this broker: each row says whether it applies, and its sentence --- */
 
 static bool no_wildcards(const struct host *h, struct report *r) {
     (void)report(
@@ -98,7 +98,7 @@ static bool small_packets(const struct host *h, struct report *r) {
 }
 
 static const struct term {
-    bool publishing; /* of the connection that publishes; else of the subscribing one */
+    bool publishing; /* of the publishing connection; otherwise of the subscribing one */
     bool (*holds)(const struct host *h, struct report *r);
 } terms[] = {
     {false, no_wildcards}, {false, no_sharing}, {false, no_numbers},  {false, short_expiry},
@@ -169,14 +169,14 @@ static void write_flaw(const struct filter_flaw *flaw, struct report *r) {
     }
 }
 
-/* Signals without wildcards: the price no_wildcards names. */
+/* Signals need wildcards: no_wildcards has the sentence for it. */
 static bool is_signals(const char *filter) {
     static const char prefix[] = "zingq/signal/";
     return strncmp(filter, prefix, sizeof prefix - 1) == 0 && strstr(filter, "/+/+") != NULL;
 }
 
 void host_filter_answered(struct host *h, const char *filter, uint8_t reason) {
-    tell_terms(h, &h->terms); /* an answer may have shown what the broker lacks */
+    tell_terms(h, &h->terms); /* the answer may have shown a limitation of the broker */
     if (reason == MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED && is_signals(filter)) {
         h->granted++;
         return;
@@ -238,7 +238,7 @@ void host_filter_given_up(struct host *h, const struct service_conf *s, const ch
     free(shared);
 }
 
-/* --- what is said --- */
+/* --- reports --- */
 
 void host_terms_up(struct host *h, bool publishing) {
     struct host_terms *side = publishing ? &h->publisher_terms : &h->terms;
@@ -249,7 +249,7 @@ void host_terms_up(struct host *h, bool publishing) {
     tell_terms(h, side);
 }
 
-/* Mosquitto 2.0 has plain subscriptions only in its database. A broker of our own goes with us. */
+/* Mosquitto 2.0 persists only plain subscriptions. A private broker ends with this host anyway. */
 void host_terms_mosquitto(struct host *h) {
     bool shares = false;
     for (size_t i = 0; i < h->conf->service_count; i++) {
@@ -285,7 +285,7 @@ static void tell_link(const struct host *h, bool publishing, host_tell *tell, vo
 static void each_filter(const struct host *h, host_tell *tell, void *ctx) {
     struct report r;
     if (!mqtt_session(h->subscriber)->connected) {
-        return; /* the link says it all */
+        return; /* the sentence about the connection is enough */
     }
     for (size_t i = 0; i < h->flaw_count; i++) {
         write_flaw(&h->flaws[i], &r);
@@ -307,7 +307,7 @@ static void each_filter(const struct host *h, host_tell *tell, void *ctx) {
     }
 }
 
-/* The engine has logged it. */
+/* The engine has logged it already. */
 static void each_of_store(const struct host *h, host_tell *tell, void *ctx) {
     struct engine_status s;
     struct report r;
@@ -368,7 +368,7 @@ static void log_of_hosts(void *ctx, bool blocks, const char *text) {
     log_warn("host", "%s%s", blocks ? "not ready: " : "", text);
 }
 
-/* A loss is said once a minute by itself, if the connection is tried that often. */
+/* A loss logs itself once a minute, if the connection is retried that often. */
 void host_repeat_warnings(const struct host *h) {
     uint64_t now_ms = uv_now(&h->loop);
     if (!host_loss_said(&h->loss, now_ms)) {

@@ -1,6 +1,7 @@
 /*
- * token.c - the host's own token, which stands for http.token where there is none: DATA/token, made
- * at the first start. Whoever can read that file can open the unix socket beside it, too.
+ * token.c - the host's own token, used if there is no http.token: DATA/token, created at the first
+ * start. Whoever can read that file can also open the unix socket next to it. The secret that the
+ * hosts of one machine share is another such file.
  */
 #include "host/token.h"
 
@@ -15,16 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    RANDOM_BYTES = 32,
-    LINE_BYTES = HOST_TOKEN_BYTES
-}; /* as hex digits, and the end of a line */
+enum { RANDOM_BYTES = 32, LINE_BYTES = HOST_TOKEN_BYTES }; /* hex digits, and a newline */
 
 static bool is_hex(const char *text, size_t len) {
     return strspn(text, "0123456789abcdef") >= len;
 }
 
-/* False: there is none, or none that nobody else can have read. */
+/* False: there is none, or others may have read it. */
 static bool read_token(const char *path, char token[HOST_TOKEN_BYTES]) {
     struct stat info;
     char line[LINE_BYTES + 1] = "";
@@ -37,7 +35,7 @@ static bool read_token(const char *path, char token[HOST_TOKEN_BYTES]) {
     bool whole = read(fd, line, LINE_BYTES) >= LINE_BYTES - 1 && is_hex(line, LINE_BYTES - 1);
     (void)close(fd);
     if (!ours) {
-        log_warn("host", "%s was readable by others: creating a new token", path);
+        log_warn("host", "%s was readable by others: creating a new one", path);
     }
     memcpy(token, line, LINE_BYTES - 1);
     token[LINE_BYTES - 1] = '\0';
@@ -56,27 +54,35 @@ static int write_file(const char *path, const char *text) {
     return ok ? 0 : -1;
 }
 
-int host_load_token(struct host *h, struct report *r) {
+int host_load_secret(const char *folder, const char *name, char out[HOST_TOKEN_BYTES],
+                     struct report *r) {
     char path[4096];
     char draft[sizeof path + 8];
     uint8_t random[RANDOM_BYTES];
-    int len = snprintf(path, sizeof path, "%s/token", h->conf->store_path);
+    int len = snprintf(path, sizeof path, "%s/%s", folder, name);
     if (len < 0 || (size_t)len >= sizeof path) {
         return report(r, ERR_INVALID, "store.path is too long for a file in it");
     }
     (void)snprintf(draft, sizeof draft, "%s.new", path);
-    if (read_token(path, h->token)) {
+    if (read_token(path, out)) {
         return 0;
     }
+    if (sodium_init() < 0) {
+        return report(r, ERR_SYSTEM, "libsodium cannot start: no source of randomness");
+    }
     randombytes_buf(random, sizeof random);
-    (void)sodium_bin2hex(h->token, sizeof h->token, random, sizeof random);
-    if (write_file(draft, h->token) != 0 || rename(draft, path) != 0) {
-        return report(r, ERR_SYSTEM, "cannot write the token %s: %s", path, strerror(errno));
+    (void)sodium_bin2hex(out, HOST_TOKEN_BYTES, random, sizeof random);
+    if (write_file(draft, out) != 0 || rename(draft, path) != 0) {
+        return report(r, ERR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
     }
     return 0;
 }
 
-/* What stands for "any address" cannot be gone to. */
+int host_load_token(struct host *h, struct report *r) {
+    return host_load_secret(h->conf->store_path, "token", h->token, r);
+}
+
+/* The wildcard address cannot be visited, so replace it. */
 static void add_address(struct buf *out, const char *listen, uint16_t port) {
     size_t len = (size_t)(strrchr(listen, ':') - listen);
     struct slice host = {listen, len};

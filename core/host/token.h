@@ -1,19 +1,23 @@
 /*
- * token.h - the token of the host's own, and those of topics.conf.
+ * token.h - the host's own token, and those of topics.conf.
  */
 #ifndef ZINGQ_HOST_TOKEN_H
 #define ZINGQ_HOST_TOKEN_H
 
 #include "host/impl.h"
 
-/* Sets h->token, made now if there is none yet. ERR_SYSTEM, ERR_INVALID with a sentence. */
+/* Reads FOLDER/NAME, or creates it, with mode 0600, if there is none that only its owner can have
+ * read. ERR_SYSTEM, ERR_INVALID with a sentence. */
+int host_load_secret(const char *folder, const char *name, char out[HOST_TOKEN_BYTES],
+                     struct report *r);
+/* Reads h->token, or creates it if there is none. ERR_SYSTEM, ERR_INVALID with a sentence. */
 int host_load_token(struct host *h, struct report *r);
-/* Appends "http://127.0.0.1:8080/login?token=..."; false where there is no front door over TCP. */
+/* Appends "http://127.0.0.1:8080/login?token=..."; false if there is no front door over TCP. */
 bool host_login_link(const struct host *h, struct buf *out);
-/* Tokens as topics.conf has them now, and the certificate; what is wrong stays as it was, and the log
- * says so. */
+/* Reads the tokens of topics.conf and the certificate again; whatever is wrong is logged and keeps
+ * its old value. */
 void host_reload_front(struct host *h);
-/* What the tokens lack, in the log. */
+/* Logs what is wrong with the tokens. */
 void host_warn_tokens(const struct host *h);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * aside.c - records that do not decode: left out, named, set aside.
+ * aside.c - records that cannot be decoded: skipped, reported, set aside.
  *
- * A disk, a copy or a mend of the file system may leave bytes behind that mean nothing. Whoever
- * reads such a row finds nothing in its place and goes on with what is behind it; the row is noted.
- * What reads meanwhile holds slices of the store, so the row itself is moved later, at the end of
- * the transaction, by the engine alone.
+ * A disk, a copy or a file system repair may leave meaningless bytes behind. A reader of such a row
+ * finds nothing in its place and continues with the next row; the row is noted. The reader may hold
+ * slices into the store, so the row itself is moved later, at the end of the transaction, and only
+ * by the engine.
  *
  *   aside    n64                    -> u32 len, bytes: table key | the value
  */
@@ -27,7 +27,7 @@ static void add_hex(struct buf *out, struct slice bytes) {
     }
 }
 
-/* What can be printed as it is, the rest as \xNN. */
+/* Printable text as it is, the rest as \xNN. */
 static void add_text(struct buf *out, struct slice text) {
     buf_add_u8(out, '"');
     for (size_t i = 0; i < text.len; i++) {
@@ -83,6 +83,7 @@ static void add_known_key(const struct journal *j, enum store_table t, struct re
     case TABLE_LOCK:
         add_cell_key(j, out, r);
         break;
+    case TABLE_LETTER:
     case TABLE_READY:
     case TABLE_LANE:
     case TABLE_SIGNAL:
@@ -165,7 +166,7 @@ void journal_broken(struct journal *j, enum store_table t, struct slice key, str
         return;
     }
     if (j->broken_count == BROKEN_ROWS_MAX) {
-        return; /* it is met again when these have been set aside */
+        return; /* it will be met again when these have been set aside */
     }
     if (j->broken == NULL) {
         j->broken = calloc(BROKEN_ROWS_MAX, sizeof *j->broken);
@@ -236,13 +237,13 @@ bool journal_is_ahead(struct journal *j, enum store_table t, const struct key *k
 
 /* --- setting aside --- */
 
-/* What a handler would take for nothing, and act on it, stays where it is: each read of it fails,
- * until a handler writes over it. */
+/* Rows that a handler would take for missing, and act on, stay where they are: each read fails,
+ * until a handler overwrites the row. */
 static bool stays(enum store_table t) {
     return t == TABLE_STATE || t == TABLE_LOCK || t == TABLE_STEP || t == TABLE_ASIDE;
 }
 
-/* Where an event waits, and when it is woken. */
+/* True if the table says where events wait, or when to wake them. */
 static bool is_place(enum store_table t) {
     return t == TABLE_READY || t == TABLE_LANE || t == TABLE_TIMER;
 }
@@ -289,7 +290,7 @@ int journal_set_aside(struct journal *j, bool *places) {
             continue;
         }
         int code = store_get(j->store, row->table, key_slice(&row->key), &value);
-        if (code == 0 && sum_of(value) == row->sum) { /* nobody has written over it */
+        if (code == 0 && sum_of(value) == row->sum) { /* nobody has overwritten it */
             code = set_aside(j, row, value);
             *places = *places || is_place(row->table);
         }
@@ -300,7 +301,7 @@ int journal_set_aside(struct journal *j, bool *places) {
     return 0;
 }
 
-/* The one number that has no name, UINT16_MAX when there are several or none. */
+/* The only number without a name; UINT16_MAX when there are several or none. */
 static uint16_t nameless_number(const struct journal *j) {
     uint16_t found = UINT16_MAX;
     for (uint16_t i = 0; i < j->name_count; i++) {

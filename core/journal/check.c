@@ -1,5 +1,5 @@
 /*
- * check.c - whether a row decodes: each table's own file knows.
+ * check.c - whether a row can be decoded, by the rules of its table's own file.
  */
 #include "journal/impl.h"
 
@@ -26,6 +26,8 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
         return journal_check_event(t, key, value);
     case TABLE_DEAD:
         return journal_check_dead(key, value);
+    case TABLE_LETTER:
+        return journal_check_letter(key, value);
     case TABLE_OUTBOX:
     case TABLE_APPEND:
         return journal_check_outbox(t, key, value);

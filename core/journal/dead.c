@@ -13,8 +13,8 @@ static bool is_id_byte(unsigned char c) {
     return isxdigit(c) || c == '-';
 }
 
-/* Length of the run of hex digits and hyphens at `text` when it looks like an id or a hash: eight
- * bytes or more, a digit among them, no word around it. 0 otherwise. */
+/* Length of the run of hex digits and hyphens at `at` if it looks like an id or a hash: eight bytes
+ * or more, including a digit, not part of a word. 0 otherwise. */
 static size_t id_length(struct slice reason, size_t at) {
     size_t len = 0;
     bool digit = false;
@@ -29,8 +29,8 @@ static size_t id_length(struct slice reason, size_t at) {
     return digit && len >= 8 && !word_follows ? len : 0;
 }
 
-/* Numbers, ids and hashes differ from case to case of one fault; words and places do not. Only the
- * first line counts: tracebacks vary with the path taken. */
+/* Numbers, ids and hashes differ between occurrences of one fault; words and places do not. Only
+ * the first line counts, because tracebacks vary with the path taken. */
 uint64_t journal_fingerprint(struct slice reason) {
     static const uint8_t fixed[crypto_shorthash_siphash24_KEYBYTES] = "zingq reason   ";
     uint8_t text[512];

@@ -34,13 +34,19 @@ size_t journal_secret_count(const struct journal *j);
 struct dedupe_hash journal_dedupe_hash_with(const struct journal *j, size_t secret,
                                             struct slice service, struct slice scope,
                                             struct slice key);
-/* Looks the hash up in every live bucket; when it is new, notes it with `id` in the one being
- * filled. 0: new. ERR_EXISTS: *earlier is the event that had it. */
-int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
+/* How long a key counts: for keep_ms, and in any case until the event that has it has ended. */
+struct dedupe_time {
+    int64_t now_ms, keep_ms;
+};
+
+/* Looks the hash up; when it is new, notes it with `id`. 0: new. ERR_EXISTS: *earlier is the event
+ * that had it. */
+int journal_dedupe(struct journal *j, struct dedupe_time time, uint8_t partition,
                    const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier);
 
-/* Frees the space of expired keys, if nothing else does. */
-int journal_dedupe_trim(struct journal *j, int64_t now_ms);
+/* Frees the space of expired keys; looks at so many rows at most. *next_ms: when there is more to
+ * do. */
+int journal_dedupe_trim(struct journal *j, int64_t now_ms, size_t rows, int64_t *next_ms);
 
 /* The same as journal_dedupe with a mark in addition to the id: the hash of the content sent under
  * the key, so that other content under the same key can be distinguished from a repetition. */
@@ -48,18 +54,19 @@ struct dedupe_note {
     struct uuid id;
     bool marked;
     struct dedupe_hash mark;
+    int64_t noted_ms; /* out; 0 = unknown */
 };
 
 /* Looks it up without noting it. ERR_NOTFOUND. */
-int journal_dedupe_find(struct journal *j, int64_t now_ms, uint8_t partition,
+int journal_dedupe_find(struct journal *j, struct dedupe_time time, uint8_t partition,
                         const struct dedupe_hash *hash, struct dedupe_note *note);
 /* ERR_EXISTS: *earlier is the existing note. */
-int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
+int journal_dedupe_marked(struct journal *j, struct dedupe_time time, uint8_t partition,
                           const struct dedupe_hash *hash, const struct dedupe_note *note,
                           struct dedupe_note *earlier);
 
 /* Forgets the note under the hash, as if the key had never been used. */
-int journal_dedupe_forget(struct journal *j, int64_t now_ms, uint8_t partition,
+int journal_dedupe_forget(struct journal *j, struct dedupe_time time, uint8_t partition,
                           const struct dedupe_hash *hash);
 
 /* --- publishes asked for from outside --- */

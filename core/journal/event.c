@@ -31,7 +31,8 @@ enum {
     FLAG_FORCED = 32,
     FLAG_ALONE = 64,
     FLAG_BATCH = 128,
-    EVENT_KEY_BYTES = 19
+    EVENT_KEY_BYTES = 19,
+    STATE_AT = 1
 };
 
 static uint8_t flags_of(const struct event *e) {
@@ -85,7 +86,7 @@ static void encode_event(const struct event *e, struct buf *b) {
     }
 }
 
-/* INV-JOURNAL-1, of what is written and of what is read. */
+/* INV-JOURNAL-1, checked on writing and on reading. */
 static bool is_sound(const struct event *e) {
     return e->state < EVENT_STATE_COUNT && e->kind <= EVENT_SIGNAL &&
            e->undo <= UNDO_THEN_DISCARD && e->seq > 0 && e->key.len <= KEY_BYTES_MAX &&
@@ -101,7 +102,7 @@ int journal_event_put(struct journal *j, const struct event *event) {
     return journal_put_record(j, TABLE_EVENT, &k);
 }
 
-/* An event's key, and the event once it has been read. */
+/* An event's key, and the event after reading. */
 struct event_at {
     uint8_t partition;
     struct uuid id;
@@ -109,7 +110,7 @@ struct event_at {
     struct event *event;
 };
 
-/* *in_batch: more numbers stand at the end. */
+/* *in_batch: more numbers follow at the end. */
 static void decode_numbers(struct reader *r, struct event *e, bool *in_batch) {
     e->state = read_u8(r);
     e->kind = read_u8(r);
@@ -219,6 +220,24 @@ bool journal_event_exists(struct journal *j, uint8_t partition, const struct uui
     return store_get(j->store, TABLE_EVENT, key_slice(&k), &value) == 0;
 }
 
+bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid *id) {
+    struct key k;
+    struct slice key;
+    struct slice value;
+    event_key(&k, partition, id, 0);
+    const size_t id_len = k.len - sizeof(uint16_t);
+    bool after = false;
+    while (journal_seek_prefix(j, TABLE_EVENT, &k, id_len, after, &key, &value) == 0) {
+        uint8_t state = value.len > STATE_AT ? (uint8_t)value.data[STATE_AT] : EVENT_STATE_COUNT;
+        if (state < EVENT_STATE_COUNT && !event_state_ended((enum event_state)state)) {
+            return true;
+        }
+        k.len = 0;
+        after = key_bytes(&k, key);
+    }
+    return false;
+}
+
 static void hand_out_event(const struct event_at *at, struct uuid *id, uint16_t *service,
                            struct event **out) {
     *id = at->id;
@@ -280,7 +299,7 @@ int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, ui
 
 /* --- rows --- */
 
-/* INV-JOURNAL-2, of what is written and of what is read. */
+/* INV-JOURNAL-2, checked on writing and on reading. */
 bool journal_row_is_sound(const struct row *row) {
     return row->partition == journal_partition(row->lane) && row->seq > 0 &&
            row->flags <= LANE_ASLEEP;
@@ -326,7 +345,8 @@ static int take_ready(struct slice key, struct slice value, void *out) {
     return 0;
 }
 
-/* As journal_take_next, without rows that are ahead; `write_key` writes the key of a row. */
+/* Like journal_take_next, but skips rows with future numbers; `write_key` writes the key of a
+ * row. */
 static int next_row(struct journal *j, enum store_table t, size_t prefix_len, journal_taker *take,
                     void (*write_key)(struct key *k, const struct row *row), struct row *row) {
     struct key k;
@@ -441,7 +461,7 @@ const char *attempt_end_name(enum attempt_end end) {
     return names[end];
 }
 
-/* The highest n in use, 0 when there is none; how many rows there are. */
+/* The highest n in use, 0 when there is none; and the number of rows. */
 static int history_last(struct journal *j, const struct event *e, uint16_t *last, uint16_t *count) {
     *last = 0;
     *count = 0;
@@ -480,7 +500,7 @@ int journal_history_add(struct journal *j, const struct event *event, const stru
         return code;
     }
     if (last == UINT16_MAX) {
-        return 0; /* 65,535 attempts have been noted: the history is full */
+        return 0; /* 65,535 attempts have been recorded: the history is full */
     }
     struct key k;
     history_key(&k, event, (uint16_t)(last + 1));

@@ -19,6 +19,8 @@ int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *i
                       uint16_t service);
 bool journal_event_exists(struct journal *j, uint8_t partition, const struct uuid *id,
                           uint16_t service);
+/* Whether an event of that id, of any service, has not ended. */
+bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid *id);
 /* The next event of the partition in the order of (id, service), after those two or at them; in/out,
  * zeroed at the start. A copy on the heap. ERR_NOTFOUND. */
 int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,

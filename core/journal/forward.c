@@ -1,14 +1,15 @@
 /*
- * forward.c - what belongs to other hosts, until they have it; and how much of theirs we
- * have.
+ * forward.c - forwards: what belongs to other hosts, until they have stored it; and cursors: how
+ * far we have stored what they forwarded.
  *
  *   forward  p8 seq64      -> u8 kind | u8 qos | u8 retained | u32 len, bytes: service key topic
  *                             (with its NUL) name payload content_type response_topic correlation
  *                             properties
  *   cursor   p8 source128  -> u64 seq
  *
- * Source is the other store's own id. Its forwards of a partition are taken in the order of their
- * seq, so one number tells which of them are here, however often they come and for however long.
+ * Source is the id of the other store. Its forwards for a partition are taken in order of their
+ * seq, so a single number tells which of them have been stored, however often and however late they
+ * come.
  */
 #include "journal/impl.h"
 
@@ -20,7 +21,7 @@
 
 enum { FORWARD_SLICES = 9 };
 
-/* In the order of the record. */
+/* In the order in which they are in the record. */
 static void list_slices(struct forward *f, struct slice *out[FORWARD_SLICES]) {
     struct slice *const slices[FORWARD_SLICES] = {
         &f->service,        &f->key,         &f->topic,     &f->name, &f->payload, &f->content_type,
@@ -28,7 +29,7 @@ static void list_slices(struct forward *f, struct slice *out[FORWARD_SLICES]) {
     memcpy(out, slices, sizeof slices);
 }
 
-/* INV-JOURNAL-10, of what is written and of what is read: that may come from another process, and
+/* INV-JOURNAL-10, checked on writing and on reading: it may come from another process, so
  * nothing is taken for granted. */
 static bool is_sound(const struct forward *f) {
     bool sizes = f->service.len > 0 && f->service.len <= NAME_BYTES_MAX && f->qos <= 2 &&

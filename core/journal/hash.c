@@ -1,5 +1,5 @@
 /*
- * hash.c - which lane a key is in, and which partition that is.
+ * hash.c - the lane of a key, and the partition of a lane.
  */
 #include "journal/journal.h"
 

@@ -13,6 +13,15 @@ struct dedupe_bucket {
     int64_t until_ms; /* keys noted in it came before; 0 = never used */
 };
 
+enum { DEDUPE_KEY_BYTES = 17 };
+
+/* How far an expired bucket has been searched for keys of events that have not ended. */
+struct dedupe_sweep {
+    bool begun;
+    size_t bucket;
+    uint8_t at[DEDUPE_KEY_BYTES]; /* the last row looked at; zeroed at first */
+};
+
 struct broken_row;
 
 struct journal {
@@ -23,9 +32,10 @@ struct journal {
     size_t secret_count;
     char **names; /* service names by number */
     uint16_t name_count;
-    uint64_t seq; /* the last one given out */
-    int64_t keep_ms, bucket_ms;
+    uint64_t seq;               /* the last one given out */
+    int64_t keep_ms, bucket_ms; /* the longest of all services */
     struct dedupe_bucket buckets[DEDUPE_BUCKETS];
+    struct dedupe_sweep sweep;
     struct buf record;         /* for encoding one record; reused */
     struct broken_row *broken; /* BROKEN_ROWS_MAX; NULL until one is found */
     size_t broken_count;
@@ -119,6 +129,7 @@ int journal_take_next(struct journal *j, enum store_table t, struct key *k, size
 int journal_check_meta(struct slice key, struct slice value);
 int journal_check_event(enum store_table t, struct slice key, struct slice value);
 int journal_check_dead(struct slice key, struct slice value);
+int journal_check_letter(struct slice key, struct slice value);
 int journal_check_keyed(enum store_table t, struct slice key, struct slice value);
 int journal_check_dedupe(enum store_table t, struct slice key, struct slice value);
 int journal_check_aside(struct slice key, struct slice value);

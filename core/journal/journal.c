@@ -1,5 +1,5 @@
 /*
- * journal.c - the journal opened: the host's identity, and what is cached of the meta rows.
+ * journal.c - opening the journal: the host's identity, and the cached meta rows.
  */
 #include "journal/impl.h"
 
@@ -45,7 +45,7 @@ static int make_host_id(struct journal *j) {
     struct uuid_source source;
     uuid_source_init(&source, seed);
     struct uuid id = uuid_next(&source, 0);
-    randombytes_buf(id.bytes, 6); /* an identity has no use for a time */
+    randombytes_buf(id.bytes, 6); /* the identity should not contain a time */
     (void)uuid_text(&id, j->host_id);
     return store_put(j->store, TABLE_META, slice_of("host"), slice_of(j->host_id));
 }
@@ -56,7 +56,7 @@ static int make_secret(struct journal *j) {
                      (struct slice){(const char *)j->secret, sizeof j->secret});
 }
 
-/* A new store gets its host id and its secret; so does one in which they cannot be read. */
+/* Creates a host id and a secret in a new store, or if they cannot be read. */
 static int load_or_make_identity(struct journal *j, bool *made) {
     bool host = false;
     bool secret = false;
@@ -65,7 +65,7 @@ static int load_or_make_identity(struct journal *j, bool *made) {
     if (code != 0 || whole) {
         return code;
     }
-    if (store_read_only(j->store)) { /* who reads needs neither */
+    if (store_read_only(j->store)) { /* readers need neither */
         return journal_has_broken(j, TABLE_META) ? 0 : ERR_NOTFOUND;
     }
     bool places;

@@ -16,6 +16,7 @@
  *   state    p8 service16 len16 key name               -> expires64 value
  *   lock     p8 service16 len16 key name               -> expires64 owner data topic
  *   dead     p8 service16 id128                        -> dead_ms64 fingerprint64
+ *   letter   p8 service16 kind8 dead_ms64 id128    -> bytes64   that a quota may take
  *   append   p8 seq64                                  -> file, line not yet known to be written
  *   step     p8 id128 service16 kind8 name             -> see journal/step.c
  *   signal   p8 service16 len16 key len16 name seq64   -> expires64 value
@@ -51,8 +52,8 @@
 
 struct journal;
 
-/* Reads (and, when the store is writable, first makes) the meta rows. `keep_idempotency_ms` sets
- * the width of the dedupe buckets. Begins and ends its own transaction. */
+/* Reads (and, when the store is writable, first makes) the meta rows. `keep_idempotency_ms`,
+ * the longest of all services, sets the width of the dedupe buckets. Begins and ends its own transaction. */
 int journal_open(struct journal **out, struct store *store, int64_t keep_idempotency_ms,
                  struct report *r);
 void journal_close(struct journal *j);
@@ -111,13 +112,15 @@ int journal_mark_seq(struct journal *j);
 int journal_clock_get(struct journal *j, struct clock_mark *out);
 int journal_clock_put(struct journal *j, const struct clock_mark *mark);
 
-/* accepted = waiting + done + dead + discarded + duplicates, always; waiting is not stored. */
+/* accepted = waiting + done + dead + discarded + expired + duplicates, always; waiting is not
+ * stored. */
 struct books {
     uint64_t accepted, done, dead, discarded, duplicates;
     uint64_t handed_over; /* broker copies skipped because local hand-over had served them */
     uint64_t retries, timeouts, crashes, snoozes, throttles; /* attempts that ended so */
     uint64_t died; /* all events that ever became dead; `dead` counts those that still are */
     uint64_t needs_person; /* of `dead`: their sagas could not be undone */
+    uint64_t expired;      /* dead letters that a quota took */
 };
 
 uint64_t books_waiting(const struct books *b);

@@ -21,7 +21,7 @@ static int cell_key(struct key *k, const struct cell *cell) {
     return key_bytes(k, cell->key) && key_bytes(k, cell->name) ? 0 : ERR_LIMIT;
 }
 
-/* INV-JOURNAL-4, of what is written and of what is read. */
+/* INV-JOURNAL-4, checked on writing and on reading. */
 static bool is_sound_cell(const struct cell *cell) {
     return cell->partition < PARTITIONS && cell->key.len <= KEY_BYTES_MAX && cell->name.len > 0 &&
            cell->name.len <= STATE_NAME_BYTES_MAX;
@@ -37,7 +37,7 @@ static int take_cell(struct slice key, struct cell *cell) {
     return r.failed || !is_sound_cell(cell) ? ERR_CORRUPT : 0;
 }
 
-/* A row of state or locks, its value as it lies there. */
+/* A row of state or locks; its value as stored. */
 struct cell_row {
     struct cell cell;
     int64_t expires_ms;
@@ -120,7 +120,7 @@ int journal_state_next(struct journal *j, struct cell *cell, struct slice prefix
         if (code != 0) {
             return code;
         }
-        cell->name = row.cell.name; /* the caller's bytes of the key outlive the store's */
+        cell->name = row.cell.name; /* the caller's bytes of the key live longer than the store's */
         if (cell->name.len < prefix.len ||
             !slice_equal((struct slice){cell->name.data, prefix.len}, prefix)) {
             return ERR_NOTFOUND;
@@ -210,7 +210,7 @@ int journal_cell_scan(struct journal *j, enum store_table table, struct cell *ce
  *                             TIMER_SIGNAL           service16 seq64 len16 key name -> (empty)
  */
 
-/* INV-JOURNAL-5, of what is written and of what is read. */
+/* INV-JOURNAL-5, checked on writing and on reading. */
 static bool is_sound_timer(const struct timer *t) {
     const struct cell cell = {.partition = t->partition, .key = t->key, .name = t->name};
     bool event = t->kind == TIMER_EVENT;

@@ -1,8 +1,8 @@
 /*
- * later.c - what the clock will bring, by name: delayed publishes and schedules.
+ * later.c - future publishes by name: delayed publishes and schedules.
  *
- * The publish itself lies in its timer row, which is found by time; the row here finds it by id.
- * Written, sent and taken back together, in one transaction.
+ * The publish itself is in its timer row, which is found by time; the row here finds that one by
+ * id. Both are written and deleted together, in one transaction.
  *
  *   delayed  id128                  -> u8 partition (| BY_WALL) | u64 due_ms | u64 seq
  *   meta     "schedule/<name>"      -> u64 settled_ms | u64 last_ms | u64 runs | id128 |
@@ -25,7 +25,7 @@ static struct key id_key(const struct uuid *id) {
     return k;
 }
 
-/* INV-JOURNAL-12, of what is written and of what is read. */
+/* INV-JOURNAL-12, checked on writing and on reading. */
 static bool is_sound(const struct delayed *delayed) {
     return delayed->partition < PARTITIONS && delayed->due_ms > 0;
 }
@@ -88,7 +88,7 @@ int journal_delayed_next(struct journal *j, struct uuid *id, struct delayed *out
                               .due_ms = out->due_ms,
                               .seq = out->seq};
         code = journal_timer_record(j, &timer, &record);
-        if (code != ERR_NOTFOUND) { /* they come and go together, unless one has been damaged */
+        if (code != ERR_NOTFOUND) { /* both rows exist or none, unless one has been damaged */
             return code == 0 ? publication_decode(record, p) : code;
         }
     }

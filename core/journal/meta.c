@@ -31,7 +31,7 @@ int journal_meta_take(struct journal *j, const char *name, journal_taker *take, 
 
 /* --- services --- */
 
-/* A service's row: the name is in the key. */
+/* The row of a service: its name is in the key. */
 struct service_row {
     char name[NAME_BYTES_MAX + 1];
     uint16_t number;
@@ -47,7 +47,7 @@ static int take_service(struct slice key, struct slice value, void *out) {
     size_t len = key.len - SERVICE_PREFIX_LEN;
     row->number = read_u16(&r);
     struct slice name = {key.data + SERVICE_PREFIX_LEN, len};
-    bool number = !r.failed && row->number < UINT16_MAX; /* add_service gives out no other */
+    bool number = !r.failed && row->number < UINT16_MAX; /* add_service assigns no others */
     if (!number || len == 0 || len > NAME_BYTES_MAX || memchr(name.data, '\0', len) != NULL) {
         return ERR_CORRUPT;
     }
@@ -76,7 +76,8 @@ static int load_names(struct journal *j) {
     return code == ERR_NOTFOUND ? journal_mend_name(j, slice_of(service_prefix)) : code;
 }
 
-/* How many numbers were given out: more than the highest there is, whatever the count says. */
+/* How many numbers have been assigned: at least one more than the highest, whatever the count
+ * says. */
 static int count_services(struct journal *j, uint64_t *count) {
     struct key k = {.len = 0};
     struct service_row row;
@@ -171,7 +172,7 @@ static int take_number(struct slice key, struct slice value, void *out) {
     return r.failed ? ERR_CORRUPT : 0;
 }
 
-/* INV-JOURNAL-15: a number is a time in microseconds, or little more. */
+/* INV-JOURNAL-15: a number is a time in microseconds, or slightly above it. */
 static int take_seq(struct slice key, struct slice value, void *out) {
     uint64_t *seq = out;
     int code = take_number(key, value, seq);
@@ -184,7 +185,8 @@ int journal_load_seq(struct journal *j) {
     int code = journal_meta_take(j, "seq", take_seq, &seq);
     j->seq = code == 0 ? seq : j->seq;
     code = code == 0 || code == ERR_NOTFOUND ? journal_clock_get(j, &mark) : code;
-    if (code == 0 && (uint64_t)mark.engine_ms * 1000 > j->seq) { /* one that is too low is damage */
+    if (code == 0 &&
+        (uint64_t)mark.engine_ms * 1000 > j->seq) { /* a number that is too low is damage */
         j->seq = (uint64_t)mark.engine_ms * 1000;
     }
     return code;
@@ -204,7 +206,7 @@ int journal_mark_seq(struct journal *j) {
     return store_put(j->store, TABLE_META, slice_of("seq"), buf_slice(&j->record));
 }
 
-/* INV-JOURNAL-16, of what is written and of what is read. */
+/* INV-JOURNAL-16, checked on writing and on reading. */
 static bool is_sound_clock(const struct clock_mark *mark) {
     return mark->engine_ms > 0 && is_time(mark->engine_ms) && is_time(mark->at.wall_ms) &&
            is_time(mark->at.boottime_ms);
@@ -243,14 +245,15 @@ int journal_clock_put(struct journal *j, const struct clock_mark *mark) {
 }
 
 static uint64_t books_ended(const struct books *b) {
-    return b->done + b->dead + b->discarded + b->duplicates;
+    return b->done + b->dead + b->discarded + b->expired + b->duplicates;
 }
 
-/* INV-JOURNAL-17, of what is written and of what is read. */
+/* INV-JOURNAL-17, checked on writing and on reading. */
 static bool is_sound_books(const struct books *b) {
-    const uint64_t most = UINT64_C(1) << 60; /* no sum of them overflows */
+    const uint64_t most = UINT64_C(1) << 60; /* so that no sum of them overflows */
     return b->accepted <= most && b->done <= most && b->dead <= most && b->discarded <= most &&
-           b->duplicates <= most && books_ended(b) <= b->accepted && b->needs_person <= b->dead;
+           b->expired <= most && b->duplicates <= most && books_ended(b) <= b->accepted &&
+           b->needs_person <= b->dead;
 }
 
 uint64_t books_waiting(const struct books *b) {
@@ -272,7 +275,8 @@ static int take_books(struct slice key, struct slice value, void *ctx) {
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         *fields[i] = read_u64(&r);
     }
-    out->needs_person = r.at < r.end ? read_u64(&r) : 0;
+    out->needs_person = r.at < r.end ? read_u64(&r) : 0; /* an older zingq had no such */
+    out->expired = r.at < r.end ? read_u64(&r) : 0;
     return r.failed || !is_sound_books(out) ? ERR_CORRUPT : 0;
 }
 
@@ -290,10 +294,10 @@ int journal_books_put(struct journal *j, uint16_t service, const struct books *b
     assert(is_sound_books(b));
     char key[32];
     books_key(service, key);
-    const uint64_t fields[] = {b->accepted,    b->done,        b->dead,      b->discarded,
-                               b->duplicates,  b->handed_over, b->retries,   b->timeouts,
-                               b->crashes,     b->snoozes,     b->throttles, b->died,
-                               b->needs_person};
+    const uint64_t fields[] = {b->accepted,     b->done,        b->dead,      b->discarded,
+                               b->duplicates,   b->handed_over, b->retries,   b->timeouts,
+                               b->crashes,      b->snoozes,     b->throttles, b->died,
+                               b->needs_person, b->expired};
     buf_reset(&j->record);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         buf_add_u64(&j->record, fields[i]);

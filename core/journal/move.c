@@ -1,8 +1,8 @@
 /*
  * move.c - see journal/move.h.
  *
- * Where a row's numbers stand is a table: most keys begin with the partition and go on as journal/journal.h
- * draws them.
+ * A table says where a row has its numbers: most keys begin with the partition and continue as
+ * described in journal/journal.h.
  */
 #include "journal/move.h"
 
@@ -16,14 +16,14 @@ enum {
     NONE = -1,
     AT_END = -2, /* the last eight bytes of the key */
 
-    /* of the record that journal/event.c draws */
+    /* in the record described in journal/event.c */
     EVENT_STATE_AT = 1,
     EVENT_SEQ_AT = 75,
     EVENT_LANE_AT = 83,
     EVENT_TEXTS_AT = 107,
 };
 
-/* Offsets, NONE where the row has no such thing. */
+/* Offsets; NONE where the row has no such field. */
 struct row_form {
     int partition, service, id, key_len, seq; /* in the key */
     int id_in_value, seq_in_value, partition_in_value;
@@ -47,6 +47,7 @@ static const struct row_form forms[] = {
     [TABLE_DELAYED] = {NONE,     NONE,   0,    NONE,  NONE,   NONE, 9,    0},
     [TABLE_FORWARD] = {0,        NONE,   NONE, NONE,  1,      NONE, NONE, NONE},
     [TABLE_CURSOR]  = {0,        NONE,   1,    NONE,  NONE,   NONE, NONE, NONE},
+    [TABLE_LETTER]  = {0,        1,      12,   NONE,  NONE,   NONE, NONE, NONE},
 };
 
 static const struct row_form timer_forms[] = {
@@ -65,7 +66,7 @@ static const struct row_form publish_form =
 
 enum { TIMER_KIND_AT = 9 };
 
-/* NULL: the table or the kind has none. */
+/* NULL: the table, or the kind, has none. */
 static const struct row_form *form_of(enum store_table t, struct slice key) {
     if (t >= TABLE_DEDUPE) {
         return key.len > 0 && (uint8_t)key.data[0] == UINT8_MAX ? &publish_form : &key_form;
@@ -81,7 +82,7 @@ static size_t seq_at(const struct row_form *f, struct slice key) {
     return f->seq == AT_END ? key.len - sizeof(uint64_t) : (size_t)f->seq;
 }
 
-/* From there to the end. */
+/* From `at` to the end. */
 static struct reader part(struct slice bytes, int at) {
     size_t from = (size_t)at < bytes.len ? (size_t)at : bytes.len;
     return reader_of(bytes.data + from, bytes.len - from);
@@ -235,7 +236,8 @@ int journal_meta_copy(struct store *to, struct store *from, bool sibling) {
     struct slice value;
     int code;
     while ((code = store_seek(from, TABLE_META, key_slice(&at), at.len > 0, &key, &value)) == 0) {
-        bool wanted = sibling ? is_shared(key) : !slice_is(key, "schema");
+        bool wanted =
+            sibling ? is_shared(key) : !slice_is(key, "schema") && !slice_is(key, "flag/letters");
         code = wanted ? store_put(to, TABLE_META, key, value) : 0;
         at.len = 0;
         if (code != 0 || !key_bytes(&at, key)) {

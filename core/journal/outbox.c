@@ -1,5 +1,5 @@
 /*
- * outbox.c - publications on their way to the broker, lines on their way to files.
+ * outbox.c - publications that wait for the broker, and lines that wait for their files.
  *
  * A publication record:
  *
@@ -14,7 +14,7 @@
 
 #include <assert.h>
 
-/* INV-JOURNAL-8, of what is written and of what is read. */
+/* INV-JOURNAL-8, checked on writing and on reading. */
 static bool is_sound(const struct publication *p) {
     return p->qos <= 2 && p->topic.len > 0 && p->topic.data[p->topic.len] == '\0';
 }

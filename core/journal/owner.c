@@ -1,5 +1,5 @@
 /*
- * owner.c - the same answer on every host of a division: it depends on topics.conf alone.
+ * owner.c - owners: every host of a division computes the same one, from topics.conf alone.
  */
 #include "journal/owner.h"
 

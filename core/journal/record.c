@@ -1,5 +1,5 @@
 /*
- * record.c - keys being built, records being read and written.
+ * record.c - building keys, and reading and writing records.
  */
 #include "journal/impl.h"
 

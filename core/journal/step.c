@@ -1,12 +1,13 @@
 /*
- * step.c - steps of events; signals and who waits for them.
+ * step.c - steps of events; signals and their waiters.
  *
  * A step record:
  *
  *   u8 form=1 | u8 state | u64 order | i64 at_ms | i64 due_ms | u32 tries | value
  *
- * It lies beside its event, under the same partition and id. Signals and waiters lie under
- * (service, key, name): a signal that comes looks for a waiter, a wait that begins for a signal.
+ * It is stored next to its event, under the same partition and id. Signals and waiters are stored
+ * under (service, key, name): a signal that arrives looks for a waiter, a wait that begins for a
+ * signal.
  */
 #include "journal/impl.h"
 
@@ -16,6 +17,7 @@
 #include "journal/step.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 enum { STEP_FORM = 1, STEP_PREFIX_BYTES = 19 };
 
@@ -119,6 +121,36 @@ int journal_step_clear(struct journal *j, const struct event *event) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+/* Its bytes lie in the store, which the writing changes. */
+static int move_step(struct journal *j, const struct event *from, const struct event *to,
+                     struct step *step) {
+    char *name = slice_dup(step->name);
+    char *value = slice_dup(step->value);
+    int code = name == NULL || value == NULL ? ERR_MEMORY : 0;
+    if (code == 0) {
+        step->name.data = name;
+        step->value.data = value;
+        code = journal_step_put(j, to, step);
+    }
+    code = code == 0 ? journal_step_del(j, from, step->kind, step->name) : code;
+    free(name);
+    free(value);
+    return code;
+}
+
+int journal_step_move(struct journal *j, const struct event *from, const struct event *to) {
+    struct step step = {.name = {NULL, 0}};
+    int code;
+    while ((code = journal_step_next(j, from, &step)) == 0) {
+        code = move_step(j, from, to, &step);
+        if (code != 0) {
+            return code;
+        }
+        step = (struct step){.name = {NULL, 0}};
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 /* --- signals and waiters --- */
 
 /* The key of a cell's rows; *prefix: the bytes they share. */
@@ -166,7 +198,7 @@ int journal_signal_del(struct journal *j, const struct cell *cell, uint64_t seq)
     return del_row(j, TABLE_SIGNAL, cell, seq);
 }
 
-/* A row of signals or waiters; the value as it lies there. */
+/* A row of signals or waiters; its value as stored. */
 struct signal_row {
     uint8_t partition;
     struct slice name;

@@ -20,6 +20,8 @@ int journal_step_del(struct journal *j, const struct event *event, enum step_kin
 /* The next in the order of kind and name after *step (name.data NULL = the first); in/out.
  * ERR_NOTFOUND. */
 int journal_step_next(struct journal *j, const struct event *event, struct step *step);
+/* The event's records move to its other partition. ERR_MEMORY. */
+int journal_step_move(struct journal *j, const struct event *from, const struct event *to);
 /* All of them. */
 int journal_step_clear(struct journal *j, const struct event *event);
 

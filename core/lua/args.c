@@ -1,5 +1,5 @@
 /*
- * args.c - what a handler passes to a call, checked; values on their way to the store and back.
+ * args.c - checks the arguments of calls; converts values for the store and back.
  */
 #include "lua/args.h"
 
@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Whatever is added to the time must still be one. */
+/* The sum of a time and the duration must still be a valid time. */
 int64_t args_check_duration(lua_State *L, int index, const char *what) {
     enum { SECONDS_MAX = INT32_MAX }; /* 68 years */
     if (lua_type(L, index) == LUA_TNUMBER) {

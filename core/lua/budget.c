@@ -1,18 +1,18 @@
 /*
  * budget.c - the memory cap and the CPU-time cap of the Lua state.
  *
- * Memory: the allocator counts every byte and refuses past the limit while handler code runs; Lua
- * then collects what it can and raises in whoever asked.
+ * Memory: the allocator counts every byte and refuses beyond the limit while handler code runs; Lua
+ * then collects garbage, and raises an error in the code that asked for memory.
  *
- * Time: a count hook looks at the clock. The cheap clock answers first; the thread's CPU clock, a
- * system call, is asked only in handlers that have run for a while. A single instruction can cost
- * milliseconds when it allocates (string.rep), so bytes allocated bring the next look nearer. Once
- * the time is up the hook raises at every instruction, and everything that can catch an error
- * (pcall, xpcall, coroutine.resume) asks script_check_time, so no handler outlives its limit. What
- * loops in C is charged for it by bytes or elements (script_charge), and looks at the clock within
- * its loop. What is short there can still cost a millisecond (the comparison of long strings), and
- * a thousand of these come between two looks: so the watchdog's clock, too, brings the next look
- * nearer. What never returns from C is beyond all of this: base/watchdog.h.
+ * Time: a count hook checks the clock. It reads the cheap clock first; the thread's CPU clock,
+ * which takes a system call, only in handlers that have run for a while. A single instruction can
+ * take milliseconds if it allocates (string.rep), so allocated bytes bring the next check forward.
+ * Once the time is up, the hook raises an error at every instruction, and everything that can catch
+ * an error (pcall, xpcall, coroutine.resume) calls script_check_time, so no handler outlives its
+ * limit. Loops in C are charged by bytes or elements (script_charge), and check the clock inside
+ * the loop. Instructions that cannot check may still take a millisecond each (comparing long
+ * strings), and a thousand of them can run between two checks: so the watchdog's clock brings the
+ * next check forward, too. C code that never returns is handled by base/watchdog.h.
  */
 #include "lua/host.h"
 
@@ -25,9 +25,9 @@
 #include <stdlib.h>
 
 enum {
-    CHURN_BYTES = 1 << 20,     /* bytes allocated between two looks at the clock */
-    STACK_BYTES_MAX = 1 << 20, /* of C that coroutines being closed in one another may use */
-    GROWTH_PARTS = 64,         /* of a service's growth that are forgotten with each run */
+    CHURN_BYTES = 1 << 20,     /* bytes allocated between two checks of the clock */
+    STACK_BYTES_MAX = 1 << 20, /* C stack that nested closes of coroutines may use */
+    GROWTH_PARTS = 64,         /* 1/64 of a service's growth is forgotten with each run */
     NS_PER_MS = 1000000,
 };
 
@@ -45,7 +45,7 @@ static int64_t spent_ns(const struct script_watch *watch) {
 
 static bool time_is_up(struct script_watch *watch) {
     int64_t wall = wall_ns(watch);
-    if (watch->cpu_start_ns < 0) { /* until now the thread had the processor, or nearly */
+    if (watch->cpu_start_ns < 0) { /* so far the thread had the processor nearly all the time */
         watch->cpu_start_ns = clock_thread_ns() - wall;
     }
     return watch->spent_ns + wall > watch->limit_ns && spent_ns(watch) > watch->limit_ns;
@@ -67,7 +67,7 @@ bool script_time_is_up(struct script_state *state) {
     return watch->active && (watch->over || time_is_up(watch) || watchdog_over());
 }
 
-/* Raises when the time is up; `level` is where to say it happened. */
+/* Raises an error when the time is up; `level` says which function to blame. */
 static void look(lua_State *L, int level) {
     struct script_state *state = script_state_of(L);
     if (!script_time_is_up(state)) {
@@ -96,12 +96,12 @@ void script_look_at_clock(lua_State *L) {
 
 void script_check_stack(lua_State *L) {
     const char *at = __builtin_frame_address(0);
-    if (script_state_of(L)->watch.stack - at > STACK_BYTES_MAX) { /* it grows downwards */
+    if (script_state_of(L)->watch.stack - at > STACK_BYTES_MAX) { /* the stack grows downwards */
         luaL_error(L, "C stack overflow");
     }
 }
 
-/* lua_sethook may be called at any moment, a signal handler's or this one. */
+/* lua_sethook may be called at any time, even from a signal handler such as the caller of this. */
 static void look_soon(struct script_state *state) {
     state->memory_churn = 0;
     if (state->watch.active) {
@@ -109,8 +109,8 @@ static void look_soon(struct script_state *state) {
     }
 }
 
-/* In a signal handler, which may stand between any two lines of script_enter, of script_leave, or
- * of a resume: `thread` is a living coroutine all along. */
+/* Runs in a signal handler, possibly between any two lines of script_enter, script_leave or a
+ * resume: `thread` is a living coroutine at all times. */
 static void on_watchdog(void *ctx) {
     look_soon(ctx);
 }
@@ -118,7 +118,7 @@ static void on_watchdog(void *ctx) {
 static bool may_grow(struct script_state *state, size_t more) {
     bool fits = more <= state->memory_limit && state->memory_used <= state->memory_limit - more;
     if (state->memory_strict && !fits) {
-        look_soon(state); /* Lua now collects: dear, and no instruction is counted */
+        look_soon(state); /* Lua now collects garbage: expensive, and counts no instructions */
         return false;
     }
     state->memory_churn += more;
@@ -163,7 +163,7 @@ void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     }
     void *moved = realloc(block, new_size);
     if (moved == NULL) {
-        return new_size <= old ? block : NULL; /* Lua relies on shrinking */
+        return new_size <= old ? block : NULL; /* Lua assumes that shrinking never fails */
     }
     note_use(state, state->memory_used - old + new_size);
     return moved;
@@ -174,7 +174,7 @@ void script_look_at_memory(struct script_state *state) {
     size_t step = state->memory_limit / 16;
     if (state->full || state->memory_used <= most ||
         state->memory_used - state->memory_kept < step) {
-        return; /* the usual case; and not all the time near the limit */
+        return; /* the usual case; and not too often near the limit */
     }
     (void)lua_gc(state->L, LUA_GCCOLLECT);
     bool grew = state->memory_used > state->memory_kept;

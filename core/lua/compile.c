@@ -1,8 +1,8 @@
 /*
- * compile.c - text to a function of Lua, able to be stopped.
+ * compile.c - compiles text to a Lua function, and can be stopped.
  *
- * Some texts take the compiler the square of their length: many labels, a long chain of `or`. It
- * is given the text a little at a time, and each time the clock is looked at.
+ * For some texts the compiler takes quadratic time: many labels, a long chain of `or`. So it gets
+ * the text in small pieces, and the clock is checked before each one.
  */
 #include "lua/host.h"
 
@@ -11,7 +11,7 @@ enum { PIECE_BYTES = 256 };
 static const char *next_piece(lua_State *L, void *ctx, size_t *len) {
     struct slice *left = ctx;
     const char *piece = left->data;
-    script_look_at_clock(L); /* a raise is an error of the chunk: see below */
+    script_look_at_clock(L); /* an error raised here is an error of the chunk: see below */
     *len = left->len < PIECE_BYTES ? left->len : PIECE_BYTES;
     left->data += *len;
     left->len -= *len;

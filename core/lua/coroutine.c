@@ -1,20 +1,20 @@
 /*
- * coroutine.c - coroutines of the handler's own, and what catches errors: pcall, xpcall.
+ * coroutine.c - the handler's own coroutines, and the functions that catch errors: pcall, xpcall.
  *
- * They are Lua's, with three differences. Whatever catches an error asks first whether the time is
- * up: then the error goes on. The host's own coroutines never get into a handler's hands: running()
- * gives a dead one in their place. And a message handler is not called for the time limit, because
- * Lua runs it with hooks off.
+ * They work like Lua's, with three differences. Everything that catches an error first checks
+ * whether the time is up: if so, the error is passed on. Handlers never get hold of the host's own
+ * coroutines: running() returns a dead one instead. And no message handler is called for the time
+ * limit, because Lua runs it with hooks off.
  *
- * After a raise by the hook Lua keeps hooks off in that coroutine, so one that died of the time
- * limit is never closed or resumed here: the raise goes straight on.
+ * After an error raised by the hook, Lua keeps hooks off in that coroutine. So a coroutine that
+ * died of the time limit is never closed or resumed here: the error is passed on at once.
  */
 #include "lua/host.h"
 
 #include <assert.h>
 
-/* Registry keys: the dead coroutine that stands for the host's own; the coroutines that died of the
- * time limit, held weakly. */
+/* Registry keys: the dead coroutine returned in place of the host's own; the coroutines that died
+ * of the time limit, in a weak table. */
 static const char stand_in_key = 's';
 static const char spent_key = 'c';
 
@@ -32,7 +32,7 @@ static int create(lua_State *L) {
     return 1;
 }
 
-/* Remembers a coroutine that the hook's raise went through. */
+/* Remembers a coroutine that an error of the hook passed through. */
 static void mark_spent(lua_State *L, lua_State *co) {
     struct script_state *state = script_state_of(L);
     state->memory_strict = false; /* a few bytes that must not fail */
@@ -55,7 +55,7 @@ static bool is_spent(lua_State *L, lua_State *co) {
     return spent;
 }
 
-/* Moves `count` arguments to `co`, resumes it and moves its answers back. Returns their number, or
+/* Moves `count` arguments to `co`, resumes it and moves its results back. Returns their number, or
  * -1 with the error object on top. */
 static int resume_with(lua_State *L, lua_State *co, int count) {
     if (!lua_checkstack(co, count)) {
@@ -98,7 +98,7 @@ static int resume(lua_State *L) {
     return answers + 1;
 }
 
-/* Runs what is still to be closed in `co`, as its owner's work. */
+/* Closes what is still open in `co`, on its owner's account. */
 static int close_coroutine(lua_State *L, lua_State *co) {
     struct script_state *state = script_state_of(L);
     script_check_stack(L); /* Lua 5.4.4 does not count closes within closes */
@@ -121,7 +121,7 @@ static int call_wrapped(lua_State *L) {
     }
     int status = lua_status(co);
     if (status != LUA_OK && status != LUA_YIELD && close_coroutine(L, co) != LUA_OK) {
-        lua_xmove(co, L, 1); /* the error of a __close takes the place of the first */
+        lua_xmove(co, L, 1); /* the error of a __close replaces the first one */
     }
     if (lua_type(L, -1) == LUA_TSTRING) {
         luaL_where(L, 1);

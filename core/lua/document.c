@@ -1,10 +1,10 @@
 /*
  * document.c - see lua/document.h.
  *
- * jansson builds its document outside of Lua, many times the size of the text ("[[],[],..." takes
- * a hundred bytes for three). While it works for a script, what it allocates is counted with the
- * memory of the script's Lua state; one thread alone uses jansson. A long text is handed over piece
- * by piece, so that the clock can stop it.
+ * jansson builds its document outside of Lua, many times the size of the text ("[[],[],..." takes a
+ * hundred bytes for three). While jansson works for a script, its allocations count towards the
+ * memory of the script's Lua state; only one thread uses jansson. A long text is passed in pieces,
+ * so that the clock can stop it.
  */
 #include "lua/document.h"
 
@@ -15,12 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONG_BYTES = 1 << 16 /* a text that is read in pieces */ };
+enum { LONG_BYTES = 1 << 16 /* a longer text is read in pieces */ };
 
 /* --- jansson's allocator while it works for a script --- */
 
-static struct script_state *paying; /* NULL = jansson works for somebody else */
-static bool refused;                /* an allocation, since pay() */
+static struct script_state *paying; /* NULL = jansson does not work for a script */
+static bool refused;                /* an allocation was refused since pay() */
 
 static void *allocate(size_t size) {
     void *block = malloc(size);
@@ -58,7 +58,7 @@ struct reading {
     struct slice left;
 };
 
-/* jansson's own buffer is a KiB. */
+/* jansson's own buffer has 1 KiB. */
 static size_t next_piece(void *buffer, size_t room, void *ctx) {
     struct reading *reading = ctx;
     size_t len = reading->left.len < room ? reading->left.len : room;
@@ -94,7 +94,7 @@ void document_drop(struct script_state *state) {
 static bool refuse(lua_State *L, const json_error_t *error, const char *what, struct report *r) {
     script_look_at_clock(L);
     if (refused) {
-        lua_pushliteral(L, "not enough memory"); /* Lua's own words */
+        lua_pushliteral(L, "not enough memory"); /* the same text as Lua's */
         lua_error(L);
     }
     (void)report(r, ERR_INVALID, "%s is not JSON: %s at byte %d", what, error->text,
@@ -105,7 +105,7 @@ static bool refuse(lua_State *L, const json_error_t *error, const char *what, st
 bool document_try(lua_State *L, struct slice text, const char *what, struct report *r) {
     struct script_state *state = script_state_of(L);
     json_error_t error;
-    document_drop(state); /* of a push that raised */
+    document_drop(state); /* left by a push that raised an error */
     script_charge(L, text.len);
     if (text.len == 0) {
         (void)report(r, ERR_INVALID, "%s is not JSON: it is empty", what);
@@ -119,7 +119,7 @@ bool document_try(lua_State *L, struct slice text, const char *what, struct repo
     if (state->document == NULL) {
         return refuse(L, &error, what, r);
     }
-    json_push(L, state->document); /* may raise: the host keeps the document */
+    json_push(L, state->document); /* may raise; the host still owns the document */
     document_drop(state);
     return true;
 }

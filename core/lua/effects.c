@@ -1,9 +1,10 @@
 /*
- * effects.c - what an invocation asks for, kept until it succeeds.
+ * effects.c - the effects of an invocation, kept until it succeeds.
  *
- * Slices are copied into blocks that never move, so an effect can be pointed at while others are
- * added. An index by name is built once an invocation has more than a handful of effects: a loop
- * that counts ten thousand names stays linear. Left out: applying anything; that is the engine's.
+ * Slices are copied into blocks that never move, so pointers to an effect stay valid while others
+ * are added. Once an invocation has more than a handful of effects, an index by name is built: a
+ * loop that counts ten thousand names stays linear. Left out: applying effects; the engine does
+ * that.
  */
 #include "lua/effects.h"
 
@@ -15,10 +16,10 @@
 #include <string.h>
 
 enum {
-    BLOCK_BYTES = 960, /* holds the effects of a usual handler; malloc is quickest below 1 KiB */
-    ITEMS_FIRST = 4,   /* effects before the list grows; below 1 KiB too */
-    SCAN_MAX = 16,     /* up to here looking through the list beats an index */
-    INDEX_FIRST = 64,  /* slots; a power of two */
+    BLOCK_BYTES = 960,     /* enough for a usual handler; malloc is fastest below 1 KiB */
+    ITEMS_FIRST = 4,       /* effects before the list grows; also below 1 KiB */
+    SCAN_MAX = 16,         /* up to this many, a linear search beats an index */
+    INDEX_FIRST = 64,      /* slots; a power of two */
     MERGED_BYTES_MAX = 16, /* a merged state value is a tag and a number */
 };
 
@@ -144,7 +145,7 @@ static bool is_named(const struct effect *item, enum name_space names, struct sl
     return names_of(item->kind) == names && slice_equal(item->name, name);
 }
 
-/* FNV-1a: names are short and come from the handler's own author. */
+/* FNV-1a: names are short, and chosen by the author of the handler. */
 static uint32_t hash_name(enum name_space names, struct slice name) {
     uint32_t h = 2166136261u ^ (uint32_t)names;
     for (size_t i = 0; i < name.len; i++) {
@@ -153,7 +154,7 @@ static uint32_t hash_name(enum name_space names, struct slice name) {
     return h;
 }
 
-/* The slot that holds the name's last effect (position + 1), or the empty one where it belongs. */
+/* The slot with the name's last effect (position + 1), or the empty slot where it belongs. */
 static uint32_t *find_slot(const struct effects *effects, enum name_space names,
                            struct slice name) {
     assert(effects->index_cap > effects->count); /* INV-EFFECTS-3 */
@@ -166,7 +167,7 @@ static uint32_t *find_slot(const struct effects *effects, enum name_space names,
     return &effects->index[at];
 }
 
-/* The index is empty. */
+/* Fills the empty index. */
 static void fill_index(struct effects *effects) {
     for (size_t i = 0; i < effects->count; i++) {
         enum name_space names = names_of(effects->items[i].kind);
@@ -251,7 +252,7 @@ static void merge_deltas(struct effect *last, const struct effect *more) {
     last->delta_is_int = false;
 }
 
-/* `last` is a SET or a DELETE of the same name: it becomes the SET of the sum. */
+/* `last` is a SET or a DELETE of the same name: turns it into a SET of the sum. */
 static int merge_into_value(struct effects *effects, struct effect *last,
                             const struct effect *incr) {
     struct slice value = last->kind == EFFECT_STATE_DELETE ? (struct slice){NULL, 0} : last->value;

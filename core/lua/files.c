@@ -1,7 +1,8 @@
 /*
- * files.c - the files of the scripts folder, and whether they have changed.
+ * files.c - the files of the scripts folder, and how to tell that they have changed.
  *
- * Change is seen in two steps: the file's stamp (inode, size, time), then the hash of its bytes.
+ * Changes are detected in two steps: the file's stamp (inode, size, time), then the hash of its
+ * bytes.
  */
 #include "lua/host.h"
 
@@ -132,7 +133,7 @@ bool script_file_changed(struct script_host *host, struct script_file *file) {
         return !file->missing;
     }
     bool changed = file->missing || memcmp(now.hash, file->hash, sizeof now.hash) != 0;
-    if (!changed) { /* touched, not changed: the next look is cheap again */
+    if (!changed) { /* touched, not changed: the next check is cheap again */
         memcpy(file->stamp, now.stamp, sizeof file->stamp);
     }
     return changed;

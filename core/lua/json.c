@@ -1,9 +1,9 @@
 /*
  * json.c - JSON and Lua values, both ways.
  *
- * Encoding walks the tables raw: no metamethod runs, so no handler code can change a table under
- * the walk, and the strings pointed at stay alive because the tables hold them. The names of an
- * object are put on the Lua stack with their values and sorted through an array of pointers.
+ * Encoding reads tables raw: no metamethods run, so no handler code can change a table during the
+ * walk, and string pointers stay valid because the tables hold the strings. The names of an object
+ * are put on the Lua stack with their values, and sorted through an array of pointers.
  * Left out: a decoder of our own; jansson parses.
  */
 #include "lua/json.h"
@@ -23,9 +23,9 @@ static const char array_key = 'a';
 static const char null_key = 'n';
 
 enum {
-    NAMES_ON_C_STACK = 24, /* an object with more names borrows a userdata to sort them */
+    NAMES_ON_C_STACK = 24, /* an object with more names allocates a userdata to sort them */
     OBJECT_NAMES_MAX = 100000,
-    UNITS_PER_VALUE = 32, /* what one costs beside its bytes: see script_charge */
+    UNITS_PER_VALUE = 32, /* cost of a value in addition to its bytes: see script_charge */
 };
 
 static int null_tostring(lua_State *L) {
@@ -51,7 +51,7 @@ void json_open(lua_State *L) {
     lua_setfield(L, -2, "__metatable");
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &null_key);
-    lua_setmetatable(L, -2); /* all light userdata share it; null is the only one there is */
+    lua_setmetatable(L, -2); /* all light userdata share it; null is the only one */
     lua_pop(L, 1);
 }
 
@@ -92,7 +92,7 @@ static void push_array(lua_State *L, const json_t *array) {
     lua_setmetatable(L, -2);
 }
 
-/* jansson's iterators want a mutable object and do not change it. */
+/* jansson's iterators take a mutable object but do not change it. */
 static void push_object(lua_State *L, json_t *object) {
     lua_createtable(L, 0, size_hint(json_object_size(object)));
     for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
@@ -132,10 +132,10 @@ void json_push(lua_State *L, const json_t *value) {
     }
 }
 
-/* Where the walk is, for errors: a chain from the value back to the root. */
+/* The position of the walk, for errors: a chain from the value up to the root. */
 struct place {
     const struct place *parent;
-    const char *name;  /* the root's word or an object's name; NULL = an array's item */
+    const char *name;  /* the name of the root or of a member; NULL = an item of an array */
     size_t name_len;   /* bytes of name */
     lua_Integer index; /* of the item, from 1 */
     int depth;
@@ -230,7 +230,7 @@ static void encode_string(struct encoder *e, int index, const struct place *at) 
     }
 }
 
-/* Whether the table has exactly the keys 1..count. */
+/* Checks that the table has exactly the keys 1..count. */
 static void check_items(struct encoder *e, int table, lua_Integer count, const struct place *at) {
     lua_Integer seen = 0;
     lua_pushnil(e->L);
@@ -282,7 +282,7 @@ static int compare_names(const void *a, const void *b) {
     return (x->len > y->len) - (x->len < y->len);
 }
 
-/* Small objects are the rule, and insertion beats qsort there. */
+/* Most objects are small, where insertion sort beats qsort. */
 static void sort_names(struct name *names, int count) {
     if (count > NAMES_ON_C_STACK) {
         qsort(names, (size_t)count, sizeof *names, compare_names);
@@ -298,7 +298,7 @@ static void sort_names(struct name *names, int count) {
     }
 }
 
-/* Leaves key, value, key, value... on the stack; the answer is the number of pairs. */
+/* Pushes key, value, key, value... and returns the number of pairs. */
 static int push_pairs(struct encoder *e, int table, const struct place *at) {
     int count = 0;
     lua_pushnil(e->L);
@@ -352,8 +352,8 @@ static void encode_object(struct encoder *e, int table, const struct place *at) 
     lua_settop(e->L, first - 1);
 }
 
-/* Whether the table's metatable marks an array. A table that shows something else than it holds
- * (the event, a read-only table) would lose it here without a word: refused. */
+/* True if the table's metatable marks an array. A table whose visible contents differ from its raw
+ * ones (the event, a read-only table) would be encoded wrongly without notice, so it is refused. */
 static bool is_marked(struct encoder *e, int table, const struct place *at) {
     if (!lua_getmetatable(e->L, table)) {
         return false;
@@ -389,7 +389,7 @@ static void encode_table(struct encoder *e, int table, const struct place *at) {
     if (at->depth >= JSON_DEPTH_MAX) {
         refuse(e, at, "is nested too deeply, or contains itself");
     }
-    if (e->out->failed) { /* what is shared could be visited without end */
+    if (e->out->failed) { /* a shared table could be visited without end */
         refuse(e, at, "is too large as JSON");
     }
     script_charge(e->L, UNITS_PER_VALUE);

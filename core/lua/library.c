@@ -1,11 +1,11 @@
 /*
- * library.c - functions of Lua's own libraries that loop in C, where no hook looks: charged for
- * what they do, and stopped when the time is up.
+ * library.c - functions of Lua's own libraries that loop in C, where no hook runs: they are charged
+ * for their work, and stopped when the time is up.
  *
- * Where Lua's function can do a part, it is called for one part after the other with a look at the
- * clock between (concat, move, format, utf8.len). Where it cannot but is quick for its bytes, these
- * are charged before. rep and sort are our own. What asks a metatable for the length is refused a
- * table with __len: the library would count up to whatever it claims.
+ * If Lua's function can work on parts, it is called for one part after the other, with a check of
+ * the clock in between (concat, move, format, utf8.len). If it cannot, but is fast per byte, the
+ * bytes are charged in advance. rep and sort are our own. Functions that would ask a metatable for
+ * the length refuse tables with __len: the library would count up to whatever it returns.
  */
 #include "lua/host.h"
 
@@ -15,12 +15,12 @@
 #include <string.h>
 
 enum {
-    PART_ITEMS = 1024,       /* of a table, done without a look at the clock */
+    PART_ITEMS = 1024,       /* of a table, between two checks of the clock */
     PART_ARGUMENTS = 64,     /* of string.format */
-    PART_BYTES = 1 << 16,    /* of a text */
+    PART_BYTES = 1 << 16,    /* of a text, between two checks */
     PACK_FORMAT_MAX = 4096,  /* bytes of string.pack's format */
-    UNITS_PER_ITEM = 8,      /* what moving an item costs, in bytes */
-    UNITS_PER_FORMATTED = 64 /* what formatting one does */
+    UNITS_PER_ITEM = 8,      /* moving one item, in bytes */
+    UNITS_PER_FORMATTED = 64 /* formatting one argument */
 };
 
 void sandbox_wrap_field(lua_State *L, const char *name, lua_CFunction wrapper) {
@@ -30,7 +30,7 @@ void sandbox_wrap_field(lua_State *L, const char *name, lua_CFunction wrapper) {
     lua_setfield(L, -2, name);
 }
 
-/* Lua's own function, in this frame. */
+/* Calls Lua's own function in this frame. */
 static int call_wrapped(lua_State *L) {
     return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
@@ -63,7 +63,7 @@ static int bounded_pack(lua_State *L) {
     return sandbox_charge_bytes(L);
 }
 
-/* string.rep(s, n [, separator]): what is there is doubled, where Lua copies s n times. */
+/* string.rep(s, n [, separator]): doubles what it has so far, while Lua copies s n times. */
 static int rep(lua_State *L) {
     size_t len, separator_len;
     const char *text = luaL_checklstring(L, 1, &len);
@@ -96,7 +96,8 @@ static int rep(lua_State *L) {
     return 1;
 }
 
-/* Behind the directive that begins at the '%' at `at`, as Lua reads it: flags, digits, a letter. */
+/* The end of the directive that begins with the '%' at `at`, as Lua reads it: flags, digits, a
+ * letter. */
 static const char *directive_end(const char *at, const char *end) {
     at++;
     while (at < end && strchr("-+ #0123456789.", *at) != NULL && *at != '\0') {
@@ -105,7 +106,8 @@ static const char *directive_end(const char *at, const char *end) {
     return at < end ? at + 1 : end;
 }
 
-/* Behind the part of the format from `at` that takes `most` arguments; *taken: how many it does. */
+/* The end of the part of the format that takes at most `most` arguments; *taken: how many it
+ * takes. */
 static const char *format_part(const char *at, const char *end, int most, int *taken) {
     for (*taken = 0; at < end && *taken < most;) {
         if (*at != '%') {
@@ -166,7 +168,7 @@ void sandbox_bound_string(lua_State *L) {
 
 /* --- UTF-8 --- */
 
-/* A position as the library reads it: from 1, negative from the end. */
+/* A position as in the library: from 1, or negative from the end. */
 static lua_Integer position(lua_Integer at, size_t len) {
     if (at >= 0) {
         return at;
@@ -174,7 +176,7 @@ static lua_Integer position(lua_Integer at, size_t len) {
     return (size_t)-at > len ? 0 : (lua_Integer)len + at + 1;
 }
 
-/* Where the first character begins that begins after byte `last`, when all up to there is sound. */
+/* The first character boundary after byte `last`, if the text up to there is valid. */
 static lua_Integer behind_character(const char *text, lua_Integer last) {
     lua_Integer at = last;
     while (at > 1 && ((unsigned char)text[at - 1] & 0xC0) == 0x80) {
@@ -188,7 +190,7 @@ static lua_Integer behind_character(const char *text, lua_Integer last) {
     return at + bytes > last ? at + bytes : last + 1;
 }
 
-/* utf8.len(s [, i [, j [, lax]]]), part by part. */
+/* utf8.len(s [, i [, j [, lax]]]), in parts. */
 static int utf8_length(lua_State *L) {
     size_t len;
     const char *text = luaL_checklstring(L, 1, &len);
@@ -196,7 +198,7 @@ static int utf8_length(lua_State *L) {
     lua_Integer last = position(luaL_optinteger(L, 3, -1), len);
     if (at < 1 || last > (lua_Integer)len || last - at < PART_BYTES) {
         script_charge(L, len < PART_BYTES ? len : PART_BYTES);
-        return call_wrapped(L); /* short, or an error */
+        return call_wrapped(L); /* a short text, or an error */
     }
     bool lax = lua_toboolean(L, 4);
     lua_Integer count = 0;
@@ -210,7 +212,7 @@ static int utf8_length(lua_State *L) {
         lua_pushboolean(L, lax);
         lua_call(L, 4, 2);
         if (!lua_toboolean(L, -2)) {
-            return 2; /* nil and where */
+            return 2; /* nil and the position */
         }
         count += lua_tointeger(L, -2);
         lua_pop(L, 2);
@@ -230,7 +232,7 @@ void sandbox_bound_utf8(lua_State *L) {
 
 /* --- tables --- */
 
-/* What __len claims, the library would count up to. */
+/* The library would count up to whatever __len returns. */
 static void refuse_len(lua_State *L) {
     if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__len") != LUA_TNIL) {
         luaL_error(L, "table.%s does not take a table with __len",
@@ -238,7 +240,7 @@ static void refuse_len(lua_State *L) {
     }
 }
 
-/* insert and remove: with a position they move what is behind it. */
+/* insert and remove: with a position, they move all items after it. */
 static int bounded_shift(lua_State *L) {
     refuse_len(L);
     if (lua_istable(L, 1) && !lua_isnone(L, 2)) {
@@ -258,13 +260,13 @@ static int bounded_unpack(lua_State *L) {
     return results;
 }
 
-/* table.move(from, f, e, t [, to]), part by part in the order in which nothing is overwritten. */
+/* table.move(from, f, e, t [, to]), in parts, in the order that overwrites nothing unread. */
 static int move(lua_State *L) {
     lua_Integer from = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3);
     lua_Integer to = luaL_checkinteger(L, 4);
     if (last < from || (from <= 0 && last >= LUA_MAXINTEGER + from) ||
         to > LUA_MAXINTEGER - (last - from)) {
-        return call_wrapped(L); /* nothing, or an error */
+        return call_wrapped(L); /* nothing to move, or an error */
     }
     int target = lua_isnoneornil(L, 5) ? 1 : 5;
     lua_settop(L, 5);
@@ -289,7 +291,7 @@ static int move(lua_State *L) {
     return 1;
 }
 
-/* table.concat(list [, separator [, i [, j]]]), part by part. */
+/* table.concat(list [, separator [, i [, j]]]), in parts. */
 static int concat(lua_State *L) {
     if (lua_isnoneornil(L, 4)) {
         refuse_len(L);
@@ -331,7 +333,7 @@ static int concat(lua_State *L) {
     return 1;
 }
 
-/* Two long texts take as long as they are equal. */
+/* Comparing two long texts takes time as long as they are equal. */
 static void charge_comparison(lua_State *L) {
     if (lua_type(L, -1) == LUA_TSTRING && lua_type(L, -2) == LUA_TSTRING) {
         size_t a = lua_rawlen(L, -1), b = lua_rawlen(L, -2);
@@ -344,7 +346,7 @@ static bool less_than(lua_State *L) {
     return lua_compare(L, -2, -1, LUA_OPLT);
 }
 
-/* By the function at 2. */
+/* Calls the comparison function at index 2. */
 static bool says_less(lua_State *L) {
     lua_pushvalue(L, 2);
     lua_pushvalue(L, -3);

@@ -1,6 +1,6 @@
 /*
- * lines.c - how much handlers may write to the log: so many lines an attempt, so many bytes a second
- * of one service. Lines beyond that are left out and counted; the count is logged once a second.
+ * lines.c - how much handlers may write to the log: lines per attempt, and bytes per second and
+ * service. Excess lines are left out and counted; the count is logged once a second.
  */
 #include "lua/host.h"
 
@@ -13,7 +13,7 @@
 
 static const int64_t SECOND_NS = 1000000000;
 
-/* Begins another second, if one has passed. */
+/* Begins the next second if it is time. */
 static void look_at_second(struct log_budget *budget, const char *service) {
     int64_t now_ns = clock_monotonic_ns();
     if (budget->begun_ns != 0 && now_ns - budget->begun_ns < SECOND_NS) {

@@ -1,10 +1,10 @@
 /*
- * load.c - files to functions, and again when they change.
+ * load.c - turns files into functions, and again when they change.
  *
- * A service's code is loaded whole, in an environment of its own, into a new script_code; only when
- * everything compiled and ran does it take the place of the old. Invocations under way keep the
- * functions they run. A load that failed is remembered by its files too, so that the same broken
- * text is reported once, and a missing module is found when it appears.
+ * A service's code is loaded as a whole, in an environment of its own, into a new script_code. Only
+ * when everything has compiled and run does it replace the old code. Invocations under way keep the
+ * functions they run. A failed load also remembers its files, so that the same broken text is
+ * reported once, and a missing module is noticed when it appears.
  */
 #include "lua/host.h"
 
@@ -19,7 +19,7 @@
 
 /* --- a file --- */
 
-/* The entry for a file of this version, made on first use. NULL when out of memory. */
+/* The entry for this version's file, created on first use. NULL when out of memory. */
 static struct script_file *track_file(struct script_code *code, const char *name) {
     for (size_t i = 0; i < code->file_count; i++) {
         if (strcmp(code->files[i].name, name) == 0) {
@@ -41,8 +41,8 @@ static struct script_file *track_file(struct script_code *code, const char *name
     return file;
 }
 
-/* Before the text is run: with what was run before it, it is a version of its own. Raises past
- * every pcall when that took the program down before. */
+/* Names the file before its text runs; together with the texts that ran before it, it is a version
+ * of its own. Raises an error past every pcall if that version crashed the program before. */
 static void name_load(lua_State *L, const struct script_file *file) {
     struct script_host *host = script_state_of(L)->host;
     crypto_generichash_state state;
@@ -68,7 +68,7 @@ static void run_file(lua_State *L, const char *name, int env) {
     struct report r = {""};
     struct script_file *file = track_file(script_state_of(L)->code, name);
     if (file == NULL) {
-        luaL_error(L, "scripts/%s: out of memory", name); /* raises; nothing is held */
+        luaL_error(L, "scripts/%s: out of memory", name); /* raises; no resources are held */
         return;
     }
     if (script_file_read(host, file, &host->scratch, &r) != 0) {
@@ -90,7 +90,8 @@ static void run_file(lua_State *L, const char *name, int env) {
 
 /* --- require --- */
 
-/* "retry" or "retry.lua" to "retry.lua" on the stack. Raises when it could leave the folder. */
+/* Replaces "retry" or "retry.lua" by "retry.lua". Raises an error if the name could leave the
+ * folder. */
 static const char *check_module(lua_State *L) {
     size_t len;
     const char *name = luaL_checklstring(L, 1, &len);
@@ -106,7 +107,8 @@ static const char *check_module(lua_State *L) {
     return lua_pushfstring(L, suffixed ? "%s" : "%s.lua", name);
 }
 
-/* Upvalues: the environment, the modules of this version by file name (false = still loading). */
+/* Upvalues: the environment, and the modules of this version by file name (false = still
+ * loading). */
 static int require(lua_State *L) {
     const char *file = check_module(L);
     lua_pushvalue(L, -1);
@@ -134,7 +136,7 @@ static int require(lua_State *L) {
     return 1;
 }
 
-/* --- what the scripts return --- */
+/* --- the result of a script --- */
 
 static void load_handler(lua_State *L, struct script_code *code, const char *file, int env) {
     run_file(L, file, env);
@@ -195,7 +197,8 @@ static struct script_code *new_code(void) {
 
 /* --- a service --- */
 
-/* What the page said before is said again: an event may be waiting for its state. */
+/* Restores the previous state of the crash page afterwards: an event may be waiting for this
+ * state. */
 static int run_load(struct script_state *state, struct report *r) {
     struct script_host *host = state->host;
     const char *name = host->conf->services[state->service].name;
@@ -210,13 +213,13 @@ static int run_load(struct script_state *state, struct report *r) {
     script_enter(state, NULL, state->L, 0);
     int rc = script_protect(state, load_code, NULL, r);
     (void)script_leave(state);
-    document_drop(state); /* a raise may have left it */
+    document_drop(state); /* an error may have left it behind */
     state->loading = false;
     culprit_leave(host->culprit, &within);
     return rc;
 }
 
-/* The report in the words of whoever reads topics.conf. */
+/* Words the error for the author of topics.conf. */
 static void explain(const struct script_state *state, int rc, struct report *r) {
     const struct conf *conf = state->host->conf;
     const struct service_conf *service = &conf->services[state->service];
@@ -231,7 +234,7 @@ static void explain(const struct script_state *state, int rc, struct report *r) 
     }
 }
 
-/* A state that is open, its code still empty. */
+/* An open state whose code is still empty. */
 static int new_state(struct script_host *host, size_t service, struct script_state **out) {
     struct script_state *state = NULL;
     struct report r;

@@ -1,12 +1,12 @@
 /*
- * pattern.c - string.find, match, gmatch and gsub, able to be stopped.
+ * pattern.c - string.find, match, gmatch and gsub, which can be stopped.
  *
- * Lua's own matcher is C that runs for hours on the wrong pattern and text, and no hook looks
- * meanwhile. This one follows the reference manual (6.4.1) with backtracking of its own and counts
- * its steps: every so many it looks at the clock, like the hook.
+ * Lua's own matcher is C code that may run for hours on the wrong pattern and text, without any
+ * hook. This one follows the reference manual (6.4.1) with its own backtracking, and counts its
+ * steps: every so many, it checks the clock, like the hook.
  *
- * A pattern is walked by `match_here`; what can fail after having matched (captures, repetitions,
- * optional items) calls it again for the rest of the pattern. How deep is bounded, as in Lua.
+ * `match_here` walks a pattern. Items that can still fail after a match (captures, repetitions,
+ * optional items) call it recursively for the rest of the pattern. The depth is bounded, as in Lua.
  */
 #include "lua/host.h"
 
@@ -29,7 +29,7 @@ struct matcher {
     lua_State *L;
     const char *text, *text_end;
     const char *pattern_end;
-    int depth; /* attempts still allowed below this one */
+    int depth; /* levels of nested attempts that are still allowed */
     size_t steps;
     int level; /* captures so far, open ones included */
     struct {
@@ -44,13 +44,13 @@ static void count_steps(struct matcher *m, size_t steps) {
     m->steps += steps;
     if (m->steps >= STEPS_PER_LOOK) {
         m->steps = 0;
-        script_look_at_clock(m->L); /* may raise: nothing is held */
+        script_look_at_clock(m->L); /* may raise; no resources are held */
     }
 }
 
 /* --- single items: a character, a class, a set --- */
 
-/* Behind the item that begins at p; a quantifier may follow there. */
+/* The end of the item at p, where a quantifier may follow. */
 static const char *item_end(struct matcher *m, const char *p) {
     char first = *p++;
     if (first == '%') {
@@ -81,7 +81,7 @@ static int is_nul(int c) {
     return c == 0;
 }
 
-/* letter, what it stands for; upper case is the complement */
+/* letter and class; the upper-case letter is the complement */
 static const struct {
     char letter;
     int (*holds)(int c);
@@ -89,7 +89,7 @@ static const struct {
     {
         {'a', isalpha}, {'c', iscntrl},  {'d', isdigit}, {'g', isgraph},
         {'l', islower}, {'p', ispunct},  {'s', isspace}, {'u', isupper},
-        {'w', isalnum}, {'x', isxdigit}, {'z', is_nul}, /* %z: of Lua 5.1, still understood */
+        {'w', isalnum}, {'x', isxdigit}, {'z', is_nul}, /* %z is from Lua 5.1 and still accepted */
 };
 
 static bool in_class(unsigned char c, unsigned char letter) {
@@ -122,7 +122,7 @@ static bool in_set(unsigned char c, const char *p, const char *last) {
     return !wanted;
 }
 
-/* Whether the character at s is one of the item from p to end. */
+/* True if the item from p to end matches the character at s. */
 static bool matches_item(struct matcher *m, const char *s, const char *p, const char *end) {
     count_steps(m, (size_t)(end - p));
     if (s >= m->text_end) {
@@ -141,9 +141,9 @@ static bool matches_item(struct matcher *m, const char *s, const char *p, const 
     }
 }
 
-/* --- items that are more than one character --- */
+/* --- items longer than one character --- */
 
-/* %bxy at p: behind the text that is balanced in x and y, or NULL. */
+/* %bxy at p: the end of the text balanced in x and y, or NULL. */
 static const char *match_balanced(struct matcher *m, const char *s, const char *p) {
     if (m->pattern_end - p < 4) {
         luaL_error(m->L, "malformed pattern (missing arguments to '%%b')");
@@ -165,7 +165,7 @@ static const char *match_balanced(struct matcher *m, const char *s, const char *
     return NULL;
 }
 
-/* %f[set] at p: s where the set begins to hold, and *rest behind the set; or NULL. */
+/* %f[set] at p: s if the set begins to match there, and *rest after the set; or NULL. */
 static const char *match_frontier(struct matcher *m, const char *s, const char *p,
                                   const char **rest) {
     const char *set = p + 2;
@@ -180,7 +180,7 @@ static const char *match_frontier(struct matcher *m, const char *s, const char *
     return !in_set(before, set, end - 1) && in_set(here, set, end - 1) ? s : NULL;
 }
 
-/* %1 to %9: behind the same text again, or NULL. */
+/* %1 to %9: the end of the same text repeated, or NULL. */
 static const char *match_again(struct matcher *m, const char *s, char digit) {
     int index = digit - '1';
     if (index < 0 || index >= m->level || m->captures[index].len == CAPTURE_OPEN) {
@@ -194,7 +194,7 @@ static const char *match_again(struct matcher *m, const char *s, char digit) {
     return memcmp(m->captures[index].start, s, (size_t)len) == 0 ? s + len : NULL;
 }
 
-/* --- captures and repetitions: the rest of the pattern is tried from here --- */
+/* --- captures and repetitions: these match the rest of the pattern, too --- */
 
 static const char *open_capture(struct matcher *m, const char *s, const char *p) {
     bool position = p + 1 < m->pattern_end && p[1] == ')';
@@ -227,7 +227,7 @@ static const char *close_capture(struct matcher *m, const char *s, const char *p
     return end;
 }
 
-/* As many as there are, then ever fewer, but at least `least`. */
+/* Tries as many as possible, then fewer and fewer, but at least `least`. */
 static const char *match_most(struct matcher *m, const char *s, const char *p, const char *end,
                               ptrdiff_t least) {
     ptrdiff_t count = 0;
@@ -243,7 +243,7 @@ static const char *match_most(struct matcher *m, const char *s, const char *p, c
     return NULL;
 }
 
-/* As few as will do. */
+/* Tries as few as possible. */
 static const char *match_least(struct matcher *m, const char *s, const char *p, const char *end) {
     for (;; s++) {
         const char *found = match_here(m, s, end + 1);
@@ -256,7 +256,7 @@ static const char *match_least(struct matcher *m, const char *s, const char *p, 
     }
 }
 
-/* What one round of match_here comes to. */
+/* The result of one round of match_here. */
 struct round {
     const char *s, *p;
     bool done; /* then s is the answer, NULL = no match */
@@ -270,7 +270,7 @@ static struct round go_on(const char *s, const char *p) {
     return (struct round){.s = s, .p = p, .done = s == NULL};
 }
 
-/* A single item and the quantifier behind it. */
+/* A single item and the quantifier after it. */
 static struct round match_quantified(struct matcher *m, const char *s, const char *p) {
     const char *end = item_end(m, p);
     const char *found;
@@ -325,7 +325,7 @@ static struct round match_round(struct matcher *m, const char *s, const char *p)
     return match_quantified(m, s, p);
 }
 
-/* Where the match of the pattern from p ends that begins at s, or NULL. */
+/* The end of the match that begins at s, for the pattern from p, or NULL. */
 static const char *match_here(struct matcher *m, const char *s, const char *p) {
     if (m->depth == 0) {
         luaL_error(m->L, "pattern too complex");
@@ -368,7 +368,7 @@ static void push_capture(struct matcher *m, int index, const char *start, const 
     }
 }
 
-/* All captures; the whole match in their place if `whole` and there are none. */
+/* Pushes all captures; if there are none and `whole`, the whole match. */
 static int push_captures(struct matcher *m, const char *start, const char *end, bool whole) {
     int count = m->level == 0 && whole ? 1 : m->level;
     luaL_checkstack(m->L, count, "too many captures");
@@ -378,7 +378,7 @@ static int push_captures(struct matcher *m, const char *start, const char *end, 
     return count;
 }
 
-/* The text at stack index 1 and the pattern at 2; *pattern is where to begin. */
+/* The text at stack index 1 and the pattern at 2; *pattern is where to start. */
 static struct matcher prepare(lua_State *L, const char **pattern) {
     size_t text_len, pattern_len;
     struct matcher m = {.L = L};
@@ -389,7 +389,7 @@ static struct matcher prepare(lua_State *L, const char **pattern) {
     return m;
 }
 
-/* The offset that an `init` argument means: from 0; past the end is len + 1. */
+/* The offset for an `init` argument, from 0; beyond the end it is len + 1. */
 static size_t start_offset(lua_State *L, int index, size_t len) {
     lua_Integer init = luaL_optinteger(L, index, 1);
     if (init > 0) {
@@ -462,7 +462,7 @@ static int match(lua_State *L) {
     return find_or_match(L, false);
 }
 
-/* Upvalues: text, pattern, where to look next, where the last match ended (-1 = none). */
+/* Upvalues: text, pattern, where to search next, where the last match ended (-1 = none). */
 static int gmatch_next(lua_State *L) {
     lua_settop(L, 0);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -498,7 +498,7 @@ static int gmatch(lua_State *L) {
 
 /* --- gsub --- */
 
-/* Adds the replacement string at index 3 with its %0 to %9 filled in. */
+/* Appends the replacement string at index 3, with %0 to %9 replaced. */
 static void add_template(struct matcher *m, luaL_Buffer *b, const char *start, const char *end) {
     size_t len;
     const char *text = lua_tolstring(m->L, 3, &len);
@@ -524,7 +524,7 @@ static void add_template(struct matcher *m, luaL_Buffer *b, const char *start, c
     }
 }
 
-/* Adds what the table or function at index 3 makes of the match. */
+/* Appends the result of the table or function at index 3 for this match. */
 static void add_computed(struct matcher *m, luaL_Buffer *b, const char *start, const char *end) {
     lua_State *L = m->L;
     if (lua_type(L, 3) == LUA_TTABLE) {

@@ -1,5 +1,5 @@
 /*
- * routes.c - what a service's scripts return, as routes and roles: which function is for a topic.
+ * routes.c - the result of a service's script as routes and roles: which function handles a topic.
  */
 #include "lua/host.h"
 
@@ -55,7 +55,8 @@ static void add_route(lua_State *L, struct script_code *code, const char *file) 
     }
     route->wildcard = strpbrk(filter, "+#") != NULL;
     code->route_count++;
-    route->function = luaL_ref(L, LUA_REGISTRYINDEX); /* may raise; the code owns what it has */
+    route->function =
+        luaL_ref(L, LUA_REGISTRYINDEX); /* may raise; the code owns what it has by then */
 }
 
 /* 0 literal, 1 '+', 2 '#' or the end */
@@ -68,8 +69,8 @@ static const char *next_level(const char *at) {
     return *at == '/' ? at + 1 : at;
 }
 
-/* Filters without a wildcard first, then those with +, then those with #; within a kind the first
- * level where one is literal and the other is not decides. */
+/* Filters without a wildcard come first, then those with +, then those with #. Within a group, the
+ * first level at which only one of them is literal decides. */
 static int compare_routes(const void *a, const void *b) {
     const char *x = ((const struct script_route *)a)->filter;
     const char *y = ((const struct script_route *)b)->filter;

@@ -2,9 +2,9 @@
  * run.c - one invocation, from its first instruction to its outcome.
  *
  * The coroutine starts in `enter`, a C function that pushes the arguments, calls the handler and
- * looks at what it returned: so everything that may raise does it inside the coroutine, where it
- * ends as an outcome. lua_resume is called in one place, `step`; what came of it is settled by one
- * function a case. An attempt that has ended gives its coroutine back at once.
+ * checks its results: so everything that may raise an error does so inside the coroutine, where it
+ * becomes an outcome. lua_resume is called in one place, `step`; one function per case handles its
+ * result. A finished attempt returns its coroutine at once.
  */
 #include "lua/run.h"
 
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRACEBACK_BYTES = 1536 /* of ERROR_BYTES_MAX: kept free for it behind a long message */ };
+enum { TRACEBACK_BYTES = 1536 /* of ERROR_BYTES_MAX: reserved for it after a long message */ };
 
 void run_set_error(struct run *run, struct slice text) {
     buf_reset(&run->error);
@@ -46,7 +46,7 @@ static int role_for(const struct run *run) {
     return ROLE_RETRY;
 }
 
-/* Whether it is the handler itself that runs, forwards or to be undone. */
+/* True if the handler itself runs, normally or to be undone. */
 static bool runs_handler(const struct run *run) {
     return run->entry == RUN_EVENT || run->entry == RUN_UNDO;
 }
@@ -86,7 +86,7 @@ static void read_verdict(lua_State *L, struct retry_verdict *verdict) {
     verdict->after_ms = args_check_duration(L, -1, "after");
 }
 
-/* --- what the handler of a batch returned --- */
+/* --- the result of a batch handler --- */
 
 static void set_failure(lua_State *L, struct run *run, size_t i, const char *reason, bool dead) {
     if (run->failures == NULL) {
@@ -106,7 +106,7 @@ static const char *handler_of(const struct run *run) {
     return run->host->conf->services[run->service].handler;
 }
 
-/* An entry {[i] = "reason"} or {[i] = {dead = "reason"}}: i at -2, the rest on top. */
+/* An entry {[i] = "reason"} or {[i] = {dead = "reason"}}: i is at -2, the value on top. */
 static void read_failure(lua_State *L, struct run *run) {
     lua_Integer i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
     if (i < 1 || (size_t)i > run->event_count) {
@@ -146,7 +146,7 @@ static void read_failures(lua_State *L, struct run *run) {
     }
 }
 
-/* The handler has returned; its one result is on top. */
+/* The handler has returned; its only result is on top. */
 static int leave(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
     assert(status == LUA_OK || status == LUA_YIELD);
@@ -187,20 +187,20 @@ static int enter(lua_State *L) {
 
 /* --- an error as text --- */
 
-/* What describe_error works on. */
+/* The arguments of describe_error. */
 struct failure {
     struct run *run;
-    lua_State *L;           /* the coroutine, its stack as the error left it */
-    char message_text[128]; /* set instead of the error object for the limits */
+    lua_State *L;           /* the coroutine; its stack is as the error left it */
+    char message_text[128]; /* replaces the error object for limits */
 };
 
-/* Appends what fits, leaving `spare` bytes. */
+/* Appends as much as fits, but leaves `spare` bytes free. */
 static void add_clipped(struct buf *out, const char *text, size_t len, size_t spare) {
     size_t room = out->max > out->len + spare ? out->max - out->len - spare : 0;
     if (len > room) {
         len = room;
         while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80) {
-            len--; /* not in the middle of a character */
+            len--; /* do not cut a character in two */
         }
     }
     buf_add(out, text, len);
@@ -219,7 +219,7 @@ static int object_to_text(lua_State *L) {
     return 1;
 }
 
-/* The message goes to run->error. Handler code may run: __tostring, within the limits. */
+/* Writes the message to run->error. Handler code may run: __tostring, within the limits. */
 static void add_message(struct failure *f) {
     struct script_state *state = f->run->state;
     struct buf *out = &f->run->error;
@@ -265,25 +265,25 @@ static void describe_error(struct failure *f) {
     buf_reset(&f->run->error);
     add_message(f);
     struct report r;
-    /* Without memory for a traceback the message alone must do. */
+    /* If there is no memory for a traceback, the message must be enough. */
     (void)script_protect(f->run->state, push_traceback, f, &r);
     assert(f->run->error.len <= ERROR_BYTES_MAX); /* INV-RUN-5 */
 }
 
-/* --- settling what lua_resume gave --- */
+/* --- handling the result of lua_resume --- */
 
 static void give_thread(struct run *run, bool clean) {
     script_thread_give(run->state, run->thread, clean);
     run->thread.L = NULL;
 }
 
-/* Closes what the handler left to be closed, unless it ran out of time: then nothing of it may run
+/* Closes what the handler left open, unless it ran out of time: then none of its code may run
  * again. */
 static void end_thread(struct run *run, bool over) {
     if (!over) {
         script_enter(run->state, run, run->thread.L, run->cpu_us);
         int status = lua_resetthread(run->thread.L);
-        (void)status; /* an error in a __close comes after the outcome is decided */
+        (void)status; /* errors in a __close come after the outcome is decided */
         run->cpu_us = script_leave(run->state);
     }
     give_thread(run, false);
@@ -318,7 +318,7 @@ static void settle_yield(struct run *run) {
         return;
     }
     if (run->outcome != OUTCOME_SLEEP) {
-        run_fail_step(run, true); /* a call that ends the attempt is the step's own word */
+        run_fail_step(run, true); /* a call that ends the attempt is the step's own decision */
     }
     end_thread(run, false);
 }
@@ -342,18 +342,18 @@ static void settle_error(struct run *run, int status, bool over) {
     run->outcome = OUTCOME_ERROR;
     describe_error(&f);
     end_thread(run, over);
-    if (over || memory) { /* the next handler's time is not for this one's garbage */
+    if (over || memory) { /* the next handler should not pay for this one's garbage */
         (void)lua_gc(run->state->L, LUA_GCCOLLECT);
     }
 }
 
-/* The effects staged so far are for later, or for now. */
+/* True if the effects staged so far are kept, for later or for now. */
 static bool keeps_effects(enum outcome outcome) {
     return outcome == OUTCOME_DONE || outcome == OUTCOME_DISCARD || outcome == OUTCOME_CALL ||
            outcome == OUTCOME_KEEP || outcome == OUTCOME_WAIT || outcome == OUTCOME_SLEEP;
 }
 
-/* Whether the run waits to be resumed. */
+/* True if the run waits to be resumed. */
 static bool goes_on(enum outcome outcome) {
     return outcome == OUTCOME_CALL || outcome == OUTCOME_KEEP || outcome == OUTCOME_WAIT;
 }
@@ -383,10 +383,10 @@ static void step(struct run *run) {
 
 /* --- the life of a run --- */
 
-/* There is no function to call: that is an outcome, too. */
+/* There is no function to call, which is an outcome, too. */
 static void settle_without_function(struct run *run) {
     const char *error = script_error(run->host, run->service);
-    if (code_of(run) == NULL) { /* mending the script mends the event */
+    if (code_of(run) == NULL) { /* fixing the script fixes the event */
         run->outcome = OUTCOME_ERROR;
         buf_printf(&run->error, "the handler is not loaded: %s",
                    error == NULL ? "script_load_all was not called" : error);
@@ -416,7 +416,7 @@ static void init_run(struct run *run, struct script_host *host, size_t service,
     buf_init(&run->error, ERROR_BYTES_MAX);
 }
 
-/* Runs to the first outcome. ERR_MEMORY: there was no coroutine to be had. */
+/* Runs to the first outcome. ERR_MEMORY: no coroutine could be created. */
 static int first_step(struct run *run, const char *reason) {
     run->function = function_for(run);
     if (run->function == LUA_NOREF) {
@@ -512,7 +512,7 @@ void run_fail_step(struct run *run, bool itself) {
         return;
     }
     if (d->step.kind == STEP_UNDO) {
-        return; /* it stays open: the engine is to know which one failed */
+        return; /* it stays open: the engine needs to know which one failed */
     }
     d->open = false;
     effects_reset(&d->effects);
@@ -529,10 +529,10 @@ static void durable_free(struct run_durable *d) {
     free(d);
 }
 
-/* Notes are at its address in the registry: the next run may get the same one. */
+/* The registry key of the notes is the address of this run, which the next run may get. */
 static void forget_notes(struct run *run) {
     if (run->noted) {
-        lua_pushnil(run->state->L); /* taking away needs no memory */
+        lua_pushnil(run->state->L); /* removing needs no memory */
         lua_rawsetp(run->state->L, LUA_REGISTRYINDEX, run);
     }
 }

@@ -1,14 +1,14 @@
 /*
- * sandbox.c - what a script can see and touch.
+ * sandbox.c - what a script can see and change.
  *
- * Libraries are shown through empty tables whose metatable leads to the real ones, so that nothing
- * of one service can change what another one sees; rawset refuses such tables and getmetatable
- * does not show theirs. Every version of a service's code gets an environment of its own: globals
- * can be read, never assigned, and a name that does not exist is an error, not a nil.
+ * Scripts see libraries through empty tables whose metatables lead to the real ones, so no service
+ * can change what another one sees; rawset refuses such tables, and getmetatable does not return
+ * their metatables. Every version of a service's code has an environment of its own: globals can be
+ * read but not assigned, and a name that does not exist is an error, not nil.
  *
- * Left out on purpose: io, debug, package, os beyond the clock, bytecode (string.dump and binary
- * chunks), collectgarbage beyond counting, and __gc: a finalizer runs with hooks off, at any
- * moment, in whoever allocates. What loops in C is charged for it: lua/library.c.
+ * Left out on purpose: io, debug, package, os except for the clock, bytecode (string.dump and
+ * binary chunks), collectgarbage except for counting, and __gc: a finalizer runs with hooks off, at
+ * any time, in whatever code allocates. Functions that loop in C are charged: lua/library.c.
  */
 #include "lua/host.h"
 
@@ -20,7 +20,7 @@
 #include <string.h>
 #include <time.h>
 
-/* Registry key of the globals that every environment starts from. */
+/* Registry key of the globals that every environment starts with. */
 static const char globals_key = 'g';
 
 enum {
@@ -224,7 +224,7 @@ static void open_table(lua_State *L) {
 
 static void open_math(lua_State *L) {
     luaL_requiref(L, LUA_MATHLIBNAME, luaopen_math, 0);
-    lua_Integer seed[2]; /* Lua's own is the time and an address, which others can guess */
+    lua_Integer seed[2]; /* Lua's own seed is the time and an address, which others can guess */
     randombytes_buf(seed, sizeof seed);
     lua_getfield(L, -1, "randomseed");
     lua_pushinteger(L, seed[0]);
@@ -247,7 +247,7 @@ static void open_zing(lua_State *L) {
     script_state_of(L)->host->library->open(L);
 }
 
-/* name, what pushes the real table */
+/* name, and the function that pushes the real table */
 static const struct {
     const char *name;
     void (*open)(lua_State *L);
@@ -306,7 +306,7 @@ static int refuse_global(lua_State *L) {
                       luaL_tolstring(L, 2, NULL));
 }
 
-/* The globals of one version: the shared ones and those that know the environment at `env`. */
+/* The globals of one version: the shared ones, and those that refer to the environment at `env`. */
 static void push_globals(lua_State *L, int env, lua_CFunction require) {
     lua_newtable(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &globals_key);

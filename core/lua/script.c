@@ -1,10 +1,10 @@
 /*
- * script.c - the Lua host: its life, the generations of each service, what others may ask.
+ * script.c - the Lua host: its life, the generations of each service, queries of other parts.
  *
- * A new version of a service's code is a new Lua state that takes over at once. The state before it
- * stays for the invocations that began in it; until these have ended no third is made: a further
- * change waits, and script_reload_waits says so. A state that keeps more than it should is replaced
- * by a new one of the same files.
+ * A new version of a service's code is a new Lua state that takes over at once. The previous state
+ * stays for the invocations that began in it. Until they have ended, no third state is created: a
+ * further change waits, and script_reload_waits reports it. A state that keeps too much memory is
+ * replaced by a new one from the same files.
  */
 #include "lua/host.h"
 
@@ -17,7 +17,7 @@
 
 enum { SCRATCH_BYTES_MAX = EFFECTS_BYTES_MAX };
 
-#define TOLD_NS INT64_C(60000000000) /* between two lines of the log on a service that is full */
+#define TOLD_NS INT64_C(60000000000) /* between two log lines about a state that is full */
 
 int script_host_new(struct script_host **out, const struct conf *conf,
                     const struct script_library *library) {
@@ -64,7 +64,7 @@ void script_host_free(struct script_host *host) {
 
 /* --- generations --- */
 
-/* The slot's state from now on. */
+/* From now on, the slot uses this state. */
 static void take_over(struct script_slot *slot, struct script_state *state) {
     struct script_state *before = slot->live;
     assert(slot->old == NULL);
@@ -93,7 +93,7 @@ static int load_service(struct script_host *host, size_t service, struct report 
     return rc;
 }
 
-/* Once a minute: it may go on filling them. */
+/* At most once a minute, because it may fill up again and again. */
 static void tell_full(struct script_host *host, size_t service, int64_t now_ns) {
     struct script_slot *slot = &host->slots[service];
     if (slot->told_ns != 0 && now_ns - slot->told_ns < TOLD_NS) {
@@ -107,8 +107,8 @@ static void tell_full(struct script_host *host, size_t service, int64_t now_ns) 
              slot->live->memory_limit >> 10);
 }
 
-/* The state keeps too much: another one of the same files, but not all the time. What this takes is
- * nobody's lua_time, so it takes a part of the time at most. */
+/* The state keeps too much memory: replaces it by another one from the same files, but not all the
+ * time. No lua_time pays for this, so it may take only a fraction of the time. */
 bool script_renew(struct script_host *host, size_t service) {
     struct script_slot *slot = &host->slots[service];
     int64_t start_ns = clock_monotonic_ns();
@@ -121,7 +121,7 @@ bool script_renew(struct script_host *host, size_t service) {
     tell_full(host, service, start_ns);
     if (load_service(host, service, &r) != 0) {
         log_error("script", "service \"%s\" keeps its last good scripts: %s", name, r.text);
-        slot->live->full = false; /* what is to be done is to mend the script */
+        slot->live->full = false; /* the script needs fixing */
     } else {
         slot->unseen = slot->live->code->version != version;
     }
@@ -207,14 +207,14 @@ bool script_reload_waits(const struct script_host *host) {
     return host->reload_waits;
 }
 
-/* --- what others may ask --- */
+/* --- queries --- */
 
 static const struct script_slot *slot_of(const struct script_host *host, size_t service) {
     assert(service < host->conf->service_count);
     return &host->slots[service];
 }
 
-/* NULL = none is in force. */
+/* NULL = none is live. */
 static const struct script_code *code_of(const struct script_host *host, size_t service) {
     const struct script_state *live = slot_of(host, service)->live;
     return live == NULL ? NULL : live->code;

@@ -1,15 +1,15 @@
 /*
  * sort.c - see lua/sort.h.
  *
- * Lua's quicksort takes the square of n for a list made against it, and no hook looks where the
- * comparison is C. This is heapsort from the bottom up (Wegener 1993): about n log n comparisons,
- * no memory, and items are only moved after the comparisons of a step.
+ * Lua's quicksort takes quadratic time for a maliciously ordered list, and no hook runs if the
+ * comparison is in C. This is bottom-up heapsort (Wegener 1993): about n log n comparisons, no
+ * memory, and items move only after the comparisons of a step.
  */
 #include "lua/sort.h"
 
 #include "lua/host.h"
 
-enum { UNITS_PER_ITEM = 64 /* of a comparison with what it takes to get there */ };
+enum { UNITS_PER_ITEM = 64 /* for one comparison and the work around it */ };
 
 struct heap {
     lua_State *L;
@@ -17,7 +17,7 @@ struct heap {
     bool (*before)(lua_State *L);
 };
 
-/* Whether item i comes before item k. */
+/* True if item i comes before item k. */
 static bool comes_before(const struct heap *h, lua_Integer i, lua_Integer k) {
     script_charge(h->L, UNITS_PER_ITEM);
     lua_rawgeti(h->L, h->table, i);
@@ -27,7 +27,7 @@ static bool comes_before(const struct heap *h, lua_Integer i, lua_Integer k) {
     return before;
 }
 
-/* Where the item at `root` belongs below it: down along the later children to a leaf, and up
+/* Where the item at `root` belongs in its subtree: down along the later children to a leaf, then up
  * again. */
 static lua_Integer find_place(const struct heap *h, lua_Integer root, lua_Integer n) {
     lua_Integer at = root;
@@ -43,11 +43,11 @@ static lua_Integer find_place(const struct heap *h, lua_Integer root, lua_Intege
     return at;
 }
 
-/* Makes a heap of root and what is below it, which are two. */
+/* Makes a heap of root and the two heaps below it. */
 static void sift(const struct heap *h, lua_Integer root, lua_Integer n) {
     lua_Integer at = find_place(h, root, n);
     lua_rawgeti(h->L, h->table, root);
-    for (; at >= root; at /= 2) { /* everything on the way moves up by one */
+    for (; at >= root; at /= 2) { /* everything on the path moves up by one */
         lua_rawgeti(h->L, h->table, at);
         lua_insert(h->L, -2);
         lua_rawseti(h->L, h->table, at);

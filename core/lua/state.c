@@ -1,9 +1,9 @@
 /*
  * state.c - a Lua state of one service: its life, protected calls, coroutines for invocations.
  *
- * Coroutines are kept for the next invocation only when their function returned: after an error or
- * an unfinished wait Lua 5.4 leaves traces in a thread (a stale message handler, hooks switched
- * off) that lua_resetthread does not wipe, and a new one costs a microsecond.
+ * A coroutine is kept for the next invocation only if its function returned. After an error or an
+ * unfinished wait, Lua 5.4 leaves traces in a thread (a stale message handler, hooks switched off)
+ * that lua_resetthread does not clear, and a new one costs only a microsecond.
  */
 #include "lua/host.h"
 
@@ -15,14 +15,14 @@
 
 enum { NS_PER_MS = 1000000 };
 
-/* Nothing raises outside a protected call; if it does, going on would be undefined. */
+/* Nothing raises an error outside a protected call; if it did, continuing would be undefined. */
 static int panic(lua_State *L) {
     const char *text = lua_tostring(L, -1);
     log_error("script", "raised outside a protected call: %s", text == NULL ? "?" : text);
     abort();
 }
 
-/* What is not the service's own is limits{}'s. */
+/* What the service does not set itself comes from limits{}. */
 static void set_limits(struct script_state *state) {
     const struct conf *conf = state->host->conf;
     const struct service_conf *s = &conf->services[state->service];
@@ -96,7 +96,7 @@ int script_thread_take(struct script_state *state, struct script_thread *out) {
 }
 
 void script_thread_give(struct script_state *state, struct script_thread thread, bool clean) {
-    document_drop(state); /* a raise may have left it */
+    document_drop(state); /* an error may have left it behind */
     if (clean && state->pool_count < THREADS_POOLED_MAX) {
         lua_settop(thread.L, 0);
         state->pool[state->pool_count++] = thread;

@@ -1,15 +1,16 @@
 /*
- * ask.c - what this host asks of others, and the connection of both sides; peers/ask_visit.c is what
- * others ask of it, peers/ask_window.c the share of the broker's window, peers/ask_wire.c the bytes.
+ * ask.c - requests of this host to others, and the connection for both directions;
+ * peers/ask_visit.c handles requests of others, peers/ask_window.c the share of the broker's
+ * window, peers/ask_wire.c the bytes.
  *
- * A request of ours is an asking from ask_start to its end; all have the same time, so the list is
- * in the order of their deadlines. Callbacks of libmosquitto only note what came; ask_work acts.
+ * A request of ours is an asking from ask_start to its end. All have the same timeout, so the list
+ * is sorted by deadline. Callbacks of libmosquitto only record what came; ask_work acts on it.
  *
- * Requests and answers bypass the outbox: they are worth nothing later, and must not wait behind
+ * Requests and answers bypass the outbox: later they are worthless, and they must not wait behind
  * its window.
  *
- * Left out on purpose: asking again. A request that changes something may have been carried out;
- * who can repeat it (under an Idempotency-Key, or because it only reads) knows that better.
+ * Left out on purpose: retrying. A request that changes something may have been carried out;
+ * callers that can repeat it (under an Idempotency-Key, or because it only reads) know better.
  */
 #include "peers/impl.h"
 
@@ -51,7 +52,7 @@ int ask_new(struct ask **out, const struct ask_options *options) {
     return 0;
 }
 
-/* Takes it out of the list; the caller frees it. */
+/* Removes it from the list; the caller frees it. */
 static void take_asking(struct ask *a, struct asking *asking) {
     assert(a->asking_count > 0);
     TAILQ_REMOVE(&a->askings, asking, link);
@@ -189,7 +190,7 @@ static void expire(struct ask *a) {
     }
 }
 
-/* NULL when none has; else it is the caller's. */
+/* An asking that has ended, which then belongs to the caller; NULL when there is none. */
 static struct asking *take_ended(struct ask *a) {
     struct asking *asking = TAILQ_FIRST(&a->askings);
     /* the analyser does not see that TAILQ_REMOVE takes one out of the middle */
@@ -243,7 +244,7 @@ static struct asking *find_asked(const struct ask *a, struct slice correlation) 
     return NULL;
 }
 
-/* One that came too late is nobody's any more. */
+/* An answer that comes too late is dropped. */
 static void note_answer(struct ask *a, const struct mqtt_message *m) {
     struct asking *asking = find_asked(a, m->correlation);
     if (asking == NULL) {
@@ -264,7 +265,7 @@ bool ask_note(struct ask *a, const struct mqtt_message *m) {
         return false;
     }
     if (m->retain || m->refused.len > 0) {
-        return true; /* nothing here is retained: somebody else's prank */
+        return true; /* nothing here should be retained: somebody else published it */
     }
     if (request) {
         ask_note_request(a, m);
@@ -282,7 +283,7 @@ void ask_up(struct ask *a) {
     a->refused = 0;
 }
 
-/* Some brokers end the connection of a client that subscribes to what it may not. */
+/* Some brokers close the connection when a client subscribes to something forbidden. */
 void ask_down(struct ask *a) {
     a->beaten = a->unanswered > 0 ? a->beaten + 1 : 0;
     if (a->beaten >= ASK_BEATEN_MAX) {
@@ -421,7 +422,7 @@ bool ask_is_proven(const struct ask *a) {
     return a->unproven == 0 && a->unanswered == 0;
 }
 
-/* ---- looking ---- */
+/* ---- status ---- */
 
 bool ask_warning(const struct ask *a, struct report *r) {
     if (a->refused == 0) {

@@ -1,9 +1,9 @@
 /*
- * ask_visit.c - what other hosts ask of this one.
+ * ask_visit.c - requests of other hosts to this one.
  *
  * A visit is in one list at a time: arrived (its request is bytes), served (admin has the request),
- * replies (its reply is bytes and waits to be sent). What cannot be answered as it should be is
- * answered with an error, never with silence, unless more than that waits to be sent.
+ * replies (its reply is bytes that wait to be sent). Every request gets an answer, if only an
+ * error, unless too many replies wait to be sent.
  */
 #include "peers/impl.h"
 
@@ -36,7 +36,7 @@ void ask_forget_visits(struct ask *a) {
 
 /* ---- serving ---- */
 
-/* The reply replaces the request. False when it is too large, or there is no memory. */
+/* Replaces the request by the reply. False when it is too large, or out of memory. */
 static bool write_reply(struct visit *visit, const struct gateway_reply *reply) {
     struct ask *a = visit->ask;
     buf_clear(&visit->payload);
@@ -75,7 +75,7 @@ static void queue_reply(struct visit *visit) {
     a->options.wake(a->options.ctx);
 }
 
-/* It is answered: there is room for another. */
+/* It has been answered: there is room for another one. */
 static void forget_request(struct visit *visit) {
     struct ask *a = visit->ask;
     assert(a->visit_count > 0 && a->visit_bytes >= visit->request_bytes);
@@ -106,7 +106,7 @@ static void serve(struct ask *a, struct visit *visit) {
         ask_request_clear(&request);
     }
     if (code == 0) {
-        buf_clear(&visit->payload); /* the request has its own */
+        buf_clear(&visit->payload); /* the request has a copy */
         TAILQ_INSERT_TAIL(&a->served, visit, link);
         a->visits++;
         a->options.serve(a->options.ctx, visit->request); /* may have freed both on return */
@@ -130,7 +130,7 @@ void ask_serve_arrived(struct ask *a) {
 
 /* ---- messages ---- */
 
-/* The number of the host that wants the answer; 0: the topic is none of the division's. */
+/* The number of the host that wants the answer; 0: the topic names no host of the division. */
 static uint16_t asker(const struct ask *a, struct slice topic) {
     char expected[OWNER_TOPIC_BYTES];
     for (uint16_t place = 1; place <= a->share->count; place++) {

@@ -1,7 +1,7 @@
 /*
- * ask_window.c - the part of the broker's window that requests and answers of hosts may take.
+ * ask_window.c - how much of the broker's window the requests and answers of hosts may use.
  *
- * Half of it, at most, but before the outbox takes any: the other half is the outbox's.
+ * At most half of it, but before the outbox uses any: the other half is for the outbox.
  */
 #include "peers/impl.h"
 

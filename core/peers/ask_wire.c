@@ -1,5 +1,5 @@
 /*
- * ask_wire.c - writing is appending; reading checks each text for what the place it goes to takes.
+ * ask_wire.c - encodes by appending; decoding checks each text for the place where it will be used.
  */
 #include "peers/ask_wire.h"
 
@@ -33,7 +33,7 @@ static bool has_nul(struct slice text) {
     return text.len > 0 && memchr(text.data, '\0', text.len) != NULL;
 }
 
-/* Whether it can stand on a header's line. */
+/* True if it fits on one header line. */
 static bool is_line(struct slice text) {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
@@ -57,7 +57,7 @@ static bool is_path(struct slice text) {
     return text.len > 0 && text.len <= TOPIC_BYTES_MAX && text.data[0] == '/' && !has_nul(text);
 }
 
-/* Pairs of texts, of which the first is not empty. */
+/* Pairs of texts, the first of which is not empty. */
 static bool is_list(struct slice list, bool lines) {
     struct reader r = reader_of(list.data, list.len);
     for (size_t pairs = 0; r.at < r.end; pairs++) {

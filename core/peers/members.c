@@ -1,8 +1,9 @@
 /*
- * members.c - the table of the others, and who yields to whom.
+ * members.c - the table of other hosts, and which host yields to which.
  *
- * A member is known by group, name and data folder: two hosts under one name (the same client id,
- * or two that are written alike in a topic) are two members, though the broker keeps one presence.
+ * A member is identified by group, name and data folder: two hosts with one name (the same client
+ * id, or ids that look the same in a topic) are two members, although the broker retains only one
+ * presence.
  */
 #include "peers/members.h"
 
@@ -14,13 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMED_MAX = 3 }; /* services in a sentence; more are counted */
+enum { NAMED_MAX = 3 }; /* services named in a sentence; further ones are only counted */
 
 struct member {
     struct presence *said; /* owned */
-    int64_t heard_ms;      /* when it last spoke; 0 = all we have is what the broker kept */
-    int64_t gone_ms;       /* since when it is known to be gone, while it is */
-    bool stale;            /* from before the connection in force */
+    int64_t heard_ms;      /* when it last sent its presence; 0 = we only have the retained copy */
+    int64_t gone_ms;       /* since when it has been known to be gone, if it is */
+    bool stale;            /* from before the current connection */
 };
 
 struct members {
@@ -67,7 +68,7 @@ void members_hold(struct members *m, size_t service, bool held) {
     m->self->services[service].held = held;
 }
 
-/* --- what is to be thought of one --- */
+/* --- the state of a member --- */
 
 static enum member_view view_of(const struct members *m, const struct member *member,
                                 int64_t now_ms) {
@@ -104,7 +105,7 @@ static void drop(struct members *m, size_t at) {
     memmove(&m->list[at], &m->list[at + 1], (m->count - at) * sizeof *m->list);
 }
 
-/* One that is gone goes for one that is not. */
+/* Makes room by dropping members that are gone. */
 static bool make_room(struct members *m, size_t bytes) {
     while (m->count == MEMBERS_MAX || m->bytes + bytes > MEMBERS_BYTES_MAX) {
         size_t at = 0;
@@ -119,7 +120,7 @@ static bool make_room(struct members *m, size_t bytes) {
     return true;
 }
 
-/* Where the presence is, or belongs. */
+/* The position of the presence, or where to insert it. */
 static size_t place_of(const struct members *m, const struct presence *said, bool *there) {
     size_t at = 0;
     int order = 1;
@@ -150,8 +151,8 @@ static unsigned insert(struct members *m, struct member member, struct report *r
     return MEMBERS_CHANGED;
 }
 
-/* Takes `said` over. That it spoke before still counts when the broker's copy is of the same
- * process. */
+/* Takes `said` over. If the broker's copy is of the same process, the member still counts as
+ * heard. */
 static unsigned put(struct members *m, struct presence *said, bool kept, int64_t now_ms,
                     struct report *r) {
     bool there = false;
@@ -168,13 +169,13 @@ static unsigned put(struct members *m, struct presence *said, bool kept, int64_t
     return insert(m, member, r);
 }
 
-/* --- what comes --- */
+/* --- incoming presences --- */
 
 static bool is_own_name(const struct members *m, struct slice group, struct slice host) {
     return slice_is(group, m->self->group) && slice_is(host, m->self->host);
 }
 
-/* An empty payload. */
+/* Handles an empty payload. */
 static unsigned forget(struct members *m, struct slice group, struct slice host, bool kept) {
     unsigned news = is_own_name(m, group, host) && !kept ? MEMBERS_OVERWRITTEN : 0;
     for (size_t i = m->count; i > 0; i--) {
@@ -187,7 +188,7 @@ static unsigned forget(struct members *m, struct slice group, struct slice host,
     return news;
 }
 
-/* Our own presence: what we said, or an earlier run's, or the will of a connection we lost. */
+/* Our own presence: sent by us, by an earlier run, or as the will of a connection that we lost. */
 static unsigned take_own(const struct members *m, const struct presence *said, bool kept) {
     if (kept) {
         return 0;
@@ -199,7 +200,7 @@ static unsigned take_own(const struct members *m, const struct presence *said, b
     return said->state == m->self->state ? MEMBERS_ECHO : 0;
 }
 
-/* The broker now retains our presence under our name: that of another folder is replaced. */
+/* The broker now retains our presence under our name: it has replaced that of another folder. */
 static unsigned forget_gone_twins(struct members *m) {
     unsigned news = 0;
     for (size_t i = m->count; i > 0; i--) {
@@ -265,7 +266,7 @@ static const char *yes_no(bool yes, const char *if_so, const char *if_not) {
     return yes ? if_so : if_not;
 }
 
-/* Why the two do not divide the service's keys; false when they do, or need not. */
+/* Why the two do not divide the service's keys; false if they do, or need not. */
 static bool differ(const struct presence *self, const struct presence *other,
                    const struct presence_service *mine, const struct presence_service *theirs,
                    struct report *r) {
@@ -299,7 +300,7 @@ static bool differ(const struct presence *self, const struct presence *other,
     } else if (self->share.place == other->share.place) {
         (void)report(r, 0, "both are host %u of %u", (unsigned)self->share.place,
                      (unsigned)self->share.count);
-    } else if (self->alone != other->alone) { /* one has it from the broker, and by the other */
+    } else if (self->alone != other->alone) { /* events come from the broker and as forwards */
         (void)report(r, 0, "broker.alone is %s here and %s there, so that events come twice",
                      yes_no(self->alone, "yes", "no"), yes_no(other->alone, "yes", "no"));
     } else {
@@ -308,7 +309,7 @@ static bool differ(const struct presence *self, const struct presence *other,
     return true;
 }
 
-/* Of two that conflict, whether we are the one that does not take events. */
+/* In a conflict of the two: true if we are the one that takes no events. */
 static bool yields(const struct presence *self, const struct presence *other) {
     if (self->state != other->state) {
         return self->state == PRESENCE_JOINING;
@@ -320,7 +321,7 @@ static bool yields(const struct presence *self, const struct presence *other) {
     return (order == 0 ? strcmp(self->id, other->id) : order) > 0;
 }
 
-/* The names of the services the two conflict about, and the first reason. Returns how many. */
+/* The names of the services in conflict, and the first reason. Returns how many. */
 static size_t conflicts(const struct members *m, const struct presence *other, struct buf *names,
                         struct report *reason) {
     size_t n = 0;
@@ -409,9 +410,34 @@ bool members_place_is_up(const struct members *m, uint16_t place, int64_t now_ms
     return false;
 }
 
+/* --- marks --- */
+
+/* Of one that is gone only those see the services who may stand in for it. */
+static bool may_share_services(const struct members *m, const struct presence *other) {
+    for (size_t i = 0; i < m->self->service_count; i++) {
+        const char *name = m->self->services[i].name;
+        if (presence_find(other, name) != NULL || presence_number_of(other, name) != NULL) {
+            return true;
+        }
+    }
+    return other->state == PRESENCE_GONE && other->number_count == 0 &&
+           strcmp(other->group, m->self->group) == 0;
+}
+
+bool members_marks_agree(const struct members *m, struct report *r) {
+    for (size_t i = 0; i < m->count; i++) {
+        const struct presence *other = m->list[i].said;
+        if (strcmp(other->mark, m->self->mark) != 0 && may_share_services(m, other)) {
+            (void)report(r, 0, "%s", other->host);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- standing in --- */
 
-/* When a member has been away for long enough; INT64_MAX: it is not away, as far as is known. */
+/* When a member has been away for long enough; INT64_MAX: as far as is known, it is not away. */
 static int64_t away_by_ms(const struct members *m, const struct member *member, int64_t now_ms) {
     switch (view_of(m, member, now_ms)) {
     case MEMBER_GONE:
@@ -423,7 +449,7 @@ static int64_t away_by_ms(const struct members *m, const struct member *member, 
     }
 }
 
-/* The one with the place whose session waits: the last that was there. NULL: somebody is. */
+/* The absent host whose session waits: the last one that had this place. NULL: some host has it. */
 static const struct presence *find_absent(const struct members *m, uint16_t place, int64_t now_ms) {
     const struct presence *absent = NULL;
     for (size_t i = 0; i < m->count; i++) {
@@ -439,14 +465,14 @@ static const struct presence *find_absent(const struct members *m, uint16_t plac
     return absent;
 }
 
-/* Whether it is the client id of one of p's two connections. */
+/* True if this is the client id of one of p's two connections. */
 static bool is_client_of(const struct presence *p, const char *client_id) {
     size_t len = p->client_id == NULL ? 0 : strlen(p->client_id);
     return len > 0 && strncmp(client_id, p->client_id, len) == 0 &&
            (client_id[len] == '\0' || strcmp(client_id + len, "-out") == 0);
 }
 
-/* Whoever is there must not be cut off under its client id, whatever another presence says. */
+/* Must not disconnect a host that is up under this client id, whatever another presence says. */
 static bool is_in_use(const struct members *m, const char *client_id, int64_t now_ms) {
     bool in_use = is_client_of(m->self, client_id);
     for (size_t i = 0; !in_use && i < m->count; i++) {
@@ -456,7 +482,8 @@ static bool is_in_use(const struct members *m, const char *client_id, int64_t no
     return in_use;
 }
 
-/* Whether p, which is up, takes what the absent one would: it has its services, and holds none. */
+/* True if p, which is up, would take what the absent host would: it has its services, and holds
+ * none. */
 static bool can_stand_in(const struct presence *p, const struct presence *absent) {
     bool can = p->client_id != NULL && p->share.place != absent->share.place;
     for (size_t i = 0; can && i < p->service_count; i++) {

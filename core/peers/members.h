@@ -73,6 +73,9 @@ bool members_must_hold(const struct members *m, size_t service, int64_t now_ms, 
 bool members_is_keyed(const struct presence_service *s);
 /* Whether the member of our group, with our count, that has this place is up and has spoken. */
 bool members_place_is_up(const struct members *m, uint16_t place, int64_t now_ms);
+/* Whether all hosts that may hand over events of our services mark what they say of it with our
+ * secret; the name of one that does not goes into r. */
+bool members_marks_agree(const struct members *m, struct report *r);
 /* When time alone changes an answer; INT64_MAX = never. */
 int64_t members_next_ms(const struct members *m, int64_t now_ms);
 

@@ -1,8 +1,8 @@
 /*
- * presence.c - one presence, read and written.
+ * presence.c - reads and writes one presence.
  *
- * Its strings lie in one piece of memory: none is longer than it was in the message, quotes
- * included.
+ * All its strings are in one block of memory: none is longer than it was in the message, including
+ * quotes.
  */
 #include "peers/presence.h"
 
@@ -57,7 +57,7 @@ void presence_free(struct presence *p) {
     }
 }
 
-/* The next string in the presence's memory. */
+/* Allocates strings from the presence's memory. */
 struct strings {
     char *at;
     const char *end;
@@ -114,7 +114,7 @@ static void add_own_services(struct presence *p, struct strings *s, const struct
 int presence_own(struct presence **out, const struct conf *conf,
                  const struct presence_facts *facts) {
     size_t bytes = strlen(conf->hosts.group) + strlen(facts->host) + strlen(facts->id) +
-                   strlen(facts->client_id) + sizeof ZINGQ_VERSION + 4;
+                   strlen(facts->client_id) + strlen(facts->mark) + sizeof ZINGQ_VERSION + 5;
     for (size_t i = 0; i < conf->service_count; i++) {
         const struct service_conf *c = &conf->services[i];
         bytes += strlen(c->name) + 1 + rule_bytes(&c->key) + rule_bytes(&c->idempotency);
@@ -128,7 +128,9 @@ int presence_own(struct presence **out, const struct conf *conf,
     p->host = keep(&s, slice_of(facts->host));
     p->id = keep(&s, slice_of(facts->id));
     p->version = keep(&s, slice_of(ZINGQ_VERSION));
-    if (division_is_divided(&conf->hosts.share) && !conf->broker.alone) { /* else all have it all */
+    p->mark = keep(&s, slice_of(facts->mark));
+    if (division_is_divided(&conf->hosts.share) &&
+        !conf->broker.alone) { /* otherwise every host receives everything */
         p->client_id = keep(&s, slice_of(facts->client_id));
     }
     p->share = conf->hosts.share;
@@ -170,14 +172,14 @@ bool presence_topic_split(struct slice topic, struct slice *group, struct slice 
     return is_name(*group, NAME_BYTES_MAX) && is_name(*host, HOST_NAME_BYTES_MAX);
 }
 
-/* The document being read, and its first fault. */
+/* The document being read, and the first thing wrong with it. */
 struct source {
     const json_t *json;
     struct strings strings;
     const char *wrong; /* NULL = nothing */
 };
 
-/* A string of 1 to `max` bytes; `otherwise` when there is none. */
+/* A string of 1 to `max` bytes; `otherwise` when it is missing. */
 static const char *text_of(struct source *s, const json_t *json, const char *name, size_t max,
                            const char *otherwise) {
     const json_t *value = json_object_get(json, name);
@@ -204,7 +206,7 @@ static int64_t number_of(struct source *s, const json_t *json, const char *name,
     return number;
 }
 
-/* A list of hosts of the division as bits. */
+/* A list of hosts of the division, as bits. */
 static uint64_t places_of(struct source *s, const char *name, uint16_t count) {
     const json_t *list = json_object_get(s->json, name);
     uint64_t places = 0;
@@ -230,7 +232,7 @@ static bool flag_of(struct source *s, const json_t *json, const char *name) {
     return json_is_true(value);
 }
 
-/* Whether the word is `yes`, and not `no`, which is also what is meant without it. */
+/* True if the word is `yes`; false if it is `no`, which is also the default. */
 static bool word_of(struct source *s, const json_t *json, const char *name, const char *yes,
                     const char *no) {
     const json_t *value = json_object_get(json, name);
@@ -299,6 +301,7 @@ static void read_all(struct source *s, struct presence *p, struct slice group, s
     p->host = text_of(s, s->json, "host", HOST_NAME_BYTES_MAX, NULL);
     p->id = text_of(s, s->json, "id", HOST_NAME_BYTES_MAX, NULL);
     p->version = text_of(s, s->json, "version", NAME_BYTES_MAX, "?");
+    p->mark = text_of(s, s->json, "mark", HOST_NAME_BYTES_MAX, "");
     p->share.count = (uint16_t)number_of(s, s->json, "count", 1, PARTITIONS);
     p->share.place = (uint16_t)number_of(s, s->json, "this", 1, p->share.count);
     p->alone = flag_of(s, s->json, "alone");
@@ -393,7 +396,7 @@ static json_t *numbers_json(const struct presence *p) {
     return numbers;
 }
 
-/* What says who may stand in for whom. */
+/* Writes what decides who may stand in for whom. */
 static int add_stand_in(const struct presence *p, json_t *json) {
     if (p->client_id == NULL) {
         return 0;
@@ -417,11 +420,12 @@ int presence_write(const struct presence *p, struct buf *out) {
     for (size_t i = 0; failed == 0 && !gone && i < p->service_count; i++) {
         failed = json_object_set_new(services, p->services[i].name, service_json(&p->services[i]));
     }
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:b, s:I, s:o}", "host",
-                             p->host, "id", p->id, "version", p->version, "group", p->group,
-                             "count", (int)p->share.count, "this", (int)p->share.place, "alone",
-                             (int)p->alone, "state", presence_state_name(p->state), "hello",
-                             (int)p->hello, "since", (json_int_t)p->since_ms, "services", services);
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:b, s:I, s:o}", "host", p->host,
+                  "id", p->id, "version", p->version, "group", p->group, "mark", p->mark, "count",
+                  (int)p->share.count, "this", (int)p->share.place, "alone", (int)p->alone, "state",
+                  presence_state_name(p->state), "hello", (int)p->hello, "since",
+                  (json_int_t)p->since_ms, "services", services);
     failed = failed == 0 && json != NULL ? add_stand_in(p, json) : failed;
     if (failed == 0 && json != NULL) {
         failed = json_dump_callback(json, dump, out, JSON_COMPACT);

@@ -36,7 +36,8 @@ struct presence {
     const char *id;           /* of the data folder */
     const char *version;
     struct division share;
-    bool alone; /* broker { alone = yes }: it gets every message */
+    const char *mark; /* the name of the secret it marks its messages with; "" = none */
+    bool alone;       /* broker { alone = yes }: it gets every message */
     enum presence_state state;
     bool hello;       /* whoever hears it is asked to say that it is there */
     int64_t since_ms; /* wall clock: when the process started */
@@ -57,7 +58,7 @@ const char *presence_state_name(enum presence_state state);
 
 /* What presence_own does not know from topics.conf. */
 struct presence_facts {
-    const char *host, *id, *client_id;
+    const char *host, *id, *client_id, *mark;
     const bool *runs;        /* by service of conf, like the next */
     const uint16_t *numbers; /* as engine_service_number */
     int64_t since_ms;

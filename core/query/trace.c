@@ -209,6 +209,7 @@ bool trace_became(const struct trace *t, int node, const struct uuid *publish) {
 const char *trace_state(const struct trace *t) {
     bool dead = false;
     bool discarded = false;
+    bool expired = false;
     if (t->count == 0) {
         bool delayed = t->note.due_ms > t->now_ms;
         return t->note.cancelled_ms != 0 ? "cancelled"
@@ -223,8 +224,9 @@ const char *trace_state(const struct trace *t) {
         }
         dead = dead || event_state_dead(state);
         discarded = discarded || state == EVENT_DISCARDED;
+        expired = expired || state == EVENT_EXPIRED;
     }
-    return dead ? "dead" : discarded ? "discarded" : "done";
+    return dead ? "dead" : expired ? "expired" : discarded ? "discarded" : "done";
 }
 
 /* ---- JSON ---- */

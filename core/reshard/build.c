@@ -58,7 +58,7 @@ static int open_new(struct reshard *re, size_t i, uint64_t room, struct report *
     if (code != 0) {
         return report(r, code, "cannot write %s: %s", f->building, error_text(code));
     }
-    return journal_open(&f->to_journal, f->to, re->conf->keep_idempotency_ms, r);
+    return journal_open(&f->to_journal, f->to, conf_keep_idempotency(re->conf, NULL), r);
 }
 
 /* --- rows --- */
@@ -156,7 +156,7 @@ static int visit_note(struct reshard *re, size_t from, enum store_table t, struc
     struct row_sight sight;
     struct targets targets;
     int64_t until_ms = re->folders[from].buckets[t - TABLE_DEDUPE];
-    if (reshard_is_expired(re, until_ms)) {
+    if (until_ms == 0) {
         return 0;
     }
     int code = journal_row_look(t, key, value, &sight);

@@ -152,8 +152,6 @@ int reshard_note_targets(struct reshard *re, size_t from, struct slice key,
 /* A signal that waits for its host, and came under an idempotency key, is known by it here: but
  * there it must not be taken for one that has come already. ERR_MEMORY. */
 int reshard_note_pending(struct reshard *re, size_t from, struct slice record);
-/* Whether the bucket's time has run out. */
-bool reshard_is_expired(const struct reshard *re, int64_t until_ms);
 /* What tells the row's key from all others, for rows that must not meet those of the same key:
  * state, locks, and where an ordered service's events wait. False: it is no such row. */
 bool reshard_key_of(const struct reshard *re, size_t from, enum store_table t,

@@ -38,7 +38,7 @@ static int make_buckets(struct reshard *re, size_t to) {
     for (size_t i = 0; remains(re, to) && i < re->folder_count; i++) {
         for (size_t b = 0; b < DEDUPE_BUCKETS; b++) {
             int64_t until_ms = re->folders[i].buckets[b];
-            if (until_ms > f->to_buckets[newest] && !reshard_is_expired(re, until_ms)) {
+            if (until_ms > f->to_buckets[newest]) {
                 f->to_buckets[newest] = until_ms;
             }
         }
@@ -115,7 +115,7 @@ static bool take_off(struct books *b, const struct moved *m) {
     b->accepted -= events;
     b->dead -= m->dead;
     b->needs_person -= m->person;
-    return b->done + b->dead + b->discarded + b->duplicates <= b->accepted;
+    return b->done + b->dead + b->discarded + b->expired + b->duplicates <= b->accepted;
 }
 
 static void add(struct books *b, const struct moved *m) {
@@ -138,6 +138,7 @@ void reshard_add_books(struct books *b, const struct books *more) {
     b->throttles += more->throttles;
     b->died += more->died;
     b->needs_person += more->needs_person;
+    b->expired += more->expired;
 }
 
 /* What the folder counts of the service when its events have left: for itself, and, of an emptied

@@ -46,7 +46,8 @@ static int open_folder(struct reshard *re, struct folder *f, struct report *r) {
         return 0;
     }
     int code = store_open(&f->store, &options, r);
-    code = code == 0 ? journal_open(&f->journal, f->store, re->conf->keep_idempotency_ms, r) : code;
+    code = code == 0 ? journal_open(&f->journal, f->store, conf_keep_idempotency(re->conf, NULL), r)
+                     : code;
     if (code == 0 && !uuid_parse(slice_of(journal_host_id(f->journal)), &f->host)) {
         code = report(r, ERR_CORRUPT, "%s has no id of its own", f->path);
     }

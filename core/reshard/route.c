@@ -23,6 +23,7 @@ static bool is_of_event(enum store_table t, const struct row_sight *sight) {
     case TABLE_LANE:
     case TABLE_HISTORY:
     case TABLE_DEAD:
+    case TABLE_LETTER:
     case TABLE_STEP:
     case TABLE_WAITER:
         return true;
@@ -217,10 +218,6 @@ int reshard_route(struct reshard *re, size_t from, enum store_table t, struct sl
 }
 
 /* --- idempotency keys --- */
-
-bool reshard_is_expired(const struct reshard *re, int64_t until_ms) {
-    return until_ms == 0 || until_ms + re->conf->keep_idempotency_ms <= re->now_ms;
-}
 
 /* The note about a publish belongs where the publish waits. */
 static int find_publish(struct reshard *re, size_t from, const struct row_sight *sight, size_t *to,

@@ -1,10 +1,10 @@
 /*
  * compact.c - see store/compact.h.
  *
- * LMDB writes a copy into a folder of its own beside the file; when all of it is on disk it takes
- * the file's place by one rename. A copy that LMDB makes has an empty state beside the real one, and
- * whoever has the old lock.mdb open could lead a later start to that: so the copy is committed to
- * twice, and either of its states is whole.
+ * LMDB writes a copy into a separate folder next to the file. When all of it is on disk, one rename
+ * puts it in the file's place. A copy made by LMDB has one empty meta page, which a later start
+ * could select if another process still has the old lock.mdb open. So two commits are made to the
+ * copy: after them, both its meta pages describe the whole store.
  */
 #include "store/compact.h"
 
@@ -18,7 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SPARE_BYTES = 16 << 20 }; /* beyond the file, for the few pages written here */
+enum {
+    SPARE_BYTES = 16 << 20
+}; /* room above the size of the file, for the few pages written here */
 
 struct compaction {
     struct store_options options;
@@ -74,7 +76,7 @@ static int copy_env(struct compaction *c, struct report *r) {
     return 0;
 }
 
-/* Both of the copy's states are the store, as it is. */
+/* Makes both meta pages of the copy describe the whole store. */
 static int settle_copy(struct compaction *c, struct report *r) {
     const struct store_options options = {.path = c->folder, .max_bytes = c->options.max_bytes};
     int code = store_open(&c->to, &options, r);
@@ -103,8 +105,8 @@ static int sync_path(const char *path, struct report *r) {
     return rc == 0 ? 0 : report(r, ERR_DISK, "cannot sync %s: %s", path, strerror(error));
 }
 
-/* LMDB makes the copy as the umask says, for whoever calls: root, say, in the folder of the host's
- * user. */
+/* LMDB creates the copy with the umask and owner of the caller, which may be root in the folder of
+ * the host's user. */
 static int keep_owner(const struct compaction *c, struct report *r) {
     struct stat st;
     if (stat(c->file, &st) != 0 || chown(c->copy, st.st_uid, st.st_gid) != 0 ||
@@ -115,7 +117,7 @@ static int keep_owner(const struct compaction *c, struct report *r) {
     return 0;
 }
 
-/* The file is the copy; the lock on the folder is still ours. */
+/* Puts the copy in the file's place; we still hold the lock on the folder. */
 static int swap(struct compaction *c, struct report *r) {
     int code = keep_owner(c, r);
     code = code == 0 ? sync_path(c->copy, r) : code;
@@ -123,7 +125,7 @@ static int swap(struct compaction *c, struct report *r) {
         return report(r, ERR_DISK, "cannot rename %s: %s", c->copy, strerror(errno));
     }
     if (code == 0 && unlink(c->lock) != 0 &&
-        errno != ENOENT) { /* who reads the old file keeps it */
+        errno != ENOENT) { /* readers of the old file keep it */
         return report(r, ERR_DISK, "cannot remove %s: %s", c->lock, strerror(errno));
     }
     return code == 0 ? sync_path(c->options.path, r) : code;

@@ -1,5 +1,6 @@
 /*
- * error.c - LMDB's errors become ours: not found, full (map or disk), corrupt, memory, disk.
+ * error.c - translates LMDB's errors into ours: not found, full (map or disk), corrupt, memory,
+ * disk.
  */
 #include "store/impl.h"
 

@@ -18,7 +18,7 @@
 enum {
     WORDS_BYTES = 4096 + 512,
     LINE_BYTES = 8192,
-    BEYOND = 65536 /* a node of the last page may point so far */
+    BEYOND = 65536 /* how far a node of the last page may point */
 };
 
 static struct {
@@ -36,14 +36,14 @@ static void on_fault(int number, siginfo_t *info, void *context) {
         (void)written;
         _exit(EXIT_CANNOT_RUN);
     }
-    /* The instruction faults again, and whoever was there before takes it. */
+    /* The instruction faults again, and the previous handler gets the signal. */
     (void)sigaction(number, &watched.before[number == SIGSEGV], NULL);
 }
 
 static void install(void) {
     static const int numbers[] = {SIGBUS, SIGSEGV};
     const struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    for (size_t i = 0; i < 2; i++) { /* without it a fault ends the process all the same */
+    for (size_t i = 0; i < 2; i++) { /* without a handler a fault also ends the process */
         struct sigaction now;
         if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_sigaction != on_fault) {
             watched.before[i] = now;
@@ -52,7 +52,8 @@ static void install(void) {
     }
 }
 
-/* LMDB does not tell where it maps the file: the line of /proc/self/maps with its inode does. */
+/* LMDB does not report where it maps the file, so find the line with its inode in
+ * /proc/self/maps. */
 static bool read_line(const char *line, ino_t inode, uintptr_t *from, uintptr_t *to) {
     char *at = NULL;
     *from = (uintptr_t)strtoull(line, &at, 16);
@@ -85,7 +86,7 @@ void store_fault_watch(const char *folder) {
     uintptr_t to;
     store_fault_forget();
     if (!find_map(folder, &from, &to)) {
-        return; /* a fault ends the process all the same, without a word */
+        return; /* a fault still ends the process, but without a message */
     }
     int len =
         snprintf(watched.words, sizeof watched.words,

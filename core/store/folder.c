@@ -1,10 +1,10 @@
 /*
  * folder.c - see store/folder.h.
  *
- * The mark is a file of its own, written after the first commit: LMDB makes a new store where it
- * finds an empty file or none, and a copy that broke off or a file system that was mended leaves
- * just that behind. A start that was killed before its first commit leaves an empty file, too, and
- * no mark: the next one begins anew.
+ * The mark is a separate file, written after the first commit: LMDB creates a new store wherever it
+ * finds an empty file or none, which is also what an aborted copy or a file system repair leaves
+ * behind. A start that was killed before its first commit leaves an empty file, too, but no mark:
+ * the next start creates the store.
  */
 #include "store/folder.h"
 
@@ -149,7 +149,7 @@ int store_folder_check(const char *path, struct report *r) {
     struct stat st;
     int code = store_folder_file(path, mark_name, name, r);
     if (code != 0 || stat(name, &st) != 0) {
-        return code; /* no store yet, or one of an older zingq */
+        return code; /* no store yet, or one of an older version */
     }
     code = store_data_file(path, name, r);
     if (code != 0) {

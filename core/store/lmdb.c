@@ -1,9 +1,9 @@
 /*
  * lmdb.c - store/store.h on LMDB.
  *
- * One environment, one named database per table, one cached cursor per table and transaction for
- * seeks. LMDB's errors become ours in store/error.c. How full it is, and who reads it, is
- * store/space.c's.
+ * One environment; one named database per table; for each table and transaction, one cached cursor
+ * for seeks. store/error.c translates LMDB's errors. store/space.c says how full the store is, and
+ * who reads it.
  */
 #include "store/impl.h"
 
@@ -28,18 +28,18 @@ static const char *const table_names[] = {
     [TABLE_DEAD] = "dead",     [TABLE_APPEND] = "append",   [TABLE_STEP] = "step",
     [TABLE_SIGNAL] = "signal", [TABLE_WAITER] = "waiter",   [TABLE_DELAYED] = "delayed",
     [TABLE_ASIDE] = "aside",   [TABLE_FORWARD] = "forward", [TABLE_CURSOR] = "cursor",
-    [TABLE_DEDUPE] = "dedupe",
+    [TABLE_LETTER] = "letter", [TABLE_DEDUPE] = "dedupe",
 };
 
-/* Room beyond max_bytes that store_lend gives. */
+/* Extra room above max_bytes, which store_lend grants. */
 enum { SPARE_PARTS = 16, SPARE_BYTES_MIN = 1 << 20 };
 
-enum { DISK_FULL_BYTES = 1 << 20 }; /* a disk with less left is what cut a write short */
+enum { DISK_FULL_BYTES = 1 << 20 }; /* if less is free, a short write was caused by a full disk */
 
 static const char schema_key[] = "schema";
 
-/* LMDB would abort: a page that came whole through store_check_pages has been damaged since, or
- * was not looked at. */
+/* LMDB would abort: a page that passed store_check_pages has been damaged since, or was not
+ * checked. */
 static void on_assert(MDB_env *env, const char *text) {
     const char *path = "?";
     (void)mdb_env_get_path(env, &path);
@@ -103,9 +103,8 @@ int store_write_schema(struct store *s) {
     return put_schema(s, s->txn, NULL);
 }
 
-/* Writes the schema into a new store, refuses a newer one. What later schemas added to the first
- * is read as absent where it is not there, so an older store only needs the new number.
- * INV-STORE-8 */
+/* Writes the schema into a new store, refuses a newer one. Additions of later schemas read as
+ * absent where they are missing, so an older store only needs the new number. INV-STORE-8 */
 static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
     MDB_val key = {sizeof schema_key - 1, (void *)(uintptr_t)schema_key};
     MDB_val value;
@@ -146,7 +145,7 @@ static int open_tables(struct store *s, struct report *r) {
     return rc == 0 ? 0 : report(r, store_code(rc), "%s: %s", s->path, store_words(rc));
 }
 
-/* LMDB wants whole pages; a map smaller than the file is widened to the file by LMDB. */
+/* LMDB requires whole pages; it widens a map smaller than the file. */
 static size_t map_bytes(const struct store *s) {
     uint64_t bytes = s->max_bytes / STORE_PAGE * STORE_PAGE;
     return (size_t)(bytes + (s->lent
@@ -177,14 +176,15 @@ static int open_env(struct store *s, struct report *r) {
         return report(r, store_code(rc), "cannot open the store %s: %s", s->path, store_words(rc));
     }
     store_fault_watch(s->path);
-    (void)store_clear_readers(s); /* before the first transaction, which may need their place */
+    (void)store_clear_readers(s); /* before the first transaction, which may need their slots */
     return open_tables(s, r);
 }
 
 static int open_checked(struct store *s, struct report *r) {
     int code = store_folder_check(s->path, r);
     if (code == 0) {
-        /* Next to a running host it would be pointless: the host has checked, and is writing. */
+        /* Next to a running host it would be pointless: the host has checked the file, and is
+         * writing to it. */
         bool whole = !s->read_only || !store_folder_in_use(s->path);
         code = store_check_pages(s->path, whole, r);
     }
@@ -281,7 +281,7 @@ int store_begin(struct store *s) {
         rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
     }
     if (rc == MDB_MAP_RESIZED) {
-        /* Another process (the host) was started with a larger store.max_size. */
+        /* Another process (the host) has been started with a larger store.max_size. */
         rc = mdb_env_set_mapsize(s->env, 0);
         store_fault_watch(s->path);
         if (rc == 0) {
@@ -295,8 +295,8 @@ int store_begin(struct store *s) {
     return 0;
 }
 
-/* Cursors of a read transaction outlive it unless closed; those of a write one must be closed
- * before it ends. Closing all first is right for both. */
+/* Cursors of a read transaction outlive it unless they are closed; those of a write transaction
+ * must be closed before it ends. Closing all of them first is right for both. */
 static void close_cursors(struct store *s) {
     for (size_t t = 0; t < TABLE_COUNT; t++) {
         if (s->cursors[t] != NULL) {
@@ -312,7 +312,7 @@ int store_commit(struct store *s) {
     int rc = mdb_txn_commit(s->txn);
     s->txn = NULL;
     if (rc == EIO && store_disk_left(s) < DISK_FULL_BYTES) {
-        rc = ENOSPC; /* LMDB takes a write cut short for an error of the disk */
+        rc = ENOSPC; /* LMDB takes a short write for an I/O error */
     }
     return store_failed(s, "commit", rc);
 }
@@ -346,7 +346,7 @@ int store_get(struct store *s, enum store_table t, struct slice key, struct slic
     return store_failed(s, "get", rc);
 }
 
-/* The one function all writes pass: value NULL = delete. */
+/* All writes pass through this function; value NULL = delete. */
 static int write_row(struct store *s, enum store_table t, struct slice key,
                      const struct slice *value) {
     assert(s->txn != NULL && !s->read_only); /* INV-STORE-2 */
@@ -393,7 +393,7 @@ static int cursor_of(struct store *s, enum store_table t, MDB_cursor **out) {
     return 0;
 }
 
-/* As LMDB orders keys. */
+/* Compares as LMDB orders keys. */
 static int compare(struct slice a, struct slice b) {
     int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
@@ -417,7 +417,7 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
     }
     int order = compare(slice_of_val(k), from); /* INV-STORE-5 */
     if (order < 0 || (order == 0 && after && from.len > 0)) {
-        return store_failed(s, "seek", MDB_CORRUPTED); /* whoever walks on would walk for ever */
+        return store_failed(s, "seek", MDB_CORRUPTED); /* a walk would never end */
     }
     *key = slice_of_val(k);
     *value = slice_of_val(v);

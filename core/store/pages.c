@@ -1,10 +1,10 @@
 /*
  * pages.c - see store/pages.h.
  *
- * A healthy file may end before LMDB's last page when the pages at its end are free, so a short one
- * is walked (store/walk.c): every page that the last commit reaches must lie within it, and be one
- * that LMDB can follow. Beside a running host pages change under the walk; when a commit came
- * between it is done again.
+ * A healthy file may end before LMDB's last page if the pages at its end are free. So a short file
+ * is walked (store/walk.c): every page that the last commit reaches must be within it, and LMDB
+ * must be able to follow it. Next to a running host, pages change during the walk; after a commit
+ * in between, it is repeated.
  */
 #include "store/walk.h"
 

@@ -1,5 +1,5 @@
 /*
- * space.c - how full the store is, and which readers keep pages from being used again.
+ * space.c - how full the store is, and which readers keep pages from being reused.
  */
 #include "store/impl.h"
 
@@ -36,7 +36,7 @@ static MDB_stat stat_of(struct store *s, enum store_table t) {
     MDB_txn *txn = NULL;
     MDB_stat stat = {0};
     if (s->env == NULL || store_lacks(s, t) || mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0) {
-        return stat; /* MDB_NOTLS: it may stand beside a writing one */
+        return stat; /* MDB_NOTLS: allowed next to a write transaction */
     }
     if (mdb_stat(txn, s->tables[t], &stat) != 0) {
         stat = (MDB_stat){0};
@@ -59,8 +59,8 @@ struct free_pages {
     uint64_t all, held;
 };
 
-/* LMDB shows its table of free pages, number 0, to read transactions only. A row has the commit
- * that freed its pages as its key: who reads an older one keeps them. */
+/* LMDB shows its table of free pages, number 0, only to read transactions. The key of a row is the
+ * commit that freed its pages: readers of an older commit keep them in use. */
 static int count_free_pages(MDB_txn *txn, const struct store_reader *reader,
                             struct free_pages *pages) {
     MDB_cursor *cursor = NULL;
@@ -88,7 +88,8 @@ int store_usage(struct store *s, struct store_space *out) {
     MDB_txn *txn = NULL;
     struct free_pages pages = {0};
     struct store_reader reader = store_old_reader(s);
-    int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn); /* MDB_NOTLS: beside a writing one */
+    int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY,
+                           &txn); /* MDB_NOTLS: allowed next to a write transaction */
     if (rc == 0) {
         rc = count_free_pages(txn, &reader, &pages);
         mdb_txn_abort(txn);
@@ -116,7 +117,7 @@ int store_clear_readers(struct store *s) {
     return rc == 0 ? dead : store_failed(s, "reader check", rc);
 }
 
-/* A line of LMDB's list: "pid thread txn", txn "-" when it reads nothing now. */
+/* A line of LMDB's list: "pid thread txn"; txn is "-" when it is not reading. */
 static int on_reader(const char *line, void *ctx) {
     struct store_reader *oldest = ctx;
     char *end = NULL;

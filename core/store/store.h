@@ -48,6 +48,7 @@ enum store_table {
     TABLE_ASIDE,
     TABLE_FORWARD,
     TABLE_CURSOR,
+    TABLE_LETTER,
     TABLE_DEDUPE, /* the first of DEDUPE_BUCKETS tables */
     TABLE_COUNT = TABLE_DEDUPE + DEDUPE_BUCKETS,
 };

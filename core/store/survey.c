@@ -1,8 +1,9 @@
 /*
- * survey.c - what a store's file still holds: see store/pages.h.
+ * survey.c - what the file of a store still contains: see store/pages.h.
  *
- * When a page above others is lost, those below it still lie in the file, reached by nothing. They
- * belong to one of the tables that have flaws: to the first in which all their rows make sense.
+ * When a page above others is lost, those below it are still in the file, but nothing refers to
+ * them. They belong to one of the tables that have flaws: to the first one in which all their rows
+ * make sense.
  */
 #include "store/walk.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A transaction that reads keeps LMDB from writing over what it may read. */
+/* A read transaction keeps LMDB from overwriting the pages it may read. */
 static MDB_env *hold_pages(const char *folder, MDB_txn **txn) {
     MDB_env *env = NULL;
     *txn = NULL;
@@ -28,17 +29,17 @@ static MDB_env *hold_pages(const char *folder, MDB_txn **txn) {
     return env;
 }
 
-/* --- what lay below lost pages --- */
+/* --- pages below lost pages --- */
 
 /* A survey, and which tables it found to be damaged. */
 struct search {
     const struct store_survey *outer;
     struct walk *walk;
     bool walked[TABLE_COUNT], damaged[TABLE_COUNT];
-    bool list_damaged;           /* of the tables */
-    bool free_damaged;           /* the list of free pages: nobody knows which pages are old */
-    uint64_t found[TABLE_COUNT]; /* stray pages */
-    enum store_table trying;     /* whose rows a stray page might have */
+    bool list_damaged; /* the list of tables is damaged */
+    bool free_damaged; /* the list of free pages is damaged, so it is unknown which pages are old */
+    uint64_t found[TABLE_COUNT]; /* stray pages, by table */
+    enum store_table trying;     /* the table that a stray page is being tried as */
 };
 
 static int on_row(void *ctx, struct slice table, struct slice key, struct slice value) {
@@ -74,7 +75,7 @@ static int give_row(void *ctx, struct slice key, struct slice value) {
     return s->outer->on_row(s->outer->ctx, table, key, value);
 }
 
-/* Rows of state have any bytes at the end of their keys, so they are tried last. */
+/* Keys of state may end in any bytes, so that table is tried last. */
 static enum store_table nth_table(unsigned n) {
     unsigned t = n < TABLE_STATE ? n : n + 1;
     return n == TABLE_COUNT - 1 ? TABLE_STATE : (enum store_table)t;

@@ -1,13 +1,13 @@
 /*
  * walk.c - see store/walk.h.
  *
- * The layout is LMDB 0.9's for 64 bits: two meta pages, B+ trees of pages below.
+ * The layout is that of LMDB 0.9 on 64 bits: two meta pages, and B+ trees of pages below them.
  *
- * What LMDB takes on trust is checked: that pages and nodes lie where they may, that no page is
- * used twice or free as well, that nodes do not overlap, that keys are in order, that trees are as
- * deep, and have as many rows, as it is written.
+ * The walk checks what LMDB trusts: that pages and nodes are within their bounds, that no page is
+ * used twice or both used and free, that nodes do not overlap, that keys are in order, and that
+ * trees have the depth and number of rows that are recorded.
  *
- * A survey is the same walk, which notes a flaw and goes on.
+ * A survey is the same walk, but it notes a flaw and continues.
  */
 #include "store/walk.h"
 
@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 enum {
-    HEADER = 16, /* of a page: number, pad, flags, lower, upper or count of pages */
+    HEADER = 16, /* of a page: number, pad, flags, lower, upper or number of pages */
     MAGIC_AT = HEADER,
     DBS_AT = HEADER + 24, /* two trees of 48 bytes: free pages, main */
     TREE_BYTES = WALK_TREE_BYTES,
@@ -35,7 +35,7 @@ enum {
     PAGE_BRANCH = 1,
     PAGE_LEAF = 2,
     PAGE_OVERFLOW = 4,
-    PAGE_KINDS = 0x2f, /* with meta, and pages without node heads: we have none */
+    PAGE_KINDS = 0x2f, /* also meta, and pages without node headers: we have none */
     INTEGER_KEYS = 8,  /* a tree's flag */
     NODE_BIG = 1,
     NODE_TREE = 2,
@@ -67,7 +67,8 @@ static uint64_t get_u64(const uint8_t *at) {
     return v;
 }
 
-/* Whether the free pages have numbers for keys, and the tables plain ones, as we make them. */
+/* True if the keys of the free list are numbers, and those of the tables are not, as we create
+ * them. */
 static bool has_plain_trees(const uint8_t *meta) {
     return get_u16(meta + DBS_AT + FLAGS_AT) == INTEGER_KEYS &&
            get_u16(meta + DBS_AT + TREE_BYTES + FLAGS_AT) == 0;
@@ -106,7 +107,7 @@ bool walk_read_meta(struct walk *w) {
 
 /* --- what is wrong --- */
 
-/* ERR_CORRUPT when the file is only checked; a survey notes it and continues. */
+/* ERR_CORRUPT if the file is only checked; a survey notes the flaw and continues. */
 static int flaw(struct walk *w, const char *what, uint64_t number) {
     char text[128];
     w->flaws++;
@@ -117,7 +118,7 @@ static int flaw(struct walk *w, const char *what, uint64_t number) {
     return w->survey->on_flaw(w->survey->ctx, w->table, text);
 }
 
-/* A page that is reached twice is damage, and might be a circle. */
+/* A page that is reached twice is damage, and possibly a cycle. */
 static bool reach(struct walk *w, uint64_t first, uint64_t count) {
     for (uint64_t i = first; i < first + count; i++) {
         uint8_t bit = (uint8_t)(1u << (i & 7));
@@ -131,7 +132,7 @@ static bool reach(struct walk *w, uint64_t first, uint64_t count) {
 
 /* --- rows --- */
 
-/* A list of pages that may be written to, from the highest: LMDB takes its numbers as they are. */
+/* A list of reusable pages, in descending order: LMDB uses its numbers as they are. */
 static bool is_free_list(struct walk *w, struct slice key, struct slice value) {
     uint64_t count = value.len < 8 ? UINT64_MAX : get_u64((const uint8_t *)value.data);
     if (key.len != 8 || count > value.len / 8 - 1) {
@@ -157,7 +158,8 @@ static int take_row(struct walk *w, struct slice key, struct slice value, uint64
     return w->survey == NULL ? 0 : w->survey->on_row(w->survey->ctx, w->table, key, value);
 }
 
-/* Whether a value of so many bytes has pages of its own from there on; `header`: of the first. */
+/* True if a value of this size has pages of its own, starting there; `header` is that of the
+ * first. */
 static bool is_big(const struct walk *w, uint64_t number, uint32_t bytes, uint8_t header[HEADER]) {
     if (number < 2 || number >= w->pages ||
         pread(w->fd, header, HEADER, (off_t)(number * w->page_size)) != HEADER) {
@@ -191,21 +193,21 @@ static int take_big(struct walk *w, struct slice key, uint64_t number, uint32_t 
 
 /* --- nodes --- */
 
-/* Where a node of a page begins, what it is, and where it ends. */
+/* A node of a page: its start, its kind, its end. */
 struct node {
     uint32_t at, end;
     struct slice key;
-    uint16_t flags;    /* of a leaf's */
-    uint32_t bytes;    /* of a leaf's value */
-    uint64_t value_at; /* in the page */
-    uint64_t child;    /* of a branch's */
+    uint16_t flags;    /* only in a leaf */
+    uint32_t bytes;    /* of the value, only in a leaf */
+    uint64_t value_at; /* offset in the page */
+    uint64_t child;    /* only in a branch */
 };
 
 static bool is_leaf(const uint8_t *page) {
     return (get_u16(page + 10) & PAGE_LEAF) != 0;
 }
 
-/* False: it does not lie within the page. */
+/* False: it is not within the page. */
 static bool read_node(const struct walk *w, const uint8_t *page, uint32_t i, struct node *n) {
     n->at = get_u16(page + HEADER + 2 * i);
     if (n->at < get_u16(page + 14) || n->at % 2 != 0 || n->at + NODE_HEADER > w->page_size) {
@@ -235,7 +237,7 @@ static bool in_order(const struct walk *w, struct slice a, struct slice b) {
     return order < 0 || (order == 0 && a.len < b.len);
 }
 
-/* Nodes fill the page from its end, without a gap, and none lies in another; keys ascend. */
+/* Nodes fill the page from its end without gaps or overlaps; keys ascend. */
 static bool has_sound_nodes(const struct walk *w, const uint8_t *page, uint32_t nodes) {
     uint8_t used[PAGE_SIZE_MAX / 2 / 8] = {0};
     struct node last = {.key = {NULL, 0}};
@@ -253,7 +255,8 @@ static bool has_sound_nodes(const struct walk *w, const uint8_t *page, uint32_t 
             used[at / 8] |= bit;
         }
         bytes += n.end - n.at;
-        bool first = i == 0 || (i == 1 && !is_leaf(page)); /* a branch's first key counts not */
+        bool first =
+            i == 0 || (i == 1 && !is_leaf(page)); /* the first key of a branch does not count */
         if (!first && !in_order(w, last.key, n.key)) {
             return false;
         }
@@ -310,7 +313,7 @@ static int walk_node(struct walk *w, const uint8_t *page, uint32_t i, uint64_t n
     return is_leaf(page) ? walk_leaf_node(w, page, &n, number) : walk_page(w, n.child, depth + 1);
 }
 
-/* Whether the head of a page is one that LMDB writes. */
+/* True if LMDB could have written this page header. */
 static bool is_page(const struct walk *w, const uint8_t *page, uint64_t number) {
     uint16_t kind = get_u16(page + 10) & PAGE_KINDS;
     uint32_t lower = get_u16(page + 12);
@@ -373,7 +376,7 @@ int walk_file(struct walk *w) {
 
 /* --- stray pages --- */
 
-/* The page, in memory of the caller's; false when it is no leaf that something might have lost. */
+/* Reads the page into the caller's memory; false if it is not a leaf that may have been lost. */
 static bool read_stray(struct walk *w, uint64_t number, uint8_t *page) {
     if (number < 2 || number >= w->pages || number > w->last ||
         (w->seen[number / 8] & (1u << (number & 7))) != 0) {

@@ -1,5 +1,5 @@
 /*
- * assets.c - see web/assets.h. The files are few: looking at each is quick enough.
+ * assets.c - see web/assets.h. There are few files, so a linear search is fast enough.
  */
 #include "web/assets.h"
 

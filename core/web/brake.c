@@ -1,6 +1,6 @@
 /*
- * brake.c - see web/brake.h. Each wrong token moves the moment at which an address is free of its
- * past by LOGIN_TRY_MS; further ahead than LOGIN_TRIES of them it has to wait.
+ * brake.c - see web/brake.h. Each wrong token moves the time when an address has a clean record by
+ * LOGIN_TRY_MS; if that time is more than LOGIN_TRIES of these ahead, the address has to wait.
  */
 #include "web/brake.h"
 
@@ -24,7 +24,7 @@ int64_t brake_wait_ms(const struct brake *b, const struct address *from, int64_t
     return ahead_ms > allowed_ms ? ahead_ms - allowed_ms : 0;
 }
 
-/* Its entry, or that of whoever is free first. */
+/* The entry of this address, or else the one that is free first. */
 static struct brake_entry *take(struct brake *b, const struct address *from, int64_t now_ms) {
     struct brake_entry *room = &b->entries[0];
     for (size_t i = 0; i < BRAKE_ADDRESSES_MAX; i++) {

@@ -27,8 +27,8 @@ struct front {
     const char *made; /* the host's own token; borrowed */
 };
 
-/* Everything comes from here and nothing from elsewhere; nobody frames us. The answers of the API
- * carry it, too: a browser that is led to one shows text, and nothing in it runs. */
+/* Allows resources only from this server, and no frames. Answers of the API carry these headers,
+ * too: a browser that is led to one shows text, and nothing in it runs. */
 const char front_headers[] =
     "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -49,7 +49,7 @@ static bool is_json_type(const char *type) {
     return next == '\0' || next == ';' || next == ' ';
 }
 
-/* The first field that should be there and is not, or NULL. */
+/* The first required field that is missing, or NULL. */
 static const char *missing_field(const struct endpoint_conf *endpoint, const json_t *json) {
     for (size_t i = 0; i < endpoint->required_count; i++) {
         const json_t *value = json_object_get(json, endpoint->required[i]);
@@ -66,7 +66,7 @@ static void answer_missing(struct gateway_request *request, const char *field) {
     gateway_answer_json(request, 400, NULL, json_pack("{s:s, s:s}", "error", text, "field", field));
 }
 
-/* Whether the body is as the endpoint wants it; otherwise it is answered. */
+/* True if the body fits the endpoint; otherwise the request has been answered. */
 static bool check_body(const struct endpoint_conf *endpoint, struct gateway_request *request) {
     struct slice body = gateway_body(request);
     struct report r = {"the body must be a JSON object"};
@@ -182,7 +182,7 @@ static void serve_logout(void *ctx, const struct call *call) {
 
 /* --- routes --- */
 
-/* Anyone may know whether we live, and have the page, which asks for the token itself. */
+/* Anyone may ask whether we are alive, and may load the page, which asks for the token itself. */
 static const struct route own_routes[] = {
     {"GET", "/healthz", ACCESS_ALWAYS, serve_health, 0},
     {"GET", "/readyz", ACCESS_ALWAYS, serve_ready, 0},
@@ -196,7 +196,7 @@ static const struct route own_routes[] = {
 
 enum { OWN_ROUTES = sizeof own_routes / sizeof *own_routes };
 
-/* On loopback what says nothing is open, but to no name that is not surely ours. */
+/* Endpoints without `auth` are open on loopback, but only under host names that are surely ours. */
 static enum access endpoint_access(const struct endpoint_conf *endpoint) {
     switch (endpoint->auth) {
     case AUTH_TOKEN:
@@ -209,7 +209,7 @@ static enum access endpoint_access(const struct endpoint_conf *endpoint) {
     return ACCESS_OPEN;
 }
 
-/* Our own rows, and one an endpoint. */
+/* Our own rows, plus one per endpoint. */
 static int make_routes(struct front *f) {
     size_t count = f->conf->endpoint_count;
     struct route *rows = calloc(OWN_ROUTES + count, sizeof *rows);
@@ -257,9 +257,9 @@ void front_free(struct front *f) {
     }
 }
 
-/* --- the way of a request --- */
+/* --- the path of a request --- */
 
-/* Ours, or else the API's. */
+/* Ours, or one of the API. */
 static void find_route(const struct front *f, const struct gateway_request *request,
                        struct call *call) {
     const char *method = gateway_method(request);
@@ -269,8 +269,8 @@ static void find_route(const struct front *f, const struct gateway_request *requ
     }
 }
 
-/* What the request needs; somebody who may not know a path is not told that it does not exist. On
- * loopback the metrics are open until topics.conf names a token. */
+/* What the request requires; a client that may not know a path is not told that it does not exist.
+ * On loopback, metrics are open until topics.conf names a token. */
 static enum access access_of(const struct front *f, const struct call *call) {
     if (call->route == NULL) {
         return ACCESS_READ;
@@ -284,13 +284,13 @@ static const char *endpoint_of(const struct call *call) {
                                                                        : NULL;
 }
 
-/* Over a unix socket the owner of this process needs no token, unless topics.conf names one. */
+/* Over a unix socket, the owner of this process needs no token unless topics.conf names one. */
 static bool is_owner(const struct front *f, const struct gateway_request *request) {
     struct address from = gateway_from(request);
     return !guard_is_named(f->guard) && address_is_user(&from, geteuid());
 }
 
-/* Whether whoever asks may; otherwise it is answered. */
+/* True if the client is allowed to do this; otherwise the request has been answered. */
 static bool check_visitor(struct front *f, const struct call *call, enum access access) {
     struct visitor visitor;
     if (is_owner(f, call->request)) {
@@ -321,7 +321,7 @@ static bool check_visitor(struct front *f, const struct call *call, enum access 
     return true;
 }
 
-/* Whether it may be served; otherwise it is answered. */
+/* True if the request may be served; otherwise it has been answered. */
 static bool let_in(struct front *f, const struct call *call) {
     struct gateway_request *request = call->request;
     enum access access = access_of(f, call);
@@ -350,7 +350,7 @@ void front_request(struct front *f, struct gateway_request *request) {
         return;
     }
     if (call.route != NULL && call.route->access == ACCESS_SOCKET) {
-        call.route = NULL; /* over TCP there is no such path */
+        call.route = NULL; /* over TCP this path does not exist */
         call.allowed = false;
     }
     if (!call.allowed) {
@@ -362,7 +362,7 @@ void front_request(struct front *f, struct gateway_request *request) {
     }
 }
 
-/* Whether a request that wants this will be let in. */
+/* True if a request that needs this access will be let in. */
 static bool may_come(const struct front *f, const struct gateway_request *request,
                      const struct call *call, enum access access) {
     struct visitor visitor;

@@ -1,17 +1,18 @@
 /*
  * guard.c - see web/guard.h.
  *
- * A session is a random number in a cookie that scripts cannot read and other sites cannot send. It
- * is kept as its hash, in memory: a restart logs everybody out. It can do what the token could that
- * it began with, and ends with it. Secrets are compared by their hashes, so that the time it takes
- * tells nothing.
+ * A session is a random number in a cookie that scripts cannot read and other sites cannot send.
+ * Only its hash is kept, in memory: a restart logs everybody out. A session can do what the token
+ * it began with can do, and ends with that token. Secrets are compared by their hashes, so that the
+ * time this takes reveals nothing.
  *
- * What wants no token could be reached by a page that has its own name point to 127.0.0.1 and talks
- * to us as if we were its site. So what is open only because nobody said otherwise is answered under
- * addresses and localhost alone.
+ * A resource that needs no token could be reached by a web page that lets its own name resolve to
+ * 127.0.0.1 and talks to us as if we were its site. So resources that are open only by default are
+ * served only under addresses and localhost.
  *
- * An address that has sent too many wrong tokens must wait (web/brake.h), whatever it sends, but for
- * the token that we made ourselves: nobody guesses that, and so nobody can keep its owner out.
+ * An address that has sent too many wrong tokens must wait (web/brake.h), whatever it sends, unless
+ * it sends the token that we created ourselves: nobody can guess that one, so nobody can lock its
+ * owner out.
  */
 #include "web/guard.h"
 
@@ -48,21 +49,21 @@ struct token {
     struct hash hash;
     char name[NAME_BYTES_MAX + 1];
     enum role role;
-    bool made;        /* by us: it cannot be guessed */
+    bool made;        /* created by us: it cannot be guessed */
     char **endpoints; /* owned; none = all */
     size_t endpoint_count;
 };
 
 struct session {
     struct hash hash;  /* of the cookie's value */
-    struct hash token; /* it began with */
+    struct hash token; /* the token that it began with */
     int64_t until_ms;  /* monotonic; 0 = free */
 };
 
 struct guard {
-    struct token *tokens; /* the first is http.token, or the one made in its place */
+    struct token *tokens; /* the first is http.token, or the one created in its place */
     size_t token_count;
-    bool named; /* topics.conf has one */
+    bool named; /* topics.conf has a token */
     struct session sessions[SESSIONS_MAX];
     struct brake brake;
 };
@@ -109,7 +110,7 @@ static bool copy_endpoints(struct token *t, const struct token_conf *from) {
     return t->endpoints != NULL;
 }
 
-/* Sessions of tokens that are gone, or can do something else now, end. */
+/* Ends sessions whose token is gone or has another role now. */
 static void end_sessions(struct guard *g, const struct token *tokens, size_t count) {
     for (size_t i = 0; i < SESSIONS_MAX; i++) {
         struct session *s = &g->sessions[i];
@@ -158,7 +159,7 @@ void guard_free(struct guard *g) {
     }
 }
 
-/* All are compared, so that the time it takes does not tell which it is. */
+/* Compares all of them, so that the time this takes does not reveal which one matched. */
 static const struct token *find_token(const struct guard *g, const struct hash *hash) {
     const struct token *found = NULL;
     for (size_t i = 0; i < g->token_count; i++) {
@@ -173,7 +174,7 @@ bool guard_is_named(const struct guard *g) {
 
 /* ---- sessions ---- */
 
-/* The value of our cookie among the others. */
+/* The value of our cookie, which may be one of several. */
 static struct slice cookie_of(const struct gateway_request *request) {
     const char *at = gateway_header(request, "Cookie");
     while (at != NULL && *at != '\0') {
@@ -199,7 +200,7 @@ static const struct session *find_session(const struct guard *g, struct slice co
     return found;
 }
 
-/* A free place, or that of the session that ends first. */
+/* A free slot, or that of the session that ends first. */
 static struct session *room_for_session(struct guard *g) {
     struct session *room = &g->sessions[0];
     for (size_t i = 1; i < SESSIONS_MAX; i++) {
@@ -219,7 +220,7 @@ static void begin_session(struct guard *g, const struct token *token,
     s->until_ms = clock_monotonic_ms() + (int64_t)SESSION_HOURS * 3600 * 1000;
 }
 
-/* ---- who it is ---- */
+/* ---- who is asking ---- */
 
 static int64_t wait_ms(const struct guard *g, const struct gateway_request *request) {
     struct address from = gateway_from(request);
@@ -296,10 +297,10 @@ bool guard_may(const struct guard *g, const struct visitor *visitor, enum access
     return ours && role_may(t->role, access);
 }
 
-/* ---- pages of others ---- */
+/* ---- cross-site requests ---- */
 
-/* Browsers say where a request comes from, and pages cannot make them lie: newer ones in
- * Sec-Fetch-Site, all in Origin. Programs say nothing. */
+/* Browsers say where a request comes from, and pages cannot forge it: newer ones in Sec-Fetch-Site,
+ * all of them in Origin. Other programs send neither. */
 bool guard_is_cross_site(const struct gateway_request *request) {
     const char *site = gateway_header(request, "Sec-Fetch-Site");
     if (site != NULL) {
@@ -341,7 +342,7 @@ bool guard_is_misdirected(const struct gateway_request *request) {
 
 /* ---- login, logout ---- */
 
-/* Answers; a `page` is led on to the dashboard. */
+/* Answers the request; a `page` is redirected to the dashboard. */
 static void set_cookie(struct gateway_request *request, const char *value, long age_s, bool page) {
     char headers[256];
     bool tls = gateway_is_secure(request);
@@ -351,7 +352,7 @@ static void set_cookie(struct gateway_request *request, const char *value, long 
     gateway_answer(request, page ? 303 : 200, NULL, headers, slice_of("{\"ok\":true}"));
 }
 
-/* The token of the body, or of a link: owned, NULL = none. */
+/* The token of the body, or of a login link: owned, NULL = none. */
 static char *token_of(const struct gateway_request *request, bool link) {
     struct slice body = gateway_body(request);
     if (link) {

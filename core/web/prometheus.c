@@ -1,7 +1,7 @@
 /*
- * prometheus.c - metrics as rows: a name, a type, a help text, and where the figure comes from.
+ * prometheus.c - metrics as rows: a name, a type, a help text, and the source of the value.
  *
- * Names of services and schedules are made of letters, digits, - and _ (conf/conf.c sees to it), so
+ * Names of services and schedules consist of letters, digits, - and _ (conf/conf.c checks it), so
  * labels need no escaping.
  */
 #include "web/prometheus.h"
@@ -78,7 +78,7 @@ static void write_service_rows(struct engine *engine, struct buf *out) {
     }
 }
 
-/* The outcomes of zingq_events_total: one field of the books each. */
+/* The outcomes of zingq_events_total: each is one field of the books. */
 static const struct outcome_row {
     const char *outcome;
     size_t offset;
@@ -87,6 +87,7 @@ static const struct outcome_row {
     {"done", offsetof(struct books, done)},
     {"died", offsetof(struct books, died)},
     {"discarded", offsetof(struct books, discarded)},
+    {"expired", offsetof(struct books, expired)},
     {"duplicate", offsetof(struct books, duplicates)},
     {"handed_over", offsetof(struct books, handed_over)},
     {"retried", offsetof(struct books, retries)},

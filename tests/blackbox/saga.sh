@@ -64,8 +64,8 @@ listen() {
     keep $!
 }
 
-order() { # ID SEAT SOURCE
-    pub -t order/request -m "{\"booking_id\":\"$1\",\"event_id\":\"jazz\",
+order() { # ID SEAT SOURCE [REQUEST]
+    pub -t order/request -m "{\"request_id\":\"${4:-$1}\",\"booking_id\":\"$1\",\"event_id\":\"jazz\",
         \"seat\":\"$2\",\"user\":\"$3\",\"email\":\"$1@example.org\",\"amount\":4200,\"currency\":\"eur\"}"
 }
 
@@ -116,6 +116,7 @@ start_gateway
 cp -R "$SOURCE_DIR/scripts" .
 sed -e "s|http://127.0.0.1:9090|http://127.0.0.1:$(cat peer.port)|" \
     -e "s|listen = \"127.0.0.1:8080\"|listen = \"unix:$dir/front.sock\"|" \
+    -e '/^service "orders"/,/^}/s|^  idempotency = .*$|  idempotency = "json:/request_id"|' \
     -e '/^service "orders"/,/^}/s|^  retries     = 5$|  retries = 5  delay = "50ms"  crashes = 0|' \
     "$SOURCE_DIR/topics.conf" >topics.conf
 start_host
@@ -135,12 +136,10 @@ start_host
 curl -sS -X POST --unix-socket front.sock -d '{}' http://localhost/api/signals/orders/b-5/paid >out
 ok "which confirms it, after kill -9, too" wait_for 20 answered order/confirmed/b-5 A3
 
-# --- asked again: by the buyer under another key, by a person who replays ---
+# --- asked again: by the buyer in another request, by a person who replays ---
 
 again() { # ID SEAT SOURCE: the same order, which only the handler can know
-    pub -t order/request -D publish user-property idempotency-key "again-$1" \
-        -m "{\"booking_id\":\"$1\",\"event_id\":\"jazz\",\"seat\":\"$2\",\"user\":\"$3\",
-        \"email\":\"$1@example.org\",\"amount\":4200,\"currency\":\"eur\"}"
+    order "$1" "$2" "$3" "again-$1"
 }
 
 replay() { # ID: what a person does with a dead letter

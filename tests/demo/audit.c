@@ -170,9 +170,9 @@ static bool each_sale_has_one_mail(const struct audit *a, char detail[DETAIL_BYT
 
 static bool duplicates_change_nothing(const struct audit *a, char detail[DETAIL_BYTES]) {
     const struct sale *s = a->sale;
-    size_t known = s->sent_of[LETTER_AGAIN] + s->sent_of[LETTER_KEYED] / 2;
+    size_t known = copies_sent(s);
     size_t dropped = SUM(a, duplicates);
-    SAY(detail, "%zu dropped by their keys, %zu more seen through by the handler", dropped,
+    SAY(detail, "%zu dropped by the rule, %zu of them under another key", dropped,
         s->sent_of[LETTER_OTHER_KEY]);
     return dropped >= known && (dropped == known || a->killed);
 }
@@ -186,7 +186,7 @@ static bool nothing_is_left_over(const struct audit *a, char detail[DETAIL_BYTES
 static bool the_books_balance(const struct audit *a, char detail[DETAIL_BYTES]) {
     for (size_t i = 0; i < a->host.count; i++) {
         const struct service_books *s = &a->host.services[i];
-        int64_t ends = s->waiting + s->done + s->dead + s->discarded + s->duplicates;
+        int64_t ends = s->waiting + s->done + s->dead + s->discarded + s->expired + s->duplicates;
         if (s->accepted != ends) {
             SAY(detail, "%s accepted %" PRId64 " and knows of %" PRId64, s->name, s->accepted,
                 ends);

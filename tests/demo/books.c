@@ -24,8 +24,9 @@ struct figure {
     { #field, offsetof(struct service_books, field) }
 
 static const struct figure figures[] = {
-    FIGURE(accepted),   FIGURE(waiting), FIGURE(done),    FIGURE(dead),     FIGURE(discarded),
-    FIGURE(duplicates), FIGURE(died),    FIGURE(retries), FIGURE(timeouts), FIGURE(crashes),
+    FIGURE(accepted),  FIGURE(waiting),  FIGURE(done),       FIGURE(dead),
+    FIGURE(discarded), FIGURE(expired),  FIGURE(duplicates), FIGURE(died),
+    FIGURE(retries),   FIGURE(timeouts), FIGURE(crashes),
 };
 
 static int64_t *field_of(struct service_books *s, size_t offset) {

@@ -11,7 +11,7 @@ enum { SERVICES_SEEN_MAX = 64 };
 
 struct service_books {
     char name[32];
-    int64_t accepted, waiting, done, dead, discarded, duplicates;
+    int64_t accepted, waiting, done, dead, discarded, expired, duplicates;
     int64_t died; /* dead at some time, replayed and discarded ones too */
     int64_t retries, timeouts, crashes;
 };

@@ -76,7 +76,7 @@ enum letter_kind {
     LETTER_REQUEST,
     LETTER_AGAIN,     /* the same request once more */
     LETTER_KEYED,     /* the same request, under an idempotency-key */
-    LETTER_OTHER_KEY, /* the same request under a key that is new: only the handler can know it */
+    LETTER_OTHER_KEY, /* the same request under a key of its own, which the service's rule outweighs */
     LETTER_CANCEL,
     LETTER_NO_JSON,
     LETTER_KINDS

@@ -96,7 +96,7 @@ static void duplicates_within_one_turn_are_found(void **state) {
     assert_books(f, "s", (struct books){.accepted = 5, .done = 1, .duplicates = 4});
 }
 
-static void duplicates_by_property_win_over_the_rule(void **state) {
+static void the_rule_wins_over_what_a_publisher_says(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f,
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\""
@@ -105,8 +105,9 @@ static void duplicates_by_property_win_over_the_rule(void **state) {
     offer(f, "s", "in/a", "{\"id\":1}", "idempotency-key", "x", NULL);
     offer(f, "s", "in/a", "{\"id\":1}", "idempotency-key", "y", NULL);
     offer(f, "s", "in/a", "{\"id\":2}", "idempotency-key", "x", NULL);
+    offer(f, "s", "in/a", "{}", "idempotency-key", "z", NULL); /* claims nothing */
     run_dry(f);
-    assert_books(f, "s", (struct books){.accepted = 3, .done = 2, .duplicates = 1});
+    assert_books(f, "s", (struct books){.accepted = 4, .done = 2, .dead = 1, .duplicates = 1});
 }
 
 static void duplicates_by_zingq_id_are_found_whatever_its_form(void **state) {
@@ -149,6 +150,54 @@ static void duplicates_are_remembered_over_a_crash_for_the_configured_time(void 
     offer(f, "s", "in/a", "{}", "idempotency-key", "b-1", NULL);
     run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 3, .done = 2, .duplicates = 1});
+}
+
+static void a_duplicate_is_one_for_as_long_as_the_first_has_not_ended(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(
+        f,
+        "store { keep_idempotency = \"2s\" }\n"
+        "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" idempotency = \"json:/id\" }",
+        "return function() zing.sleep('1h') end");
+    offer(f, "s", "in/a", "{\"id\":1}", NULL);
+    for (uint64_t i = 1; i <= 5; i++) {
+        advance(f, 11 * 60 * 1000);
+        if (i == 3) {
+            crash(f);
+        }
+        offer(f, "s", "in/a", "{\"id\":1}", NULL);
+        run_dry(f);
+        assert_books(f, "s", (struct books){.accepted = 1 + i, .duplicates = i});
+    }
+    advance(f, 6 * 60 * 1000);
+    offer(f, "s", "in/a", "{\"id\":1}", NULL);
+    run_dry(f);
+    assert_books(f, "s", (struct books){.accepted = 7, .done = 1, .duplicates = 5});
+}
+
+static void each_service_remembers_its_keys_for_its_own_time(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(
+        f,
+        "store { keep_idempotency = \"1h\" }\n"
+        "service \"a\" { subscribe = {\"in\"} handler = \"h.lua\" idempotency = \"json:/id\" }\n"
+        "service \"b\" { subscribe = {\"in\"} handler = \"h.lua\" idempotency = \"json:/id\"\n"
+        "              keep_idempotency = \"1m\" }\n"
+        "service \"c\" { subscribe = {\"in\"} handler = \"h.lua\" idempotency = \"json:/id\"\n"
+        "              keep_idempotency = \"2d\" }\n",
+        "return function() end");
+    static const char *const names[] = {"a", "b", "c"};
+    static const int64_t waits_ms[] = {0, 61 * 1000, 3600 * 1000, 46 * 3600 * 1000};
+    for (size_t i = 0; i < 4; i++) {
+        advance(f, waits_ms[i]);
+        for (size_t s = 0; s < 3; s++) {
+            offer(f, names[s], "in", "{\"id\":1}", NULL);
+        }
+        run_dry(f);
+    }
+    assert_books(f, "a", (struct books){.accepted = 4, .done = 3, .duplicates = 1});
+    assert_books(f, "b", (struct books){.accepted = 4, .done = 4});
+    assert_books(f, "c", (struct books){.accepted = 4, .done = 1, .duplicates = 3});
 }
 
 static void a_duplicate_of_a_failing_event_is_a_duplicate_too(void **state) {
@@ -391,10 +440,12 @@ int main(void) {
         ENGINE_TEST(an_idle_engine_makes_no_commits),
         ENGINE_TEST(duplicates_by_the_services_rule_are_dropped_and_counted),
         ENGINE_TEST(duplicates_within_one_turn_are_found),
-        ENGINE_TEST(duplicates_by_property_win_over_the_rule),
+        ENGINE_TEST(the_rule_wins_over_what_a_publisher_says),
         ENGINE_TEST(duplicates_by_zingq_id_are_found_whatever_its_form),
         ENGINE_TEST(a_uuid_that_came_as_zingq_id_names_the_event),
         ENGINE_TEST(duplicates_are_remembered_over_a_crash_for_the_configured_time),
+        ENGINE_TEST(a_duplicate_is_one_for_as_long_as_the_first_has_not_ended),
+        ENGINE_TEST(each_service_remembers_its_keys_for_its_own_time),
         ENGINE_TEST(a_duplicate_of_a_failing_event_is_a_duplicate_too),
         ENGINE_TEST(two_services_take_one_message_each),
         ENGINE_TEST(the_same_idempotency_key_under_another_key_is_another_event),

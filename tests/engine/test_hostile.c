@@ -88,7 +88,7 @@ static void of_a_payload_far_past_the_limit_the_beginning_is_kept(void **state) 
     deliver(f, "s", "in/a", "good");
     assert_out(f, "good");
     assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .dead = 1});
-    large[4 << 20] = '\0';
+    large[64 << 10] = '\0';
     struct command c = {.kind = COMMAND_REPLAY, .id = id_of(f, "s", large)};
     assert_int_equal(command(f, c), ERR_INVALID);
     assert_non_null(strstr(f->report.text, "20971520"));

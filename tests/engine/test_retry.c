@@ -271,6 +271,115 @@ static void a_throttle_holds_the_whole_service_and_no_other(void **state) {
     assert_books(f, "s", (struct books){.accepted = 2, .done = 2, .throttles = 1});
 }
 
+static void a_throttle_holds_over_a_restart(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, KEYED(""), LUA(a_throttle_holds_the_whole_service_and_no_other));
+    offer(f, "s", "in", "slow", "k", "a", NULL);
+    run_dry(f);
+    crash(f);
+    offer(f, "s", "in", "other", "k", "b", NULL);
+    run_dry(f);
+    advance(f, 9999);
+    assert_int_equal(count_published(f, "out"), 0);
+    advance(f, 1);
+    assert_int_equal(count_published(f, "out"), 2);
+}
+
+static void a_throttled_service_starts_again_with_few(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, KEYED("timeout = \"1h\""), LUA(a_throttled_service_starts_again_with_few));
+    offer(f, "s", "in", "slow", "k", "a", NULL);
+    run_dry(f);
+    for (int i = 0; i < 20; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "k%d", i);
+        offer(f, "s", "in", "call", "k", key, NULL);
+    }
+    run_dry(f);
+    assert_int_equal(f->asked_count, 0);
+    advance(f, 10000);
+    assert_int_equal(f->asked_count, 1);
+    for (size_t expected = 3, done = 0; expected < 16; expected = expected * 2 + 1) {
+        for (; done < f->asked_count; done++) {
+            answer(f, done, 200, "");
+        }
+        run_dry(f);
+        assert_int_equal(f->asked_count, expected);
+        done = expected / 2;
+    }
+}
+
+static void a_rate_holds_over_a_restart(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, KEYED("rate = \"1/m\""), "return function(e) zing.publish('out', '') end");
+    offer(f, "s", "in", "1", "k", "a", NULL);
+    offer(f, "s", "in", "2", "k", "b", NULL);
+    offer(f, "s", "in", "3", "k", "c", NULL);
+    run_dry(f);
+    assert_int_equal(count_published(f, "out"), 1);
+    for (int i = 0; i < 5; i++) {
+        advance(f, 10000);
+        crash(f);
+        run_dry(f);
+    }
+    assert_int_equal(count_published(f, "out"), 1);
+    advance(f, 11000);
+    assert_int_equal(count_published(f, "out"), 2);
+}
+
+/* --- Retry-After --- */
+
+#define ASKS(call, value)                                                                          \
+    "return function(e) if e.attempt == 1 then "                                                   \
+    "zing." call "({status = 429, headers = {['retry-after'] = '" value "'}}) end end"
+
+static void assert_comes_after(struct engine_fixture *f, const char *script, int64_t ms,
+                               struct books books) {
+    fixture_run(f, SERVICE("retries = 1 delay = \"3s\""), script);
+    deliver(f, "s", "in/a", "x");
+    advance(f, ms - 1);
+    assert_int_not_equal(state_of(f, "s", "x"), EVENT_DONE);
+    advance(f, 1);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
+    assert_books(f, "s", books);
+}
+
+static void a_retry_after_comes_when_the_peer_asks(void **state) {
+    char text[512];
+    assert_comes_after(*state, ASKS("retry_after", "30"), 30000,
+                       (struct books){.accepted = 1, .done = 1, .retries = 1});
+    assert_string_equal(history_of(*state, "s", "x", text), "error");
+}
+
+static void a_retry_after_takes_a_date(void **state) {
+    assert_comes_after(*state, ASKS("retry_after", "Tue, 14 Nov 2023 22:13:50 GMT"), 30000,
+                       (struct books){.accepted = 1, .done = 1, .retries = 1});
+}
+
+static void a_retry_after_without_a_time_goes_by_the_schedule(void **state) {
+    assert_comes_after(*state, ASKS("retry_after", "soon"), 3000,
+                       (struct books){.accepted = 1, .done = 1, .retries = 1});
+}
+
+static void a_throttle_takes_the_time_of_the_response(void **state) {
+    assert_comes_after(*state, ASKS("throttle", "45"), 45000,
+                       (struct books){.accepted = 1, .done = 1, .throttles = 1});
+}
+
+static void a_throttle_without_a_time_takes_the_services_delay(void **state) {
+    assert_comes_after(*state,
+                       "return function(e) if e.attempt == 1 then "
+                       "zing.throttle({status = 429, headers = {}}) end end",
+                       3000, (struct books){.accepted = 1, .done = 1, .throttles = 1});
+}
+
+static void a_throttle_without_a_time_takes_what_the_handler_says(void **state) {
+    assert_comes_after(*state,
+                       "return function(e) if e.attempt == 1 then "
+                       "zing.throttle({status = 429, headers = {}}, '7s') end end",
+                       7000, (struct books){.accepted = 1, .done = 1, .throttles = 1});
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_failed_attempt_is_tried_again_at_its_due_time),
@@ -292,6 +401,15 @@ int main(void) {
         ENGINE_TEST(a_dead_letter_of_the_handlers_own_is_kept_beside_its_success),
         ENGINE_TEST(snoozes_use_up_no_attempt_and_are_counted_apart),
         ENGINE_TEST(a_throttle_holds_the_whole_service_and_no_other),
+        ENGINE_TEST(a_throttle_holds_over_a_restart),
+        ENGINE_TEST(a_throttled_service_starts_again_with_few),
+        ENGINE_TEST(a_rate_holds_over_a_restart),
+        ENGINE_TEST(a_retry_after_comes_when_the_peer_asks),
+        ENGINE_TEST(a_retry_after_takes_a_date),
+        ENGINE_TEST(a_retry_after_without_a_time_goes_by_the_schedule),
+        ENGINE_TEST(a_throttle_takes_the_time_of_the_response),
+        ENGINE_TEST(a_throttle_without_a_time_takes_the_services_delay),
+        ENGINE_TEST(a_throttle_without_a_time_takes_what_the_handler_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,3 +38,9 @@ return function(e)
   if e.payload == 'slow' and e.attempt == 1 then zing.throttle(10) end
   zing.publish('out', e.payload)
 end
+
+--- a_throttled_service_starts_again_with_few
+return function(e)
+  if e.payload == 'slow' and e.attempt == 1 then zing.throttle(10) end
+  if e.payload == 'call' then zing.http.get('http://peer/') end
+end

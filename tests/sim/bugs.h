@@ -51,6 +51,8 @@
     X(CRASH_MISJUDGED, "crash-misjudged", "a crash is charged to who had it")                      \
     X(CRASH_UNCHARGED, "crash-uncharged", "who takes the host down, dies of it")                   \
     X(DISCARD_IGNORED, "discard-ignored", "what an operator is told is so")                        \
+    X(LETTER_KEPT, "letter-kept", "a letter past its quota goes")                                  \
+    X(LETTER_UNCOUNTED, "letter-uncounted", "what expires is counted")                             \
     X(STEP_FORGOTTEN, "step-forgotten", "a finished step is not run again")                        \
     X(UNDO_SKIPPED, "undo-skipped", "a saga that fails is undone")                                 \
     X(SIGNAL_LOST, "signal-lost", "a signal is kept until it is taken")                            \

@@ -11,6 +11,7 @@
 #include "engine/impl.h"
 #include "engine/delayed.h"
 #include "engine/publish.h"
+#include "engine/quota.h"
 #include "journal/event.h"
 #include "journal/outbox.h"
 #include "journal/keyed.h"
@@ -82,6 +83,18 @@ WRAP(void, culprit_enter, struct culprit *c, enum culprit_phase phase) {
 /* crash-uncharged: nobody is. */
 WRAP(int, engine_charge_crash, struct engine *e) {
     return bug_is(BUG_CRASH_UNCHARGED) ? 0 : __real_engine_charge_crash(e);
+}
+
+/* letter-kept: nothing is looked at. */
+WRAP(int, engine_expire_letters, struct engine *e) {
+    return bug_is(BUG_LETTER_KEPT) ? 0 : __real_engine_expire_letters(e);
+}
+
+/* letter-uncounted: it is dead no more, and nothing else. */
+WRAP(void, engine_count, struct engine *e, struct engine_service *s, enum book book, int64_t by) {
+    if (book != BOOK_EXPIRED || !bug_strikes(BUG_LETTER_UNCOUNTED, 2)) {
+        __real_engine_count(e, s, book, by);
+    }
 }
 
 /* discard-ignored: the operator is told that it is done. */

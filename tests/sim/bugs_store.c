@@ -17,7 +17,7 @@ enum { NOTES_MAX = 512 };
 static struct {
     struct journal *journal;
     struct {
-        int64_t now_ms;
+        struct dedupe_time time;
         uint8_t partition;
         struct dedupe_hash hash;
         struct uuid id;
@@ -32,21 +32,21 @@ void bugs_store_begin(void) {
 /* --- duplicates --- */
 
 /* dedupe-missing: it is not noted. */
-WRAP(int, journal_dedupe, struct journal *j, int64_t now_ms, uint8_t partition,
+WRAP(int, journal_dedupe, struct journal *j, struct dedupe_time time, uint8_t partition,
      const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier) {
     struct dedupe_note note;
     if (bug_strikes(BUG_DEDUPE_MISSING, 4)) {
         return 0;
     }
     if (!bug_is(BUG_DEDUPE_LATE) || late.count == NOTES_MAX) {
-        return __real_journal_dedupe(j, now_ms, partition, hash, id, earlier);
+        return __real_journal_dedupe(j, time, partition, hash, id, earlier);
     }
-    int code = journal_dedupe_find(j, now_ms, partition, hash, &note);
+    int code = journal_dedupe_find(j, time, partition, hash, &note);
     if (code != ERR_NOTFOUND) {
         return code == 0 ? ERR_EXISTS : code;
     }
     late.journal = j;
-    late.notes[late.count].now_ms = now_ms;
+    late.notes[late.count].time = time;
     late.notes[late.count].partition = partition;
     late.notes[late.count].hash = *hash;
     late.notes[late.count++].id = *id;
@@ -60,7 +60,7 @@ WRAP(int, store_begin, struct store *s) {
     bool ours = code == 0 && n != NULL && n->engine != NULL && late.count > 0 &&
                 late.journal == engine_journal(n->engine);
     for (size_t i = 0; ours && i < late.count; i++) {
-        (void)__real_journal_dedupe(late.journal, late.notes[i].now_ms, late.notes[i].partition,
+        (void)__real_journal_dedupe(late.journal, late.notes[i].time, late.notes[i].partition,
                                     &late.notes[i].hash, &late.notes[i].id, &earlier);
     }
     late.count = ours ? 0 : late.count;

@@ -25,7 +25,7 @@ static void check_books(struct sim *s, struct node *n, bool ended) {
             return;
         }
         const struct books *b = &v.books;
-        const unsigned long long ended_so_far = b->done + b->dead + b->discarded;
+        const unsigned long long ended_so_far = b->done + b->dead + b->discarded + b->expired;
         if (b->accepted < ended_so_far) {
             sim_fail(s, "host %u: the books of %s do not balance: %llu accepted, %llu ended",
                      n->number, v.name, (unsigned long long)b->accepted, ended_so_far);
@@ -69,6 +69,7 @@ void check_ended(struct sim *s, struct node *n) {
     };
     check_always(s, n);
     check_discarded(s, n);
+    check_letters(s, n);
     check_books(s, n, true);
     for (size_t i = 0; i < sizeof empty / sizeof *empty && !s->failed; i++) {
         uint64_t rows = rows_of(n, empty[i].table);

@@ -26,6 +26,8 @@ void check_tell_waiting(struct sim *s, struct node *n);
 void check_receipt(struct sim *s, struct node *n, struct slice receipt);
 /* What an operator discarded, and was told so, is no dead letter. */
 void check_discarded(struct sim *s, struct node *n);
+/* Of events that ran a service keeps no more letters than max_dead, and none past keep_dead. */
+void check_letters(struct sim *s, struct node *n);
 /* The number that the key's state has under the name, whichever host it is at; 0 = none has it. */
 long long check_state(struct sim *s, const char *service, const char *key, const char *name);
 

@@ -10,6 +10,7 @@
 #include "journal/later.h"
 #include "journal/forward.h"
 #include "journal/keyed.h"
+#include "journal/letter.h"
 
 #include <stdlib.h>
 
@@ -186,6 +187,30 @@ void check_discarded(struct sim *s, struct node *n) {
                      load_kind_of(one)->name, one->number);
         }
         event_free(event);
+    }
+    store_abort(n->store);
+}
+
+void check_letters(struct sim *s, struct node *n) {
+    uint64_t kept[SERVICES_MAX] = {0};
+    struct letter_row row = {0};
+    size_t service = 0;
+    int64_t now_ms = engine_now_ms(n->engine);
+    if (store_begin(n->store) != 0) {
+        return;
+    }
+    while (!s->failed && journal_letter_scan(engine_journal(n->engine), &row) == 0) {
+        if (row.kind != LETTER_RAN || !engine_service_by_number(n->engine, row.service, &service)) {
+            continue;
+        }
+        const struct service_conf *conf = &n->conf->services[service];
+        kept[service]++;
+        if (conf->max_dead.count > 0 && kept[service] > conf->max_dead.count) {
+            sim_fail(s, "host %u: %s has more dead letters than its max_dead", n->number,
+                     conf->name);
+        } else if (conf->keep_dead_ms > 0 && row.dead_ms + conf->keep_dead_ms <= now_ms) {
+            sim_fail(s, "host %u: %s has a dead letter past its keep_dead", n->number, conf->name);
+        }
     }
     store_abort(n->store);
 }

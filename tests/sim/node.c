@@ -496,7 +496,8 @@ static bool write_conf(struct node *n, bool schedules) {
     }
     *rest = schedules ? *rest : '\0'; /* they stand last */
     if (n->sim->count > 1) {
-        (void)fprintf(to, "hosts { count = %u this = %u }\n", n->sim->count, n->number);
+        (void)fprintf(to, "hosts { count = %u this = %u secret = \"of all the hosts\" }\n",
+                      n->sim->count, n->number);
     }
     if (n->sim->traits.everywhere) {
         (void)fputs("broker { alone = yes }\n", to);

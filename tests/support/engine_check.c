@@ -55,6 +55,7 @@ void assert_books(struct engine_fixture *f, const char *service, struct books ex
     assert_int_equal(b.done, expected.done);
     assert_int_equal(b.dead, expected.dead);
     assert_int_equal(b.discarded, expected.discarded);
+    assert_int_equal(b.expired, expected.expired);
     assert_int_equal(b.duplicates, expected.duplicates);
     assert_int_equal(b.handed_over, expected.handed_over);
     assert_int_equal(b.retries, expected.retries);

@@ -3,6 +3,7 @@
 #include "lua/api/api.h"
 
 #include "engine_doors.h"
+#include "pace.h"
 #include "test.h"
 
 #include <errno.h>
@@ -70,7 +71,7 @@ static int start_engine(struct engine_fixture *f) {
         return code;
     }
     struct report r = {""};
-    need(journal_open(&f->view, f->store, f->conf->keep_idempotency_ms, &r), &r);
+    need(journal_open(&f->view, f->store, conf_keep_idempotency(f->conf, NULL), &r), &r);
     if (!f->offline) {
         engine_connected(f->engine, WINDOW, PACKET_BYTES);
     }
@@ -82,6 +83,9 @@ static int try_start(struct engine_fixture *f) {
     struct report r = {""};
     (void)snprintf(path, sizeof path, "%s/topics.conf", f->folder.path);
     need(conf_load(&f->conf, path, NULL, &r), &r);
+    if (f->conf->lua_time_ms == LUA_TIME_DEFAULT_MS) {
+        f->conf->lua_time_ms = LUA_TIME_MS;
+    }
     need(script_host_new(&f->scripts, f->conf, &api_library), &r);
     memory_init(&f->memory, f->conf->memory_bytes);
     script_use_memory(f->scripts, &f->memory);

@@ -49,8 +49,9 @@ struct hosts_world *hosts_world_new(size_t count, const char *conf, const char *
     for (size_t i = 0; i < count; i++) {
         char text[4096];
         struct engine_fixture *f = fixture_new();
-        (void)snprintf(text, sizeof text, "hosts { count = %zu this = %zu }\n%s", count, i + 1,
-                       conf);
+        (void)snprintf(text, sizeof text,
+                       "hosts { count = %zu this = %zu secret = \"of all the hosts\" }\n%s", count,
+                       i + 1, conf);
         f->post = post;
         f->posts = w;
         f->seed = 1000 * i; /* ids of their own */

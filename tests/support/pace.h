@@ -12,12 +12,11 @@
 #endif
 #endif
 
-/* limits.lua_time */
-#ifdef PACE
-enum { LUA_TIME_MS = 2000 };
-#else
+#ifndef PACE
 #define PACE 1
-enum { LUA_TIME_MS = 200 }; /* the default */
 #endif
+
+/* limits.lua_time: its default, and what tests give handlers: more, as a busy machine takes longer. */
+enum { LUA_TIME_DEFAULT_MS = 200, LUA_TIME_MS = PACE > 1 ? 2000 : 600 };
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PEER_WAIT_S = 60, SESSION_S = 3600 };
+enum { PEER_WAIT_S = 180, SESSION_S = 3600 };
 
 __attribute__((noreturn)) static void give_up(const char *what, int rc) {
     (void)fprintf(stderr, "test peer: %s: %s\n", what, mosquitto_strerror(rc));

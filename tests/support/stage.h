@@ -37,8 +37,8 @@ void stage_play(struct stage *s, const char *conf, const char *script_name, cons
 /* Starts the publisher, and the observer on this filter. */
 void stage_peers(struct stage *s, const char *filter);
 
-/* Looks again until the condition holds; fails the test when it does not within a minute. */
-#define WAIT_FOR(stage, condition) WAIT_LONG(stage, condition, 60)
+/* Looks again until the condition holds; fails the test when it never does, to all appearances. */
+#define WAIT_FOR(stage, condition) WAIT_LONG(stage, condition, 180)
 #define WAIT_LONG(stage, condition, seconds)                                                       \
     for (struct wait wait_here = wait_of(seconds); !(condition);                                   \
          wait_more(&wait_here) ? (void)0 : stage_fail(stage, #condition))                          \

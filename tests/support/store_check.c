@@ -24,6 +24,7 @@ struct check {
     int64_t now_ms;
     uint64_t waiting[SERVICES_MAX], dead[SERVICES_MAX];
     uint64_t rows, expected_rows;
+    uint64_t letters;        /* that a quota may take */
     uint64_t timed;          /* lane rows that wait for a timer */
     uint64_t untimed, waits; /* put off without one; waiting for a signal */
     uint64_t timers[TIMER_SIGNAL + 1];
@@ -123,6 +124,7 @@ static void check_event(struct check *c, const struct event *e) {
     check_steps(c, e);
     c->waiting[e->service] += waits ? 1 : 0;
     c->dead[e->service] += event_state_dead((enum event_state)e->state) ? 1 : 0;
+    c->letters += e->state == EVENT_DEAD && !e->parked ? 1 : 0;
     c->expected_rows += expected;
 }
 
@@ -138,6 +140,7 @@ static void check_events(struct check *c) {
         differs(c, "the events cannot be read: %s", error_text(code));
     }
     expect(c, "rows of ready and lane", c->rows, c->expected_rows);
+    expect(c, "rows of letters that may expire", store_rows(c->store, TABLE_LETTER), c->letters);
 }
 
 /* Rows whose keys begin with an event's belong to one. */

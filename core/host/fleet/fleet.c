@@ -1,17 +1,19 @@
 /*
- * fleet.c - keeps N hosts running: one loop that waits for a signal, a word of a host, or the time
- * of a start.
+ * fleet.c - keeps N hosts running: one loop that waits for a signal, a report of a host, or the
+ * time of a start.
  *
- * A host that dies is started again after a pause, which grows while it keeps dying, and meanwhile
- * its keys wait and the others go on. One that cannot even start the first time takes all down: what
- * is wrong with it is wrong in topics.conf or on this machine, and a person is there to be told.
- * One that ends well by itself (zingq leave, or a SIGTERM of its own) was meant to, and stays away.
+ * A host that dies is restarted after a pause, which grows while it keeps dying; in the meantime
+ * its keys wait and the other hosts continue. If a host cannot start even the first time, all of
+ * them are stopped: then topics.conf or this machine is at fault, and a person is there to see it.
+ * A host that ends regularly (zingq leave, or its own SIGTERM) was meant to end, and is not
+ * restarted.
  *
- * To the hosts the fleet is their service manager: they say on a socket that they are ready and
- * live. What the fleet's own manager hears is made of that: READY=1 when all are; and a host that no
- * longer lives is ended and started again here, without the others.
+ * To its hosts, the fleet is the service manager: they report on a socket that they are ready and
+ * alive. The fleet's reports to its own service manager follow from that: READY=1 when all hosts
+ * are ready. A host that is no longer alive is killed and restarted here, without affecting the
+ * others.
  *
- * Left out on purpose: moving work from a host that is down. Its keys are its own.
+ * Left out on purpose: moving work away from a host that is down. Its keys stay its own.
  */
 #include "host/fleet/impl.h"
 
@@ -36,12 +38,12 @@
 enum {
     PAUSE_MS_LEAST = 1000,
     PAUSE_MS_MOST = 30000,
-    STEADY_MS = 60000, /* ran so long: its next end is a new story */
-    LOCK_MS = 2000,    /* hosts of a fleet that was killed are ended by the kernel, soon */
+    STEADY_MS = 60000, /* after running this long, pauses start small again */
+    LOCK_MS = 2000,    /* the kernel is about to end the hosts of a killed fleet */
     LOCK_STEP_MS = 20,
     STOP_DELAY_MS = 100,
     WORD_BYTES = 64,
-    WORDS_AT_ONCE = 64, /* of a host, between two looks at all else */
+    WORDS_AT_ONCE = 64, /* reports of one host per pass of the loop */
 };
 
 static void tell_manager(const char *text) {
@@ -68,7 +70,7 @@ static void start_due(struct fleet *f) {
     }
 }
 
-/* --- ends --- */
+/* --- exits --- */
 
 static void signal_host(const struct fleet_host *host, int number) {
     if (host->pid != 0 && kill(host->pid, number) != 0) {
@@ -82,8 +84,9 @@ static void signal_all(const struct fleet *f, int number) {
     }
 }
 
-/* A service manager may signal every process of its unit. A host that has the signal already must
- * not get a second one, which would mean at once: so who stops by itself is given time to say so. */
+/* A service manager may signal every process of its unit. A host that already has the signal must
+ * not get a second one, which would stop it immediately: so hosts get time to report that they are
+ * stopping. */
 static void stop_all(struct fleet *f) {
     if (f->stopping) {
         signal_all(f, SIGTERM);
@@ -106,7 +109,7 @@ static void stop_due(struct fleet *f) {
     }
 }
 
-/* What waitpid said, for the log. */
+/* The result of waitpid, for the log. */
 static const char *end_text(int status, char out[64]) {
     if (WIFSIGNALED(status)) {
         (void)snprintf(out, 64, "was killed by signal %d (%s)", WTERMSIG(status),
@@ -148,7 +151,7 @@ static void on_end(struct fleet *f, struct fleet_host *host, int status) {
     }
 }
 
-/* Only hosts: a companion's end is for companions_stop to see. */
+/* Only hosts: companions_stop waits for the companions. */
 static void reap(struct fleet *f) {
     for (unsigned i = 0; i < f->count; i++) {
         struct fleet_host *host = &f->hosts[i];
@@ -185,7 +188,7 @@ static void take_signals(struct fleet *f) {
     }
 }
 
-/* --- words --- */
+/* --- reports of hosts --- */
 
 static bool all_ready(const struct fleet *f) {
     for (unsigned i = 0; i < f->count; i++) {
@@ -196,7 +199,8 @@ static bool all_ready(const struct fleet *f) {
     return true;
 }
 
-/* The next word, and the process that says it: any on this machine may. False: there is none. */
+/* The next report, and its sender: any process of this machine may send one. False: there is
+ * none. */
 static bool next_word(int words, char text[WORD_BYTES], pid_t *from) {
     union {
         char bytes[CMSG_SPACE(sizeof(struct ucred))];
@@ -245,7 +249,7 @@ static void take_words(struct fleet *f) {
     }
 }
 
-/* The service manager hears that the fleet lives; the fleet sees to its hosts. */
+/* Tells the service manager that the fleet is alive, and checks the hosts. */
 static void beat(struct fleet *f) {
     int64_t now_ms = clock_monotonic_ms();
     if (f->beat_every_ms == 0 || now_ms < f->beat_due_ms) {
@@ -255,19 +259,19 @@ static void beat(struct fleet *f) {
     tell_manager("WATCHDOG=1");
     for (unsigned i = 0; i < f->count && !f->stopping; i++) {
         struct fleet_host *host = &f->hosts[i];
-        /* Half of what is allowed is how often a host speaks. */
+        /* A host reports at half the interval that is allowed. */
         if (host->pid != 0 && host->beat_ms != 0 && now_ms - host->beat_ms > 2 * f->beat_every_ms) {
             log_error("fleet", "host %u has not reported for %lld ms: killing it", host->number,
                       (long long)(now_ms - host->beat_ms));
             host->beat_ms = 0;
-            (void)kill(host->pid, SIGKILL); /* it may be stopped: another would wait */
+            (void)kill(host->pid, SIGKILL); /* a stopped process would ignore other signals */
         }
     }
 }
 
 /* --- the loop --- */
 
-/* Until something comes, or the next start or beat is due. */
+/* Waits until something arrives, or the next start or heartbeat is due. */
 static void wait_for_news(const struct fleet *f) {
     struct pollfd fds[PARTITIONS + 1] = {{.fd = f->signals, .events = POLLIN}};
     int64_t next_ms = f->beat_every_ms == 0 ? INT64_MAX : f->beat_due_ms;
@@ -298,7 +302,7 @@ static void supervise(struct fleet *f) {
 
 /* --- start and stop --- */
 
-/* A host of its own had its store in the folder itself. */
+/* A single host would have its store in the folder itself. */
 static int check_folder(const struct fleet *f, struct report *r) {
     char file[STORE_PATH_BYTES];
     struct stat st;
@@ -329,8 +333,8 @@ static int check_conf(const struct fleet *f, struct report *r) {
     return check_folder(f, r);
 }
 
-/* The lock is that of a single host on this folder: so neither that nor a second fleet can run. It is
- * held by the hosts, too, of a fleet that was killed; the kernel is about to end them. */
+/* This is the lock of a single host on this folder: so neither a single host nor a second fleet can
+ * run. After a fleet was killed, its hosts still hold the lock until the kernel ends them. */
 static int lock_folder(struct fleet *f, struct report *r) {
     int64_t until_ms = clock_monotonic_ms() + LOCK_MS;
     int code = store_folder_make(f->conf->store_path, r);
@@ -364,6 +368,9 @@ static int prepare(struct fleet *f, struct report *r) {
     }
     if (code == 0) {
         code = lock_folder(f, r);
+    }
+    if (code == 0 && f->conf->hosts.secret[0] == '\0') {
+        code = host_load_secret(f->conf->store_path, "secret", f->secret, r);
     }
     if (code == 0 && f->options->with_broker && f->options->overrides.broker_url == NULL) {
         code = companions_start(&f->companions, r);

@@ -1,9 +1,8 @@
 /*
- * start.c - the birth of a host: the fork, and what the child is given before it becomes this
- * program anew.
+ * start.c - starts a host: the fork, and what the child is given before it executes this program.
  *
- * A host is told who it is by the words and the variables anybody would use by hand; so what runs
- * here can be run on another machine, too, with nothing but these.
+ * A host gets its identity by the same arguments and variables that a person would use: so what
+ * runs here can run on another machine, too, with nothing else.
  */
 #include "host/fleet/impl.h"
 
@@ -28,7 +27,8 @@ int fleet_open_words(struct fleet_host *host, struct report *r) {
     socklen_t len = sizeof name;
     const int yes = 1;
     host->words = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* Bound to nothing it gets a free name in the abstract namespace: five digits behind a zero. */
+    /* Without an address it gets a free name in the abstract namespace: five digits after a NUL
+     * byte. */
     if (host->words < 0 ||
         setsockopt(host->words, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0 ||
         bind(host->words, (struct sockaddr *)&name, offsetof(struct sockaddr_un, sun_path)) != 0 ||
@@ -48,12 +48,12 @@ static bool set_number(const char *name, unsigned value) {
     return setenv(name, text, 1) == 0;
 }
 
-/* Two sessions under one client id would throw each other out. */
+/* Two sessions under one client id would disconnect each other. */
 static bool set_client_id(const struct fleet *f, const struct fleet_host *host) {
     char text[512];
     const char *id = f->conf->broker.client_id;
     if (id[0] == '\0') {
-        return true; /* that of its folder */
+        return true; /* the one in its folder */
     }
     (void)snprintf(text, sizeof text, "%s-%u", id, host->number);
     return setenv("ZINGQ_BROKER_CLIENT_ID", text, 1) == 0;
@@ -63,16 +63,17 @@ static bool set_environment(const struct fleet *f, const struct fleet_host *host
     bool first = host->number == 1;
     return set_number("ZINGQ_HOSTS_COUNT", f->count) &&
            set_number("ZINGQ_HOSTS_THIS", host->number) && set_client_id(f, host) &&
+           (f->conf->hosts.secret[0] != '\0' || setenv("ZINGQ_HOSTS_SECRET", f->secret, 1) == 0) &&
            (first || setenv("ZINGQ_HTTP_LISTEN", "", 1) == 0) &&
            setenv("NOTIFY_SOCKET", host->words_name, 1) == 0 && unsetenv("WATCHDOG_PID") == 0;
 }
 
-/* Before exec, with one thread: the process's own marks that the child must not have, and those it
- * must. */
+/* Runs before exec, with one thread: resets the attributes that the child must not inherit, and
+ * sets those it needs. */
 static bool set_process(const struct fleet *f, pid_t parent) {
     sigset_t none;
-    /* Out of the terminal's process group: Ctrl-C is for the fleet, which passes it on once. A fleet
-     * that is killed passes nothing on; then the kernel does, and it is a kill -9 of all. */
+    /* A process group of its own: Ctrl-C goes to the fleet, which passes it on once. If the fleet
+     * is killed, it passes nothing on; then the kernel kills all hosts as with kill -9. */
     return sigemptyset(&none) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0 &&
            setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
            fcntl(f->lock, F_SETFD, 0) == 0;
@@ -91,7 +92,7 @@ static void become(const struct fleet *f, const struct fleet_host *host) {
     }
     (void)snprintf(data, sizeof data, "%s/%u", f->conf->store_path, host->number);
     (void)execv(f->program, argv);
-    (void)execv("/proc/self/exe", argv); /* the file was replaced, or is gone */
+    (void)execv("/proc/self/exe", argv); /* in case the file was replaced or removed */
 }
 
 static _Noreturn void be_host(const struct fleet *f, const struct fleet_host *host, pid_t parent) {

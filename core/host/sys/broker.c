@@ -1,13 +1,13 @@
 /*
- * broker.c - the broker's own figures, as far as it has a $SYS such as Mosquitto's.
+ * broker.c - the broker's own figures, if it has a $SYS like Mosquitto's.
  *
- * A broker that drops messages tells nobody but those who look: past max_queued_messages Mosquitto
- * throws away what clients that are slow or away should have had. So the host looks, and says so.
+ * A broker that drops messages shows it only to those who look: beyond max_queued_messages,
+ * Mosquitto drops messages for slow or absent clients. So the host looks, and reports it.
  *
- * Asked for with QoS 0 on each connection that publishes, whose session ends with it: no service's
- * subscription is touched, and the broker queues nothing while we are away.
+ * Subscribed with QoS 0 on each publishing connection, whose session ends with it: no service's
+ * subscription is affected, and the broker queues nothing while we are away.
  *
- * Left out on purpose: the limits themselves, which no broker tells. `zingq doctor` probes them.
+ * Left out on purpose: the limits themselves, which no broker reports. `zingq doctor` probes them.
  */
 #include "host/sys/impl.h"
 
@@ -20,7 +20,7 @@
 
 enum { DROPPED = 0, LOST_MAX = 2 };
 
-/* The metric is "zingq_" and the name. */
+/* The name of the metric is "zingq_" plus this name. */
 static const struct figure_row {
     const char *filter, *name, *help;
 } rows[SYS_BROKER_FIGURES] = {
@@ -53,7 +53,7 @@ void sys_broker_watch(struct sys *s, struct mqtt *mqtt) {
     }
 }
 
-/* Some brokers end the connection of a client that subscribes to what it may not. */
+/* Some brokers close the connection when a client subscribes to something forbidden. */
 void sys_broker_down(struct sys *s) {
     struct sys_broker *b = &s->broker;
     b->lost = b->unanswered > 0 ? b->lost + 1 : 0;
@@ -69,7 +69,7 @@ void sys_broker_down(struct sys *s) {
 void sys_answered(struct sys *s, uint8_t reason) {
     struct sys_broker *b = &s->broker;
     b->unanswered -= b->unanswered > 0 ? 1 : 0;
-    b->lost = b->unanswered > 0 ? b->lost : 0; /* the next may be the one it hangs up at */
+    b->lost = b->unanswered > 0 ? b->lost : 0; /* the next one may be what it closes on */
     s->unproven = s->unproven && (b->unanswered > 0 || s->proof_mid != PROOF_SUBACK);
     if (reason >= 0x80 && !b->refused) {
         b->refused = true;
@@ -100,7 +100,7 @@ static void tell_dropped(int64_t before, int64_t now) {
     }
 }
 
-/* A whole number, as Mosquitto writes it; -1 = it is none. */
+/* A whole number, as Mosquitto writes it; -1 = not a number. */
 static int64_t parse(struct slice payload) {
     char text[24] = "";
     char *end = NULL;

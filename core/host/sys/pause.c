@@ -1,19 +1,20 @@
 /*
- * pause.c - status topics for a broker that does not want them.
+ * pause.c - pauses the status topics on a broker that does not accept them.
  *
- * Access rules that name the topics of the services and nothing else are ordinary. Such a broker
- * refuses zingq/sys/... by a reason code, without a word, or by closing the connection, and then
- * everything that is published suffers for figures nobody asked for. So the first status publish of
- * a connection goes with QoS 1 and alone: its PUBACK gives leave to the others, a refusal or the
- * second connection that ends instead pauses them, and after a while the question is put again.
+ * Access rules often list only the topics of the services. Such a broker refuses zingq/sys/... with
+ * a reason code, silently, or by closing the connection, and then all publishes suffer for figures
+ * that nobody asked for. So the first status publish of a connection is sent alone, with QoS 1: its
+ * PUBACK permits the others; a refusal, or the second connection that ends instead, pauses them,
+ * and after a while we ask again.
  *
- * Why alone: what ends a connection is not told. The outbox reckons the same way about the
- * publishes of handlers; with only one of the two under way neither takes the blame of the other.
- * So what follows the leave goes alone, too, as do the subscriptions to the broker's own figures:
- * the last of them has an answer, which proves that none of them costs the connection. The wait is
- * two round trips, and bounded for a broker that never answers.
+ * Why alone: a broker does not say what made it close a connection. The outbox draws the same
+ * conclusion about the publishes of handlers; if only one of the two is in flight, neither is
+ * blamed for the other. So the publishes that follow the permission are sent alone, too, and so are
+ * the subscriptions to the broker's own figures: the last of them is answered, which proves that
+ * none of them ends the connection. The wait is two round trips, and bounded if a broker never
+ * answers.
  *
- * A broker that takes QoS 0 only acknowledges nothing: there leave is taken as given.
+ * A broker that accepts only QoS 0 acknowledges nothing: there, permission is assumed.
  */
 #include "host/sys/impl.h"
 
@@ -49,7 +50,7 @@ void sys_pause_up(struct sys *s, uint64_t now_ms) {
 void sys_pause_down(struct sys *s, uint64_t now_ms) {
     struct sys_pause *p = &s->pause;
     if (p->leave == LEAVE_ASKED && ++p->lost >= PAUSE_LOST_MAX) {
-        p->lost = PAUSE_LOST_MAX - 1; /* asked again, one loss tells */
+        p->lost = PAUSE_LOST_MAX - 1; /* when asked again, a single loss is enough */
         pause_topics(s, 0, now_ms);
     }
     p->leave = LEAVE_UNASKED;

@@ -1,13 +1,13 @@
 /*
- * sys.c - the host's figures as rows: a topic, and how its value is written.
+ * sys.c - the host's figures as rows: a topic, and how to write its value.
  *
- * A value is published when its text differs from the one sent last; after a connect all of them
- * are. The list of services published is remembered in the store ("status"), so that the topics of
- * one that was taken out of topics.conf are cleared at the next start.
+ * A value is published when its text differs from the last one sent; after a connect, all are. The
+ * store remembers which services were published ("status"), so that the topics of a service that
+ * was removed from topics.conf are cleared at the next start.
  *
- * Why mids are kept here: a QoS 0 publish has one, too, and it comes from the same 16 bits as those
- * of the outbox (base/mids.h). After 65,535 others the number of a publish that the broker has still not
- * acknowledged comes again; taken for its acknowledgement, it would lose an event.
+ * Why packet ids are kept here: a QoS 0 publish has one, too, from the same 16 bits as those of the
+ * outbox (base/mids.h). After 65,535 others, the id of a publish that the broker has not
+ * acknowledged is used again; mistaking that one for its acknowledgement would lose an event.
  */
 #include "host/sys/impl.h"
 
@@ -81,6 +81,10 @@ static double done(const struct engine_service_status *s) {
     return (double)s->books.done;
 }
 
+static double expired(const struct engine_service_status *s) {
+    return (double)s->books.expired;
+}
+
 static double retried(const struct engine_service_status *s) {
     return (double)s->books.retries;
 }
@@ -105,6 +109,7 @@ static const struct number_row number_rows[] = {
     {"done/total", 0, done},
     {"retried/total", 0, retried},
     {"duplicates/total", 0, duplicates},
+    {"expired/total", 0, expired},
 };
 
 enum {
@@ -114,7 +119,8 @@ enum {
     SERVICE_ROWS
 };
 
-/* The uptime changes most and goes last: its answer proves that the broker took all before it. */
+/* The uptime changes most often and is sent last: its answer proves that the broker processed
+ * everything before it. */
 enum host_row {
     HOST_VERSION,
     HOST_CONNECTED,
@@ -265,7 +271,7 @@ bool sys_is_proven(const struct sys *s) {
 
 /* --- publishing --- */
 
-/* An empty text clears the topic at the broker. Returns the publish's mid; 0 = it did not leave. */
+/* An empty text clears the topic at the broker. Returns the packet id; 0 = it was not sent. */
 static int publish(struct sys *s, const char *topic, struct slice text, uint8_t qos) {
     struct mqtt_publish out = {.topic = topic,
                                .payload = text,
@@ -274,7 +280,7 @@ static int publish(struct sys *s, const char *topic, struct slice text, uint8_t 
     struct report r;
     int mid = 0;
     if (mqtt_publish(s->mqtt, &out, &mid, &r) != 0) {
-        return 0; /* tried again at the next interval, or on the next connection */
+        return 0; /* retried at the next interval, or on the next connection */
     }
     mids_add(&s->under_way, mid);
     s->dirty = s->unproven = true;
@@ -290,7 +296,7 @@ static void publish_row(struct sys *s, const char *service, const char *row, str
     (void)publish(s, topic, text, qos);
 }
 
-/* Publishes `text` when it is not what was sent last. */
+/* Publishes `text` if it differs from the last one sent. */
 static void offer(struct sys *s, size_t at, const char *service, const char *row,
                   const char *text) {
     assert(at < value_count(s));
@@ -320,10 +326,10 @@ static void offer_host(struct sys *s, const struct sys_host *host) {
                                           [HOST_HOSTS_GONE] = gone,
                                           [HOST_UPTIME] = uptime};
     for (size_t i = 0; i < HOST_ROWS; i++) {
-        if (i == HOST_UPTIME && s->dirty) { /* the proof of what was sent before it */
+        if (i == HOST_UPTIME && s->dirty) { /* its answer proves everything sent before it */
             free(s->sent[i]);
             s->sent[i] = NULL;
-            mqtt_flush(s->mqtt); /* unwritten they count against the broker's window */
+            mqtt_flush(s->mqtt); /* while unwritten they count against the broker's window */
         }
         offer(s, i, NULL, host_rows[i], texts[i]);
     }
@@ -353,7 +359,7 @@ static void offer_service(struct sys *s, size_t service) {
     }
 }
 
-/* --- the topics of services that are no longer here --- */
+/* --- topics of services that no longer exist --- */
 
 static bool runs_here(const struct sys *s, const char *name) {
     size_t i;

@@ -1,8 +1,8 @@
 /*
- * call.c - the calls under way: their table by number, and the hand-over of those that are finished.
+ * call.c - the calls under way: their table by number, and delivering finished ones.
  *
- * A finished call goes to a list first and is handed over when curl is off the stack, because
- * on_done may well start or cancel calls.
+ * A finished call is first put in a list, and delivered when curl is no longer on the stack,
+ * because on_done may start or cancel calls.
  */
 #include "io/fetch/impl.h"
 

@@ -1,12 +1,12 @@
 /*
- * fetch.c - the outgoing calls: started, cancelled, all of them ended.
+ * fetch.c - the outgoing calls: starting, cancelling, ending all of them.
  *
- * HTTP connections to one host are not bounded here: a service's `concurrency` is that bound, and a
- * queue inside curl would count towards the timeouts of the calls in it. SMTP sessions are bounded,
- * see io/fetch/mail.c. curl stands on the loop in io/fetch/multi.c.
+ * HTTP connections per host are not bounded here: the `concurrency` of a service is that bound, and
+ * a queue inside curl would count towards the timeouts of the queued calls. SMTP sessions are
+ * bounded, see io/fetch/mail.c. io/fetch/multi.c connects curl to the loop.
  *
- * Left out on purpose: redirects (a handler that wants one sees the 3xx and decides), cookies,
- * netrc, compression, HTTP/2 (one call a connection, so that a lost connection speaks of one call).
+ * Left out on purpose: redirects (the handler sees the 3xx and decides), cookies, netrc,
+ * compression, HTTP/2 (one call per connection, so that a lost connection concerns only one call).
  */
 #include "io/fetch/impl.h"
 

@@ -1,15 +1,15 @@
 /*
- * http.c - one HTTP call: a request onto a curl easy handle, the answer off it.
+ * http.c - one HTTP call: sets up a curl easy handle for the request, and reads the answer from it.
  *
- * Whether a failed request had left is taken from curl's own count of request bytes written: with
- * none written the peer cannot have seen it, with any written it may have.
+ * Whether a failed request was sent follows from curl's count of request bytes written: if it is
+ * zero, the peer cannot have seen it; otherwise it may have.
  *
- * On a kept connection that the server closes just then, curl itself sends the request again on a
- * new one, when not a byte of answer had come. It is the same request with the same
- * Idempotency-Key, as a retry of the event would be.
+ * If the server closes a kept connection at that moment, before any byte of the answer, curl itself
+ * sends the request again on a new one. It is the same request with the same Idempotency-Key, as in
+ * a retry of the event.
  *
- * A call that could not be begun because there was no descriptor for it has not been sent: it is
- * put off and begun again, within its own timeout, so that a shortage that passes costs no attempt.
+ * A call that could not start because no descriptor was free has not been sent: it is put off and
+ * started again, within its timeout, so that a temporary shortage costs no attempt.
  */
 #include "io/fetch/impl.h"
 
@@ -21,7 +21,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* curl: bytes of the body. Taking fewer than given makes curl fail with CURLE_WRITE_ERROR. */
+/* curl: bytes of the body. Taking fewer than offered makes curl fail with CURLE_WRITE_ERROR. */
 static size_t on_body(char *data, size_t size, size_t count, void *ctx) {
     struct call *call = ctx;
     if (!fetch_may_read(call, size * count)) {
@@ -32,8 +32,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx) {
     return call->result.body.failed ? 0 : size * count;
 }
 
-/* curl: one header line, with its line end. A status line begins a new answer: what came before it
- * (100 Continue, a proxy's answer to CONNECT) is forgotten. */
+/* curl: one header line, with its line end. A status line begins a new answer: whatever came before
+ * it (100 Continue, a proxy's answer to CONNECT) is dropped. */
 static size_t on_header(char *data, size_t size, size_t count, void *ctx) {
     struct call *call = ctx;
     struct buf *headers = &call->result.headers;
@@ -84,12 +84,12 @@ static int add_header(struct call *call, const char *line) {
     return 0;
 }
 
-/* The caller's headers; and those curl would add by itself taken away ("Name:" removes). */
+/* Adds the caller's headers, and removes those that curl would add by itself ("Name:" removes). */
 static int build_headers(struct call *call) {
     const struct call_request *request = call->request;
     int code = 0;
     for (size_t i = 0; i < request->header_count && code == 0; i++) {
-        /* "Name: " with nothing behind means "remove" to curl; "Name;" sends it empty. */
+        /* To curl, "Name: " without a value means "remove"; "Name;" sends an empty header. */
         const char *line = request->headers[i];
         size_t len = strlen(line);
         assert(len >= 3); /* call_request_header made it */
@@ -140,7 +140,7 @@ static CURLcode set_method(CURL *easy, const struct call_request *request) {
     return code;
 }
 
-/* curl: a socket for this address. The URL's host as curl itself reads it decides with it. */
+/* curl: open a socket for this address. The decision also uses the URL's host as curl parsed it. */
 static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address) {
     struct call *call = ctx;
     CURLU *url = curl_url();
@@ -169,7 +169,8 @@ static int set_options(struct call *call) {
     code = code ? code : curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->result.error);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
-    code = code ? code : curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* whatever the environment */
+    code =
+        code ? code : curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* whatever the environment says */
     code = code ? code : curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left_ms);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, left_ms);
     code =
@@ -181,7 +182,7 @@ static int set_options(struct call *call) {
     return code == CURLE_OK ? 0 : ERR_MEMORY;
 }
 
-/* Gives the handle back, reset, so that nothing of this call can leak into the next. */
+/* Returns the handle, reset, so that nothing of this call can leak into the next one. */
 static void release(struct call *call) {
     struct fetch *f = call->fetch;
     if (call->easy != NULL && f->spare_count < FETCH_SPARES_MAX && !f->closing) {
@@ -197,7 +198,7 @@ static void release(struct call *call) {
 
 static void on_put_off_timer(uv_timer_t *timer);
 
-/* The call begins again in a moment; it is nowhere now. */
+/* Takes the call out of all lists; it starts again shortly. */
 static void put_off(struct call *call) {
     struct fetch *f = call->fetch;
     assert(call->place == CALL_NOWHERE);
@@ -233,9 +234,9 @@ static void on_complete(struct transfer *transfer, CURLcode code) {
         put_off(call);
         return;
     }
-    const char *error = NULL; /* keep what curl wrote */
+    const char *error = NULL; /* keep the text that curl wrote */
     if (code == CURLE_OK) {
-        error = ""; /* curl may have noted what went wrong before a second try */
+        error = ""; /* curl may have noted an error before a second try */
     } else if (call->barred && !result->sent) {
         error = "the address is link-local, or not among egress { allow } of topics.conf";
     } else if (result->error[0] == '\0') {
@@ -244,7 +245,8 @@ static void on_complete(struct transfer *transfer, CURLcode code) {
     fetch_finish(call, fetch_code_of(code), error);
 }
 
-/* A method is written into the request line as it is: anything but a word would break out of it. */
+/* The method is written into the request line as it is: anything but a token would break out of
+ * it. */
 static bool method_ok(const char *method) {
     size_t len = strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-");
     return len > 0 && method[len] == '\0';

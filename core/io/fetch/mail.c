@@ -1,10 +1,10 @@
 /*
- * mail.c - the mails that wait for an SMTP session, and the time each may take.
+ * mail.c - mails that wait for an SMTP session, and their timeouts.
  *
  * At most MAIL_SESSIONS_MAX sessions are open, because servers count connections per client;
- * further mails wait here for one, first come first served, within their own timeout. A session
- * that has delivered its mail takes the next for the same server, or is closed when none came for
- * MAIL_IDLE_MS. What is said on a session is in io/fetch/smtp.c.
+ * further mails wait here, first come first served, within their own timeout. A session that has
+ * delivered its mail takes the next one for the same server, or is closed when none came for
+ * MAIL_IDLE_MS. The dialogue on a session is in io/fetch/smtp.c.
  */
 #include "io/fetch/smtp.h"
 
@@ -43,7 +43,7 @@ static bool place_call(struct fetch *f, struct call *call) {
     return true;
 }
 
-/* Gives waiting mails to sessions as far as there are any. */
+/* Assigns waiting mails to sessions while any are free. */
 static void dispatch(struct fetch *f) {
     struct call *call;
     if (uv_now(f->loop) < f->mail_pause_ms) {
@@ -57,7 +57,7 @@ static void dispatch(struct fetch *f) {
 
 static void on_timer(uv_timer_t *timer);
 
-/* Sees to it that the timer fires at `due_ms` (loop time) at the latest. */
+/* Makes the timer fire at `due_ms` (loop time) at the latest. */
 static void arm(struct fetch *f, uint64_t due_ms) {
     uint64_t now = uv_now(f->loop);
     uint64_t in_ms = due_ms > now ? due_ms - now : 0;
@@ -84,7 +84,7 @@ static void check_waiting(struct fetch *f, uint64_t now) {
 
 static void check_session(struct mail_session *s, uint64_t now) {
     if (s->call != NULL && s->call->deadline_ms <= now) {
-        s->used = false; /* out of time is final: no second try on a new session */
+        s->used = false; /* a timeout is final: no second try on a new session */
         smtp_lost(s, ERR_TIMEOUT, "the SMTP server did not answer in time");
     } else if (s->call != NULL) {
         arm(s->fetch, s->call->deadline_ms);
@@ -109,7 +109,7 @@ static void on_timer(uv_timer_t *timer) {
     fetch_hand_over(f);
 }
 
-/* A session is free, or gone, or could not be opened for want of a descriptor. */
+/* A session became free, was lost, or could not be opened because no descriptor was free. */
 static void on_session(struct fetch *f) {
     struct mail_session *s;
     TAILQ_FOREACH(s, &f->mail_sessions, link) {

@@ -1,20 +1,21 @@
 /*
- * multi.c - curl's sockets and its timer on the loop.
+ * multi.c - connects curl's sockets and its timer to the loop.
  *
- * curl's multi handle is driven by events (curl_multi_socket_action): it names the sockets it wants
- * watched, each gets a uv_poll, and the one moment it wants to be called at, which is a uv_timer. A
- * waiting call therefore costs an easy handle and a socket, no thread.
+ * curl's multi handle is driven by events (curl_multi_socket_action). It names the sockets to
+ * watch, each of which gets a uv_poll, and the next time to call it, which a uv_timer takes care
+ * of. So a waiting call costs an easy handle and a socket, but no thread.
  *
- * curl keeps finished connections for the next call and has no way to close them but the end of its
- * multi handle. So that handle is exchanged for a new one as soon as no transfer is on it. While
- * calls are always under way the pool's bound, a share of the descriptors, has to do.
+ * curl keeps finished connections for later calls, and cannot close them except by ending its multi
+ * handle. So that handle is replaced by a new one as soon as no transfer uses it. While there are
+ * always calls under way, the limit of the pool, a share of the descriptors, must be enough.
  */
 #include "io/fetch/impl.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-/* A socket of curl's. It outlives curl's interest until libuv has closed the handle. */
+/* A socket of curl's. It exists until libuv has closed the handle, even if curl no longer needs
+ * it. */
 struct watch {
     uv_poll_t poll;
     struct fetch *fetch;
@@ -55,7 +56,7 @@ int fetch_code_of(CURLcode code) {
     return ERR_NETWORK;
 }
 
-/* Tells every transfer that curl is done with, then hands over what that finished. */
+/* Concludes every transfer that curl has finished, then delivers the finished calls. */
 static void collect(struct fetch *f) {
     int left;
     CURLMsg *message;
@@ -115,7 +116,7 @@ static struct watch *watch_new(struct fetch *f, curl_socket_t fd) {
     return watch;
 }
 
-/* curl: watch this socket for `what` from now on. An answer of -1 makes curl fail its transfers. */
+/* curl: watch this socket for `what` from now on. Returning -1 makes curl fail its transfers. */
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *assigned) {
     (void)easy;
     struct fetch *f = ctx;

@@ -22,7 +22,7 @@ long fetch_pool_size(void) {
     return share > 0 ? share : 1;
 }
 
-/* One call takes more than one: a name look-up has a few of its own. */
+/* A call takes more than one: resolving a name needs some of its own. */
 bool fetch_is_short(void) {
     int fds[CALL_DESCRIPTORS];
     int count = 0;

@@ -1,20 +1,20 @@
 /*
- * smtp.c - one SMTP session: opened by curl, the dialogue for each mail spoken here.
+ * smtp.c - one SMTP session: curl opens it, the dialogue for each mail is spoken here.
  *
  * curl opens the session (name look-up, TLS or STARTTLS, EHLO, AUTH) with CURLOPT_CONNECT_ONLY and
- * leaves the socket to us. curl could speak the rest too, but after the message it waits for the
- * server's verdict in a blocking poll (smtp_done, in every version up to this writing): a server
- * that takes two seconds to look for spam would stop every handler of the host for two seconds.
- * Speaking it here also tells exactly whether the message had been sent when a connection is lost.
+ * leaves the socket to us. curl could speak the rest, too, but after the message it waits for the
+ * server's reply in a blocking poll (smtp_done, in every version so far): a server that takes two
+ * seconds to check for spam would stop every handler of the host for two seconds. Speaking it here
+ * also shows exactly whether the message had been sent when a connection is lost.
  *
  *   connecting ─▶ MAIL ─▶ RCPT (each recipient) ─▶ DATA ─▶ message ─▶ idle ─▶ the next mail
  *                   └───────┴───────────────────────┴─ refused ─▶ RSET ──┘
  *
- * A mail goes to all its recipients or to none: if one is refused the mail is refused, so that a
+ * A mail goes to all its recipients or to none: if one is refused, the mail is refused, so that a
  * retry never sends to some of them twice.
  *
- * With a password in the URL, TLS is required and the server's certificate checked. Without one,
- * smtp:// takes STARTTLS if it is offered and checks nothing: the alternative is plain text.
+ * With a password in the URL, TLS is required and the server's certificate is verified. Without
+ * one, smtp:// uses STARTTLS if offered and verifies nothing: the alternative is plain text.
  *
  * Left out on purpose: command pipelining, delivery notifications, CHUNKING.
  */
@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* The class of reply (2xx, 3xx) that allows each step to continue; 0: no reply is expected. */
 static const int expected[] = {
@@ -44,8 +45,9 @@ static bool has_high_bytes(const char *data, size_t len) {
     return false;
 }
 
-/* The message as DATA wants it: lines end in CRLF, a leading dot is doubled, the last line is a
- * dot. Lone CRs vanish, so that no server can read an end of message where there is none. */
+/* Appends the message as DATA requires: lines end in CRLF, a leading dot is doubled, the last line
+ * is a dot. Lone CRs are dropped, so that no server can see an end of message where there is
+ * none. */
 static void add_message(struct buf *out, const char *body, size_t len) {
     bool line_start = true;
     for (size_t i = 0; i < len; i++) {
@@ -87,11 +89,11 @@ void smtp_close(struct mail_session *s) {
     s->closing = true;
     TAILQ_REMOVE(&f->mail_sessions, s, link);
     f->mail_session_count--;
-    if (s->polling) { /* before curl closes the socket under it */
+    if (s->polling) { /* before curl closes the socket */
         int stopped = uv_poll_stop(&s->poll);
         assert(stopped == 0);
     }
-    if (s->step == STEP_IDLE) { /* good manners; nobody waits for the answer */
+    if (s->step == STEP_IDLE) { /* as a courtesy; nobody waits for the answer */
         size_t sent;
         (void)curl_easy_send(s->easy, "QUIT\r\n", 6, &sent);
     }
@@ -115,7 +117,7 @@ static struct call *take_call(struct mail_session *s) {
     return call;
 }
 
-/* The server gave its verdict on the mail. */
+/* The server has accepted or refused the mail. */
 static void answered(struct mail_session *s, long status) {
     struct call *call = take_call(s);
     call->result.status = status;
@@ -141,7 +143,7 @@ void smtp_lost(struct mail_session *s, int code, const char *why) {
 
 void smtp_abandon(struct mail_session *s) {
     (void)take_call(s);
-    s->step = STEP_CONNECT; /* no QUIT: it would stand in the middle of a message */
+    s->step = STEP_CONNECT; /* no QUIT: it would be part of the message */
     smtp_close(s);
 }
 
@@ -149,7 +151,7 @@ void smtp_abandon(struct mail_session *s) {
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
-/* Writes what the socket takes. False: the session is gone. */
+/* Writes as much as the socket takes. False: the session is gone. */
 static bool flush(struct mail_session *s) {
     while (s->written < s->out.len) {
         size_t sent = 0;
@@ -177,14 +179,43 @@ static bool flush(struct mail_session *s) {
     return true;
 }
 
-static void say_mail(struct mail_session *s) {
-    const struct call_request *request = s->call->request;
-    s->step = STEP_MAIL;
-    s->recipient = 0;
-    bool utf8 = has_high_bytes(request->mail_from, strlen(request->mail_from));
+/* The session has no mail any more, and is kept for the next one for a while. */
+static void become_free(struct mail_session *s, enum step step) {
+    s->step = step;
+    s->used = true;
+    s->idle_until_ms = uv_now(s->fetch->loop) + MAIL_IDLE_MS;
+}
+
+/* The bytes of the message before its body. */
+static size_t header_bytes(const struct call_request *request) {
+    const char *end = memmem(request->body, request->body_len, "\n\r\n", 3);
+    const char *bare = memmem(request->body, request->body_len, "\n\n", 2);
+    end = end == NULL || (bare != NULL && bare < end) ? bare : end;
+    return end == NULL ? request->body_len : (size_t)(end - request->body);
+}
+
+/* Whether an address is UTF-8 (RFC 6531), in the envelope or in a header; all else is encoded. */
+static bool needs_utf8(const struct call_request *request) {
+    bool utf8 = has_high_bytes(request->mail_from, strlen(request->mail_from)) ||
+                has_high_bytes(request->body, header_bytes(request));
     for (size_t i = 0; i < request->mail_to_count; i++) {
         utf8 = utf8 || has_high_bytes(request->mail_to[i], strlen(request->mail_to[i]));
     }
+    return utf8;
+}
+
+static void say_mail(struct mail_session *s) {
+    const struct call_request *request = s->call->request;
+    bool utf8 = needs_utf8(request);
+    if (utf8 && !s->utf8) { /* as the server would, if it could make sense of it */
+        (void)snprintf(s->last, sizeof s->last,
+                       "553 5.6.7 an address is not ASCII, and the mail server has no SMTPUTF8");
+        answered(s, 553);
+        become_free(s, STEP_IDLE);
+        return;
+    }
+    s->step = STEP_MAIL;
+    s->recipient = 0;
     bool eightbit = s->eightbit && has_high_bytes(request->body, request->body_len);
     buf_printf(&s->out, "MAIL FROM:<%s>%s%s\r\n", request->mail_from,
                eightbit ? " BODY=8BITMIME" : "", utf8 ? " SMTPUTF8" : "");
@@ -208,14 +239,7 @@ static void say_message(struct mail_session *s) {
     add_message(&s->out, request->body, request->body_len);
 }
 
-/* No mail is on it any more: it is kept for the next one for a while. */
-static void become_free(struct mail_session *s, enum step step) {
-    s->step = step;
-    s->used = true;
-    s->idle_until_ms = uv_now(s->fetch->loop) + MAIL_IDLE_MS;
-}
-
-/* The reply was the one hoped for: the next thing to say. */
+/* The reply was the expected one: sends the next command. */
 static void advance(struct mail_session *s, long status) {
     switch (s->step) {
     case STEP_MAIL:
@@ -238,7 +262,7 @@ static void advance(struct mail_session *s, long status) {
     }
 }
 
-/* A refusal ends the mail, not the session; but for 421, which says that the server hangs up. */
+/* A refusal ends the mail, not the session, except for 421: then the server closes it. */
 static bool refused(struct mail_session *s, long status) {
     enum step step = s->step;
     if (s->call != NULL) {
@@ -269,7 +293,7 @@ static bool on_line(struct mail_session *s, const char *line) {
     }
     s->lines = 0;
     if (expected[s->step] == 0) {
-        smtp_lost(s, ERR_NETWORK, s->last); /* an idle server speaks up to say goodbye */
+        smtp_lost(s, ERR_NETWORK, s->last); /* an idle server sends a reply only to say goodbye */
         return false;
     }
     long status = strtol(line, NULL, 10);
@@ -284,7 +308,7 @@ static bool on_line(struct mail_session *s, const char *line) {
     return true;
 }
 
-/* Cuts what was read into lines. False: the session is gone. */
+/* Splits the bytes into lines. False: the session is gone. */
 static bool on_bytes(struct mail_session *s, const char *data, size_t len) {
     for (size_t i = 0; i < len; i++) {
         if (data[i] != '\n') {
@@ -307,8 +331,8 @@ static bool on_bytes(struct mail_session *s, const char *data, size_t len) {
     return true;
 }
 
-/* Reads until the socket is dry: TLS may hold bytes that the loop cannot see. Whoever sends faster
- * than that sends no replies. */
+/* Reads until the socket is dry, because TLS may hold bytes that the loop cannot see. A server that
+ * sends faster than we read is not sending replies. */
 static bool read_replies(struct mail_session *s) {
     for (size_t total = 0; total < MAIL_READ_BYTES_MAX;) {
         char bytes[2048];
@@ -345,7 +369,7 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
 
 /* ---- opening ---- */
 
-/* curl: a reply line while it opens the session. */
+/* curl: a reply line during the opening of the session. */
 static size_t on_greeting(char *data, size_t size, size_t count, void *ctx) {
     struct mail_session *s = ctx;
     size_t len = size * count;
@@ -355,9 +379,9 @@ static size_t on_greeting(char *data, size_t size, size_t count, void *ctx) {
     }
     int shown = end < sizeof s->last ? (int)end : (int)sizeof s->last - 1;
     (void)snprintf(s->last, sizeof s->last, "%.*s", shown, data);
-    if (strlen(s->last) > 4 && strcmp(s->last + 4, "8BITMIME") == 0) {
-        s->eightbit = true;
-    }
+    const char *word = strlen(s->last) > 4 ? s->last + 4 : "";
+    s->eightbit = s->eightbit || strcasecmp(word, "8BITMIME") == 0;
+    s->utf8 = s->utf8 || strcasecmp(word, "SMTPUTF8") == 0;
     return len;
 }
 
@@ -376,7 +400,7 @@ static bool poll_setup(struct mail_session *s) {
     return true;
 }
 
-/* There is no descriptor for a session: the mail waits a moment. */
+/* No descriptor is free for a session: the mail waits a little. */
 static void wait_for_descriptors(struct mail_session *s) {
     struct fetch *f = s->fetch;
     struct call *call = take_call(s);
@@ -387,7 +411,7 @@ static void wait_for_descriptors(struct mail_session *s) {
     f->mail_pause_ms = uv_now(f->loop) + CALL_AGAIN_MS;
 }
 
-/* curl has opened the session, or could not. */
+/* curl has opened the session, or failed to. */
 static void on_opened(struct transfer *transfer, CURLcode code) {
     struct mail_session *s = (struct mail_session *)transfer;
     struct fetch *f = s->fetch;

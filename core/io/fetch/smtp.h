@@ -21,6 +21,7 @@ struct mail_session {
     size_t recipient;  /* of the call: the one asked for in STEP_RCPT */
     bool used;         /* has finished a mail: the server may have given up on it */
     bool eightbit;     /* the server offered 8BITMIME */
+    bool utf8;         /* and SMTPUTF8 */
     uint64_t idle_until_ms;
     char *url;      /* owned */
     struct buf out; /* to be written, from `written` on */

@@ -1,21 +1,22 @@
 /*
- * accept.c - who is let in, and what happens when there is no room.
+ * accept.c - who may connect, and what happens when there is no room.
  *
- * libmicrohttpd's own listening gives up for good when descriptors run out: it sets a mark that
- * only the end of one of its own connections clears, and there may be none. So the sockets are
- * accepted here, a bounded number a wake-up, and handed over. Whatever MHD_add_connection answers,
- * the socket is libmicrohttpd's from then on.
+ * libmicrohttpd's own listening stops for good when descriptors run out: it sets a flag that only
+ * the end of one of its connections clears, and there may be none. So connections are accepted
+ * here, a bounded number per wake-up, and passed to it. Whatever MHD_add_connection returns, the
+ * socket belongs to libmicrohttpd from then on.
  *
- * The door takes no more than a share of the descriptors the process may have: the store, the
- * broker and the handlers' calls need the others. When its places are taken, the client whose request
- * is not whole for longest makes room. When the process has no descriptor left:
+ * The door takes no more than a share of the process's descriptors: the store, the broker and the
+ * handlers' calls need the others. When all its places are taken, the client whose request has been
+ * incomplete longest is closed to make room. When the process has no descriptor left:
  *
- *   1. whoever owns idle outgoing connections closes them (make_room);
- *   2. the client that has been idle for longest is closed;
- *   3. accepting pauses, from GATEWAY_PAUSE_MS_MIN on, twice as long each time, and goes on as soon
- * as a connection ends;
- *   4. when that has not helped for a while, the descriptor in reserve is used to take in who
- * waits, tell him 503 and close: a load balancer then turns to another host, instead of running
+ *   1. idle outgoing connections are closed (make_room);
+ *   2. the client that has been idle longest is closed;
+ *   3. accepting pauses, first for GATEWAY_PAUSE_MS_MIN, then twice as long each time; it resumes
+ *      as soon as a connection ends;
+ *   4. if that has not helped for a while, the reserved descriptor is used to accept each waiting
+ *      client, answer 503 and close: so a load balancer turns to another host instead of running
+ *      into its timeout. The store and files do not get the reserve: they can wait, and they do.
  * into its timeout. The reserve is not given to the store or to files: they can wait, and do.
  */
 #include "io/httpd/impl.h"
@@ -63,7 +64,7 @@ static size_t share_of_descriptors(const struct gateway *g) {
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
         return GATEWAY_CONNECTIONS_MAX;
     }
-    /* The number of the listening socket is about how many are in use already. */
+    /* The number of the listening socket is roughly the number of descriptors in use. */
     uint64_t free_now =
         limit.rlim_cur > (rlim_t)g->listener ? limit.rlim_cur - (rlim_t)g->listener : 0;
     uint64_t share = free_now / (g->unix_path == NULL ? 2 : 4);
@@ -112,8 +113,8 @@ static void say_short(struct gateway *g, int error) {
     }
 }
 
-/* Of a shortage that was not told the end is none either: with some clients too many it comes and
- * goes many times a second. */
+/* Logs the end of a shortage only if its beginning was logged: with a few clients too many,
+ * shortages come and go many times a second. */
 static void say_over(struct gateway *g) {
     g->shortage = 0;
     if (g->short_said) {
@@ -123,8 +124,8 @@ static void say_over(struct gateway *g) {
     }
 }
 
-/* A word and good-bye. What the client has sent is read first: a socket closed on unread bytes is
- * reset, and the client would not see the answer. */
+/* Answers 503 and closes. What the client has sent is read first: closing a socket with unread
+ * bytes resets the connection, and the client would not see the answer. */
 static void refuse_client(int fd) {
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n"
                                  "Content-Type: application/json\r\nContent-Length: 49\r\n"
@@ -153,7 +154,7 @@ static void refuse_waiting(struct gateway *g) {
     }
 }
 
-/* True: it is worth trying again at once. */
+/* True: trying again immediately is worthwhile. */
 static bool make_room(struct gateway *g, int error) {
     say_short(g, error);
     if (g->callbacks.make_room != NULL && g->callbacks.make_room(g->callbacks.ctx)) {
@@ -168,7 +169,7 @@ static bool make_room(struct gateway *g, int error) {
 
 /* ---- accepting ---- */
 
-/* The share of the places that one client may have; a local client or a proxy represents many. */
+/* The share of the places for one client; a local client or a proxy stands for many. */
 static size_t share_of(const struct gateway *g, const struct address *from) {
     bool many = g->unix_path != NULL || address_is_near(from) || gateway_is_proxy(g, from);
     size_t share = g->connections_max / GATEWAY_CLIENT_PARTS;
@@ -180,9 +181,9 @@ static size_t spares_of(const struct gateway *g) {
     return part == 0 ? 1 : part > GATEWAY_SPARES ? GATEWAY_SPARES : part;
 }
 
-/* Whether somebody who is waiting may come in. When all places are taken, the client whose request is
- * not whole for longest makes room; if there is none, there are a few places beyond the last, where
- * only what is vital is answered. */
+/* True if a waiting client may come in. When all places are taken, the client whose request has
+ * been incomplete longest is closed. If there is none, a few extra places remain, in which only
+ * vital requests are answered. */
 static bool has_place(struct gateway *g, const struct address *from) {
     size_t share = share_of(g, from);
     if (g->connections >= share && gateway_count_of(g, from) >= share) {
@@ -204,7 +205,7 @@ static void let_in(struct gateway *g, int fd, const struct sockaddr_storage *add
     }
 }
 
-/* False: no more for now. */
+/* False: accept no more for now. */
 static bool accept_one(struct gateway *g, bool *may_make_room) {
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
@@ -221,18 +222,18 @@ static bool accept_one(struct gateway *g, bool *may_make_room) {
     }
     if (is_shortage(error)) {
         bool again = *may_make_room && make_room(g, error);
-        if (!again && !g->paused) { /* what was closed did not help */
+        if (!again && !g->paused) { /* closing connections did not help */
             pause_listening(g);
         }
         *may_make_room = false;
         return again;
     }
-    return true; /* that connection has failed already (accept(2) passes such errors on) */
+    return true; /* that connection had already failed (accept(2) reports such errors) */
 }
 
 static void on_listen(uv_poll_t *poll, int status, int events) {
     struct gateway *g = poll->data;
-    (void)status; /* accept gives the error */
+    (void)status; /* accept returns the error */
     (void)events;
     bool may_make_room = true;
     open_reserve(g);

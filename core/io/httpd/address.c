@@ -84,7 +84,7 @@ bool address_same_client(const struct address *a, const struct address *b) {
     return a->local == b->local && memcmp(a->bytes, b->bytes, len) == 0;
 }
 
-/* Whether the first `bits` of both are the same. */
+/* True if the first `bits` of both are the same. */
 static bool same_bits(const uint8_t *a, const uint8_t *b, size_t bits) {
     size_t whole = bits / 8;
     uint8_t mask = (uint8_t)(0xff00 >> (bits % 8));

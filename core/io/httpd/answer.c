@@ -1,10 +1,10 @@
 /*
- * answer.c - what leaves by the HTTP door: whole answers, and streams that go on until
- * somebody has enough.
+ * answer.c - what the HTTP door sends: whole answers, and streams that continue until the client
+ * has seen enough.
  *
- * A stream's bytes wait in a buffer until the connection asks for them; with none waiting the
- * connection is suspended. A client that reads too slowly fills the buffer and is dropped: what it
- * was to see is lost to it, and nobody waits for it.
+ * The bytes of a stream wait in a buffer until the connection asks for them; while the buffer is
+ * empty, the connection is suspended. A client that reads too slowly fills the buffer and is
+ * dropped: it misses the rest, and nothing waits for it.
  */
 #include "io/httpd/impl.h"
 
@@ -44,7 +44,7 @@ static bool add_headers(struct MHD_Response *response, const char *headers) {
 
 static bool add_all_headers(const struct gateway *g, struct MHD_Response *response,
                             const char *content_type, const char *headers) {
-    /* JSON is what the moment has to say. */
+    /* JSON describes the current state, so it must not be cached. */
     const char *type = content_type != NULL ? content_type : "application/json";
     const char *stored = content_type == NULL ? "Cache-Control: no-store\n" : NULL;
     return add_headers(response, stored) &&
@@ -168,7 +168,7 @@ struct gateway_stream *gateway_stream_new(struct gateway_request *request, const
     }
     TAILQ_INSERT_TAIL(&g->streams, s, link);
     enum MHD_Result queued = MHD_NO;
-    /* The second one is for nginx, which would hold the stream back. */
+    /* The second header is for nginx, which would buffer the stream. */
     if (add_all_headers(g, response, content_type,
                         "Cache-Control: no-store\nX-Accel-Buffering: no\n")) {
         queued = MHD_queue_response(request->connection, MHD_HTTP_OK, response);
@@ -176,7 +176,7 @@ struct gateway_stream *gateway_stream_new(struct gateway_request *request, const
     s->ended = queued != MHD_YES;
     bool begun = !s->ended;
     note_queued(request, queued, MHD_HTTP_OK);
-    MHD_destroy_response(response); /* frees the stream, too, when it was not queued */
+    MHD_destroy_response(response); /* also frees the stream if it was not queued */
     return begun ? s : NULL;
 }
 

@@ -1,8 +1,8 @@
 /*
  * daemon.c - libmicrohttpd on the loop.
  *
- * The daemon runs without threads. Its epoll descriptor is watched by a uv_poll; MHD_run then does
- * what is due, without ever waiting. The moment it wants to be called at besides is a uv_timer.
+ * The daemon runs without threads. A uv_poll watches its epoll descriptor; MHD_run then does what
+ * is due, without waiting. A uv_timer calls it when time alone makes something due.
  */
 #include "io/httpd/impl.h"
 
@@ -10,8 +10,8 @@
 
 static void on_timer(uv_timer_t *timer);
 
-/* Does what is due, then sets the timer for what will be. A bounded piece of work: MHD_run never
- * waits, and what is left comes with a timer of zero. */
+/* Does what is due, then sets the timer for what is next. The work is bounded: MHD_run never waits,
+ * and if something is left, the timer is set to zero. */
 void gateway_run(struct gateway *g) {
     gateway_tls_run_begins();
     enum MHD_Result ran = MHD_run(g->daemon);

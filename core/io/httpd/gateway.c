@@ -1,24 +1,25 @@
 /*
  * gateway.c - the HTTP door: libmicrohttpd, driven from the loop.
  *
- * A complete request goes to on_request. Unless it is answered there and then, its connection is
- * suspended: libmicrohttpd neither reads from it nor times it out nor frees it until it is resumed,
- * so a request stays valid for as many turns as the answer takes, also when the client has gone;
- * the answer then fails on the socket and is dropped. What the daemon does with a connection
+ * A complete request is passed to on_request. If it is not answered immediately, its connection is
+ * suspended: libmicrohttpd neither reads from it nor times it out nor frees it until it is resumed.
+ * So a request stays valid for as many turns as the answer takes, even if the client has gone; then
+ * sending the answer fails, and it is dropped. Whatever the daemon does with a connection
  * afterwards ends in on_completed, the only place that frees a request.
  *
- * Slow or half requests never stall anything: they are bytes in a buffer until complete, and a
- * connection on which nothing moves for GATEWAY_IDLE_S is closed. io/httpd/slow.c closes the others.
+ * Slow or incomplete requests never block anything: until they are complete they are bytes in a
+ * buffer. A connection on which nothing moves for GATEWAY_IDLE_S is closed; io/httpd/slow.c closes
+ * the others.
  *
  *   io/httpd/daemon.c   libmicrohttpd on the loop
  *   io/httpd/answer.c   answers, streams     io/httpd/listen.c   sockets
  *   io/httpd/slow.c     slow clients         io/httpd/accept.c   who is let in
  *   io/httpd/tls.c      the certificate      io/httpd/head.c     heads that are refused
- *   io/httpd/request.c  what a request says, and where it comes from
+ *   io/httpd/request.c  the contents of a request, and where it comes from
  *   io/httpd/guest.c    requests that did not come over a socket
  *   io/httpd/ask.c      the other side, for the commands
  *
- * Left out on purpose: WebSockets, request bodies in pieces.
+ * Left out on purpose: WebSockets, streaming request bodies.
  */
 #include "io/httpd/impl.h"
 
@@ -37,7 +38,7 @@ static enum MHD_Result too_large(struct gateway_request *request) {
                          NULL, text);
 }
 
-/* The rest of what it sends is not read: nobody knows where it ends. */
+/* The rest of its input is not read: nobody knows where this request ends. */
 static enum MHD_Result bad_head(struct gateway_request *request, const char *text) {
     request->answered = true;
     return gateway_queue(request->gateway, request->connection, MHD_HTTP_BAD_REQUEST, NULL,
@@ -58,8 +59,8 @@ static enum MHD_Result too_many(struct gateway_request *request) {
                          "Retry-After: 5\n", text);
 }
 
-/* Whether to refuse before the body comes: if the client waits for leave to send it, or if it is so
- * large that reading it only to refuse it would be a favour to an attacker. */
+/* True if the request should be refused before its body: because the client waits for permission to
+ * send it, or because reading such a large body only to refuse it would help an attacker. */
 static bool refuse_unread(const struct gateway_request *request) {
     const char *length = gateway_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     size_t bytes = length != NULL ? strtoull(length, NULL, 10) : 0;
@@ -68,7 +69,7 @@ static bool refuse_unread(const struct gateway_request *request) {
                                 gateway_header(request, MHD_HTTP_HEADER_EXPECT) != NULL);
 }
 
-/* The head has come. */
+/* The head of a request has arrived. */
 static enum MHD_Result begin(struct gateway *g, struct MHD_Connection *connection,
                              const char *method, const char *path, struct gateway_request **out) {
     struct gateway_request *request = calloc(1, sizeof *request);
@@ -97,7 +98,7 @@ static enum MHD_Result begin(struct gateway *g, struct MHD_Connection *connectio
     return refuse_unread(request) ? too_large(request) : MHD_YES;
 }
 
-/* Bytes of a body that are kept from now on, or no longer. */
+/* Counts the bytes of a body that are kept from now on, or no longer. */
 static void count_body(struct gateway_request *request, size_t before) {
     struct gateway *g = request->gateway;
     size_t after = request->body.len;
@@ -117,7 +118,7 @@ static void forget_body(struct gateway_request *request) {
     count_body(request, before);
 }
 
-/* Whether there is room for so many bytes more beside what others have sent. */
+/* True if there is room for this many more bytes besides what others have sent. */
 static bool has_room(const struct gateway_request *request, size_t len) {
     const struct gateway *g = request->gateway;
     const struct memory *memory = g->callbacks.memory;
@@ -141,8 +142,9 @@ static bool keep_piece(struct gateway_request *request, const char *data, size_t
     return !request->crowded && !request->body.failed;
 }
 
-/* A body that is not kept is read on and forgotten, within reason: a connection closed on a client
- * that is still sending is reset, and the client would see that instead of the answer. */
+/* A body that is not kept is still read and dropped, up to a limit: closing the connection while
+ * the client is still sending would reset it, and the client would see that instead of the
+ * answer. */
 static enum MHD_Result take_body(struct gateway_request *request, const char *data, size_t *len) {
     if (!keep_piece(request, data, *len)) {
         forget_body(request);
@@ -167,7 +169,7 @@ static enum MHD_Result hand_up(struct gateway_request *request) {
     return MHD_YES;
 }
 
-/* libmicrohttpd: once with the head, once for each piece of the body, once at its end. */
+/* libmicrohttpd: called once with the head, once for each piece of the body, once at its end. */
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *url,
                                  const char *method, const char *version, const char *data,
                                  size_t *len, void **own) {
@@ -183,7 +185,7 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
         *own = request;
         return result;
     }
-    if (request->answered) { /* an answer that could not be made */
+    if (request->answered) { /* its answer could not be created */
         return MHD_NO;
     }
     if (*len > 0) {
@@ -227,7 +229,7 @@ static int watch(struct gateway *g, uv_loop_t *loop) {
 }
 
 static struct MHD_Daemon *start(struct gateway *g) {
-    /* Old versions and ciphers are out; without TLS the list ends before them. */
+    /* Excludes old versions and ciphers; without TLS the list ends before these. */
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)gateway_tls_certificate},
         {MHD_OPTION_HTTPS_PRIORITIES, 0,
@@ -283,7 +285,7 @@ int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen_on, si
     return code;
 }
 
-/* Suspended connections must be resumed before the daemon may end; on_access refuses them then. */
+/* Suspended connections must be resumed before the daemon may stop; on_access then refuses them. */
 static void stop_daemon(struct gateway *g) {
     struct gateway_request *request;
     while ((request = TAILQ_FIRST(&g->waiting)) != NULL) {

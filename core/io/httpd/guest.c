@@ -1,8 +1,9 @@
 /*
- * guest.c - requests that did not come over a socket: whoever answers requests need not
- * know. They own all their bytes, and their answer goes to a callback.
+ * guest.c - requests that did not come over a socket; the code that answers them cannot tell. They
+ * own all their bytes, and their answer goes to a callback.
  *
- * Texts are kept as pairs of lv texts with their NUL, so that a lookup can give out pointers.
+ * Texts are stored as pairs of length-prefixed texts, each with its NUL, so that a lookup can
+ * return pointers.
  */
 #include "io/httpd/impl.h"
 
@@ -12,15 +13,15 @@
 #include <strings.h>
 
 struct gateway_guest {
-    struct gateway_request request; /* what the others see of it */
+    struct gateway_request request; /* what others see of it */
     char *method, *path;
-    struct buf query, headers; /* as above */
+    struct buf query, headers; /* pairs, as described above */
     bool final;
     void *ctx;
     void (*on_answer)(void *ctx, const struct gateway_reply *reply);
 };
 
-/* Copies the list, each text with its NUL. */
+/* Copies the list and adds a NUL to each text. */
 static int keep_pairs(struct buf *out, struct slice list) {
     struct reader r = reader_of(list.data, list.len);
     size_t count = 0;
@@ -116,7 +117,7 @@ bool gateway_is_final(const struct gateway_request *request) {
     return request->guest != NULL && request->guest->final;
 }
 
-/* ---- a query as words ---- */
+/* ---- a query as an argument list ---- */
 
 struct listing {
     const char *without;

@@ -1,9 +1,9 @@
 /*
- * head.c - heads that libmicrohttpd takes and we do not.
+ * head.c - heads that libmicrohttpd accepts and we refuse.
  *
- * Two lengths, or a length and chunks, are read in one way by one server and in another by the next
- * one: who stands behind a proxy would see requests that the proxy has not. A query that is not UTF-8
- * cannot have been meant: keys, names and topics are.
+ * Two lengths, or a length with chunks, are read one way by one server and another way by the next:
+ * behind a proxy, we would see requests that the proxy has not seen. A query that is not UTF-8 must
+ * be a mistake: keys, names and topics are UTF-8.
  */
 #include "io/httpd/impl.h"
 

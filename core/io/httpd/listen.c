@@ -21,7 +21,7 @@ static int refuse(struct report *r, const char *listen, int error) {
     return report(r, ERR_SYSTEM, "cannot listen on %s: %s", listen, strerror(error));
 }
 
-/* Whether somebody answers on the unix socket; a file without a listener may be replaced. */
+/* Checks whether somebody answers on the unix socket; a file without a listener may be replaced. */
 static int unix_check(const struct sockaddr_un *address, const char *listen, struct report *r) {
     struct stat info;
     if (lstat(address->sun_path, &info) != 0) {
@@ -62,7 +62,7 @@ static int unix_listen(struct gateway *g, const char *listen_on, int *out, struc
         return refuse(r, listen_on, errno);
     }
     *out = fd;
-    mode_t before = umask(0177); /* the file never exists with more than 0600 */
+    mode_t before = umask(0177); /* the file never has a mode beyond 0600 */
     int bound = bind(fd, (const struct sockaddr *)&address, sizeof address);
     int error = errno;
     (void)umask(before);
@@ -73,7 +73,8 @@ static int unix_listen(struct gateway *g, const char *listen_on, int *out, struc
     return g->unix_path != NULL ? 0 : refuse(r, listen_on, ENOMEM);
 }
 
-/* "host:port" or "[host]:port" into `host`; the port's place, or NULL. */
+/* Copies the host of "host:port" or "[host]:port" to `host`; returns the start of the port, or
+ * NULL. */
 static const char *split_address(const char *listen_on, char host[256]) {
     const char *colon = strrchr(listen_on, ':');
     if (colon == NULL) {

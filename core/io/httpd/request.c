@@ -1,5 +1,5 @@
 /*
- * request.c - what a request says, and where it comes from, also when a proxy of ours has passed it on.
+ * request.c - the contents of a request, and where it comes from, even through our own proxies.
  */
 #include "io/httpd/impl.h"
 
@@ -49,7 +49,7 @@ static enum MHD_Result note_last(void *ctx, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
-/* The last of "a, b, c"; *list ends before it. */
+/* The last word of "a, b, c"; *list then ends before it. */
 static struct slice last_word(struct slice *list) {
     size_t from = list->len;
     while (from > 0 && list->data[from - 1] != ',') {
@@ -86,8 +86,8 @@ bool gateway_is_secure(const struct gateway_request *request) {
            (proto != NULL && strcmp(proto, "https") == 0);
 }
 
-/* Each proxy writes behind what it was told whom it has that from, so the last entry that is none
- * of our proxies was written by one of them; what stands before it, anybody may have. */
+/* Each proxy appends the address it received the request from. So the last entry that is not one of
+ * our proxies was written by one of them; anybody may have written what precedes it. */
 struct address gateway_from(const struct gateway_request *request) {
     const struct gateway *g = request->gateway;
     const char *header = NULL;

@@ -1,5 +1,5 @@
 /*
- * route.c - see io/httpd/route.h. The rows are few: looking at each is quick enough.
+ * route.c - see io/httpd/route.h. There are few rows, so a linear search is fast enough.
  */
 #include "io/httpd/route.h"
 
@@ -52,7 +52,7 @@ bool route_find(const struct route_table *table, const char *method, const char 
     return call->route != NULL;
 }
 
-/* Whether the path knows the method. */
+/* True if some row has this path and method. */
 static bool knows(const struct call *call, const char *method) {
     for (size_t i = 0; i < call->table->count; i++) {
         const struct route *route = &call->table->rows[i];

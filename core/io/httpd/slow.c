@@ -1,9 +1,10 @@
 /*
  * slow.c - clients that never finish a request.
  *
- * libmicrohttpd closes a connection on which nothing moves. A client that sends a byte now and then
- * would keep its place for ever, and a few thousand of them would keep everybody else out; so a
- * request must be whole GATEWAY_REQUEST_S after the connection was made, or after the last answer.
+ * libmicrohttpd closes a connection on which nothing moves. But a client that sends a byte now and
+ * then would keep its place for ever, and a few thousand of them would keep everybody else out. So
+ * a request must be complete GATEWAY_REQUEST_S after the connection was made, or after the last
+ * answer.
  */
 #include "io/httpd/impl.h"
 
@@ -31,7 +32,7 @@ static struct address address_of_connection(const struct gateway *g,
     return address_of(info == NULL ? NULL : info->client_addr);
 }
 
-/* A connection there was no memory for is not watched. */
+/* If there was no memory for it, a connection is not watched. */
 void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **own,
                            enum MHD_ConnectionNotificationCode what) {
     struct gateway *g = ctx;
@@ -98,7 +99,7 @@ bool gateway_client_is_spare(struct MHD_Connection *connection) {
     return client != NULL && client->spare;
 }
 
-/* The daemon sees it and closes the connection. */
+/* The daemon notices and closes the connection. */
 static void drop(struct gateway_client *client) {
     (void)shutdown(client->fd, SHUT_RDWR);
     client->dropped = true;
@@ -141,14 +142,15 @@ bool gateway_drop_idle(struct gateway *g) {
     return idlest != NULL;
 }
 
-/* Whether it has closed its side. libmicrohttpd, whose epoll is edge-triggered, misses that when it
- * came together with the beginning of a request: a client that waited to be accepted and left. */
+/* True if the client has closed its side. libmicrohttpd, whose epoll is edge-triggered, misses that
+ * if it came together with the beginning of a request: a client that waited to be accepted and
+ * left. */
 static bool has_left(const struct gateway_client *client) {
     char byte;
     return recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-/* The daemon finds the socket shut and closes the connection. */
+/* The daemon finds the socket shut down and closes the connection. */
 static void on_slow_timer(uv_timer_t *timer) {
     struct gateway *g = timer->data;
     struct gateway_client *client = NULL;

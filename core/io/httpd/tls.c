@@ -1,12 +1,12 @@
 /*
  * tls.c - the certificate of the HTTP door, read again without closing it.
  *
- * libmicrohttpd asks for the certificate at each handshake, with nothing that tells whose door it is,
- * so there is one a process. A handshake that has begun may use the one it got until it ends, which it
- * does within GATEWAY_REQUEST_S or is closed; so what was replaced is kept for twice as long.
+ * libmicrohttpd asks for the certificate at each handshake, without saying for which door, so there
+ * is one per process. A handshake may use the certificate it got until it ends or is closed, within
+ * GATEWAY_REQUEST_S; so a replaced certificate is kept for twice that time.
  *
- * A handshake is the dearest thing that a stranger can make us do. Those of one run of the daemon have
- * GATEWAY_HANDSHAKES_US; the ones beyond are refused, and their clients try again.
+ * A handshake is the most expensive thing that a stranger can make us do. All handshakes of one run
+ * of the daemon share GATEWAY_HANDSHAKES_US; further ones are refused, and their clients try again.
  */
 #include "io/httpd/impl.h"
 
@@ -29,10 +29,11 @@ struct gateway_identity {
     STAILQ_ENTRY(gateway_identity) link;
 };
 
-/* The newest first; empty = no door speaks TLS. */
+/* Newest first; empty = no door uses TLS. */
 static STAILQ_HEAD(identity_list,
                    gateway_identity) identities = STAILQ_HEAD_INITIALIZER(identities);
-static int64_t run_since_us; /* the first handshake of this run of the daemon; 0 = there was none */
+static int64_t
+    run_since_us; /* when the first handshake of this run of the daemon began; 0 = none yet */
 
 static void free_identity(struct gateway_identity *id) {
     for (unsigned i = 0; i < id->count; i++) {
@@ -71,7 +72,7 @@ static int load_key(struct gateway_identity *id, const char *file, struct report
                             gnutls_strerror(rc));
 }
 
-/* Whether the key is the certificate's. */
+/* True if the key belongs to the certificate. */
 static bool belong_together(const struct gateway_identity *id) {
     unsigned char ids[2][KEY_ID_BYTES];
     size_t sizes[2] = {KEY_ID_BYTES, KEY_ID_BYTES};
@@ -107,7 +108,7 @@ static int load(struct gateway_identity **out, const char *cert_file, const char
     return 0;
 }
 
-/* ---- the one in use ---- */
+/* ---- the current one ---- */
 
 static void forget_old(int64_t now_ms) {
     struct gateway_identity *id = STAILQ_FIRST(&identities);

@@ -1,15 +1,15 @@
 /*
  * frame.c - finds the packets in a stream.
  *
- * A packet is looked at when it is whole and everything before it was taken, so there is one at
- * most on its way out: a slice of the input, or `made` in its place. The input buffer grows with
- * what came, not with what was announced, up to one packet of the largest size, and shrinks when it
- * is empty. Of a PUBLISH past that size the beginning is looked at and the rest thrown away as it
- * comes; what stands for it goes out when the last byte was seen, so that it is acknowledged no
- * sooner.
+ * A packet is checked when all of it has arrived and everything before it was taken, so at most one
+ * is ready at a time: a slice of the input, or its replacement `made`. The input buffer grows with
+ * the bytes that arrive, not with the announced length, up to one packet of the largest size, and
+ * shrinks when it is empty. Of a PUBLISH beyond that size, the beginning is kept and the rest
+ * discarded as it arrives. Its replacement becomes ready with its last byte, so that it is not
+ * acknowledged earlier.
  *
- * libmosquitto takes silence for a dead broker, and while a large packet arrives it sees nothing.
- * So each piece of one gives it a PINGRESP: the broker lives.
+ * libmosquitto takes silence for a dead broker, and it sees nothing while a large packet arrives.
+ * So each part of one gives it a PINGRESP: the broker is alive.
  */
 #include "io/mqtt/frame.h"
 
@@ -31,7 +31,7 @@ static const uint8_t pingresp[] = {0xd0, 0};
 void mqtt_frame_init(struct mqtt_frame *f, uint64_t bytes_max, const char *mark) {
     assert(strlen(mark) == MQTT_MARK_BYTES);
     *f = (struct mqtt_frame){.bytes_max = bytes_max, .mark = mark};
-    /* A changed packet is longer by the marker and by what is escaped of the topic. */
+    /* A changed packet is longer by the marker and by the escapes in its topic. */
     buf_init(&f->made, (size_t)bytes_max + 2 * (size_t)MQTT_FRAME_HEAD_BYTES);
 }
 
@@ -55,7 +55,7 @@ static bool hand_out(struct mqtt_frame *f, const void *bytes, size_t len) {
     return true;
 }
 
-/* The packet under way is not whole. */
+/* The current packet is not complete. */
 static bool wait_for_more(struct mqtt_frame *f, bool large) {
     if (large && f->greeted && f->moved) {
         f->moved = false;
@@ -72,7 +72,7 @@ static bool skip_on(struct mqtt_frame *f) {
     return f->skip == 0 ? hand_out(f, f->made.data, f->made.len) : wait_for_more(f, true);
 }
 
-/* Reads a fixed header: its bytes in *head, 0 = it is not all there. False when it is none. */
+/* Reads a fixed header: *head is its size, 0 = incomplete. False when it is invalid. */
 static bool read_header(struct mqtt_frame *f, size_t *head, uint64_t *length) {
     size_t here = f->end - f->start;
     *head = 0;
@@ -102,7 +102,8 @@ static bool read_header(struct mqtt_frame *f, size_t *head, uint64_t *length) {
     return true;
 }
 
-/* A packet with `head` and `body` bytes here, of which the body should have `length`. */
+/* Checks a packet of which `head` and `body` bytes are here; `length` is the full size of its
+ * body. */
 static bool judge(struct mqtt_frame *f, size_t head, size_t body, uint64_t length) {
     const uint8_t *at = f->in + f->start;
     struct slice bytes = {(const char *)at + head, body};
@@ -121,7 +122,7 @@ static bool judge(struct mqtt_frame *f, size_t head, size_t body, uint64_t lengt
     }
 }
 
-/* Sees to it that something is on its way out, if there can be. */
+/* Makes the next packet ready, if one can be. */
 static bool find_next(struct mqtt_frame *f) {
     if (f->skip > 0) {
         return skip_on(f);

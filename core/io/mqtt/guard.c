@@ -1,20 +1,20 @@
 /*
- * guard.c - read, SSL_read and connect, as libmosquitto finds them.
+ * guard.c - replaces read, SSL_read and connect for libmosquitto.
  *
- * A function of the program stands before one of the same name in any library, for every library.
- * So these are called by all of them, from every thread, also in signal handlers: they look at
- * one thread-local pointer, and unless a guard was entered they do nothing but call on. With TLS
- * OpenSSL's own reads of the same descriptor pass by, too.
+ * A function of the program takes precedence over one of the same name in any library, for all
+ * libraries. So all of them call these, from every thread, also in signal handlers: they read one
+ * thread-local pointer, and unless a guard was entered, they only call the original. With TLS,
+ * OpenSSL's own reads of the same descriptor come through here, too.
  *
- * EAGAIN is told only when the guard is empty: what it holds wakes no poll.
+ * EAGAIN is reported only when the guard is empty: buffered bytes do not wake a poll.
  *
- * connect: libmosquitto tries the addresses of a name in turn, each for the two minutes that the
- * kernel takes to give up a silent one. Here each has a deadline; the name stays what TLS verifies.
+ * connect: libmosquitto tries the addresses of a name in turn, and waits for a silent one until the
+ * kernel gives up after two minutes. Here each address has a deadline; TLS still verifies the name.
  *
- * They are declared under names of their own and given the others as symbols, so that what
- * <unistd.h> makes of read under _FORTIFY_SOURCE does not matter.
+ * The functions are declared under other C names and given the real ones as symbols, so that it
+ * does not matter what <unistd.h> makes of read under _FORTIFY_SOURCE.
  *
- * Left out: write. What libmosquitto sends is well formed, and the cork gathers it.
+ * Left out: write. What libmosquitto sends is well formed, and the cork coalesces it.
  */
 #include "io/mqtt/guard.h"
 
@@ -40,8 +40,8 @@ struct mqtt_guard {
     int fd;
     bool tls;
     uint16_t port;
-    unsigned skip, tried;    /* addresses, in the order of the name's */
-    _Atomic unsigned silent; /* up to and with the last that did not answer in time */
+    unsigned skip, tried;    /* addresses, in the order of the name lookup */
+    _Atomic unsigned silent; /* up to and including the last one that did not answer in time */
 };
 
 static _Thread_local struct mqtt_guard *entered;
@@ -195,7 +195,7 @@ __attribute__((visibility("default"))) int mqtt_guard_ssl_read(struct ssl_st *ss
     return (int)guarded_read(guard, ssl, buf, (size_t)len);
 }
 
-/* Name services connect on this thread, too: only a TCP connect to the broker's port counts. */
+/* Name services also connect on this thread: only a TCP connect to the broker's port counts. */
 static bool is_broker(const struct mqtt_guard *guard, int fd, const struct sockaddr *address) {
     in_port_t port = 0;
     if (address->sa_family == AF_INET) {

@@ -1,18 +1,18 @@
 /*
- * link.c - one connection: handle, connect thread, socket watcher.
+ * link.c - one connection: its handle, its connect thread, its socket watcher.
  *
- * A link is used for one connection only. That is how a reconnect forgets what was in flight:
- * libmosquitto would send it again by itself otherwise.
+ * A link is used for one connection only. So a reconnect forgets what was in flight, which
+ * libmosquitto would otherwise send again by itself.
  *
- * The connect runs on a detached thread, not in libuv's pool: a host that swallows packets holds a
+ * The connect runs on a detached thread, not in libuv's pool: a host that drops packets blocks a
  * thread for two minutes, and libuv joins its pool when the process ends. An abandoned link belongs
- * to its thread, which frees it. `lock` guards the hand-over and nothing else.
+ * to its thread, which frees it. `lock` protects only the hand-over.
  *
  * libmosquitto closes the socket itself, inside its calls. The watcher is stopped right after,
  * before anything on this thread can open a descriptor of the same number.
  *
- * mosquitto_lib_init is called for each handle and never undone: an abandoned connect may still be
- * using what it set up.
+ * mosquitto_lib_init is called for each handle and never undone: an abandoned connect may still use
+ * what it set up.
  */
 #include "io/mqtt/link.h"
 
@@ -44,7 +44,7 @@ struct mqtt_link {
 
     char *host; /* the thread may outlive the configuration */
     uint16_t port;
-    unsigned skip; /* addresses of the host, from the first, to pass over */
+    unsigned skip;                          /* addresses of the host to skip, from the first */
     mosquitto_property *connect_properties; /* owned */
     char complaint[256];
 
@@ -55,7 +55,7 @@ struct mqtt_link {
     uv_async_t *wake;
 };
 
-/* OpenSSL would ask on the terminal for the pass phrase of a protected key. */
+/* OpenSSL would ask for the pass phrase of a protected key on the terminal. */
 static int no_pass_phrase(char *buf, int size, int rwflag, void *userdata) {
     (void)rwflag;
     (void)userdata;
@@ -64,7 +64,7 @@ static int no_pass_phrase(char *buf, int size, int rwflag, void *userdata) {
     return 0;
 }
 
-/* Runs on the connect thread too, when the owner may be gone. */
+/* Also runs on the connect thread, when the owner may be gone. */
 static void on_log(struct mosquitto *mosq, void *userdata, int level, const char *text) {
     (void)mosq;
     struct mqtt_link *link = userdata;
@@ -86,7 +86,7 @@ static int set_tls(struct mosquitto *mosq, const struct broker_conf *conf) {
             return rc;
         }
     }
-    /* A client certificate can be set only together with some store of CAs. */
+    /* A client certificate can be set only together with a CA store. */
     return mosquitto_tls_set(mosq, ca, ca == NULL ? "/etc/ssl/certs" : NULL, cert,
                              or_null(conf->key_file), no_pass_phrase);
 }
@@ -128,12 +128,12 @@ static int set_connect_properties(struct mqtt_link *link, const struct broker_co
 static int configure(struct mqtt_link *link, const struct mqtt_link_settings *s) {
     struct mosquitto *mosq = link->mosq;
     mosquitto_log_callback_set(mosq, on_log);
-    int rc = mosquitto_threaded_set(mosq, true); /* or PUBACKs would leave at once */
+    int rc = mosquitto_threaded_set(mosq, true); /* otherwise PUBACKs would be sent immediately */
     if (rc == MOSQ_ERR_SUCCESS) {
         rc = mosquitto_int_option(mosq, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5);
     }
     if (rc == MOSQ_ERR_SUCCESS) {
-        rc = mosquitto_int_option(mosq, MOSQ_OPT_TCP_NODELAY, 1); /* the cork does the gathering */
+        rc = mosquitto_int_option(mosq, MOSQ_OPT_TCP_NODELAY, 1); /* the cork coalesces */
     }
     if (rc == MOSQ_ERR_SUCCESS) {
         /* Its default of 20 would hold publishes back; CONNACK's Receive Maximum replaces this. */
@@ -220,7 +220,7 @@ void mqtt_link_free(struct mqtt_link *link) {
     }
     if (link->poll_made) {
         uv_close((uv_handle_t *)&link->poll, on_poll_closed);
-        /* The socket goes now; what is left of the handle is freed by release. */
+        /* The socket is closed now; release frees the rest of the handle. */
         mosquitto_destroy(link->mosq);
         link->mosq = NULL;
         return;
@@ -241,7 +241,7 @@ static void *connect_main(void *arg) {
     link->running = false;
     bool abandoned = link->abandoned;
     if (!abandoned) {
-        int failed = uv_async_send(link->wake); /* under the lock: the owner is still there */
+        int failed = uv_async_send(link->wake); /* under the lock: the owner still exists */
         assert(failed == 0);
     }
     (void)pthread_mutex_unlock(&link->lock);
@@ -251,7 +251,7 @@ static void *connect_main(void *arg) {
     return NULL;
 }
 
-/* Signals are the loop's; the thread starts with all of them blocked. */
+/* Signals belong to the loop; the thread starts with all of them blocked. */
 static int start_thread(struct mqtt_link *link) {
     pthread_attr_t attributes;
     int err = pthread_attr_init(&attributes);
@@ -347,14 +347,14 @@ void mqtt_link_cork(struct mqtt_link *link, bool on) {
     int value = on;
     int sock = mosquitto_socket(link->mosq);
     if (sock >= 0) {
-        /* Only speed depends on it: a socket that knows no cork works as well. */
+        /* Only a matter of speed: a socket without a cork works, too. */
         (void)setsockopt(sock, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
     }
 }
 
 void mqtt_link_acknowledge(struct mqtt_link *link) {
     int value = 1;
-    /* Only speed depends on it. */
+    /* Only a matter of speed. */
     (void)setsockopt(mosquitto_socket(link->mosq), IPPROTO_TCP, TCP_QUICKACK, &value, sizeof value);
 }
 

@@ -5,12 +5,12 @@
  *               ▲  │           │          │
  *   (timer) waiting ◀──────────┴──────────┘        any of them ──▶ stopped
  *
- * connecting: mqtt_link's thread has the handle. greeting: CONNECT is out, CONNACK is awaited. up:
- * io/mqtt/turn.c reads and writes. One timer serves them all: the deadline, the keepalive's tick, the
- * wait before a reconnect.
+ * connecting: mqtt_link's thread has the handle. greeting: CONNECT was sent, CONNACK is awaited.
+ * up: io/mqtt/turn.c reads and writes. One timer serves all states: the deadline, the keepalive's
+ * tick, the wait before a reconnect.
  *
- * Callbacks of libmosquitto run under its locks: they record, or hand up; what they mean for the
- * connection is decided after the call has returned.
+ * Callbacks of libmosquitto run under its locks: they only record something or pass it on; its
+ * consequences for the connection are decided after the call has returned.
  *
  * Left out: QoS 2 (see io/mqtt/mqtt.h), topic aliases, enhanced authentication, MQTT 3.1.1.
  */
@@ -33,7 +33,7 @@
 
 enum {
     TICK_MS = 1000,
-    GREETING_READS = 16, /* packets (TLS records) looked at in one wake-up before CONNACK */
+    GREETING_READS = 16, /* packets (TLS records) read in one wake-up before CONNACK */
 };
 
 /* ---- greeting ---- */
@@ -50,7 +50,7 @@ static void on_connack(struct mosquitto *mosq, void *userdata, int reason, int f
     }
 }
 
-/* May come twice for one end; the first knows why. */
+/* May come twice for one end; the first has the reason. */
 static void on_disconnect(struct mosquitto *mosq, void *userdata, int code,
                           const mosquitto_property *properties) {
     (void)mosq;
@@ -108,9 +108,10 @@ static void answered(struct mqtt *m) {
     mqtt_go_down(m, why, r.text);
 }
 
-/* One step towards CONNACK; false when there is nothing to do but wait. With TLS 1.3 a broker looks
- * at our certificate when the handshake is over for us, says what is wrong and closes: a write
- * would fail then and lose what it said. So reading comes first, and CONNECT after some silence. */
+/* One step towards CONNACK; false when there is nothing to do but wait. With TLS 1.3 a broker
+ * checks our certificate after the handshake is over for us, sends its reason and closes: a write
+ * would then fail and lose the reason. So reading comes first, and CONNECT is sent after some
+ * silence. */
 static bool greet_step(struct mqtt *m, int *rc, int *err) {
     *rc = mqtt_read_packets(m, err);
     bool dry = *err == EAGAIN;
@@ -133,7 +134,7 @@ static void greet(struct mqtt *m) {
         answered(m);
         return;
     }
-    /* libmosquitto calls a TLS handshake that the peer has left a success. */
+    /* libmosquitto reports success for a TLS handshake that the peer has abandoned. */
     if (rc != MOSQ_ERR_SUCCESS || m->gone || mqtt_link_ended(m->link)) {
         mqtt_lose(m, rc, err);
         return;
@@ -151,7 +152,7 @@ static void greet(struct mqtt *m) {
 static void on_greeting_socket(void *owner, int status, int events) {
     struct mqtt *m = owner;
     assert(m->state == GREETING);
-    (void)status; /* reading gives the error */
+    (void)status; /* reading returns the error */
     (void)events;
     greet(m);
 }
@@ -174,7 +175,7 @@ static void on_silence(uv_timer_t *timer) {
 
 static void begin_connect(struct mqtt *m);
 
-/* The name has no address behind those to skip: nothing was tried. */
+/* The name has no address after the skipped ones: nothing was tried. */
 static bool all_skipped(const struct mqtt *m) {
     return m->skip_addresses > 0 && mqtt_guard_tried(mqtt_link_guard(m->link)) <= m->skip_addresses;
 }
@@ -241,7 +242,7 @@ static int make_link(struct mqtt *m, struct report *r) {
 static void begin_connect(struct mqtt *m) {
     mqtt_move(m, CONNECTING);
     struct report r;
-    int error = mqtt_tls_check(m->conf, &r); /* the files may have been renewed, or spoiled */
+    int error = mqtt_tls_check(m->conf, &r); /* the files may have been renewed, or broken */
     enum mqtt_down why = error == ERR_INVALID ? MQTT_DOWN_FATAL : MQTT_DOWN_LOST;
     error = error == 0 ? make_link(m, &r) : error;
     if (error == 0) {
@@ -398,8 +399,8 @@ void mqtt_forgive(struct mqtt *m) {
     m->attempts = 0;
 }
 
-/* Until the broker has closed, too, or time is up. What it sends to a socket that is closed already
- * would be answered with a reset, and then it reads no more of what was written before. */
+/* Waits until the broker has closed, too, or time is up. If it sent something to a closed socket,
+ * the kernel would answer with a reset, and the broker would not read what we wrote before. */
 static void await_close(int socket, int64_t end_ms) {
     char unread[4096];
     struct pollfd input = {.fd = socket, .events = POLLIN};
@@ -413,7 +414,7 @@ static void await_close(int socket, int64_t end_ms) {
     }
 }
 
-/* Writes until the DISCONNECT is out (libmosquitto closes the socket then) or time is up. */
+/* Writes until the DISCONNECT is sent (libmosquitto then closes the socket) or time is up. */
 static void write_goodbye(struct mqtt *m, int64_t end_ms) {
     while (!m->gone) {
         int err = 0;

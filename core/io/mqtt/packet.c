@@ -1,13 +1,14 @@
 /*
  * packet.c - one packet at a time: strings, properties, lengths.
  *
- * The rules are those of MQTT 5 as libmosquitto 2.0 enforces them: it ends the connection over a
- * packet it does not like, the broker sends the same packet again, and nothing behind it is ever
- * read. So what libmosquitto would refuse is changed here into something it takes. Properties are
- * rows of a table: type, packets they may stand in, values they may have. An assigned client
- * identifier has no place at all: libmosquitto ends the connection of a client that came with one.
+ * The rules are those of MQTT 5 as libmosquitto 2.0 enforces them: it ends the connection because
+ * of a packet it does not accept, the broker sends the same packet again, and nothing after it is
+ * ever read. So a packet that libmosquitto would refuse is changed here into one that it accepts.
+ * Properties are rows of a table: type, packets that may contain them, values they may have. An
+ * assigned client identifier is never valid: libmosquitto ends the connection of a client that has
+ * its own.
  *
- * Left out: what a packet means (that the packet id is one in use, that the reason code exists).
+ * Left out: what a packet means (whether the packet id is in use, whether the reason code exists).
  */
 #include "io/mqtt/packet.h"
 
@@ -35,12 +36,12 @@ enum {
 
 /* ---- packets ---- */
 
-/* What stands before the properties, and what must. */
+/* What precedes the properties, and what must be there. */
 struct layout {
-    const char *name; /* NULL: no broker may send it */
+    const char *name; /* NULL: a broker must not send it */
     uint8_t flags;    /* the low half of the first byte */
-    uint8_t least;    /* bytes there must be */
-    uint8_t fixed;    /* bytes before the properties; a packet may end with them, or before */
+    uint8_t least;    /* minimum number of bytes */
+    uint8_t fixed;    /* bytes before the properties; a packet may end after them, or earlier */
     bool id;          /* begins with a packet id */
     bool answers;     /* answers follow the properties */
 };
@@ -79,7 +80,7 @@ static uint32_t read_varint(struct reader *r) {
         uint8_t byte = read_u8(r);
         value |= (uint32_t)(byte & 0x7f) << (7 * i);
         if ((byte & 0x80) == 0) {
-            r->failed = r->failed || (i > 0 && byte == 0); /* longer than it need be */
+            r->failed = r->failed || (i > 0 && byte == 0); /* longer than necessary */
             return value;
         }
     }
@@ -134,7 +135,8 @@ static const struct property property_rows[] = {
     [0x09] = {"correlation data", BINARY, IN_PUBLISH, 0, false},
     [0x0b] = {"subscription identifier", VARINT, IN_PUBLISH, 0, true},
     [0x11] = {"session expiry interval", U32, IN_CONNACK | IN_END, 0, false},
-    [0x12] = {"assigned client identifier", STRING, 0, 0, false}, /* ours has one: see the top */
+    [0x12] = {"assigned client identifier", STRING, 0, 0,
+              false}, /* we have one: see the top of the file */
     [0x13] = {"server keep alive", U16, IN_CONNACK, 0, false},
     [0x15] = {"authentication method", STRING, IN_CONNACK, 0, false},
     [0x16] = {"authentication data", BINARY, IN_CONNACK, 0, false},
@@ -160,12 +162,12 @@ enum { USER_PROPERTY = 0x26, SUBSCRIPTION_ID = 0x0b };
 
 /* A walk over the properties of a packet. */
 struct walk {
-    uint8_t in;       /* which packet */
+    uint8_t in;       /* kind of packet */
     uint64_t seen;    /* identifiers, as bits */
-    struct buf *kept; /* what is right is copied there, but for subscription ids; NULL = nowhere */
+    struct buf *kept; /* receives valid properties except subscription ids; NULL = nothing */
     uint32_t ids[IDS_MAX];
     size_t id_count;
-    struct report *r; /* what was wrong first */
+    struct report *r; /* the first thing that was wrong */
     bool wrong;
 };
 
@@ -305,7 +307,7 @@ static enum mqtt_verdict finished(const struct buf *out, struct report *r) {
     return MQTT_PACKET_MENDED;
 }
 
-/* The packet again, with the properties that are right. */
+/* The packet again, with only its valid properties. */
 static enum mqtt_verdict without_wrong(uint8_t header, struct slice head, struct slice properties,
                                        struct slice tail, uint8_t in, struct buf *out,
                                        struct report *r) {
@@ -361,7 +363,8 @@ static enum mqtt_verdict check_other(uint8_t header, struct slice body, struct b
                              : malformed(r, layout->name, "it continues after its end");
     }
     if (header >> 4 == DISCONNECT && body.len == 0) {
-        buf_add(out, "\xe0\x01", 3); /* libmosquitto wants the reason that may be left out */
+        buf_add(out, "\xe0\x01",
+                3); /* libmosquitto requires the reason, which MQTT allows to omit */
         return finished(out, r);
     }
     return body.len <= layout->fixed ? MQTT_PACKET_GOOD : check_properties(header, body, out, r);
@@ -373,7 +376,7 @@ struct publish {
     uint8_t header;
     uint16_t id; /* 0 with QoS 0 */
     struct slice topic, properties, payload;
-    uint64_t payload_bytes; /* of the whole packet, not only of what is here */
+    uint64_t payload_bytes; /* of the whole packet, including what is not here */
     bool cut;
 };
 
@@ -381,7 +384,7 @@ static enum mqtt_verdict ends_early(struct report *r) {
     return malformed(r, "PUBLISH", "it ends too early");
 }
 
-/* Takes the packet apart; what follows the packet id may be wrong, then w says so. */
+/* Splits the packet; what follows the packet id may be wrong, as w then says. */
 static enum mqtt_verdict split(struct publish *p, struct slice body, uint64_t length,
                                struct walk *w, struct report *r) {
     struct reader at = reader_of(body.data, body.len);
@@ -434,7 +437,7 @@ static void add_marker(struct buf *out, const struct walk *w, const char *mark,
     buf_clear(&value);
 }
 
-/* One subscription id alone is all that libmosquitto takes: the others stand in the marker. */
+/* libmosquitto accepts only one subscription id: the others go into the marker. */
 static void add_properties(struct buf *out, const struct publish *p, const char *mark,
                            struct slice reason) {
     char size[24];
@@ -541,7 +544,7 @@ bool mqtt_marker_read(struct slice value, const char *mark, uint32_t *ids, size_
         }
         at += at < end && *at == ',' ? 1 : 0;
     }
-    assert(at < end); /* we made it */
+    assert(at < end); /* we built it */
     *reason = (struct slice){at + 1, (size_t)(end - at - 1)};
     return true;
 }

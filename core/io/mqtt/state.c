@@ -1,7 +1,8 @@
 /*
- * state.c - the MQTT client's state: its moves, its timer, the one way down.
+ * state.c - the MQTT client's state: its transitions, its timer, the one way down.
  *
- * Losing a connection needs nothing of what made it, so that all who find it lost call down here.
+ * Losing a connection needs nothing of what made it, so everything that finds it lost calls down to
+ * here.
  */
 #include "io/mqtt/impl.h"
 
@@ -15,8 +16,8 @@
 #include <string.h>
 
 enum {
-    STEADY_MS = 5000,  /* a connection that lasted this long makes the next wait short again */
-    ALONE_MS = 600000, /* one that lasted this long shares its client id with nobody */
+    STEADY_MS = 5000,  /* after a connection this long, the next wait is short again */
+    ALONE_MS = 600000, /* a connection this long shares its client id with nobody */
 };
 
 static const bool legal_moves[STATE_COUNT][STATE_COUNT] = {
@@ -38,7 +39,8 @@ void mqtt_set_timer(struct mqtt *m, uv_timer_cb on_timer, uint64_t ms, uint64_t 
     assert(failed == 0); /* only a closing handle refuses */
 }
 
-/* Half of the step is sure, half is chance: hosts that lost one broker come back spread out. */
+/* Half of the interval is fixed, half is random: hosts that lost the same broker come back spread
+ * out. */
 uint64_t mqtt_backoff_ms(uint32_t attempts, uint64_t ms_max) {
     uint64_t step = (uint64_t)MQTT_BACKOFF_MS_MIN << (attempts < 16 ? attempts : 16);
     if (step > ms_max) {
@@ -97,12 +99,12 @@ void mqtt_go_down(struct mqtt *m, enum mqtt_down why, const char *text) {
 }
 
 /* A name may have several addresses, and libmosquitto takes the first that accepts a connection,
- * whatever stands behind it. So the next connect begins behind the one that did not serve. A publish
- * may be what the broker closed over: then the address is as good as any. */
+ * whatever is behind it. So the next connect starts after the one that did not work. If the broker
+ * may have closed because of a publish, the address is as good as any other. */
 void mqtt_leave_address(struct mqtt *m, int code) {
     struct mqtt_guard *guard = mqtt_link_guard(m->link);
     if (m->state == CONNECTING) {
-        /* out of time: go on behind the silent ones; all were tried: begin again */
+        /* timeout: continue after the silent ones; if all were tried: start again */
         m->skip_addresses = code == MOSQ_ERR_TIMEOUT ? mqtt_guard_silent(guard) : 0;
     } else if (m->state == GREETING || (!was_steady(m) && m->in_flight == 0)) {
         m->skip_addresses = mqtt_guard_tried(guard);
@@ -117,7 +119,7 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
     code = m->no_memory ? MOSQ_ERR_NOMEM : code;
     if (was_steady(m)) {
         m->lacks = (struct mqtt_lacks){
-            false}; /* the broker that comes back may be another one, or reconfigured */
+            false}; /* when the broker returns, it may be another one, or reconfigured */
     }
     mqtt_learn(m, code);
     enum mqtt_down why = MQTT_DOWN_LOST;

@@ -1,6 +1,6 @@
 /*
- * subscribe.c - what the MQTT client's owner says about subscriptions. What they are is in
- * io/mqtt/subscription.c.
+ * subscribe.c - what the owner of the MQTT client asks for: subscribing and unsubscribing. How it
+ * is done is in io/mqtt/subscription.c.
  */
 #include "io/mqtt/impl.h"
 
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Sends a new packet at once when nothing waits for a flush; otherwise that flush takes it. */
+/* Sends a new packet immediately if nothing waits for a flush; otherwise the flush sends it. */
 static void write_if_clean(struct mqtt *m) {
     if (m->state == UP && !m->dirty) {
         mqtt_write_queued(m);
@@ -61,7 +61,7 @@ int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32
     }
     if (m->state == UP && !m->withheld) {
         if (mqtt_send_subscription(m, &m->subs[m->sub_count - 1]) != MOSQ_ERR_SUCCESS) {
-            return ERR_MEMORY; /* it stays registered: the next connection has it */
+            return ERR_MEMORY; /* it stays registered: the next connection sends it */
         }
         write_if_clean(m);
     }
@@ -146,9 +146,9 @@ void mqtt_give_up(struct mqtt *m, const char *group, const char *filter) {
 
 int mqtt_unsubscribe_all(struct mqtt *m) {
     assert(!m->in_library);
-    m->withheld = false; /* what an earlier run subscribed to is given up, too */
+    m->withheld = false; /* also give up what an earlier run subscribed to */
     for (size_t i = m->sub_count; i-- > 0;) {
-        if (m->subs[i].watch || m->subs[i].too_long) { /* the broker has none to be given up */
+        if (m->subs[i].watch || m->subs[i].too_long) { /* the broker does not have these */
             mqtt_forget_subscription(m, i);
         }
     }

@@ -1,18 +1,19 @@
 /*
- * subscription.c - the MQTT client's subscriptions: a list, sent anew on every connection.
+ * subscription.c - the MQTT client's subscriptions: a list that is sent again on every connection.
  *
- * One SUBSCRIBE a filter, because a subscription identifier belongs to the whole packet. A
- * subscription given up stays listed until its UNSUBACK, so that a connection lost in between
- * sends the UNSUBSCRIBE again.
+ * One SUBSCRIBE per filter, because a subscription identifier belongs to the whole packet. A
+ * subscription that is given up stays in the list until its UNSUBACK, so that the UNSUBSCRIBE is
+ * sent again if the connection is lost in between.
  *
- * A broker may lack wildcards, shared subscriptions or subscription identifiers, and is to say so
- * in CONNACK. Asking for them all the same would end the connection, at every reconnect. So a
- * filter with wildcards is not sent there at all and told as refused; the others go without what is
- * missing. A broker that keeps it to itself tells by its refusal, and is asked again without. A
- * filter that makes a packet larger than the broker takes is left out in the same way.
+ * A broker may lack wildcards, shared subscriptions or subscription identifiers, and should say so
+ * in CONNACK. Asking for them anyway would end the connection, at every reconnect. So a filter with
+ * wildcards is not sent there at all, and reported as refused; other filters are sent without the
+ * missing feature. If a broker does not announce it, its refusal shows it, and we ask again without
+ * the feature. A filter that would make a packet larger than the broker accepts is also left out
+ * and reported.
  *
- * Any other refusal may pass: the broker's own source of access rules was away, or a quota full.
- * The connection stands meanwhile, so nothing but asking again finds out.
+ * Any other refusal may be temporary: the broker's source of access rules was unavailable, or a
+ * quota was full. The connection stays up, so asking again is the only way to find out.
  */
 #include "io/mqtt/impl.h"
 
@@ -34,7 +35,7 @@ static const char *unshared(const char *filter) {
     return slash == NULL ? NULL : slash + 1;
 }
 
-/* Given up by its shared name: where nothing is shared it was made plainly. */
+/* Given up by its shared name; on a broker without sharing, it had been made without it. */
 static bool was_plain(const struct mqtt *m, const struct mqtt_subscription *sub) {
     return sub->leaving && !m->session.shared_available && unshared(sub->filter) != NULL;
 }
@@ -68,8 +69,8 @@ void mqtt_tell_left_out(struct mqtt *m) {
     }
 }
 
-/* Some brokers refuse a subscription by closing. They answer in order, so the first one without an
- * answer is the one. */
+/* Some brokers refuse a subscription by closing the connection. They answer in order, so it was the
+ * first one without an answer. */
 void mqtt_name_unanswered(const struct mqtt *m, struct report *r) {
     for (size_t i = 0; m->state == UP && i < m->sub_count; i++) {
         const struct mqtt_subscription *sub = &m->subs[i];
@@ -104,7 +105,7 @@ void mqtt_apply_lacks(struct mqtt *m) {
     m->will.retain = m->will.retain && s->retain_available;
 }
 
-/* Refused for something we can do without: sent once more without it. */
+/* Refused because of something we can do without: sends it once more without that. */
 static bool ask_again(struct mqtt *m, struct mqtt_subscription *sub, int reason) {
     bool without = (reason == MQTT_RC_SHARED_SUBS_NOT_SUPPORTED && sub->shared != NULL) ||
                    reason == MQTT_RC_SUBSCRIPTION_IDS_NOT_SUPPORTED;
@@ -114,12 +115,12 @@ static bool ask_again(struct mqtt *m, struct mqtt_subscription *sub, int reason)
     sub->retold++;
     mqtt_learn(m, reason);
     mqtt_apply_lacks(m);
-    m->dirty = true; /* the flush to come takes it */
+    m->dirty = true; /* the next flush sends it */
     m->queued++;
     return mqtt_send_subscription(m, sub) == MOSQ_ERR_SUCCESS;
 }
 
-/* A watch is its owner's to repeat; wildcards do not come by asking. */
+/* The owner of a watch repeats it; and wildcards do not appear by asking again. */
 static bool may_pass(const struct mqtt_subscription *sub, int reason) {
     return reason >= 0x80 && reason != MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED && !sub->watch;
 }
@@ -195,7 +196,7 @@ bool mqtt_filter_is_kept(const struct mqtt *m, const char *filter) {
     return false;
 }
 
-/* Given up and subscribed to again: there is nothing to unsubscribe. */
+/* Given up and subscribed to again: nothing to unsubscribe. */
 static bool is_back(const struct mqtt *m, const struct mqtt_subscription *sub) {
     return sub->leaving && mqtt_filter_is_kept(m, mqtt_wire_filter(m, sub));
 }
@@ -237,8 +238,8 @@ static int subscribe(struct mqtt *m, struct mqtt_subscription *sub, const char *
         rc = mosquitto_property_add_varint(&properties, MQTT_PROP_SUBSCRIPTION_IDENTIFIER, sub->id);
     }
     if (rc == MOSQ_ERR_SUCCESS) {
-        /* No broker should send retained messages for a shared one (MQTT 5, 4.8.2); some do. A
-         * group is a group, by whatever subscription its messages come. */
+        /* A broker should not send retained messages for a shared subscription (MQTT 5, 4.8.2);
+         * some do. A group is a group, whatever kind of subscription it uses. */
         int options =
             sub->shared != NULL ? MQTT_SUB_OPT_SEND_RETAIN_NEVER : MQTT_SUB_OPT_SEND_RETAIN_NEW;
         options = sub->watch ? MQTT_SUB_OPT_SEND_RETAIN_ALWAYS : options;
@@ -253,8 +254,8 @@ static size_t varint_size(size_t value) {
     return value < 1u << 7 ? 1 : value < 1u << 14 ? 2 : value < 1u << 21 ? 3 : 4;
 }
 
-/* libmosquitto 2.0 looks, too, but counts too little: it sent 22 bytes to a broker that takes 20, and
- * such a broker ends the connection. */
+/* libmosquitto 2.0 checks this as well, but counts too little: it sent 22 bytes to a broker that
+ * accepts 20, and such a broker ends the connection. */
 static bool is_too_long(const struct mqtt *m, const struct mqtt_subscription *sub,
                         const char *filter) {
     size_t size = 2 + 1 + 2 + strlen(filter); /* packet id, length of the properties, the filter */
@@ -281,7 +282,8 @@ int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
                         : subscribe(m, sub, filter);
 }
 
-/* Those of an earlier connection: one whose UNSUBSCRIBE is out has its answer to come. */
+/* Those of an earlier connection; if the UNSUBSCRIBE was already sent, its answer is still to
+ * come. */
 static void forget_those_back(struct mqtt *m) {
     size_t before = m->sub_count;
     for (size_t i = m->sub_count; i-- > 0;) {
@@ -298,7 +300,7 @@ int mqtt_send_subscriptions(struct mqtt *m) {
     int rc = MOSQ_ERR_SUCCESS;
     forget_those_back(m);
     for (size_t i = 0; i < m->sub_count && rc == MOSQ_ERR_SUCCESS; i++) {
-        if (!m->subs[i].watch) { /* it was sent when it was asked for */
+        if (!m->subs[i].watch) { /* it was sent when it was requested */
             rc = mqtt_send_subscription(m, &m->subs[i]);
         }
     }

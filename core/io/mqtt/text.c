@@ -1,6 +1,6 @@
 /*
- * text.c - MQTT's strings as libmosquitto checks them: UTF-8 without control characters and
- * without what Unicode calls no characters.
+ * text.c - MQTT strings as libmosquitto checks them: UTF-8 without control characters and without
+ * Unicode's noncharacters.
  */
 #include "io/mqtt/text.h"
 

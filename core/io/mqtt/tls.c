@@ -1,13 +1,13 @@
 /*
- * tls.c - the certificates of a connection to the broker, and what OpenSSL says of them.
+ * tls.c - the certificates of a broker connection, and what OpenSSL's errors mean.
  *
- * A client certificate that has expired, or whose key is another's, is told by the broker in an
- * alert of two words, after the handshake, or by nothing but a closed connection. So the files are
- * looked into before each connect: they may have been renewed, and the reason is known better here.
+ * If a client certificate has expired or does not match its key, the broker reports it in an alert
+ * of two words, after the handshake, or only by closing the connection. So the files are checked
+ * before each connect: they may have been renewed, and we know the reason better here.
  *
- * Read with GnuTLS, which is here for the front door; libmosquitto uses OpenSSL.
+ * GnuTLS reads the files, because the front door uses it already; libmosquitto uses OpenSSL.
  *
- * Left out: the chain up to a CA, which the broker judges, and certificates on hardware tokens.
+ * Left out: the chain up to a CA, which the broker checks, and certificates on hardware tokens.
  */
 #include "io/mqtt/tls.h"
 
@@ -27,7 +27,7 @@
 
 enum { KEY_ID_BYTES = 64, DATE_BYTES = CRON_UTC_BYTES };
 
-/* A file's bytes, and what was made of them. */
+/* The bytes of a file, and what was parsed from them. */
 struct pem {
     const char *option, *path;
     gnutls_datum_t data;
@@ -102,7 +102,7 @@ static const char *date_text(time_t at, char text[DATE_BYTES]) {
     return cron_utc_text((int64_t)at * 1000, text);
 }
 
-/* The first of the file is ours; the others are its issuers. */
+/* The first certificate in the file is ours; the others are its issuers. */
 static int check_dates(const struct pem *p, struct report *r) {
     char text[DATE_BYTES];
     assert(p->certificates != NULL);
@@ -132,7 +132,7 @@ static int check_pair(const struct pem *cert, const struct pem *key, struct repo
                                    &sizes[0]) != GNUTLS_E_SUCCESS ||
         gnutls_x509_privkey_get_key_id(key->key, GNUTLS_KEYID_USE_SHA256, ids[1], &sizes[1]) !=
             GNUTLS_E_SUCCESS) {
-        return 0; /* of a kind that only the broker can judge */
+        return 0; /* of a kind that only the broker can check */
     }
     bool same = sizes[0] == sizes[1] && memcmp(ids[0], ids[1], sizes[0]) == 0;
     return same ? 0
@@ -146,7 +146,7 @@ static int check_ca(const struct broker_conf *conf, struct report *r) {
     struct pem ca;
     int error = load(&ca, "ca_file", conf->ca_file, r);
     error = error == 0 ? read_certificates(&ca, r) : error;
-    if (error == 0 && ca.count == 1) { /* of several, an old one harms nobody */
+    if (error == 0 && ca.count == 1) { /* among several, an expired one does no harm */
         error = check_dates(&ca, r);
     }
     pem_clear(&ca);
@@ -186,7 +186,7 @@ int mqtt_tls_check(const struct broker_conf *conf, struct report *r) {
     return error;
 }
 
-/* OpenSSL's words, in the order to look for them, and ours. */
+/* OpenSSL's texts, in the order of searching, and ours. */
 static const struct meaning {
     const char *says, *means;
 } meanings[] = {

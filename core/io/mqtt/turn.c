@@ -1,18 +1,18 @@
 /*
  * turn.c - the MQTT client while it is up: what a turn reads, queues and writes.
  *
- * The rule everything here keeps: no PUBACK leaves before the mqtt_flush that follows it. Writing
- * empties libmosquitto's whole queue, so while `dirty` (something was queued since the last flush)
- * neither the keepalive nor the writable watcher may write: the flush to come does it for them.
+ * The rule: no PUBACK leaves before the mqtt_flush that follows it. Writing empties libmosquitto's
+ * whole queue, so while `dirty` (something was queued since the last flush) neither the keepalive
+ * nor the writable watcher may write: the next flush does it for them.
  *
- * Reading dry: mosquitto_loop_read returns success both for a packet handled and for an empty
- * socket. Only errno tells, and a packet's own handling can leave EAGAIN there too (its byte into
- * libmosquitto's socket pair, which nobody empties: full, it costs a quarter of a microsecond). So:
- * dry means EAGAIN and no callback ran, and the wire guard has nothing left: what it holds wakes no
- * watcher. A packet that runs no callback queues nothing either, and then the worst of a wrong
- * "dry" is one more wake-up.
+ * Reading until the socket is dry: mosquitto_loop_read returns success both for a handled packet
+ * and for an empty socket. Only errno tells, but handling a packet may also leave EAGAIN there
+ * (from writing its byte into libmosquitto's socket pair, which nobody empties: when full, it costs
+ * a quarter of a microsecond). So dry means: EAGAIN, no callback ran, and the wire guard is empty,
+ * because its buffered bytes do not wake the watcher. A packet that runs no callback queues
+ * nothing, so the worst result of a wrong "dry" is one more wake-up.
  *
- * The socket's watcher is level-triggered. It is stopped when it fires and set again when
+ * The socket's watcher is level-triggered. It is stopped when it fires, and started again when
  * mqtt_collect has read the socket dry, so that a caller who waits a little is not woken for it.
  */
 #include "io/mqtt/impl.h"
@@ -24,7 +24,9 @@
 #include <errno.h>
 #include <string.h>
 
-enum { READS_MAX = 64 }; /* of mqtt_collect beyond one a message: what else came waits a turn */
+enum {
+    READS_MAX = 64
+}; /* of mqtt_collect in addition to one per message: further input waits for the next turn */
 
 /* ---- libmosquitto's callbacks ---- */
 
@@ -39,7 +41,7 @@ void mqtt_on_message(struct mosquitto *mosq, void *userdata,
         m->queued++;
     }
     if (mqtt_incoming_read(&m->incoming, message, properties) != 0) {
-        m->no_memory = true; /* the connection goes, and the message comes again */
+        m->no_memory = true; /* the connection is dropped, and the message comes again */
         return;
     }
     m->callbacks.on_message(m->callbacks.ctx, &m->incoming.message);
@@ -72,7 +74,7 @@ int mqtt_read_packets(struct mqtt *m, int *err) {
     mqtt_guard_leave();
     m->in_library = false;
     if (rc == MOSQ_ERR_SUCCESS && mqtt_guard_failure(guard) != NULL) {
-        rc = MOSQ_ERR_PROTOCOL; /* OpenSSL may have made a mere "later" of it */
+        rc = MOSQ_ERR_PROTOCOL; /* OpenSSL may have turned a mere "later" into this */
     }
     return m->no_memory && rc == MOSQ_ERR_SUCCESS ? MOSQ_ERR_NOMEM : rc;
 }
@@ -90,7 +92,7 @@ int mqtt_write_packets(struct mqtt *m, int *err) {
 
 static void on_socket(void *owner, int status, int events);
 
-/* Sets the watcher to what the state asks for. */
+/* Sets the watcher to what the state requires. */
 static void watch(struct mqtt *m) {
     int events = m->unsent ? UV_WRITABLE : 0;
     if (m->held) {
@@ -103,24 +105,24 @@ static void watch(struct mqtt *m) {
     }
 }
 
-/* A broker that ends a connection says why and closes. A write would fail then, and with it goes
- * what is unread: so a reason to connect differently from now on would never be learned. What was to
- * be written is of no use to anyone any more. */
+/* A broker that ends a connection sends its reason and closes. A write would fail then and discard
+ * the unread reason: so we would never learn to connect differently. Whatever was to be written is
+ * no longer useful. */
 static bool leave_unwritten(struct mqtt *m) {
     if (m->held || !mqtt_link_closing(m->link)) {
         return false;
     }
     m->readable = true;
     m->unsent = false;
-    m->wrote_ms = uv_now(m->loop); /* no sign of life is needed */
+    m->wrote_ms = uv_now(m->loop); /* no keepalive is needed */
     watch(m);
     mqtt_tell_readable(m);
     return true;
 }
 
-/* Writes all that is queued; what the socket refuses is left to the watcher. libmosquitto makes one
- * send of each packet; the cork turns a batch of them into few segments, which halved the time this
- * thread spends in the kernel (12 to 6 us a message echoed, batches of some 30). */
+/* Writes everything queued; if the socket is full, the watcher continues. libmosquitto calls send
+ * once per packet; the cork combines a batch of them into few segments, which halved the time this
+ * thread spends in the kernel (from 12 to 6 us per echoed message, in batches of about 30). */
 void mqtt_write_queued(struct mqtt *m) {
     assert(m->state == UP && !m->dirty);
     if (mosquitto_want_write(m->mosq)) {
@@ -148,9 +150,9 @@ void mqtt_write_queued(struct mqtt *m) {
 
 /* ---- the keepalive, the watcher ---- */
 
-/* While input waits unread a PINGRESP would stand behind it, and libmosquitto would take its
- * absence for a dead broker. So a packet with no effect shows the broker that we live: the answer
- * to giving up a filter we never had is read whenever. */
+/* While unread input waits, a PINGRESP would be behind it, and libmosquitto would conclude that the
+ * broker is dead. So a packet without effect shows the broker that we are alive: an UNSUBSCRIBE of
+ * a filter that we never had, whose answer can be read at any time. */
 static int show_life(struct mqtt *m) {
     uint64_t half_ms = (uint64_t)m->session.keepalive_s * 1000 / 2;
     if (half_ms == 0 || uv_now(m->loop) - m->wrote_ms < half_ms) {
@@ -172,8 +174,8 @@ static bool publish_unanswered(const struct mqtt *m) {
     return false;
 }
 
-/* An answer that does not come never will: a reconnect asks again. What waits unread or unsent here
- * is no fault of the broker's. Returns whether the connection was dropped. */
+/* An answer that has not come by now never will: a reconnect asks again. Input or output that waits
+ * on our side is not the broker's fault. Returns whether the connection was dropped. */
 static bool drop_unanswered(struct mqtt *m) {
     struct report r;
     if (m->held || m->readable || m->unsent) {
@@ -246,8 +248,7 @@ static void on_socket(void *owner, int status, int events) {
     }
     if (!m->held && (status < 0 || (events & UV_READABLE) != 0)) {
         m->readable = true;
-        /* A broken socket is always ready. Reading gives the reason, and the caller may take long.
-         */
+        /* A broken socket is always ready. Reading gives the reason, and may come much later. */
         m->unsent = m->unsent && status >= 0;
     }
     watch(m);
@@ -271,7 +272,7 @@ bool mqtt_collect(struct mqtt *m, size_t messages_max) {
         if (dry && !mqtt_guard_pending(mqtt_link_guard(m->link))) {
             m->readable = false;
             if (!m->dirty) {
-                mqtt_link_acknowledge(m->link); /* otherwise the flush to come carries it */
+                mqtt_link_acknowledge(m->link); /* otherwise the next flush carries it */
             }
             watch(m);
             return false;
@@ -295,7 +296,7 @@ void mqtt_hold(struct mqtt *m, bool hold) {
     if (m->state != UP) {
         return;
     }
-    m->readable = true; /* unknown: what TLS has read ahead wakes no watcher */
+    m->readable = true; /* unknown: what TLS has read ahead does not wake the watcher */
     if (!hold) {
         int failed = uv_async_send(&m->wake);
         assert(failed == 0);
@@ -355,15 +356,15 @@ static int check_publish(struct mqtt *m, const struct mqtt_publish *publish, str
     return 0;
 }
 
-/* libmosquitto counts packet ids on and gives one out again though it is in flight. So the ids to
- * come are looked at well ahead, a few more than subscriptions may take in between. */
+/* libmosquitto just increments packet ids and reuses one even if it is in flight. So the next ids
+ * are checked well ahead, a few more than subscriptions may take in between. */
 static void note_sent(struct mqtt *m, int mid) {
     assert(mid > 0 && mid < MQTT_PACKET_IDS);
     m->sent_s[mid] = now_s(m) + 1;
     uint16_t ahead = (uint16_t)(mid + MQTT_PACKET_IDS_AHEAD);
     while (m->looked_at != ahead) {
         m->looked_at++;
-        /* up to `mid` they are this round's: only at the start of a connection */
+        /* ids up to `mid` belong to this round: only at the start of a connection */
         if (m->sent_s[m->looked_at] != 0 && (uint16_t)(mid - m->looked_at) > 32768) {
             m->ids_end = true;
         }

@@ -1,8 +1,8 @@
 /*
- * will.c - the MQTT client's last will, as far as this broker takes one.
+ * will.c - the MQTT client's last will, if the broker accepts one.
  *
- * A will is good to have, a connection better: a broker that refuses CONNECT for it is connected to
- * without.
+ * A will is good to have, a connection is better: if a broker refuses CONNECT because of the will,
+ * we connect without it.
  */
 #include "io/mqtt/impl.h"
 
@@ -37,8 +37,9 @@ bool mqtt_will_refused(struct mqtt *m) {
     return refused;
 }
 
-/* Others close without a word. So does a broker that is being restarted: only the second time in a
- * row it may be the will, and then, too, every other try goes without. */
+/* Other brokers close without a reason. But so does a broker that is being restarted: only after
+ * the second time in a row the will is suspected, and even then only every other attempt goes
+ * without it. */
 void mqtt_will_closed(struct mqtt *m, int code) {
     enum { CLOSED_TWICE = 2 };
     if (m->state != GREETING || !m->says_connect || code == MOSQ_ERR_TIMEOUT) {
@@ -50,7 +51,7 @@ void mqtt_will_closed(struct mqtt *m, int code) {
 }
 
 void mqtt_will_taken(struct mqtt *m) {
-    m->without_will = false; /* of the next connection it may take one */
+    m->without_will = false; /* the broker of the next connection may accept one */
     m->greetings_closed = 0;
 }
 
@@ -58,8 +59,8 @@ bool mqtt_suspects_will(const struct mqtt *m) {
     return m->without_will;
 }
 
-/* Access rules may forbid the will's topic, and CONNACK does not tell that from anything else that
- * is refused. So every other try goes without it. */
+/* Access rules may forbid the will's topic, and CONNACK does not distinguish that from other
+ * refusals. So every other attempt goes without the will. */
 bool mqtt_suspect_will(struct mqtt *m) {
     static const uint8_t reasons[] = {
         MQTT_RC_UNSPECIFIED,    MQTT_RC_PROTOCOL_ERROR,         MQTT_RC_IMPLEMENTATION_SPECIFIC,

@@ -1,10 +1,10 @@
 /*
  * wire.c - message properties and reason codes.
  *
- * libmosquitto hands strings over as copies; user properties are packed into one buffer, the three
- * named strings are kept as they came. Reason codes are rows: what each means for the connection
- * and what a person is told. Left out: reason strings and server references, which libmosquitto
- * 2.0 frees before its callbacks run; the DUP flag, which it never shows.
+ * libmosquitto passes strings as copies; user properties are packed into one buffer, the three
+ * named strings are kept as they are. Reason codes are rows: what each means for the connection,
+ * and what a person is told. Left out: reason strings and server references, which libmosquitto 2.0
+ * frees before its callbacks run; the DUP flag, which it never exposes.
  */
 #include "io/mqtt/wire.h"
 
@@ -62,7 +62,7 @@ static bool keep_binary(char **keep, struct slice *out, const mosquitto_property
     return true;
 }
 
-/* What the wire guard says of a packet it changed: no property of the message. */
+/* The wire guard's note about a packet it changed: not a property of the message. */
 static bool keep_marker(struct mqtt_incoming *in, const char *name, const char *value) {
     struct mqtt_message *message = &in->message;
     struct slice reason;
@@ -150,7 +150,8 @@ int mqtt_incoming_read(struct mqtt_incoming *in, const struct mosquitto_message 
 
 /* ---- outgoing ---- */
 
-/* A terminated copy of `s` in the scratch buffer, as an offset: the buffer may still move. */
+/* Appends a terminated copy of `s` to the scratch buffer and returns its offset: the buffer may
+ * still move. */
 static size_t terminate(struct buf *scratch, struct slice s) {
     size_t at = scratch->len;
     buf_add_slice(scratch, s);
@@ -242,7 +243,7 @@ int mqtt_properties_make(const struct mqtt_publish *publish, struct buf *scratch
 }
 
 uint64_t mqtt_publish_size(const struct mqtt_publish *publish) {
-    /* Fixed header 5, topic length 2, packet id 2, property length 4: the most each can take. */
+    /* Fixed header 5, topic length 2, packet id 2, property length 4: the maximum of each. */
     uint64_t size = 13 + strlen(publish->topic) + publish->payload.len;
     size += publish->content_type.len + publish->response_topic.len + publish->correlation.len + 9;
     struct slice name;
@@ -274,7 +275,7 @@ void mqtt_session_read(struct mqtt_session *session, bool session_present,
     session->session_expiry_s = session_expiry_s;
     session->keepalive_s = keepalive_s;
     session->qos_max = 2;
-    /* A property that is not there leaves the default alone. */
+    /* If the property is missing, the default stays. */
     (void)mosquitto_property_read_int16(properties, MQTT_PROP_RECEIVE_MAXIMUM,
                                         &session->receive_maximum, false);
     (void)mosquitto_property_read_int32(properties, MQTT_PROP_MAXIMUM_PACKET_SIZE,
@@ -286,7 +287,7 @@ void mqtt_session_read(struct mqtt_session *session, bool session_present,
     (void)mosquitto_property_read_byte(properties, MQTT_PROP_MAXIMUM_QOS, &session->qos_max, false);
 }
 
-/* CONNACK reasons that trying again does not cure; every other one may pass. */
+/* CONNACK reasons that trying again does not cure; every other one may be temporary. */
 static const struct refusal {
     uint8_t reason;
     const char *text; /* ends "the broker at host:port ..." */
@@ -355,7 +356,7 @@ enum mqtt_down mqtt_ending(int code, int err, const char *client_id, const char 
     switch (code) {
     case MOSQ_ERR_SUCCESS:
     case MOSQ_ERR_CONN_LOST:
-    case MOSQ_ERR_NO_CONN: /* libmosquitto's result for a DISCONNECT that is not a failure */
+    case MOSQ_ERR_NO_CONN: /* libmosquitto's code for a DISCONNECT that is not a failure */
         (void)report(r, 0, "the broker at %s closed the connection", where);
         break;
     case MOSQ_ERR_KEEPALIVE:
@@ -377,8 +378,8 @@ static bool is_of_openssl(const char *detail) {
     return strncmp(detail, "OpenSSL Error", 13) == 0;
 }
 
-/* "OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed" to its last part,
- * "Error: Unable to load ..." to its sentence. */
+/* Reduces "OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed" to its last
+ * part, and "Error: Unable to load ..." to its sentence. */
 static const char *plain_detail(const char *detail) {
     if (is_of_openssl(detail)) {
         return strrchr(detail, ':') + 1;
@@ -398,7 +399,7 @@ void mqtt_failure(int code, int err, const struct broker_conf *conf, const char 
         return;
     }
     if (conf->tls && is_of_openssl(detail)) {
-        code = MOSQ_ERR_TLS; /* libmosquitto makes several codes of what ends a handshake */
+        code = MOSQ_ERR_TLS; /* libmosquitto has several codes for a failed handshake */
     }
     switch (code) {
     case MOSQ_ERR_EAI:

@@ -1,5 +1,5 @@
 /*
- * basics.c - zing.now, zing.uuid, zing.config, zing.secret: what a handler may know.
+ * basics.c - zing.now, zing.uuid, zing.config, zing.secret: what a handler can find out.
  */
 #include "lua/api/subjects.h"
 
@@ -41,7 +41,7 @@ static bool is_given(const struct service_conf *service, const char *name) {
     return false;
 }
 
-/* zing.secret(name) -> its value; raises when the service is not given it, or topics.conf has none */
+/* zing.secret(name) -> its value; raises if the service may not read it, or topics.conf has none */
 static int secret(lua_State *L) {
     struct slice name = args_check_text(L, 1, "name");
     const struct script_state *state = script_state_of(L);

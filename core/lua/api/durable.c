@@ -1,5 +1,5 @@
 /*
- * durable.c - the records that steps, sleeps and waits leave behind.
+ * durable.c - the records of steps, sleeps and waits.
  */
 #include "lua/api/durable.h"
 

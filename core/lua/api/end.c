@@ -1,5 +1,5 @@
 /*
- * end.c - zing.retry, snooze, throttle, reject: calls that end the attempt; zing.dead_letter.
+ * end.c - zing.retry, retry_after, snooze, throttle, reject: calls that end the attempt; zing.dead_letter.
  */
 #include "lua/api/subjects.h"
 
@@ -10,7 +10,7 @@
 
 #include "lua/json.h"
 
-/* The reason at `index` as the run's error; `otherwise` when there is none. */
+/* Sets the run's error to the reason at `index`, or to `otherwise` if there is none. */
 static void take_reason(lua_State *L, struct run *run, int index, const char *otherwise) {
     struct slice reason = slice_of(otherwise);
     if (!lua_isnoneornil(L, index)) {
@@ -29,6 +29,52 @@ static int retry(lua_State *L) {
     return api_end_attempt(L, run, OUTCOME_RETRY, "retry");
 }
 
+/* --- what a response asks for --- */
+
+/* The wait that the Retry-After of the response at `index` asks for, and a sentence about it as the
+ * run's error; -1 = it asks for none. */
+static int64_t take_retry_after(lua_State *L, struct run *run, int index) {
+    int64_t ms = -1;
+    lua_getfield(L, index, "status");
+    int status = (int)lua_tointeger(L, -1);
+    if (lua_getfield(L, index, "headers") == LUA_TTABLE &&
+        lua_getfield(L, -1, "retry-after") == LUA_TSTRING) {
+        ms = call_retry_after_ms(lua_tostring(L, -1), run->view->wall_ms(run->view->ctx));
+    }
+    struct buf *text = &run->host->scratch;
+    char wait[32];
+    buf_reset(text);
+    buf_printf(text, "the peer answered %d", status);
+    if (ms >= 0) {
+        buf_printf(text, " and asks to wait %s (Retry-After)", conf_duration_text(ms, wait));
+    }
+    run_set_error(run, buf_slice(text));
+    return ms;
+}
+
+/* zing.retry_after(response [, reason]) */
+static int retry_after(lua_State *L) {
+    struct run *run = api_run(L, "retry_after");
+    luaL_checktype(L, 1, LUA_TTABLE);
+    api_check_can_yield(L, run, "retry_after");
+    run->after_ms = take_retry_after(L, run, 1);
+    if (!lua_isnoneornil(L, 2)) {
+        take_reason(L, run, 2, "");
+    }
+    return api_end_attempt(L, run, OUTCOME_RETRY, "retry_after");
+}
+
+/* zing.throttle(response [, otherwise]): by the header, else by `otherwise` or the service's delay. */
+static int throttle_as_asked(lua_State *L) {
+    struct run *run = api_run(L, "throttle");
+    int64_t otherwise_ms = lua_isnoneornil(L, 2) ? run->host->conf->services[run->service].delay_ms
+                                                 : args_check_duration(L, 2, "otherwise");
+    api_check_can_yield(L, run, "throttle");
+    int64_t asked_ms = take_retry_after(L, run, 1);
+    run->after_ms = asked_ms >= 0 ? asked_ms : otherwise_ms;
+    return api_end_attempt(L, run, OUTCOME_THROTTLE, "throttle");
+}
+
 static int put_off(lua_State *L, enum outcome outcome, const char *call) {
     struct run *run = api_run(L, call);
     int64_t after_ms = args_check_duration(L, 1, "after");
@@ -44,7 +90,7 @@ static int snooze(lua_State *L) {
 
 /* zing.throttle(after) */
 static int throttle(lua_State *L) {
-    return put_off(L, OUTCOME_THROTTLE, "throttle");
+    return lua_istable(L, 1) ? throttle_as_asked(L) : put_off(L, OUTCOME_THROTTLE, "throttle");
 }
 
 /* zing.reject([reason]) */
@@ -81,8 +127,9 @@ static int dead_letter(lua_State *L) {
 }
 
 void api_open_end(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"retry", retry},   {"snooze", snooze},           {"throttle", throttle},
-        {"reject", reject}, {"dead_letter", dead_letter}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"retry", retry},   {"retry_after", retry_after},
+                                         {"snooze", snooze}, {"throttle", throttle},
+                                         {"reject", reject}, {"dead_letter", dead_letter},
+                                         {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,9 +1,9 @@
 /*
- * event.c - the event as a handler sees it, and the lock that ran out.
+ * event.c - the event as a handler sees it, and the expired lock.
  *
- * The event is an ordinary table whose fields are made when first read: most handlers look at two
- * or three. It knows its invocation by identity, so an event kept beyond its handler gives an
- * error for what was not read in time, never another event's fields.
+ * The event is an ordinary table whose fields are created when first read: most handlers read two
+ * or three. It knows its invocation by identity, so if an event is kept beyond its handler, reading
+ * a further field is an error, and never gives another event's field.
  */
 #include "lua/api/subjects.h"
 
@@ -39,7 +39,7 @@ static void push_optional(lua_State *L, struct slice s) {
     }
 }
 
-/* The event a handler looks at: of a batch one of several. */
+/* The event a handler sees: in a batch, one of several. */
 static struct event *seen(const struct run *run) {
     return run->events[run->event_seen];
 }
@@ -88,7 +88,7 @@ static bool try_json(lua_State *L, struct event *event, struct report *r) {
     return true;
 }
 
-/* Bad JSON ends the event: trying again cannot mend it. Where the handler cannot be suspended, it
+/* Bad JSON ends the event, because a retry cannot fix it. Where the handler cannot be suspended, it
  * is an ordinary error. */
 static void push_json(lua_State *L, struct run *run) {
     struct report r = {""};
@@ -114,7 +114,8 @@ static void push_properties(lua_State *L, struct run *run) {
     while (property_next(seen(run)->properties, &at, &name, &value)) {
         push_slice(L, name);
         lua_pushvalue(L, -1);
-        if (lua_rawget(L, -3) != LUA_TNIL) { /* of several with one name the first counts */
+        if (lua_rawget(L, -3) !=
+            LUA_TNIL) { /* if a name occurs more than once, the first one counts */
             lua_pop(L, 2);
             continue;
         }
@@ -152,7 +153,7 @@ static void push_replayed(lua_State *L, struct run *run) {
     lua_pushboolean(L, seen(run)->replayed);
 }
 
-/* field, what pushes it */
+/* field, and the function that pushes it */
 static const struct {
     const char *name;
     void (*push)(lua_State *L, struct run *run);
@@ -176,8 +177,9 @@ static const struct {
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
-/* The run whose event, or one of whose events, the object on the bottom is: run->event_seen.
- * Handlers go through a list in order, so the last one and the next are looked at first. */
+/* The run that the object at the bottom belongs to, as its event or one of its events:
+ * run->event_seen. Handlers go through a list in order, so the last one and the next are tried
+ * first. */
 static struct run *run_of(lua_State *L, const char *field) {
     struct run *run = script_state_of(L)->current;
     const void *object = lua_topointer(L, 1);
@@ -203,7 +205,7 @@ static int index_event(lua_State *L) {
                               "with `batch` in topics.conf",
                               lua_tointeger(L, 2));
         }
-        lua_pushnil(L); /* a handler may ask for what is not there */
+        lua_pushnil(L); /* handlers may read fields that do not exist */
         return 1;
     }
     size_t field = (size_t)lua_tointeger(L, -1);
@@ -225,7 +227,7 @@ static int next_field(lua_State *L) {
     return 1;
 }
 
-/* json stays out: walking over an event must not end it. */
+/* Leaves out json: walking over an event must not end it. */
 static int pairs_of_event(lua_State *L) {
     lua_settop(L, 1);
     for (size_t i = 0; i < FIELDS; i++) {
@@ -240,7 +242,7 @@ static int pairs_of_event(lua_State *L) {
     return 3;
 }
 
-/* A handler that is written for one event. */
+/* Explains the error of a handler written for one event. */
 static int index_list(lua_State *L) {
     if (lua_type(L, 2) == LUA_TSTRING) {
         return luaL_error(L,

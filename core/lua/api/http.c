@@ -1,10 +1,10 @@
 /*
- * http.c - zing.http: a request that suspends the handler until its answer is there.
+ * http.c - zing.http: a request that suspends the handler until it is answered.
  *
- * The parts: the call (options to a struct call_request that belongs to the run), what is known of
- * earlier tries under the same key (`settle`), the suspension, and `answered`, which runs when the
- * engine resumes the handler with the result. Cancelling is the engine's: it drops the run and the
- * call with it.
+ * Its parts: the call (turns options into a struct call_request that belongs to the run), earlier
+ * attempts under the same key (`settle`), the suspension, and `answered`, which runs when the
+ * engine resumes the handler with the result. The engine cancels: it drops the run, and the call
+ * with it.
  */
 #include "lua/api/subjects.h"
 
@@ -29,19 +29,19 @@ enum {
     HTTP_TIMEOUT_MS = 10000,
     METHOD_BYTES_MAX = 16,
     FORM_DEPTH_MAX = 8,
-    FORM_UNITS = 64, /* what a field costs beside its bytes: see script_charge */
-    RECONCILE_AT = 3 /* where on the stack that option is kept */
+    FORM_UNITS = 64, /* cost of a field in addition to its bytes: see script_charge */
+    RECONCILE_AT = 3 /* stack position where that option is kept */
 };
 
 /* A call being built. */
 struct asking {
     struct run *run;
-    struct call_request *request; /* the run's */
+    struct call_request *request; /* belongs to the run */
     const char *method;
     struct buf *body; /* the host's scratch */
     bool has_body, has_type;
-    struct slice key;         /* an Idempotency-Key that was given */
-    const char *content_type; /* what the body is, or NULL */
+    struct slice key;         /* an Idempotency-Key from the options */
+    const char *content_type; /* of the body, or NULL */
 };
 
 static void need_memory(lua_State *L, bool had) {
@@ -151,7 +151,7 @@ static void take_headers(lua_State *L, int index, void *to) {
 
 /* --- form bodies --- */
 
-/* application/x-www-form-urlencoded, as the WHATWG URL standard writes it. */
+/* application/x-www-form-urlencoded, as in the WHATWG URL standard. */
 static void add_form_text(struct buf *out, const char *text, size_t len) {
     static const char hex[] = "0123456789ABCDEF";
     for (size_t i = 0; i < len; i++) {
@@ -174,7 +174,7 @@ static void add_form_table(lua_State *L, int index, const char *prefix, int dept
 static void add_form_field(lua_State *L, int name, int depth, struct buf *out) {
     size_t name_len, len;
     const char *name_text = lua_tolstring(L, name, &name_len);
-    if (out->failed) { /* what is shared could be visited without end */
+    if (out->failed) { /* a shared table could be visited without end */
         luaL_error(L, "zing.http: the form is too large");
     }
     if (lua_istable(L, -1)) {
@@ -219,7 +219,7 @@ static lua_Integer push_sorted_keys(lua_State *L, int index) {
     return count;
 }
 
-/* {metadata = {id = 1}, tags = {"a"}} is metadata[id]=1&tags[]=a, as Stripe reads it. */
+/* {metadata = {id = 1}, tags = {"a"}} becomes metadata[id]=1&tags[]=a, as Stripe expects. */
 static void add_form_table(lua_State *L, int index, const char *prefix, int depth,
                            struct buf *out) {
     if (depth > FORM_DEPTH_MAX) {
@@ -266,7 +266,7 @@ static void take_reconcile(lua_State *L, int index, void *to) {
     lua_replace(L, RECONCILE_AT);
 }
 
-/* The last row is for zing.http.request only. */
+/* The last row is only for zing.http.request. */
 static const struct args_option http_options[] = {
     {"json", take_json},       {"form", take_form},       {"body", take_body},
     {"headers", take_headers}, {"timeout", take_timeout}, {"reconcile", take_reconcile},
@@ -282,8 +282,8 @@ static int decode_body(lua_State *L) {
     return 1;
 }
 
-/* Sets name = value in the table at `headers`. Of a name that comes again all values are kept, as a
- * list at `lists`, for join_values. */
+/* Sets name = value in the table at `headers`. If a name is repeated, all its values are kept as a
+ * list in `lists`, for join_values. */
 static void add_value(lua_State *L, int headers, int lists, struct slice name, struct slice value) {
     lua_pushlstring(L, name.data, name.len);
     lua_pushvalue(L, -1);
@@ -308,7 +308,7 @@ static void add_value(lua_State *L, int headers, int lists, struct slice name, s
     lua_pop(L, 2);
 }
 
-/* Several values of one name are joined, as RFC 9110 allows. */
+/* Joins several values of one name, as RFC 9110 allows. */
 static void join_values(lua_State *L, int headers, int lists) {
     lua_pushnil(L);
     while (lua_next(L, lists)) {
@@ -329,7 +329,7 @@ static void join_values(lua_State *L, int headers, int lists) {
     }
 }
 
-/* Pushes {name = value} of "name: value\n"* */
+/* Pushes {name = value} for "name: value\n"* */
 static void push_headers(lua_State *L, struct slice text) {
     lua_newtable(L);
     lua_newtable(L);
@@ -388,16 +388,17 @@ static int answered(lua_State *L, int status, lua_KContext unused) {
 
 /* --- the call --- */
 
-/* The peer knows the call by this key at every try. A request that only reads needs none. */
+/* The peer knows the call by this key, which is the same in every attempt. A request that only
+ * reads needs none. */
 static void set_key(lua_State *L, struct asking *ask) {
     char made[CALL_KEY_BYTES];
     struct slice key = ask->key;
-    (void)api_next_call_key(ask->run, made);
+    (void)api_next_call_key(ask->run, CALL_KIND_HTTP, made);
     if (call_only_reads(ask->request)) {
         return;
     }
     if (key.data == NULL && ask->run->listed) {
-        return; /* another batch would send another one */
+        return; /* another batch would send a different request */
     }
     if (key.data == NULL) {
         key = slice_of(made);
@@ -427,7 +428,7 @@ static void finish_request(lua_State *L, struct asking *ask, struct slice url) {
     request->body_len = ask->body->len;
 }
 
-/* On the stack. */
+/* Pushes the URL without credentials and query. */
 static const char *public_url(lua_State *L, struct slice url) {
     struct buf *text = &script_state_of(L)->host->scratch;
     buf_reset(text);
@@ -448,7 +449,7 @@ static struct slice check_url(lua_State *L, int index) {
     return url;
 }
 
-/* "POST http://host/path" without what may be secret: credentials and the query. */
+/* Pushes "POST http://host/path" without possible secrets: credentials and the query. */
 static void push_label(lua_State *L, const char *method, struct slice url) {
     const char *host = strstr(url.data, "://") + 3;
     const char *shown = host + url_login_bytes(slice_of(host));
@@ -459,7 +460,7 @@ static void push_label(lua_State *L, const char *method, struct slice url) {
     lua_concat(L, 4);
 }
 
-/* --- what is known of earlier tries --- */
+/* --- earlier attempts --- */
 
 static int send_request(lua_State *L, struct run *run) {
     lua_pushstring(L, run->request->label);
@@ -469,9 +470,9 @@ static int send_request(lua_State *L, struct run *run) {
     return lua_yieldk(L, 0, 0, answered);
 }
 
-/* The peer may have forgotten the key by now, and nobody knows whether the call was carried out:
- * a person must look before it is made again. Not so with a batch, whose calls are not one event's.
- */
+/* The peer may have forgotten the key by now, and nobody knows whether the call was carried out: a
+ * person must check before it is made again. This does not apply to a batch, whose calls do not
+ * belong to one event. */
 static void refuse_forgotten_key(lua_State *L, struct run *run, const struct call_note *note) {
     int64_t window_ms = run->host->conf->services[run->service].idempotency_window_ms;
     int64_t age_ms = run->view->now_ms(run->view->ctx) - note->first_ms;
@@ -493,7 +494,7 @@ static void refuse_forgotten_key(lua_State *L, struct run *run, const struct cal
     (void)api_end_attempt(L, run, OUTCOME_REJECT, "http"); /* does not return */
 }
 
-/* reconcile(key) has returned: an answer to go on with, or nil to ask again. */
+/* reconcile(key) has returned: an answer to continue with, or nil to send the request again. */
 static int reconciled(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
     struct run *run = script_state_of(L)->current;
@@ -514,7 +515,7 @@ static int reconciled(lua_State *L, int status, lua_KContext unused) {
     return 1;
 }
 
-/* Sends the request, unless an earlier try of unknown outcome is to be settled first. */
+/* Sends the request, unless an earlier attempt with unknown outcome must be settled first. */
 static int settle(lua_State *L, struct run *run) {
     struct call_note note;
     bool unknown = run->request->key != NULL &&
@@ -535,7 +536,7 @@ static int settle(lua_State *L, struct run *run) {
     return reconciled(L, status, 0);
 }
 
-/* zing.http.x(url [, options]); the upvalue is the method, nil for request. */
+/* zing.http.x(url [, options]); the upvalue is the method, or nil for request. */
 static int ask(lua_State *L) {
     struct run *run = api_staging_run(L, "http");
     api_check_can_wait(L, run, "http");

@@ -1,5 +1,5 @@
 /*
- * invocation.c - the invocation that calls: what it may do here, what it stages, how it ends.
+ * invocation.c - the current invocation: what it may do here, what it stages, how it ends.
  */
 #include "lua/api/invocation.h"
 
@@ -62,8 +62,8 @@ void api_check_can_yield(lua_State *L, struct run *run, const char *call) {
     }
 }
 
-/* What a step stages is committed with its result, before what the handler staged around it: in
- * one name the order of the lines would be turned round. */
+/* What a step stages is committed with its result, before what the handler staged around it: for
+ * the same name, that would reverse the order of the lines. */
 static void check_order(lua_State *L, const struct run *run, const struct effect *effect) {
     bool state = effect->kind >= EFFECT_STATE_SET && effect->kind <= EFFECT_STATE_INCR;
     bool lock = effect->kind == EFFECT_LOCK || effect->kind == EFFECT_UNLOCK;

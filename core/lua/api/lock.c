@@ -1,8 +1,8 @@
 /*
  * lock.c - zing.lock, unlock, lock_owner: locks of this (service, key).
  *
- * A lock is a fact that expires: who holds a seat until when. What the handler staged is looked at
- * first. A lock whose time is up counts as held until its on_lock_expired has run.
+ * A lock is a fact that expires: who holds a seat until when. Staged effects are considered first.
+ * An expired lock counts as held until its on_lock_expired has run.
  */
 #include "lua/api/subjects.h"
 
@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-/* A lock as the handler sees it. */
+/* A lock, as the handler sees it. */
 struct held {
     bool held;
     struct slice owner, data; /* data: JSON, "" = none */
@@ -61,12 +61,12 @@ static void push_seconds_left(lua_State *L, struct run *run, const struct held *
     lua_pushnumber(L, left > 0 ? (double)left / 1000.0 : 0.0);
 }
 
-/* What the options of zing.lock set. */
+/* The options of zing.lock. */
 struct locking {
     struct run *run;
     struct slice owner; /* data NULL = the event */
     int64_t ttl_ms;     /* 0 = not given */
-    bool has_data;      /* then it is JSON in the scratch */
+    bool has_data;      /* the data is JSON in the scratch */
 };
 
 static void take_owner(lua_State *L, int index, void *to) {
@@ -94,7 +94,7 @@ static void stage_lock(lua_State *L, struct locking *locking, struct slice name,
                        const struct held *before) {
     struct run *run = locking->run;
     struct effect effect = {.kind = EFFECT_LOCK, .name = name, .owner = locking->owner};
-    if (before->held) { /* extended: what is not given stays */
+    if (before->held) { /* extending it keeps what is not given */
         effect.due_ms = before->expires_ms;
         effect.value = before->data;
     }

@@ -1,7 +1,7 @@
 /*
  * log.c - zing.log and print: lines of the program's log, with service and event.
  *
- * They are written at once, not staged: the log of an attempt that failed is what one looks for.
+ * They are written at once and not staged: the log of a failed attempt is the one people look for.
  */
 #include "lua/api/subjects.h"
 
@@ -76,11 +76,12 @@ static void add_fields(lua_State *L, int index, struct buf *out) {
     }
 }
 
-/* Starts with the message at `index`, then who speaks. */
+/* Begins with the message at `index`, then names the source. */
 static void add_head(lua_State *L, int index, struct buf *out) {
     const struct script_state *state = script_state_of(L);
     size_t len;
-    const char *text = luaL_tolstring(L, index, &len); /* may run __tostring, so before the reset */
+    const char *text =
+        luaL_tolstring(L, index, &len); /* may run __tostring, so call it before the reset */
     buf_reset(out);
     buf_add(out, text, len);
     lua_pop(L, 1);

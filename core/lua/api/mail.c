@@ -1,8 +1,8 @@
 /*
  * mail.c - zing.mail: one message through vars.smtp_url, suspending the handler.
  *
- * What the mail is made of usually came in the payload, so what is wrong with it is a dead letter,
- * not a retry. What the server says decides the rest: 4xx is worth a retry, 5xx is final.
+ * The contents of a mail usually come from the payload, so an invalid mail is a dead letter, not a
+ * retry. Otherwise the server decides: 4xx is worth a retry, 5xx is final.
  */
 #include "lua/api/subjects.h"
 
@@ -21,11 +21,16 @@
 
 enum { RECIPIENTS_MAX = 100, MAIL_TIMEOUT_MS = 30000 };
 
-/* A mail being built. Slices point at Lua strings in the argument table. */
+struct recipients {
+    struct slice at[RECIPIENTS_MAX];
+    size_t count;
+};
+
+/* A mail under construction. Slices point to Lua strings in the argument table. */
 struct mailing {
     struct run *run;
     struct mime_mail mail;
-    struct slice to[RECIPIENTS_MAX];
+    struct recipients to, cc, bcc;
     struct report fault; /* "" while it can be sent */
 };
 
@@ -40,25 +45,46 @@ static bool take_string(lua_State *L, int index, struct mailing *m, const char *
     return true;
 }
 
-static void add_recipient(lua_State *L, int index, struct mailing *m) {
-    if (m->mail.to_count == RECIPIENTS_MAX) {
+static size_t count_recipients(const struct mailing *m) {
+    return m->to.count + m->cc.count + m->bcc.count;
+}
+
+static void add_recipient(lua_State *L, int index, struct mailing *m, const char *what,
+                          struct recipients *list) {
+    if (count_recipients(m) == RECIPIENTS_MAX) {
         (void)report(&m->fault, ERR_INVALID, "more than %d recipients", RECIPIENTS_MAX);
-    } else if (take_string(L, index, m, "to", &m->to[m->mail.to_count])) {
-        m->mail.to_count++;
+    } else if (take_string(L, index, m, what, &list->at[list->count])) {
+        list->count++;
     }
 }
 
-static void take_to(lua_State *L, int index, void *to) {
+static void add_recipients(lua_State *L, int index, struct mailing *m, const char *what,
+                           struct recipients *list) {
     if (!lua_istable(L, index)) {
-        add_recipient(L, index, to);
+        add_recipient(L, index, m, what, list);
         return;
     }
     lua_Integer count = (lua_Integer)lua_rawlen(L, index);
     for (lua_Integer i = 1; i <= count && i <= RECIPIENTS_MAX + 1; i++) {
         lua_rawgeti(L, index, i);
-        add_recipient(L, lua_gettop(L), to);
+        add_recipient(L, lua_gettop(L), m, what, list);
         lua_pop(L, 1);
     }
+}
+
+static void take_to(lua_State *L, int index, void *to) {
+    struct mailing *m = to;
+    add_recipients(L, index, m, "to", &m->to);
+}
+
+static void take_cc(lua_State *L, int index, void *to) {
+    struct mailing *m = to;
+    add_recipients(L, index, m, "cc", &m->cc);
+}
+
+static void take_bcc(lua_State *L, int index, void *to) {
+    struct mailing *m = to;
+    add_recipients(L, index, m, "bcc", &m->bcc);
 }
 
 static void take_from(lua_State *L, int index, void *to) {
@@ -102,8 +128,8 @@ static void take_headers(lua_State *L, int index, void *to) {
 }
 
 static const struct args_option mail_options[] = {
-    {"to", take_to},     {"from", take_from}, {"subject", take_subject},
-    {"text", take_text}, {"html", take_html}, {"headers", take_headers},
+    {"to", take_to},           {"cc", take_cc},     {"bcc", take_bcc},   {"from", take_from},
+    {"subject", take_subject}, {"text", take_text}, {"html", take_html}, {"headers", take_headers},
 };
 
 /* --- the answer --- */
@@ -131,10 +157,12 @@ static int answered(lua_State *L, int status, lua_KContext unused) {
 /* --- the call --- */
 
 static void check_complete(struct mailing *m) {
+    struct slice name;
+    struct slice address;
     if (m->fault.text[0] != '\0') {
         return;
     }
-    if (m->mail.to_count == 0) {
+    if (count_recipients(m) == 0) {
         (void)report(&m->fault, ERR_INVALID, "`to` is missing");
     } else if (m->mail.from.data == NULL) {
         (void)report(&m->fault, ERR_INVALID,
@@ -142,25 +170,34 @@ static void check_complete(struct mailing *m) {
     } else if (m->mail.text.data == NULL && m->mail.html.data == NULL) {
         m->mail.text = slice_of("");
     }
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < m->bcc.count; i++) { /* nothing else looks at these */
+        rc = mime_address(m->bcc.at[i], &name, &address, &m->fault);
+    }
 }
 
-/* Copies the envelope. False when out of memory. */
-static bool set_envelope(struct call_request *request, const struct mime_mail *mail) {
-    struct slice name, address;
-    int rc = mime_address(mail->from, &name, &address, NULL);
-    assert(rc == 0);
-    request->mail_from = slice_dup(address);
-    if (request->mail_from == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < mail->to_count; i++) {
-        rc = mime_address(mail->to[i], &name, &address, NULL);
+static bool add_to_envelope(struct call_request *request, const struct recipients *list) {
+    struct slice name;
+    struct slice address = {NULL, 0};
+    for (size_t i = 0; i < list->count; i++) {
+        int rc = mime_address(list->at[i], &name, &address, NULL);
         assert(rc == 0);
         if (call_request_to(request, address) != 0) {
             return false;
         }
     }
     return true;
+}
+
+/* Copies the envelope. False when out of memory. */
+static bool set_envelope(struct call_request *request, const struct mailing *m) {
+    struct slice name;
+    struct slice address = {NULL, 0};
+    int rc = mime_address(m->mail.from, &name, &address, NULL);
+    assert(rc == 0);
+    request->mail_from = slice_dup(address);
+    return request->mail_from != NULL && add_to_envelope(request, &m->to) &&
+           add_to_envelope(request, &m->cc) && add_to_envelope(request, &m->bcc);
 }
 
 static void fill_request(lua_State *L, struct mailing *m, const struct buf *message) {
@@ -176,11 +213,12 @@ static void fill_request(lua_State *L, struct mailing *m, const struct buf *mess
     request->body_len = message->len;
     request->key = slice_dup(m->mail.message_id);
     buf_reset(&m->run->host->second);
-    buf_printf(&m->run->host->second, "mail to %.*s", (int)m->mail.to[0].len, m->mail.to[0].data);
+    const struct recipients *list = m->to.count > 0 ? &m->to : m->cc.count > 0 ? &m->cc : &m->bcc;
+    buf_printf(&m->run->host->second, "mail to %.*s", (int)list->at[0].len, list->at[0].data);
     request->label = slice_dup(buf_slice(&m->run->host->second));
     bool made = request->url != NULL && request->body != NULL && request->key != NULL &&
                 request->label != NULL;
-    if (!made || !set_envelope(request, &m->mail)) {
+    if (!made || !set_envelope(request, m)) {
         luaL_error(L, "zing.mail: out of memory");
     }
 }
@@ -193,16 +231,7 @@ static int refuse(lua_State *L, struct mailing *m) {
     return api_end_attempt(L, m->run, OUTCOME_REJECT, "mail");
 }
 
-/* The call's key, with what a Message-ID may hold (RFC 5322, 3.2.3: no colon). */
-static void set_message_id(struct mailing *m, char id[CALL_KEY_BYTES]) {
-    (void)api_next_call_key(m->run, id);
-    for (char *colon = strchr(id, ':'); colon != NULL; colon = strchr(colon, ':')) {
-        *colon = '.';
-    }
-    m->mail.message_id = slice_of(id);
-}
-
-/* zing.mail{to=, from=, subject=, text=, html=, headers=} -> true */
+/* zing.mail{to=, cc=, bcc=, from=, subject=, text=, html=, headers=} -> true */
 static int mail(lua_State *L) {
     struct run *run = api_staging_run(L, "mail");
     struct mailing m = {.run = run, .fault = {""}};
@@ -214,10 +243,13 @@ static int mail(lua_State *L) {
     lua_settop(L, 1);
     luaL_checktype(L, 1, LUA_TTABLE);
     m.mail.from = slice_of(conf_var(run->host->conf, "mail_from"));
-    m.mail.to = m.to;
     args_take_options(L, 1, mail_options, sizeof mail_options / sizeof mail_options[0], "mail", &m);
+    m.mail.to = m.to.at;
+    m.mail.to_count = m.to.count;
+    m.mail.cc = m.cc.at;
+    m.mail.cc_count = m.cc.count;
     char message_id[CALL_KEY_BYTES];
-    set_message_id(&m, message_id);
+    m.mail.message_id = slice_of(api_next_call_key(run, CALL_KIND_MAIL, message_id));
     m.mail.date_ms = run->view->wall_ms(run->view->ctx);
     struct buf *message = &run->host->scratch;
     buf_reset(message);

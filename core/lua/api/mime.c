@@ -1,12 +1,15 @@
 /*
- * mime.c - a mail as text.
+ * mime.c - builds the text of a mail.
  *
- * Plain ASCII with short lines goes as it is; other bodies are quoted-printable (RFC 2045, 6.7),
- * headers that are not ASCII are encoded words (RFC 2047). Nothing that came from outside reaches a
- * header without a look for line breaks. Left out: attachments, domains in UTF-8 (IDNA).
+ * Plain ASCII with short lines goes as it is; other bodies are quoted-printable (RFC 2045, 6.7).
+ * Headers are folded at spaces. What is not ASCII in them becomes encoded words (RFC 2047): a whole
+ * text, but of an address only its name. An address that is not ASCII itself stays UTF-8 (RFC 6532),
+ * which only servers with SMTPUTF8 take. Nothing that came from outside reaches a header without a look
+ * for line breaks. Left out: attachments, turning domains into ASCII (IDNA).
  */
 #include "lua/api/mime.h"
 
+#include "base/utf8.h"
 #include "event/event.h"
 
 #include <assert.h>
@@ -20,6 +23,7 @@ enum {
     PLAIN_LINE_MAX = 900,    /* RFC 5322 allows 998 */
     WORD_BYTES = 42,         /* of text in an encoded word: 56 in base64, 75 with its frame */
     ADDRESS_BYTES_MAX = 254, /* RFC 5321 */
+    NAME_LINE_MAX = 60,      /* a name that stands on one line with its address */
 };
 
 static bool has_break(struct slice s) {
@@ -59,10 +63,12 @@ static bool is_address(struct slice s) {
     if (at == NULL || at == s.data || at == s.data + s.len - 1 || s.len > ADDRESS_BYTES_MAX) {
         return false;
     }
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.data[i];
+    uint32_t c;
+    for (size_t i = 0, len; i < s.len; i += len) {
+        len = utf8_read(s, i, &c);
         bool second_at = c == '@' && s.data + i != at;
-        if (c <= ' ' || c >= 0x7f || second_at || strchr("<>,;:\\\"()[]", c) != NULL) {
+        if (len == 0 || c <= ' ' || utf8_is_harmful(c) || second_at ||
+            (c < 0x7f && strchr("<>,;:\\\"()[]", (int)c) != NULL)) {
             return false;
         }
     }
@@ -112,7 +118,7 @@ static void add_base64(struct buf *out, const unsigned char *s, size_t len) {
     }
 }
 
-/* Encoded words, none of them cutting a UTF-8 character. */
+/* Encoded words that do not cut a UTF-8 character in two. */
 static void add_encoded_words(struct buf *out, struct slice text) {
     for (size_t at = 0; at < text.len;) {
         size_t len = text.len - at < WORD_BYTES ? text.len - at : WORD_BYTES;
@@ -127,15 +133,70 @@ static void add_encoded_words(struct buf *out, struct slice text) {
     }
 }
 
-/* Unstructured text: short ASCII as it is; what looks like an encoded word is encoded too. */
-static void add_text(struct buf *out, struct slice text) {
-    bool plain = is_ascii(text) && text.len <= PLAIN_LINE_MAX &&
+/* The length of the word at `at`, with the spaces before it; *spaces of them. 0 = none follows. */
+static size_t word_at(struct slice text, size_t at, size_t *spaces) {
+    size_t end = at;
+    while (end < text.len && (text.data[end] == ' ' || text.data[end] == '\t')) {
+        end++;
+    }
+    *spaces = end - at;
+    while (end < text.len && text.data[end] != ' ' && text.data[end] != '\t') {
+        end++;
+    }
+    return end - at;
+}
+
+/* ASCII, broken before spaces where it would pass the width of a line; it begins at that column.
+ * What is at the end of a line of its own must not be spaces alone. */
+static void add_folded(struct buf *out, struct slice text, size_t column) {
+    size_t spaces;
+    size_t len;
+    for (size_t at = 0; (len = word_at(text, at, &spaces)) > 0; at += len) {
+        if (spaces > 0 && spaces < len && column > 0 && column + len > LINE_BYTES_MAX) {
+            buf_add_str(out, "\r\n");
+            column = 0;
+        }
+        buf_add(out, text.data + at, len);
+        column += len;
+    }
+}
+
+/* Whether folding leaves no line that is longer than a line of a mail may be. */
+static bool can_fold(struct slice text) {
+    size_t spaces;
+    size_t len;
+    for (size_t at = 0; (len = word_at(text, at, &spaces)) > 0; at += len) {
+        if (len > PLAIN_LINE_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Unstructured text: ASCII as it is; text that looks like an encoded word is encoded, too. */
+static void add_text(struct buf *out, struct slice text, size_t column) {
+    bool plain = is_ascii(text) && can_fold(text) &&
                  (text.len < 2 || memmem(text.data, text.len, "=?", 2) == NULL);
     if (plain) {
-        buf_add_slice(out, text);
+        add_folded(out, text, column);
     } else {
         add_encoded_words(out, text);
     }
+}
+
+/* What was quoted has its own backslashes. */
+static void add_quoted(struct buf *out, struct slice name) {
+    buf_add_u8(out, '"');
+    for (size_t i = 0; i < name.len; i++) {
+        bool pair = name.data[i] == '\\' && i + 1 < name.len;
+        if (pair) {
+            buf_add_u8(out, (uint8_t)name.data[i++]);
+        } else if (name.data[i] == '"' || name.data[i] == '\\') {
+            buf_add_u8(out, '\\');
+        }
+        buf_add_u8(out, (uint8_t)name.data[i]);
+    }
+    buf_add_u8(out, '"');
 }
 
 static void add_address(struct buf *out, struct slice name, struct slice address) {
@@ -143,19 +204,12 @@ static void add_address(struct buf *out, struct slice name, struct slice address
         buf_add_slice(out, address);
         return;
     }
-    if (is_ascii(name)) {
-        buf_add_u8(out, '"');
-        for (size_t i = 0; i < name.len; i++) {
-            if (name.data[i] == '"' || name.data[i] == '\\') {
-                buf_add_u8(out, '\\');
-            }
-            buf_add_u8(out, (uint8_t)name.data[i]);
-        }
-        buf_add_u8(out, '"');
+    if (is_ascii(name) && name.len <= NAME_LINE_MAX) {
+        add_quoted(out, name);
     } else {
         add_encoded_words(out, name);
     }
-    buf_add_str(out, " <");
+    buf_add_str(out, name.len <= NAME_LINE_MAX ? " <" : "\r\n <");
     buf_add_slice(out, address);
     buf_add_u8(out, '>');
 }
@@ -171,10 +225,23 @@ static void add_date(struct buf *out, int64_t date_ms) {
                months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
+static bool is_called(struct slice name, const char *text) {
+    return name.len == strlen(text) && strncasecmp(text, name.data, name.len) == 0;
+}
+
 int mime_check_header(struct slice name, struct slice value, struct report *r) {
-    static const char *const own[] = {
-        "From", "To",         "Cc",           "Bcc",          "Subject",
-        "Date", "Message-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"};
+    static const struct {
+        const char *name, *instead;
+    } own[] = {{"From", ": use the option from"},
+               {"To", ": use the option to"},
+               {"Cc", ": use the option cc"},
+               {"Bcc", ": use the option bcc"},
+               {"Subject", ": use the option subject"},
+               {"Date", ""},
+               {"Message-ID", ""},
+               {"MIME-Version", ""},
+               {"Content-Type", ""},
+               {"Content-Transfer-Encoding", ""}};
     bool token = name.len > 0 && name.len <= LINE_BYTES_MAX;
     for (size_t i = 0; i < name.len; i++) {
         token = token && name.data[i] > ' ' && name.data[i] < 0x7f && name.data[i] != ':';
@@ -183,8 +250,9 @@ int mime_check_header(struct slice name, struct slice value, struct report *r) {
         return report(r, ERR_INVALID, "a mail header has an invalid name");
     }
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        if (name.len == strlen(own[i]) && strncasecmp(own[i], name.data, name.len) == 0) {
-            return report(r, ERR_INVALID, "the mail header %s cannot be set", own[i]);
+        if (is_called(name, own[i].name)) {
+            return report(r, ERR_INVALID, "the mail header %s cannot be set%s", own[i].name,
+                          own[i].instead);
         }
     }
     if (has_break(value)) {
@@ -196,7 +264,7 @@ int mime_check_header(struct slice name, struct slice value, struct report *r) {
 
 /* --- bodies --- */
 
-/* Whether the body can go without encoding. */
+/* True if the body needs no encoding. */
 static bool is_plain_body(struct slice body) {
     size_t line = 0;
     for (size_t i = 0; i < body.len; i++) {
@@ -223,7 +291,7 @@ static void add_plain_body(struct buf *out, struct slice body) {
 
 static bool is_literal(struct slice body, size_t i) {
     unsigned char c = (unsigned char)body.data[i];
-    if (c == ' ' || c == '\t') { /* at the end of a line a space would be lost */
+    if (c == ' ' || c == '\t') { /* a space at the end of a line would be lost */
         return i + 1 < body.len && body.data[i + 1] != '\n' && body.data[i + 1] != '\r';
     }
     return c > ' ' && c < 0x7f && c != '=';
@@ -269,8 +337,8 @@ static void add_part(struct buf *out, const char *type, struct slice body) {
     }
 }
 
-/* The boundary holds "=_", which quoted-printable cannot produce, and the message's id, which a
- * plain body could only by intent. */
+/* The boundary contains "=_", which quoted-printable never produces, and the message's id, which a
+ * plain body would contain only on purpose. */
 static void add_body(struct buf *out, const struct mime_mail *mail) {
     if (mail->html.data == NULL) {
         struct slice text = {"", 0};
@@ -293,39 +361,150 @@ static void add_body(struct buf *out, const struct mime_mail *mail) {
 
 /* --- the message --- */
 
-static int add_recipients(struct buf *out, const struct mime_mail *mail, struct report *r) {
-    struct slice name = {NULL, 0}, address = {NULL, 0};
-    buf_add_str(out, "To: ");
-    for (size_t i = 0; i < mail->to_count; i++) {
-        int rc = mime_address(mail->to[i], &name, &address, r);
+/* "To: " or another header, and the addresses, each on a line of its own; nothing for none. */
+static int add_recipients(struct buf *out, const char *name, const struct slice *to, size_t count,
+                          struct report *r) {
+    struct slice person = {NULL, 0};
+    struct slice address = {NULL, 0};
+    for (size_t i = 0; i < count; i++) {
+        int rc = mime_address(to[i], &person, &address, r);
         if (rc != 0) {
             return rc;
         }
-        buf_add_str(out, i == 0 ? "" : ",\r\n ");
-        add_address(out, name, address);
+        buf_add_str(out, i == 0 ? name : ",\r\n ");
+        add_address(out, person, address);
     }
-    buf_add_str(out, "\r\n");
+    buf_add_str(out, count > 0 ? "\r\n" : "");
     return 0;
 }
 
-static int add_extra_headers(struct buf *out, const struct mime_mail *mail, struct report *r) {
-    struct slice name, value;
-    size_t at = 0;
-    while (property_next(mail->headers, &at, &name, &value)) {
-        int rc = mime_check_header(name, value, r);
-        if (rc != 0) {
-            return rc;
+/* The next address of a list with commas, which may stand in quotes, too. False at its end. */
+static bool next_in_list(struct slice list, size_t *at, struct slice *item) {
+    size_t start = *at;
+    bool quoted = false;
+    if (start > list.len) {
+        return false;
+    }
+    size_t i = start;
+    for (; i < list.len && (quoted || list.data[i] != ','); i++) {
+        quoted = list.data[i] == '"' ? !quoted : quoted;
+        i += list.data[i] == '\\' && i + 1 < list.len ? 1 : 0;
+    }
+    *item = (struct slice){list.data + start, i - start};
+    *at = i + 1;
+    return true;
+}
+
+static bool is_address_list(struct slice value) {
+    struct slice item;
+    struct slice name;
+    struct slice address;
+    for (size_t at = 0; next_in_list(value, &at, &item);) {
+        if (mime_address(item, &name, &address, NULL) != 0) {
+            return false;
         }
-        buf_add_slice(out, name);
-        buf_add_str(out, ": ");
-        add_text(out, value);
-        buf_add_str(out, "\r\n");
+    }
+    return true;
+}
+
+static void add_address_list(struct buf *out, struct slice value) {
+    struct slice item;
+    struct slice name = {NULL, 0};
+    struct slice address = {NULL, 0};
+    for (size_t at = 0; next_in_list(value, &at, &item);) {
+        buf_add_str(out, item.data == value.data ? "" : ",\r\n ");
+        int rc = mime_address(item, &name, &address, NULL);
+        assert(rc == 0);
+        add_address(out, name, address);
+    }
+}
+
+static bool is_among(struct slice name, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (is_called(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_for_addresses(struct slice name) {
+    static const char *const names[] = {"Sender",
+                                        "Reply-To",
+                                        "Errors-To",
+                                        "Return-Receipt-To",
+                                        "Disposition-Notification-To",
+                                        "Mail-Followup-To",
+                                        "Mail-Reply-To"};
+    return is_among(name, names, sizeof names / sizeof *names);
+}
+
+/* Headers that programs read: encoded words are not allowed in them (RFC 2047, 5), except in the
+ * names of addresses. */
+static bool is_structured(struct slice name) {
+    static const char *const names[] = {"References", "In-Reply-To", "Auto-Submitted"};
+    static const char *const families[] = {"List-", "Resent-", "Content-"};
+    bool is_one = is_for_addresses(name) || is_among(name, names, sizeof names / sizeof *names);
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        size_t len = strlen(families[i]);
+        is_one = is_one || (name.len > len && strncasecmp(name.data, families[i], len) == 0);
+    }
+    return is_one;
+}
+
+static int add_value(struct buf *out, struct slice name, struct slice value, struct report *r) {
+    size_t column = name.len + 2;
+    if (!is_ascii(value) && is_address_list(value)) {
+        add_address_list(out, value);
+    } else if (!is_structured(name)) {
+        add_text(out, value, column);
+    } else if (is_ascii(value) && can_fold(value)) {
+        add_folded(out, value, column);
+    } else {
+        return report(
+            r, ERR_INVALID,
+            "the mail header %.*s is neither a list of addresses nor ASCII in words of at "
+            "most %d bytes",
+            (int)name.len, name.data, PLAIN_LINE_MAX);
     }
     return 0;
+}
+
+static int add_header(struct buf *out, struct slice name, struct slice value, struct report *r) {
+    int rc = mime_check_header(name, value, r);
+    if (rc == 0) {
+        buf_add_slice(out, name);
+        buf_add_str(out, ": ");
+        rc = add_value(out, name, value, r);
+        buf_add_str(out, "\r\n");
+    }
+    return rc;
+}
+
+/* Those for addresses first, as RFC 5322, 3.6 recommends. */
+static int add_extra_headers(struct buf *out, const struct mime_mail *mail, struct report *r) {
+    struct slice name, value;
+    int rc = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        size_t at = 0;
+        while (rc == 0 && property_next(mail->headers, &at, &name, &value)) {
+            rc = is_for_addresses(name) == (pass == 0) ? add_header(out, name, value, r) : 0;
+        }
+    }
+    return rc;
+}
+
+/* A mail to hidden recipients alone must have one of these headers all the same. */
+static int add_all_recipients(struct buf *out, const struct mime_mail *mail, struct report *r) {
+    if (mail->to_count + mail->cc_count == 0) {
+        buf_add_str(out, "To: undisclosed-recipients:;\r\n");
+    }
+    int rc = add_recipients(out, "To: ", mail->to, mail->to_count, r);
+    return rc == 0 ? add_recipients(out, "Cc: ", mail->cc, mail->cc_count, r) : rc;
 }
 
 int mime_write(const struct mime_mail *mail, struct buf *out, struct report *r) {
-    assert(mail->to_count > 0 && mail->message_id.len > 0);
+    assert(mail->message_id.len > 0);
     struct slice name = {NULL, 0}, address = {NULL, 0};
     int rc = mime_address(mail->from, &name, &address, r);
     if (rc != 0) {
@@ -341,13 +520,13 @@ int mime_write(const struct mime_mail *mail, struct buf *out, struct report *r) 
     buf_add_str(out, "From: ");
     add_address(out, name, address);
     buf_add_str(out, "\r\n");
-    rc = add_recipients(out, mail, r);
+    rc = add_all_recipients(out, mail, r);
     if (rc != 0) {
         return rc;
     }
     buf_printf(out, "Message-ID: <%.*s%.*s>\r\nSubject: ", (int)mail->message_id.len,
                mail->message_id.data, (int)(address.data + address.len - domain), domain);
-    add_text(out, mail->subject);
+    add_text(out, mail->subject, strlen("Subject: "));
     buf_add_str(out, "\r\nMIME-Version: 1.0\r\n");
     rc = add_extra_headers(out, mail, r);
     if (rc != 0) {

@@ -11,8 +11,8 @@
 
 struct mime_mail {
     struct slice from; /* "Box Office <tickets@example.com>" or the address alone */
-    const struct slice *to;
-    size_t to_count;
+    const struct slice *to, *cc;
+    size_t to_count, cc_count;
     struct slice subject;
     struct slice text, html; /* UTF-8; data NULL = none; both make multipart/alternative */
     struct slice headers;    /* more of them, as property_add writes them */
@@ -20,7 +20,7 @@ struct mime_mail {
     int64_t date_ms;         /* since 1970 */
 };
 
-/* The parts of "Name <local@domain>" or "local@domain": name "" when there is none. ERR_INVALID
+/* An address may be UTF-8. The parts of "Name <local@domain>" or "local@domain": name "" when there is none. ERR_INVALID
  * with a sentence when it is not an address a mail can go to, or holds a line break. */
 int mime_address(struct slice text, struct slice *name, struct slice *address, struct report *r);
 /* ERR_INVALID with a sentence when the header must not be set: a name that is none, one that

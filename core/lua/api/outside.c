@@ -1,8 +1,9 @@
 /*
- * outside.c - calls that leave the host: requests, the keys that peers know them by, other hosts.
+ * outside.c - calls that leave the host: requests, the keys by which peers know them, other hosts.
  */
 #include "lua/api/outside.h"
 
+#include "event/ledger.h"
 #include "lua/host.h"
 
 #include <assert.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 
 struct call_request *api_new_request(lua_State *L, struct run *run) {
-    if (run->request != NULL) { /* of a call that raised before it was made */
+    if (run->request != NULL) { /* of a call that raised an error before it was made */
         call_request_free(run->request);
     }
     run->request = call_request_new();
@@ -20,7 +21,7 @@ struct call_request *api_new_request(lua_State *L, struct run *run) {
     return run->request;
 }
 
-/* Appends the step's name as a part of a key: there is room, three times its longest. */
+/* Appends the step's name as part of a key: there is room for three times its maximum length. */
 static void add_encoded(char out[CALL_KEY_BYTES], struct slice name) {
     size_t len = strlen(out);
     for (size_t i = 0; i < name.len; i++) {
@@ -33,40 +34,50 @@ static void add_encoded(char out[CALL_KEY_BYTES], struct slice name) {
     }
 }
 
-static void step_key(const struct run *run, char out[CALL_KEY_BYTES]) {
+/* The key of the n-th call of that round. */
+static void write_key(const struct run *run, enum call_kind kind, unsigned round, uint32_t n,
+                      char out[CALL_KEY_BYTES]) {
     char id[UUID_TEXT_BYTES + 1];
-    char round[8] = "";
+    char rounds[8] = "";
     const struct run_durable *d = run->durable;
     bool in_step = d != NULL && d->open;
-    if (run->event->round > 0) {
-        (void)snprintf(round, sizeof round, ".%u", run->event->round);
+    char mark = kind == CALL_KIND_MAIL ? '.' : ':';
+    if (round > 0) {
+        (void)snprintf(rounds, sizeof rounds, ".%u", round);
     }
-    (void)snprintf(out, CALL_KEY_BYTES, "%s-%s%s%s", run->host->conf->services[run->service].name,
-                   uuid_text(&run->event->id, id), round,
-                   !in_step                    ? ""
-                   : d->step.kind == STEP_UNDO ? ":~"
-                                               : ":");
+    (void)snprintf(out, CALL_KEY_BYTES, "%s-%s%s", run->host->conf->services[run->service].name,
+                   uuid_text(&run->event->id, id), rounds);
+    size_t len = strlen(out);
     if (in_step) {
+        const char *undo = d->step.kind == STEP_UNDO ? "~" : "";
+        (void)snprintf(out + len, CALL_KEY_BYTES - len, "%c%s", mark, undo);
         add_encoded(out, d->step.name);
+        len = strlen(out);
+    }
+    if (n > 1) {
+        (void)snprintf(out + len, CALL_KEY_BYTES - len, "%c%u", in_step ? mark : '-', n);
     }
 }
 
-const char *api_next_call_key(struct run *run, char out[CALL_KEY_BYTES]) {
+const char *api_next_call_key(struct run *run, enum call_kind kind, char out[CALL_KEY_BYTES]) {
     struct run_durable *d = run->durable;
     bool in_step = d != NULL && d->open;
     uint32_t n = in_step ? ++d->calls : ++run->calls;
-    if (run->listed) { /* next time it may be another batch: a key is for this once */
+    if (run->listed) { /* next time it may be another batch, so the key is used only once */
         char once[UUID_TEXT_BYTES + 1];
         struct uuid id = run->view->uuid(run->view->ctx);
         (void)snprintf(out, CALL_KEY_BYTES, "%s-%s", run->host->conf->services[run->service].name,
                        uuid_text(&id, once));
         return out;
     }
-    step_key(run, out);
-    size_t len = strlen(out);
-    if (n > 1) {
-        (void)snprintf(out + len, CALL_KEY_BYTES - len, "%c%u", in_step ? ':' : '-', n);
+    struct call_note note;
+    for (unsigned round = 0; round < run->event->round; round++) {
+        write_key(run, kind, round, n, out);
+        if (ledger_find(run->event->calls, slice_of(out), &note) && note.state != CALL_SUPERSEDED) {
+            return out;
+        }
     }
+    write_key(run, kind, run->event->round, n, out);
     return out;
 }
 

@@ -17,10 +17,12 @@ struct call_request *api_new_request(lua_State *L, struct run *run);
  *   <service>-<event id>[.<round>][-<n>]            outside steps; n from the second call on
  *   <service>-<event id>[.<round>]:<step>[:<n>]     in a step
  *   <service>-<event id>[.<round>]:~<step>[:<n>]    in its compensation
- * A step's name is percent-encoded where it holds anything but letters, digits and . _ -, so no two
+ * `round` counts how often the event's saga was undone, or an edit made answered calls void; a call
+ * of an earlier round that is not superseded keeps its key. For mail a Message-ID results: it has a
+ * dot for each colon (RFC 5322, 3.2.3). A step's name is percent-encoded where it holds anything but letters, digits and . _ -, so no two
  * calls share a key. Counts the call. Returns `out`. */
 enum { CALL_KEY_BYTES = NAME_BYTES_MAX + UUID_TEXT_BYTES + 3 * STATE_NAME_BYTES_MAX + 48 };
-const char *api_next_call_key(struct run *run, char out[CALL_KEY_BYTES]);
+const char *api_next_call_key(struct run *run, enum call_kind kind, char out[CALL_KEY_BYTES]);
 /* run->request is about to be made: an open step knows it as one of its own. Does not raise. */
 void api_note_call(struct run *run);
 /* Asks this host or another one: `return api_ask_host(...)`. The path and what to call it are on top

@@ -1,6 +1,5 @@
 /*
- * publish.c - zing.publish, zing.reply, zing.cancel, zing.append: what leaves a handler,
- * staged.
+ * publish.c - zing.publish, zing.reply, zing.cancel, zing.append: what leaves a handler, staged.
  */
 #include "lua/api/subjects.h"
 
@@ -15,7 +14,7 @@
 
 #include <string.h>
 
-enum { KEY_TEXT_AT = 4 /* where on the stack the text of a number given as key is kept */ };
+enum { KEY_TEXT_AT = 4 /* stack position of the text of a key that was given as a number */ };
 
 /* The payload at `index`, valid until the scratch is used again. */
 static struct slice take_payload(lua_State *L, int index, const char *what, struct effect *effect) {
@@ -39,7 +38,7 @@ static struct slice take_payload(lua_State *L, int index, const char *what, stru
     return buf_slice(scratch);
 }
 
-/* What the options of zing.publish set. */
+/* The options of zing.publish. */
 struct publishing {
     struct run *run;
     struct effect effect;
@@ -79,7 +78,7 @@ static void take_retain(lua_State *L, int index, void *to) {
     p->effect.retain = lua_toboolean(L, index);
 }
 
-/* A broker may answer such a property by closing the connection, at every try. */
+/* A broker may answer such a property by closing the connection, on every attempt. */
 static void check_carried(lua_State *L, struct slice text, const char *what) {
     struct report r;
     if (property_check(text, what, &r) != 0) {
@@ -201,8 +200,9 @@ static int publish(lua_State *L) {
     return stage_publish(L, &p);
 }
 
-/* The topic is the requester's choice: where he may not publish himself, we do not for him. The event
- * ends like one of bad JSON, and where the handler cannot be suspended it is an ordinary error. */
+/* The requester chooses the topic: we do not publish for him where he may not publish himself. The
+ * event ends like one with bad JSON; where the handler cannot be suspended, it is an ordinary
+ * error. */
 static void check_reply_topic(lua_State *L, struct run *run, const char *topic) {
     const struct conf *conf = run->host->conf;
     struct report r = {""};
@@ -218,7 +218,7 @@ static void check_reply_topic(lua_State *L, struct run *run, const char *topic) 
     (void)api_end_attempt(L, run, OUTCOME_REJECT, "reply"); /* does not return */
 }
 
-/* zing.reply(payload) -> id, or nil when nobody asked for an answer */
+/* zing.reply(payload) -> id, or nil if nobody asked for an answer */
 static int reply(lua_State *L) {
     struct publishing p = {.run = api_staging_run(L, "reply"), .effect = {.qos = 1}};
     const struct event *event = p.run->event;
@@ -240,7 +240,7 @@ static int reply(lua_State *L) {
 
 enum whereabouts { WAITS_HERE, GONE, UNKNOWN_HERE };
 
-/* Of a publish of that id, as far as this attempt knows. */
+/* Where the publish with this id is, as far as this attempt knows. */
 static enum whereabouts find_publish(lua_State *L, const struct run *run, const struct uuid *id) {
     if (effects_cancels(&run->effects, id)) {
         return GONE;
@@ -252,13 +252,13 @@ static enum whereabouts find_publish(lua_State *L, const struct run *run, const 
     return code == 0 ? WAITS_HERE : code == ERR_EXISTS ? GONE : UNKNOWN_HERE;
 }
 
-/* Whether somebody else may have it, and can be asked. */
+/* True if another host may have it, and can be asked. */
 static bool may_ask(const struct run *run) {
     return division_is_divided(&run->host->conf->hosts.share) &&
            (run->entry == RUN_EVENT || run->entry == RUN_UNDO);
 }
 
-/* Continues the handler: whether it was still waiting at another host. */
+/* Continues the handler: was it still waiting at another host? */
 static int cancelled(lua_State *L, int status, lua_KContext unused) {
     (void)status;
     (void)unused;
@@ -299,7 +299,7 @@ static int cancel(lua_State *L) {
     return 1;
 }
 
-/* It is the first service's that wrote it. */
+/* The file belongs to the service that wrote to it first. */
 static void check_owner(lua_State *L, const struct run *run, struct slice file) {
     const struct run_view *view = run->view;
     const char *owner = NULL;

@@ -1,7 +1,7 @@
 /*
- * state.c - zing.state: the state of this (service, key), and zing.peek at another's.
+ * state.c - zing.state: the state of this (service, key); zing.peek: the state of another key.
  *
- * A read sees what the handler has staged, then the transaction under way.
+ * A read sees what the handler has staged, then the current transaction.
  */
 #include "lua/api/subjects.h"
 
@@ -35,7 +35,7 @@ static struct slice stored_value(lua_State *L, struct run *run, struct slice nam
     return value;
 }
 
-/* What the handler sees under the name; valid until the scratch or the view is used. */
+/* The value the handler sees; valid until the scratch or the view is used again. */
 static struct slice seen_value(lua_State *L, struct run *run, struct slice name) {
     const struct effect *staged = NULL;
     if (run->durable != NULL && run->durable->open) {
@@ -155,7 +155,7 @@ static int incr(lua_State *L) {
     return push_seen(L, buf_slice(sum));
 }
 
-/* Collects without raising: a cursor is open. */
+/* Collects without raising errors: a cursor is open. */
 static int collect(void *arg, struct slice name, struct slice value) {
     struct buf *out = arg;
     buf_add_lv(out, name);
@@ -168,7 +168,7 @@ static bool begins_with(struct slice name, struct slice prefix) {
            (prefix.len == 0 || memcmp(name.data, prefix.data, prefix.len) == 0);
 }
 
-/* Sets table[name] to what the handler sees. */
+/* Sets table[name] to the value the handler sees. */
 static void set_seen(lua_State *L, struct run *run, struct slice name) {
     lua_pushlstring(L, name.data, name.len);
     push_seen(L, seen_value(L, run, name));
@@ -220,7 +220,7 @@ static int list(lua_State *L) {
     return 1;
 }
 
-/* Continues the handler with what the other host has. */
+/* Continues the handler with the other host's value. */
 static int peeked(lua_State *L, int status, lua_KContext unused) {
     (void)status;
     (void)unused;
@@ -231,7 +231,7 @@ static int peeked(lua_State *L, int status, lua_KContext unused) {
     return push_seen(L, value);
 }
 
-/* The key is another host's, which is asked. */
+/* The key belongs to another host: asks that host. */
 static int peek_elsewhere(lua_State *L, struct run *run, uint16_t host, struct slice key,
                           struct slice name) {
     struct slice service = args_check_text(L, 1, "service");
@@ -259,7 +259,7 @@ static int peek(lua_State *L) {
     }
     struct slice key = args_check_text(L, 2, "key");
     struct slice name = args_check_name(L, 3, "name");
-    if (key.len > KEY_BYTES_MAX) { /* no event has such a key: it came from a message, say */
+    if (key.len > KEY_BYTES_MAX) { /* no event has such a key; it may come from a message */
         return push_seen(L, (struct slice){NULL, 0});
     }
     uint16_t host = owner_of_key(run->host->conf, service, key);

@@ -1,17 +1,17 @@
 /*
  * step.c - zing.step, and zing.saga with its compensations.
  *
- * A step runs its function once for the event: its result is stored, and on disk, before the next
- * line runs. The parts: the call (is there a record already?), the open step (its function runs,
- * calls included), the storing (the run yields OUTCOME_KEEP), and what comes after.
+ * A step runs its function once per event: its result is stored, on disk, before the next line
+ * runs. Its parts: the call (is there a record already?), the open step (its function runs,
+ * including its calls), storing it (the run yields OUTCOME_KEEP), and the continuation.
  *
- * An event whose saga is undone runs its handler once more (RUN_UNDO), as far as there are records,
+ * To undo its saga, an event runs its handler once more (RUN_UNDO), as far as there are records,
  * because the compensations are functions of the handler and may use what it computed. Where the
- * records end it unwinds: an error that nothing catches. Then the compensations run as steps of
- * their own, the last first.
+ * records end, it unwinds with an error that nothing catches. Then the compensations run as steps
+ * of their own, the last one first.
  *
- * Left out on purpose: steps within steps, and sleeping within one. A step is what is done at
- * once; what takes days is made of several.
+ * Left out on purpose: steps within steps, and sleeping within a step. A step is done in one go;
+ * work that takes days consists of several.
  */
 #include "lua/api/subjects.h"
 
@@ -24,13 +24,13 @@
 #include <assert.h>
 #include <string.h>
 
-/* Registry keys: what closes an open step; the object that zing.saga() gives. */
+/* Registry keys: the object that closes an open step; the object that zing.saga() returns. */
 static const char guard_key = 'g';
 static const char saga_key = 's';
 
 enum { COMPENSATION_FIELDS = 4 /* name, function, result, how */ };
 
-/* nil for the empty value. */
+/* Pushes nil for the empty value. */
 static void push_result(lua_State *L, struct slice value) {
     if (value.len == 0) {
         lua_pushnil(L);
@@ -41,7 +41,7 @@ static void push_result(lua_State *L, struct slice value) {
 
 /* --- an open step --- */
 
-/* The __close of the guard: an error leaves the step, or the run is given up. */
+/* The __close of the guard: an error leaves the step, or the run is dropped. */
 static int close_guard(lua_State *L) {
     struct run *run = script_state_of(L)->current;
     if (run != NULL) {
@@ -66,7 +66,7 @@ static void open_step(lua_State *L, struct run *run) {
     begin_step(d);
 }
 
-/* Requests that durable->step is stored; continues in `next` once it is on disk. */
+/* Requests that durable->step is stored, and continues in `next` once it is on disk. */
 static int keep(lua_State *L, struct run *run, lua_KContext context, lua_KFunction next) {
     run->durable->step.value = buf_slice(&run->durable->value);
     run->outcome = OUTCOME_KEEP;
@@ -104,7 +104,7 @@ static int run_step(lua_State *L, struct run *run, int index) {
     return finished(L, LUA_OK, 0);
 }
 
-/* A name that no other step of this run has used. */
+/* Checks that no other step of this run has used the name. */
 static struct slice check_step_name(lua_State *L, struct run *run, int index) {
     struct slice name = args_check_name(L, index, "a step's name");
     if (api_count_use(L, run, "step ", name) > 1) {
@@ -137,7 +137,7 @@ static int step(lua_State *L) {
 
 /* --- sagas --- */
 
-/* {name, function, result, how} to the end of the notes. The function is at 4. */
+/* Appends {name, function, result, how} to the notes. The function is at 4. */
 static void note_compensation(lua_State *L, struct run *run, const struct step *found) {
     api_push_notes(L, run);
     lua_createtable(L, COMPENSATION_FIELDS, 0);
@@ -153,7 +153,7 @@ static void note_compensation(lua_State *L, struct run *run, const struct step *
     lua_pop(L, 1);
 }
 
-/* While the saga is undone: as it went when it ran. */
+/* During the undo: repeats what the step did when it ran. */
 static int replay_saga_step(lua_State *L, struct run *run, const struct step *found) {
     if (found == NULL) {
         return api_unwind(L);
@@ -168,7 +168,7 @@ static int replay_saga_step(lua_State *L, struct run *run, const struct step *fo
     return 1;
 }
 
-/* The step is registered, so its compensation will not be forgotten: now its action. */
+/* The step is recorded, so its compensation cannot be forgotten: now runs its action. */
 static int registered(lua_State *L, int status, lua_KContext unused) {
     (void)status;
     (void)unused;
@@ -203,7 +203,7 @@ static int saga_step(lua_State *L) {
     if (known && found.state == STEP_UNKNOWN) {
         return run_step(L, run, 3);
     }
-    /* Begun and not ended: what became of it then nobody knows. */
+    /* Begun and not ended: nobody knows what became of it. */
     d->step.state = known && found.state == STEP_BEGUN ? STEP_UNKNOWN : STEP_BEGUN;
     return keep(L, run, 0, registered);
 }
@@ -232,7 +232,7 @@ static int undone(lua_State *L, int status, lua_KContext n) {
     return keep(L, run, n, undo_kept);
 }
 
-/* Opens the undo of the compensation on top; false when it is undone already. */
+/* Opens the undo of the compensation on top; false if it has been undone already. */
 static bool begin_undo(lua_State *L, struct run *run) {
     struct run_durable *d = run->durable;
     struct slice name;
@@ -249,7 +249,7 @@ static bool begin_undo(lua_State *L, struct run *run) {
     return true;
 }
 
-/* The n-th compensation and all before it; the notes are at 1. */
+/* Undoes the n-th compensation and all before it; the notes are at 1. */
 static int undo_next(lua_State *L, struct run *run, lua_Integer n) {
     for (; n > 0; n--) {
         lua_settop(L, 1);
@@ -257,7 +257,7 @@ static int undo_next(lua_State *L, struct run *run, lua_Integer n) {
         if (!begin_undo(L, run)) {
             continue;
         }
-        if (lua_rawgeti(L, 2, 2) == LUA_TNIL) { /* a step that needs none */
+        if (lua_rawgeti(L, 2, 2) == LUA_TNIL) { /* a step that needs no compensation */
             return undone(L, LUA_OK, (lua_KContext)n);
         }
         lua_rawgeti(L, 2, 3);
@@ -271,14 +271,14 @@ static int undo_next(lua_State *L, struct run *run, lua_Integer n) {
 /* The handler has come as far as it could. */
 static int replayed(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
-    (void)status; /* an error is how most of them end here */
+    (void)status; /* most of them end here with an error */
     struct run *run = script_state_of(L)->current;
     script_state_of(L)->unwinding = false;
     script_check_time(L);
     if (run_durable(run) == NULL) {
         return luaL_error(L, "out of memory");
     }
-    effects_reset(&run->effects); /* it ran only to be known */
+    effects_reset(&run->effects); /* it ran only for its notes */
     lua_settop(L, 0);
     api_push_notes(L, run);
     return undo_next(L, run, (lua_Integer)lua_rawlen(L, 1));

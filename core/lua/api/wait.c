@@ -1,9 +1,9 @@
 /*
- * wait.c - zing.sleep, zing.wait: the handler leaves memory until a time or a signal, and runs
- * again from its first line then; zing.signal: what the other side of a wait sends.
+ * wait.c - zing.sleep, zing.wait: the handler leaves memory until a time or a signal, then runs
+ * again from its first line; zing.signal: the other side of a wait.
  *
- * A wait is over when its record says so. It yields either way: the engine alone knows whether the
- * signal is there already.
+ * A wait is over when its record says so. If it is not, the run yields: only the engine knows
+ * whether the signal has come already.
  */
 #include "lua/api/subjects.h"
 
@@ -16,8 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "name#2" is the record of the second wait for a name, "#3" that of the third sleep without one.
- */
+/* "name#2" is the record of the second wait for a name, "#3" that of the third unnamed sleep. */
 static struct slice check_unnumbered(lua_State *L, int index, const char *what) {
     struct slice name = args_check_name(L, index, what);
     size_t end = name.len;
@@ -33,7 +32,7 @@ static struct slice check_unnumbered(lua_State *L, int index, const char *what) 
 
 /* --- sleep --- */
 
-/* Its name, or "#3" for the third without one. */
+/* Its name, or "#3" for the third one without a name. */
 static struct slice sleep_label(lua_State *L, struct run *run, struct run_durable *d,
                                 char text[16]) {
     if (lua_isnoneornil(L, 2)) {
@@ -71,7 +70,7 @@ static int sleep_until(lua_State *L) {
 
 /* --- wait --- */
 
-/* What the record says; 0 results when the wait is not over. */
+/* Pushes the result in the record; returns 0 if the wait is not over. */
 static int push_ended_wait(lua_State *L, struct run *run, struct slice label) {
     struct step found;
     if (!api_look_up_step(L, run, STEP_WAIT, label, &found) || found.state == STEP_WAITING) {

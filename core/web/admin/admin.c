@@ -58,7 +58,7 @@ void admin_free(struct admin *a) {
     uv_close((uv_handle_t *)&a->live_timer, on_closed);
 }
 
-/* --- what is neither a command nor read from the store --- */
+/* --- neither a command nor read from the store --- */
 
 static void get_status(void *ctx, const struct call *call) {
     gateway_answer_json(call->request, 200, NULL, admin_status_json(ctx));
@@ -77,7 +77,7 @@ static void get_hosts(void *ctx, const struct call *call) {
     gateway_answer_json(call->request, 200, NULL, hosts);
 }
 
-/* Whoever can open the socket owns the host, so he may have its token. */
+/* Whoever can open the socket owns the host, and may have its token. */
 static void get_login(void *ctx, const struct call *call) {
     const struct admin *a = ctx;
     json_t *login = a->options.hooks.login(a->options.hooks.ctx);
@@ -106,7 +106,7 @@ static void post_reload(void *ctx, const struct call *call) {
 #define GET "GET"
 #define POST "POST"
 
-/* Everything the API has. A name that is given comes before a "*" in its place. */
+/* All routes of the API. A literal part takes precedence over a "*" in its place. */
 static const struct route rows[] = {
     {GET, "/api/status", ACCESS_READ, get_status, 0},
     {GET, "/api/services", ACCESS_READ, get_services, 0},
@@ -146,8 +146,8 @@ static const struct route rows[] = {
     {POST, "/api/reload", ACCESS_ADMIN, post_reload, 0},
 };
 
-/* Whether who asks for it, and what for, is to be found later. What publishes or signals is found as
- * the events it becomes; what another host has passed on was noted there. */
+/* True if the request must be recorded in the audit log. Publishes and signals are found as the
+ * events they become; requests passed on by another host were recorded there. */
 static bool is_change(const struct call *call) {
     const struct route *route = call->route;
     const char *dry = gateway_query(call->request, "dry");

@@ -1,9 +1,9 @@
 /*
  * audit.c - see web/admin/audit.h.
  *
- * It stands beside the store and not in it: it outlives a store that is damaged, salvaged or put
- * back, and a text file can be shipped by what ships logs. A line that was torn by a crash is skipped
- * by readers, and the next line begins on its own.
+ * The log is next to the store, not in it: it outlives a store that is damaged, salvaged or
+ * restored, and log shippers can ship a text file. Readers skip a line torn by a crash, and the
+ * next line starts anew.
  */
 #include "web/admin/audit.h"
 
@@ -25,7 +25,7 @@ enum { PATH_BYTES = 4096 };
 
 struct audit {
     char path[PATH_BYTES], older[PATH_BYTES];
-    int fd; /* -1 = it could not be opened again */
+    int fd; /* -1 = it could not be reopened */
     uint64_t bytes;
 };
 
@@ -142,7 +142,7 @@ static int read_file(struct audit_reader *reader, const char *path, bool tail, s
                                : report(r, ERR_DISK, "cannot read %s: %s", path, strerror(errno));
     }
     if (tail && fseek(file, -(long)AUDIT_TAIL_BYTES, SEEK_END) == 0) {
-        (void)getline(&line, &room, file); /* a part of one */
+        (void)getline(&line, &room, file); /* skip a partial line */
     }
     while (!reader->ended && (len = getline(&line, &room, file)) > 0) {
         read_line(reader, line, (size_t)len);

@@ -1,5 +1,6 @@
 /*
- * changes.c - what operators change by the API: noted when it is answered, shown by GET /api/audit.
+ * changes.c - changes by operators through the API: recorded when answered, shown by GET
+ * /api/audit.
  */
 #include "web/admin/impl.h"
 
@@ -10,7 +11,7 @@
 
 enum { SHOWN = 100 };
 
-/* The query as an object. */
+/* The query as a JSON object. */
 static json_t *query_json(const struct gateway_request *request) {
     struct buf list;
     buf_init(&list, GATEWAY_BODY_BYTES_MAX);
@@ -52,18 +53,17 @@ static bool add_record(void *ctx, json_t *record) {
     return json_array_insert(list, 0, record) == 0;
 }
 
-/* The newest first. */
+/* Newest first. */
 void admin_show_audit(void *ctx, const struct call *call) {
     struct admin *a = ctx;
     struct report r = {""};
     uint64_t limit;
     uint64_t since_ms;
     json_t *list = json_array();
-    if (!admin_number(gateway_query(call->request, "limit"), 1, READING_ITEMS_MAX, SHOWN, &limit) ||
-        !admin_number(gateway_query(call->request, "since_ms"), 0, INT64_MAX, 0, &since_ms)) {
+    if (!admin_option(call->request, "limit", 1, READING_ITEMS_MAX, SHOWN, &limit, &r) ||
+        !admin_option(call->request, "since_ms", 0, INT64_MAX, 0, &since_ms, &r)) {
         json_decref(list);
-        gateway_answer_error(call->request, 400, NULL,
-                             "limit is a number of records, since_ms milliseconds since 1970");
+        gateway_answer_error(call->request, 400, NULL, r.text);
         return;
     }
     int code =

@@ -1,5 +1,5 @@
 /*
- * command.c - a request becomes a command of the engine; its answer waits for the commit.
+ * command.c - turns a request into a command of the engine; the answer waits for the commit.
  */
 #include "web/admin/impl.h"
 
@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A command of a request, and the bytes it borrows. */
+/* The command of a request, and the bytes that it borrows. */
 struct pending {
-    struct order order; /* first, so that an order of this file is a pending */
+    struct order order; /* first, so that a pointer to it is a pointer to its struct pending */
     struct gateway_request *request;
     char *service, *key, *topic, *payload, *content_type, *once;
     struct buf properties;
+    struct buf notes;
 };
 
 static void pending_free(struct pending *p) {
@@ -25,16 +26,33 @@ static void pending_free(struct pending *p) {
     free(p->payload);
     free(p->content_type);
     buf_clear(&p->properties);
+    buf_clear(&p->notes);
     free(p->once);
     free(p);
 }
 
-/* `status` names where to follow the job. */
+/* `status` is the path for following the job. */
 static void answer_published(struct gateway_request *request, const struct uuid *made) {
     char id[UUID_TEXT_BYTES + 1];
     char path[64];
     (void)snprintf(path, sizeof path, "/api/events/%s", uuid_text(made, id));
     gateway_answer_json(request, 202, NULL, json_pack("{s:s, s:s}", "id", id, "status", path));
+}
+
+/* A list of the lines, NULL when out of memory. */
+static json_t *lines_json(struct slice lines) {
+    json_t *array = json_array();
+    while (array != NULL && lines.len > 0) {
+        struct slice line = slice_first_line(lines);
+        json_t *text = json_stringn(line.data, line.len);
+        if (text == NULL || json_array_append_new(array, text) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+        size_t used = line.len < lines.len ? line.len + 1 : line.len;
+        lines = (struct slice){lines.data + used, lines.len - used};
+    }
+    return array;
 }
 
 static void answer_command(struct admin *a, struct order *order) {
@@ -46,6 +64,10 @@ static void answer_command(struct admin *a, struct order *order) {
                              command->report.text);
     } else if (command->kind == COMMAND_PUBLISH) {
         answer_published(p->request, &command->made);
+    } else if (p->notes.len > 0) {
+        gateway_answer_json(
+            p->request, 200, NULL,
+            json_pack("{s:b, s:o}", "ok", 1, "notes", lines_json(buf_slice(&p->notes))));
     } else {
         gateway_answer_json(p->request, 200, NULL, json_pack("{s:b}", "ok", 1));
     }
@@ -80,13 +102,21 @@ static bool fill_properties(struct pending *p, const struct gateway_request *req
             (void)report(r, ERR_INVALID, "%s is not NAME=VALUE: \"%s\"", name, pair);
             return false;
         }
+        if (strncmp(pair, "zingq-", 6) == 0 && strncmp(pair, "zingq-key=", 10) != 0) {
+            (void)report(
+                r, ERR_INVALID,
+                "property \"%.*s\": names that begin with zingq- are ZingQueue's own; only "
+                "zingq-key may be given",
+                (int)len, pair);
+            return false;
+        }
         property_add(&p->properties, (struct slice){pair, len}, slice_of(pair + len + 1));
     }
     p->order.command.properties = buf_slice(&p->properties);
     return !p->properties.failed;
 }
 
-/* An Idempotency-Key, if there is one. */
+/* Sets the Idempotency-Key, if there is one. */
 static bool fill_once(struct pending *p, const struct gateway_request *request, struct report *r) {
     struct slice once = slice_of(gateway_header(request, "Idempotency-Key"));
     if (once.len > ONCE_BYTES_MAX) {
@@ -101,13 +131,10 @@ static bool fill_publish(struct pending *p, const struct gateway_request *reques
     uint64_t qos = 1;
     uint64_t retain = 0;
     uint64_t after_ms = 0;
-    const uint64_t ten_years_ms = (uint64_t)10 * 365 * 24 * 3600 * 1000;
-    if (!admin_number(gateway_query(request, "qos"), 0, 1, 1, &qos) ||
-        !admin_number(gateway_query(request, "retain"), 0, 1, 0, &retain) ||
-        !admin_number(gateway_query(request, "after_ms"), 0, ten_years_ms, 0, &after_ms)) {
-        (void)report(r, ERR_INVALID,
-                     "qos and retain are 0 or 1, after_ms is a number of "
-                     "milliseconds");
+    const uint64_t most_ms = (uint64_t)PUBLISH_AFTER_DAYS_MAX * 24 * 3600 * 1000;
+    if (!admin_option(request, "qos", 0, 1, 1, &qos, r) ||
+        !admin_option(request, "retain", 0, 1, 0, &retain, r) ||
+        !admin_option(request, "after_ms", 0, most_ms, 0, &after_ms, r)) {
         return false;
     }
     if (topic_check(p->topic, r) != 0) {
@@ -119,7 +146,7 @@ static bool fill_publish(struct pending *p, const struct gateway_request *reques
     return fill_once(p, request, r) && fill_properties(p, request, r);
 }
 
-/* Whether it names an event or a publish, else a service. */
+/* True if the command names an event or a publish, not a service. */
 static bool is_about_id(enum command_kind kind) {
     static const enum command_kind kinds[] = {COMMAND_REPLAY,       COMMAND_DISCARD,
                                               COMMAND_EDIT,         COMMAND_CANCEL,
@@ -132,7 +159,7 @@ static bool is_about_id(enum command_kind kind) {
     return false;
 }
 
-/* What must be said expressly. */
+/* Flags that must be given explicitly. */
 static bool fill_flags(struct command *c, const struct gateway_request *request, struct report *r) {
     const struct {
         const char *name;
@@ -143,8 +170,7 @@ static bool fill_flags(struct command *c, const struct gateway_request *request,
                  {"without_compensation", &c->without_compensation}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         uint64_t number;
-        if (!admin_number(gateway_query(request, flags[i].name), 0, 1, 0, &number)) {
-            (void)report(r, ERR_INVALID, "%s is 0 or 1", flags[i].name);
+        if (!admin_option(request, flags[i].name, 0, 1, 0, &number, r)) {
             return false;
         }
         *flags[i].flag = number != 0;
@@ -152,7 +178,7 @@ static bool fill_flags(struct command *c, const struct gateway_request *request,
     return true;
 }
 
-/* In the path or in the query. */
+/* Names from the path or the query. */
 static bool fill_names(struct pending *p, const struct call *call, struct report *r) {
     struct command *c = &p->order.command;
     struct slice named = call->parts.count > 2 ? call->parts.at[2] : slice_of(NULL);
@@ -179,8 +205,8 @@ static bool fill(struct pending *p, const struct call *call, struct report *r) {
            (c->kind != COMMAND_PUBLISH || fill_publish(p, request, r));
 }
 
-/* An endpoint refuses while its host accepts nothing, and so does this host what another one's
- * endpoint has relayed to it. A person may publish all the same. */
+/* An endpoint refuses requests while its host accepts no events, and this host refuses what another
+ * host's endpoint relays to it. A person may still publish. */
 static bool is_full_for(const struct admin *a, const struct call *call) {
     return call->route->kind == COMMAND_PUBLISH && gateway_is_final(call->request) &&
            gateway_header(call->request, "Idempotency-Key") != NULL && !engine_accepts(a->engine);
@@ -196,6 +222,8 @@ void admin_command(void *ctx, const struct call *call) {
     struct pending *p = calloc(1, sizeof *p);
     if (p != NULL) {
         p->order.command.kind = (enum command_kind)call->route->kind;
+        p->order.command.notes = &p->notes;
+        buf_init(&p->notes, NOTES_BYTES_MAX);
     }
     if (p == NULL || !fill(p, call, &r)) {
         gateway_answer_error(call->request, p == NULL ? 503 : 400, NULL, r.text);

@@ -1,13 +1,13 @@
 /*
- * follow.c - one event and all that belongs to it, over several hosts: GET /api/events/<id>
- * where hosts divide the keys.
+ * follow.c - one event and everything that belongs to it, across hosts: GET /api/events/<id> where
+ * hosts divide the keys.
  *
- * An event that goes to two services may lie at two hosts, what its handler publishes at a third.
- * Each host tells what it has itself; here the answers are put together: those about the id, then,
- * one after the other, those of the other hosts about each publish. The number of such questions
- * has a limit, as the tree of one host has: then the answer is cut.
+ * An event for two services may be on two hosts, and what its handler publishes on a third. Each
+ * host reports what it has; here the answers are combined: first those about the id, then, one
+ * after the other, those of the other hosts about each publish. The number of such questions is
+ * limited, like the tree of a single host: beyond the limit the answer is cut.
  *
- * A host that does not answer is named in "unanswered": what is known is told all the same.
+ * A host that does not answer is named in "unanswered"; everything else is still reported.
  */
 #include "web/admin/impl.h"
 
@@ -18,27 +18,27 @@
 
 enum { TRANSIT_SKEW_MS = 2000 };
 
-/* A question: the events that came of an id. */
+/* A question: which events came of this id? */
 struct question {
-    json_t *about; /* the document, or a publish in it: its "events" are added to; owned */
-    uint16_t from; /* the host that reported it, and knows no more; 0 = none has been asked */
+    json_t *about; /* the document, or a publish in it, whose "events" are extended; owned */
+    uint16_t from; /* the host that reported it and need not be asked; 0 = none was asked yet */
 };
 
 struct follow {
     TAILQ_ENTRY(follow) link;
     struct admin *admin;
     struct gateway_request *request; /* waits for the answer */
-    struct gateway_request *local; /* the question under way, while it is answered here; or NULL */
+    struct gateway_request *local;   /* the current question, while it is answered here; or NULL */
     json_t *document;
     struct question questions[FOLLOW_QUESTIONS_MAX];
-    size_t count, at;           /* of them; the one under way */
-    uint64_t asked[PARTITIONS]; /* by host: what it was asked; 0 = nothing */
-    size_t waiting;             /* answers of it that are still to come */
+    size_t count, at;           /* number of questions; the current one */
+    uint64_t asked[PARTITIONS]; /* by host: the id of the current request; 0 = none */
+    size_t waiting;             /* answers to the current question still to come */
     bool found, cut, failed;
-    int64_t forwards_since_ms; /* something has been on its way since then; INT64_MAX = nothing */
+    int64_t forwards_since_ms; /* since when something has been on its way; INT64_MAX = nothing */
     bool unanswered[PARTITIONS];
     char why[256]; /* of the first host that did not answer */
-    bool unsent;   /* and it was not even asked */
+    bool unsent;   /* true: the question was not even sent */
 };
 
 /* ---- life ---- */
@@ -68,7 +68,7 @@ void admin_forget_follows(struct admin *a) {
     }
 }
 
-/* ---- putting together ---- */
+/* ---- combining ---- */
 
 static void add_question(struct follow *f, json_t *about, uint16_t from) {
     if (f->count == FOLLOW_QUESTIONS_MAX) {
@@ -78,7 +78,8 @@ static void add_question(struct follow *f, json_t *about, uint16_t from) {
     f->questions[f->count++] = (struct question){json_incref(about), from};
 }
 
-/* Each publish below the event: other hosts may have taken it as well, or alone. */
+/* Adds a question for each publish below the event: other hosts may have taken it, too, or
+ * alone. */
 static void question_publishes(struct follow *f, json_t *event, uint16_t host, int depth) {
     size_t i;
     json_t *publish;
@@ -110,7 +111,7 @@ static void set_hosts(json_t *event, uint16_t host, int depth) {
     }
 }
 
-/* What only one host can say of a document: the others leave it as it is. */
+/* Fields that only one host can know: the others leave them unchanged. */
 static void keep_notes(struct follow *f, json_t *answer) {
     bool events = json_array_size(json_object_get(answer, "events")) > 0;
     json_t *causes = json_object_get(answer, "causes");
@@ -157,12 +158,12 @@ static void take_answer(struct follow *f, uint16_t host, struct slice body) {
 
 struct tally {
     size_t events;
-    int64_t newest_ms; /* when the last publish was made of which something is missing */
-    bool missing;      /* a service takes such a topic, and no event of it was found */
-    bool working, dead, discarded;
+    int64_t newest_ms; /* time of the latest publish that lacks an event */
+    bool missing;      /* a service takes such a topic, but no event of it was found */
+    bool working, dead, discarded, expired;
 };
 
-/* Of the document or a publish: whether every service that takes the topic has an event. */
+/* Notes whether every service that takes the topic has an event, for the document or a publish. */
 static void note_missing(const struct conf *conf, struct tally *tally, const json_t *about,
                          const char *topic) {
     size_t takers = 0;
@@ -194,6 +195,7 @@ static void tally_events(const struct conf *conf, const json_t *events, struct t
             tally->working = tally->working || !event_state_ended(state);
             tally->dead = tally->dead || event_state_dead(state);
             tally->discarded = tally->discarded || state == EVENT_DISCARDED;
+            tally->expired = tally->expired || state == EVENT_EXPIRED;
         }
         json_array_foreach(json_object_get(event, "publishes"), k, publish) {
             note_missing(conf, tally, publish,
@@ -205,12 +207,14 @@ static void tally_events(const struct conf *conf, const json_t *events, struct t
     }
 }
 
-/* What looks like an end is none while what is missing may be on its way to its host, or lie at one
- * that does not answer. Clocks of hosts differ by less than TRANSIT_SKEW_MS, or an end is seen late. */
+/* An apparent end is none while what is missing may be on its way to its host, or on a host that
+ * does not answer. Clocks of hosts may differ by up to TRANSIT_SKEW_MS; beyond that, an end is seen
+ * late. */
 static const char *state_now(const struct follow *f, const struct tally *tally, const char *noted) {
     const char *state = tally->events == 0 ? noted
                         : tally->working   ? "working"
                         : tally->dead      ? "dead"
+                        : tally->expired   ? "expired"
                         : tally->discarded ? "discarded"
                                            : "done";
     bool ended =
@@ -222,7 +226,7 @@ static const char *state_now(const struct follow *f, const struct tally *tally, 
     return open && f->why[0] != '\0' ? "unknown" : state;
 }
 
-/* As trace_state has it, over all hosts. */
+/* Like trace_state, but across all hosts. */
 static void set_state(struct follow *f) {
     struct tally tally = {.events = 0};
     const char *noted = json_string_value(json_object_get(f->document, "state"));
@@ -334,7 +338,8 @@ static void ask_there(struct follow *f, uint16_t host, const struct gateway_word
     }
 }
 
-/* Asks every host but the one that reported it; answers when all have been asked. */
+/* Asks every host except the one that reported it; answers the request when all questions are
+ * done. */
 static void ask_next(struct follow *f) {
     const struct division *share = &f->admin->options.conf->hosts.share;
     char path[64];
@@ -347,7 +352,7 @@ static void ask_next(struct follow *f) {
     (void)snprintf(path, sizeof path, "/api/events/%.*s", UUID_TEXT_BYTES, id == NULL ? "" : id);
     const struct gateway_words words = {.method = "GET", .path = path, .final = true};
     uint16_t from = q->from;
-    f->waiting = share->count - (from != 0 ? 1u : 0u) + 1; /* one more, so that it ends below */
+    f->waiting = share->count - (from != 0 ? 1u : 0u) + 1; /* plus one, so that it ends below */
     for (uint16_t host = 1; host <= share->count; host++) {
         if (host == share->place && host != from) {
             ask_here(f, &words);

@@ -1,15 +1,15 @@
 /*
- * job.c - jobs: replay or discard of all dead letters of a service, or of one group of it;
- * and what a replay of events (web/admin/rerun.c) has in common with them.
+ * job.c - jobs: replaying or discarding all dead letters of a service or of one of its groups; and
+ * what a replay of events (web/admin/rerun.c) shares with them.
  *
- *   finding   they are looked up between turns, a few milliseconds at a time, into a heap by
- *             arrival
+ *   finding   they are collected between turns, a few milliseconds at a time, into a heap sorted
+ *             by arrival
  *   working   they leave the heap oldest first, so that the order within each key is kept, at most
  *             JOB_COMMANDS_MAX at once and no faster than the rate
  *   done, stopped, failed
  *
- * A job lives in memory: what is left of it when the host stops is as it was and can be asked for
- * again.
+ * A job exists only in memory: when the host stops, the remaining letters are unchanged, and the
+ * job can be requested again.
  */
 #include "web/admin/job.h"
 
@@ -120,14 +120,14 @@ static void note_answer(struct admin *a, struct job *b, const struct command *c)
         (void)snprintf(b->error, sizeof b->error, "%.255s", c->report.text);
         b->refused++;
     }
-    /* A dropped turn: no use in going on. */
+    /* A dropped turn: continuing is pointless. */
     bool failed = c->code == ERR_FULL || c->code == ERR_DISK || c->code == ERR_MEMORY;
     if (failed && !is_over(b)) {
         admin_job_end(a, b, JOB_FAILED);
     }
 }
 
-/* The order may come back inside the engine's turn: the next ones go after it. */
+/* The command may come back inside the engine's turn: the next ones are sent after it. */
 static void on_done(struct admin *a, struct order *order) {
     struct job_slot *slot = (struct job_slot *)order;
     struct job *b = slot->job;
@@ -174,9 +174,9 @@ static int64_t next_ms(const struct job *b) {
     return b->working_ms + (int64_t)((double)b->sent * 1000 / b->per_second) + 1;
 }
 
-/* When a replay of events may go on, if that is not now. It fills the backlog no further than new
- * events may, and what it runs must not end in the millisecond it was asked for: then another job
- * could not tell that it has run. */
+/* True if a replay of events must wait; *again_ms: when to try again. It fills the backlog only as
+ * far as new events may. And an event must not end in the same millisecond in which the job was
+ * requested: otherwise another job could not tell that it had run. */
 static bool must_hold(const struct admin *a, const struct job *b, int64_t now_ms,
                       int64_t *again_ms) {
     bool young = clock_monotonic_us() < b->started_us + 2000;
@@ -184,7 +184,7 @@ static bool must_hold(const struct admin *a, const struct job *b, int64_t now_ms
     return b->kind == COMMAND_RERUN && b->count > 0 && (young || !engine_accepts(a->engine));
 }
 
-/* Sends what may be sent; *wake_ms is lowered to when there will be more. */
+/* Sends what may be sent; lowers *wake_ms to the time when more may be. */
 static void work_one(struct admin *a, struct job *b, int64_t now_ms, int64_t *wake_ms) {
     if (b->busy > 0 && b->per_second <= 0) {
         return; /* on_done continues */
@@ -287,7 +287,7 @@ static const char *what(const struct job *b) {
     return b->kind == COMMAND_REPLAY ? "replay" : b->kind == COMMAND_RERUN ? "rerun" : "discard";
 }
 
-/* The fields of every job; NULL when out of memory. */
+/* The fields that all jobs have; NULL when out of memory. */
 static json_t *job_json(const struct admin *a, const struct job *b) {
     const struct {
         const char *name;
@@ -327,7 +327,7 @@ json_t *admin_jobs_json(const struct admin *a) {
     return list;
 }
 
-/* Room for one more, if need be in the place of the oldest that is over. */
+/* Makes room for one more, if necessary by dropping the oldest finished one. */
 static bool make_room(struct admin *a) {
     if (a->job_count < JOBS_MAX) {
         return true;
@@ -365,8 +365,8 @@ void admin_job_begin(struct admin *a, struct job *b, struct gateway_request *req
 int admin_job_pace(const struct gateway_request *request, struct job *b, struct report *r) {
     const char *rate = gateway_query(request, "rate");
     uint64_t force;
-    if (!admin_number(gateway_query(request, "force"), 0, 1, 0, &force)) {
-        return report(r, ERR_INVALID, "force is 0 or 1");
+    if (!admin_option(request, "force", 0, 1, 0, &force, r)) {
+        return ERR_INVALID;
     }
     b->force = force != 0;
     return rate == NULL ? 0 : conf_parse_rate(rate, &b->per_second, r);
@@ -375,8 +375,8 @@ int admin_job_pace(const struct gateway_request *request, struct job *b, struct 
 static int parse_filter(const struct gateway_request *request, struct job *b, struct report *r) {
     const char *group = gateway_query(request, "group");
     uint64_t without;
-    if (!admin_number(gateway_query(request, "without_compensation"), 0, 1, 0, &without)) {
-        return report(r, ERR_INVALID, "without_compensation is 0 or 1");
+    if (!admin_option(request, "without_compensation", 0, 1, 0, &without, r)) {
+        return ERR_INVALID;
     }
     b->without_compensation = without != 0;
     if (group != NULL && !dead_group_is_valid(group)) {
@@ -413,13 +413,13 @@ void admin_job_start(void *ctx, const struct call *call) {
     }
     b->kind = (enum command_kind)call->route->kind;
     b->find = find_letter;
-    /* The journal's own name goes when the engine starts over. */
+    /* The journal's copy of the name is freed when the engine starts over. */
     (void)snprintf(b->service, sizeof b->service, "%s",
                    look_service_name(engine_journal(a->engine), b->filter.service));
     admin_job_begin(a, b, request);
 }
 
-/* The job of ?job=; NULL: there is none, and that is answered. */
+/* The job named by ?job=. NULL: there is none, and the request has been answered. */
 static struct job *find_job(struct admin *a, struct gateway_request *request) {
     const char *text = gateway_query(request, "job");
     uint64_t id;

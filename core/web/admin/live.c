@@ -1,12 +1,11 @@
 /*
- * live.c - GET /api/live: server-sent events for whoever watches the host.
+ * live.c - GET /api/live: server-sent events for watching the host.
  *
  *   event: status   what GET /api/status answers, each second
  *   event: event    an attempt that ended; a few a second of them, failures first
  *   event: missed   how many more ended in the last second, when there were any
  *
- * Nothing of this is done while nobody listens. A listener that reads too slowly is dropped by the
- * gateway.
+ * Nothing of this happens while nobody listens. The gateway drops a listener that reads too slowly.
  */
 #include "web/admin/impl.h"
 
@@ -53,9 +52,9 @@ static void tell_all(struct admin *a, const struct buf *text) {
     stop_if_alone(a);
 }
 
-/* ---- what they hear ---- */
+/* ---- messages ---- */
 
-/* Takes the object over. JSON of jansson has no newlines, so it is one line of data. */
+/* Takes the object over. jansson writes JSON without newlines, so it is one line of data. */
 static void add_message(struct buf *out, const char *name, json_t *data) {
     char *text = data == NULL ? NULL : json_dumps(data, JSON_COMPACT);
     json_decref(data);

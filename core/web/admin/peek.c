@@ -1,6 +1,6 @@
 /*
- * peek.c - one state value as the store has it: what zing.peek of another host asks for. JSON
- * would not do, because a handler must get back what was put in: bytes as bytes, 1.0 as a float.
+ * peek.c - one state value as it is stored, for a zing.peek on another host. JSON would not work,
+ * because a handler must get back exactly what was stored: bytes as bytes, 1.0 as a float.
  */
 #include "web/admin/impl.h"
 
@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* Within a transaction. An empty answer: there is none. */
+/* Within a transaction. An empty answer means that there is no value. */
 static void answer(struct admin *a, struct gateway_request *request, const struct cell *cell) {
     struct slice value = {"", 0};
     int64_t expires_ms = 0;

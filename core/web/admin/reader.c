@@ -1,9 +1,9 @@
 /*
- * reader.c - a request that is answered from the store: read a little between two turns, as
- * often as it takes, so that a long search never holds up the engine.
+ * reader.c - requests that are answered from the store: reading in small pieces between turns, so
+ * that a long search never holds up the engine.
  *
- * Readings take turns. Each piece is one transaction, which is dropped: what is read in a later
- * piece may be newer. Commits of the engine lie between.
+ * Readings take turns. Each piece is a transaction of its own, with commits of the engine in
+ * between: a later piece may see newer data.
  */
 #include "web/admin/impl.h"
 
@@ -78,7 +78,7 @@ static void answer(struct reading *r, int code) {
 
 /* ---- the work ---- */
 
-/* A piece of one reading; true when it is answered. */
+/* Reads one piece; true when the request has been answered. */
 static bool read_piece(struct admin *a, struct reading *r, int64_t until_us) {
     int code = 0;
     while (code == 0 && clock_monotonic_us() < until_us) {
@@ -109,7 +109,7 @@ static void on_reader(uv_idle_t *idle) {
     if (begun) {
         store_abort(store);
     }
-    if (r != NULL) { /* the others' turn */
+    if (r != NULL) { /* let the others take their turn */
         TAILQ_REMOVE(&a->readings, r, link);
         if (!answered) {
             TAILQ_INSERT_TAIL(&a->readings, r, link);
@@ -156,7 +156,7 @@ void admin_read_as(struct admin *a, const struct reading_kind *kind, const struc
     r->kind = kind;
     r->journal = engine_journal(a->engine);
     r->now_ms = admin_now_ms(a);
-    buf_init(&r->out, (size_t)256 << 20); /* one item past READING_BYTES_MAX */
+    buf_init(&r->out, (size_t)256 << 20); /* one item beyond READING_BYTES_MAX */
     int status = begin(a, r, &call->parts, &why);
     if (status != 0) {
         gateway_answer_error(request, status, NULL, why.text);

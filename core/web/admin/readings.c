@@ -1,9 +1,9 @@
 /*
- * readings.c - what is read of the store for a request: a row a kind, each with its beginning,
- * its step and its end.
+ * readings.c - requests that read the store: one row per kind, with its start, its step and its
+ * end.
  *
- * A list that does not fit ends with a cursor in the header Zingq-Next; given back as ?before= it
- * goes on behind the last thing shown.
+ * A list that does not fit ends with a cursor in the header Zingq-Next; when passed as ?before=,
+ * the next list continues after the last item shown.
  */
 #include "web/admin/impl.h"
 
@@ -42,7 +42,7 @@ static int filter_service(const struct reading *r, bool *by_service, uint16_t *s
     return name == NULL ? 0 : find_service(r, name, service, report_out);
 }
 
-/* A copy of the query's text that lives as long as the reading; NULL when it was not given. */
+/* A copy of a query parameter that lives as long as the reading; NULL when it was not given. */
 static const char *keep_query(struct reading *r, size_t place, const char *name) {
     r->text[place] = slice_dup(slice_of(gateway_query(r->request, name)));
     return gateway_query(r->request, name) == NULL ? NULL : r->text[place];
@@ -63,7 +63,7 @@ static int parse_id(const char *text, struct uuid *id, struct report *report_out
     return 400;
 }
 
-/* "ID.SERVICE" after the part `text` points to; the service may be missing. */
+/* Parses "ID.SERVICE" in the part that `text` points to; the service may be missing. */
 static bool parse_place(const char *text, struct uuid *id, uint16_t *service) {
     uint64_t number = 0;
     struct slice head = {text, strcspn(text, ".")};
@@ -133,7 +133,7 @@ static void clear_events(struct reading *r) {
     look_walk_clear(&r->of.events.walk);
 }
 
-/* ---- one event, and all that belongs to it ---- */
+/* ---- one event, and everything that belongs to it ---- */
 
 static int begin_trace(struct admin *a, struct reading *r, const char *name,
                        struct report *report_out) {
@@ -145,15 +145,15 @@ static int begin_trace(struct admin *a, struct reading *r, const char *name,
     return status;
 }
 
-/* For a host that puts the answers of all together: since when something of ours has been on its
- * way to another one. */
+/* For a host that combines the answers of all hosts: since when something of ours has been on its
+ * way to another host. */
 static json_t *with_forwards(struct admin *a, json_t *trace) {
     int64_t since_ms = INT64_MAX;
     for (uint16_t host = 1; host <= a->options.conf->hosts.share.count; host++) {
         struct forwards_state waits;
         engine_look_at_forwards(a->engine, host, &waits);
         if (waits.rows > 0 && waits.oldest_ms < since_ms) {
-            since_ms = waits.oldest_ms; /* 0: unknown, so it may be anything */
+            since_ms = waits.oldest_ms; /* 0: unknown, so assume the longest time */
         }
     }
     if (trace != NULL && since_ms != INT64_MAX) {
@@ -192,7 +192,7 @@ static int filter_letters(struct reading *r, struct dead_filter *filter,
     return filter_service(r, &filter->by_service, &filter->service, report_out);
 }
 
-/* "MS.ID.SERVICE": the row a page ended with. */
+/* Parses "MS.ID.SERVICE": the row that a page ended with. */
 static bool parse_row(const char *text, struct dead_row *row) {
     char *end = NULL;
     row->dead_ms = strtoll(text, &end, 10);
@@ -334,16 +334,16 @@ static int step_letter(struct admin *a, struct reading *r) {
     }
     bool added = admin_read_add(r, dead_letter_json(r->journal, &life));
     life_clear(&life);
-    return added ? ERR_NOTFOUND : ERR_MEMORY; /* that was all */
+    return added ? ERR_NOTFOUND : ERR_MEMORY; /* that was everything */
 }
 
 /* ---- keys ---- */
 
-/* A number up to `max` that `stop` follows: where the text goes on behind that, NULL if it is not
- * so, or text is NULL. */
+/* Parses a number up to `max`, followed by `stop`, and returns the position after it; NULL if there
+ * is none, or if text is NULL. */
 static const char *parse_number(const char *text, int base, uint64_t max, char stop,
                                 uint64_t *out) {
-    if (text == NULL || !isxdigit((unsigned char)*text)) { /* strtoull takes blanks and signs */
+    if (text == NULL || !isxdigit((unsigned char)*text)) { /* strtoull accepts blanks and signs */
         return NULL;
     }
     char *end = NULL;
@@ -351,7 +351,7 @@ static const char *parse_number(const char *text, int base, uint64_t max, char s
     return end != text && *end == stop && *out <= max ? end + 1 : NULL;
 }
 
-/* "PARTITION.SERVICE.LANE" */
+/* Parses "PARTITION.SERVICE.LANE". */
 static bool parse_lane(const char *text, struct row *row) {
     uint64_t partition = 0;
     uint64_t service = 0;
@@ -416,7 +416,7 @@ static int begin_key(struct admin *a, struct reading *r, const char *name,
         return status;
     }
     key_queue_init(&r->of.key.queue, service, slice_of(name), key);
-    r->of.key.key = key; /* the reading keeps it */
+    r->of.key.key = key; /* the reading keeps it alive */
     r->of.key.events = json_array();
     return r->of.key.events == NULL ? refuse(report_out, 503, "out of memory") : 0;
 }
@@ -457,7 +457,7 @@ static void clear_key(struct reading *r) {
 
 /* ---- state ---- */
 
-/* "TABLE.KEY.NAME", the texts in hex. */
+/* Parses "TABLE.KEY.NAME", texts in hex. */
 static bool parse_cell(const char *text, struct state_walk *walk) {
     bool begins = (text[0] == 's' || text[0] == 'l') && text[1] == '.';
     const char *key_end = begins ? strchr(text + 2, '.') : NULL;

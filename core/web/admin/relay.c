@@ -1,17 +1,17 @@
 /*
  * relay.c - requests about what another host has. Where hosts divide the keys,
  *
- *   what names a service and a key     goes to the host that has the key,
- *   what names an id                   is looked for here, then at all others (an event that is
- *                                      only read: web/admin/follow.c),
- *   a publish under an Idempotency-Key goes to the host that decides about the key,
- *   ?host=N                            goes to host N, whatever it is;
+ *   a request with a service and a key      goes to the host that has the key,
+ *   a request with an id                    is tried here, then at all other hosts (an event
+ *                                           that is only read: web/admin/follow.c),
+ *   a publish under an Idempotency-Key      goes to the host that decides about the key,
+ *   ?host=N                                 goes to host N, whatever it is;
  *
- * the rest is about this host; a signal is stored here, and goes on by itself. A request that came
- * from another host is answered here, so nothing goes in circles.
+ * every other request is about this host; a signal is stored here, and forwarded. A request that
+ * came from another host is answered here, so nothing goes in circles.
  *
- * For an id the request is made once more, as a guest of this host, and only an answer of 404 makes
- * the others be asked, all at once; the first that knows the id answers.
+ * For an id, the request is repeated as an internal request of this host, and only if the answer is
+ * 404 the other hosts are asked, all at once; the first one that knows the id answers.
  */
 #include "web/admin/impl.h"
 
@@ -22,21 +22,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A request whose answer comes from elsewhere, or may. */
+/* A request whose answer comes, or may come, from another host. */
 struct relay {
     TAILQ_ENTRY(relay) link;
     struct admin *admin;
     struct gateway_request *request; /* waits for the answer */
     struct gateway_request *local;   /* the same, while it is answered here; or NULL */
-    struct gateway_words words;      /* borrow from the request, and from: */
+    struct gateway_words words;      /* borrowed from the request, and from: */
     struct buf query, headers;
-    bool search;                /* a 404 is not the answer yet */
+    bool search;                /* a 404 is not yet the final answer */
     bool once;                  /* it may be repeated: it has an Idempotency-Key */
     struct buf nothing;         /* our own 404 */
-    uint64_t asked[PARTITIONS]; /* ids of what was asked of others */
+    uint64_t asked[PARTITIONS]; /* ids of the requests to other hosts */
     size_t asked_count;
     enum ask_end end; /* of the host that `why` is about */
-    char why[256];    /* the first that did not answer; "" = none */
+    char why[256];    /* the first host that did not answer; "" = none */
 };
 
 static bool is_get(const struct gateway_words *words) {
@@ -74,7 +74,7 @@ static void add_pair(struct buf *list, const char *name, const char *value) {
     }
 }
 
-/* With the request's own words. NULL: answered 503. */
+/* Borrows the request's words. NULL: answered 503. */
 static struct relay *relay_new(struct admin *a, struct gateway_request *request) {
     struct relay *relay = calloc(1, sizeof *relay);
     if (relay == NULL) {
@@ -97,7 +97,7 @@ static struct relay *relay_new(struct admin *a, struct gateway_request *request)
     return relay;
 }
 
-/* The words are complete. False: answered 503. */
+/* Completes the words. False: answered 503. */
 static bool seal(struct relay *relay) {
     if (relay->query.failed || relay->headers.failed) {
         gateway_answer_error(relay->request, 503, NULL, "out of memory");
@@ -128,7 +128,7 @@ static void pass_on(struct relay *relay, const struct gateway_reply *reply) {
     relay_free(relay);
 }
 
-/* Nothing was done, or nobody knows: what the client can do about it. */
+/* Nothing was done, or nobody knows: says what the client can do about it. */
 static void fail(struct relay *relay) {
     char text[512];
     const char *what = "";
@@ -147,7 +147,7 @@ static void fail(struct relay *relay) {
     relay_free(relay);
 }
 
-/* Everybody has been heard. */
+/* All hosts have answered. */
 static void conclude(struct relay *relay) {
     if (relay->why[0] != '\0') {
         fail(relay);
@@ -187,7 +187,7 @@ static void on_end(void *ctx, uint64_t id, const struct ask_outcome *outcome) {
 
 /* ---- asking ---- */
 
-/* 0, or an error after noting it. */
+/* 0, or an error after recording it. */
 static int ask_host(struct relay *relay, uint16_t place) {
     struct ask *ask = relay->admin->options.ask;
     struct report r = {""};
@@ -244,7 +244,7 @@ static void search(struct relay *relay) {
     relay->admin->request_here(relay->admin, relay->local);
 }
 
-/* ---- which way ---- */
+/* ---- where a request goes ---- */
 
 static bool has_noun(const struct parts *parts, const char *const *nouns, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -255,7 +255,7 @@ static bool has_noun(const struct parts *parts, const char *const *nouns, size_t
     return false;
 }
 
-/* The (service, key) that the request is about; false = about none. */
+/* The (service, key) that the request names; false if it names none. */
 static bool names_key(const struct parts *parts, const struct gateway_request *request,
                       struct slice *service, struct slice *key) {
     static const char *const nouns[] = {"keys", "state", "peek"};
@@ -271,7 +271,7 @@ static bool names_key(const struct parts *parts, const struct gateway_request *r
     return text != NULL && key->len <= KEY_BYTES_MAX;
 }
 
-/* The host that alone can answer, or 0. */
+/* The only host that can answer, or 0. */
 static uint16_t owner_of(struct admin *a, const struct parts *parts,
                          const struct gateway_request *request) {
     struct slice service;
@@ -294,7 +294,7 @@ static bool names_id(const struct parts *parts) {
            uuid_parse(parts->at[2], &id) && !uuid_is_zero(&id);
 }
 
-/* ?host=N; true when the request is answered or on its way. */
+/* Handles ?host=N; true when the request has been answered or relayed. */
 static bool go_to(struct admin *a, struct gateway_request *request, const char *text) {
     const struct division *share = &a->options.conf->hosts.share;
     uint64_t place = 0;

@@ -1,12 +1,13 @@
 /*
- * rerun.c - POST /api/replay: events of a service that are done or discarded run again.
+ * rerun.c - POST /api/replay: runs done or discarded events of a service again.
  *
- * What has been done is done again to the world outside, so nobody may ask for it by accident: the
- * request says that it only counts (dry=1), to how many its sender agrees (confirm=), or that it
- * means it (yes=1).
+ * Running them again repeats their effects on the outside world, so nobody should request it by
+ * accident: the request must say that it only counts (dry=1), how many events its sender expects
+ * (confirm=), or that it is intended (yes=1).
  *
- * What had not ended when the job was asked for, or at as_of_ms, is left alone. So a job that is
- * asked for twice does its work once, and between counting and agreeing there can only be fewer.
+ * Events that had not ended when the job was requested, or at as_of_ms, are left alone. So a job
+ * that is requested twice does its work once, and between counting and confirming the number can
+ * only shrink.
  */
 #include "web/admin/job.h"
 
@@ -22,7 +23,7 @@
 
 /* ---- finding ---- */
 
-/* It would run. ERR_NOTFOUND: it is one too many. */
+/* An event that would run. ERR_NOTFOUND: it is one too many. */
 static int note_good(struct admin *a, struct job *b, const struct event *event) {
     if (!b->force && engine_needs_force(a->engine, event)) {
         b->old++;
@@ -51,7 +52,7 @@ static int find_event(struct admin *a, struct job *b, struct journal *j) {
     return code;
 }
 
-/* A part of so many would not be the first ones of each key. */
+/* A part of so many would not consist of the first events of each key. */
 static bool found_all(struct admin *a, struct job *b) {
     char text[128];
     if (b->cut) {
@@ -114,12 +115,12 @@ static bool add_figures(const struct admin *a, const struct job *b, json_t *obje
 
 /* ---- the request ---- */
 
-/* Which services have an event of the id. */
+/* The services that have an event with this id. */
 struct owners {
     const struct admin *admin;
-    struct buf names; /* with ", " between */
+    struct buf names; /* separated by ", " */
     size_t count;
-    uint16_t service; /* the first */
+    uint16_t service; /* the first of them */
 };
 
 static int note_owner(void *ctx, struct event *event) {
@@ -137,7 +138,8 @@ static int note_owner(void *ctx, struct event *event) {
     return 0;
 }
 
-/* The service of an event named by its id alone: 0, or an HTTP status with a sentence. */
+/* Finds the service of an event that is named only by its id: 0, or an HTTP status with a
+ * sentence. */
 static int find_owner(struct admin *a, const struct uuid *id, char name[NAME_BYTES_MAX + 1],
                       struct report *r) {
     char text[UUID_TEXT_BYTES + 1];
@@ -181,7 +183,7 @@ static int no_service(const struct conf *conf, const char *name, struct report *
     return 404;
 }
 
-/* The service by its name or by the event's id: 0, or an HTTP status with a sentence. */
+/* Finds the service by its name or the event's id: 0, or an HTTP status with a sentence. */
 static int find_service(struct admin *a, struct job *b, const char *name, struct report *r) {
     const struct conf *conf = a->options.conf;
     char owner[NAME_BYTES_MAX + 1] = "";
@@ -206,7 +208,7 @@ static int find_service(struct admin *a, struct job *b, const char *name, struct
     return 0;
 }
 
-/* Which events; 0 or ERR_INVALID. */
+/* Parses which events; 0 or ERR_INVALID. */
 static int parse_filter(struct admin *a, const struct gateway_request *request, struct job *b,
                         struct report *r) {
     struct rerun_filter *filter = &b->rerun.filter;
@@ -217,12 +219,13 @@ static int parse_filter(struct admin *a, const struct gateway_request *request, 
     uint64_t to_ms;
     uint64_t as_of_ms;
     uint64_t now_ms = (uint64_t)clock_to_wall(admin_now_ms(a));
-    if (!admin_number(from, 0, INT64_MAX, 0, &from_ms) ||
-        !admin_number(gateway_query(request, "to_ms"), 0, INT64_MAX, INT64_MAX, &to_ms) ||
-        !admin_number(gateway_query(request, "as_of_ms"), 1, now_ms, now_ms, &as_of_ms)) {
+    if (!admin_option(request, "from_ms", 0, INT64_MAX, 0, &from_ms, r) ||
+        !admin_option(request, "to_ms", 0, INT64_MAX, INT64_MAX, &to_ms, r)) {
+        return ERR_INVALID;
+    }
+    if (!admin_number(gateway_query(request, "as_of_ms"), 1, now_ms, now_ms, &as_of_ms)) {
         return report(r, ERR_INVALID,
-                      "from_ms, to_ms and as_of_ms are milliseconds since 1970-01-01 UTC, as_of_ms "
-                      "not in the future");
+                      "as_of_ms must be milliseconds since 1970-01-01 UTC, not in the future");
     }
     if (id == NULL && key == NULL && from == NULL) {
         return report(r, ERR_INVALID, "which events? Give from_ms=, key= or id=");
@@ -246,14 +249,14 @@ static int parse_filter(struct admin *a, const struct gateway_request *request, 
     return 0;
 }
 
-/* Whether it is meant; 0 or ERR_INVALID. */
+/* Parses whether it is intended; 0 or ERR_INVALID. */
 static int parse_consent(const struct gateway_request *request, struct job *b, struct report *r) {
     uint64_t dry;
     uint64_t yes;
-    if (!admin_number(gateway_query(request, "dry"), 0, 1, 0, &dry) ||
-        !admin_number(gateway_query(request, "yes"), 0, 1, 0, &yes) ||
-        !admin_number(gateway_query(request, "confirm"), 1, INT64_MAX, 0, &b->rerun.confirmed)) {
-        return report(r, ERR_INVALID, "dry and yes are 0 or 1, confirm is a number of events");
+    if (!admin_option(request, "dry", 0, 1, 0, &dry, r) ||
+        !admin_option(request, "yes", 0, 1, 0, &yes, r) ||
+        !admin_option(request, "confirm", 1, INT64_MAX, 0, &b->rerun.confirmed, r)) {
+        return ERR_INVALID;
     }
     b->rerun.dry = dry != 0;
     unsigned said =

@@ -1,16 +1,16 @@
 /*
- * signal.c - a signal by HTTP: POST /api/signals/<service>/<key>/<name>, or with key and name
- * in the query, where they may hold a slash. The body is the value: JSON, or else a string. With an
- * Idempotency-Key a second request is answered like the first and sends nothing.
+ * signal.c - signals by HTTP: POST /api/signals/<service>/<key>/<name>, or with key and name in the
+ * query, where they may contain a slash. The body is the value: JSON, or else a string. With an
+ * Idempotency-Key, a repeated request gets the same answer and sends nothing.
  */
 #include "web/admin/impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A signal on its way, and the bytes its command borrows. */
+/* A signal under way, and the bytes that its command borrows. */
 struct sending {
-    struct order order; /* first, so that an order of this file is a sending */
+    struct order order; /* first, so that a pointer to it is a pointer to its struct sending */
     struct gateway_request *request;
     char *service, *key, *name, *payload, *once;
 };

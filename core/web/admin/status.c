@@ -1,5 +1,5 @@
 /*
- * status.c - the host as it stands, as JSON: GET /api/status, /api/services.
+ * status.c - the current state of the host, as JSON: GET /api/status, /api/services.
  */
 #include "web/admin/impl.h"
 
@@ -28,6 +28,7 @@ static json_t *service_json(const struct engine_service_status *s) {
         {"died", s->books.died},
         {"needs_person", s->books.needs_person},
         {"discarded", s->books.discarded},
+        {"expired", s->books.expired},
         {"duplicates", s->books.duplicates},
         {"handed_over", s->books.handed_over},
         {"retries", s->books.retries},

@@ -1,8 +1,8 @@
 /*
- * try.c - a dead letter's handler, run once, dry: what it would do, and nothing of it done.
+ * try.c - runs a dead letter's handler once, dry: what it would do, without doing any of it.
  *
- * It runs between two turns in the host's own Lua, with the scripts that are live, and sees what
- * the last commit left. It ends where it would call the outside.
+ * It runs between two turns, in the host's own Lua and with the live scripts, and sees the last
+ * commit. It ends at the first call to the outside.
  */
 #include "web/admin/impl.h"
 
@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-/* The request's body, if there is one, in place of the payload. */
+/* Replaces the payload by the request's body, if there is one. */
 static struct event *with_body(struct event *event, struct slice body) {
     if (body.len == 0) {
         return event;

@@ -59,8 +59,32 @@ export function setClass(element, name, on) {
     }
 }
 
+/*
+ * Makes `nodes` what stands in `parent` in this order, in the place of `had` (children of it). What is
+ * there already stays where it is: an element that is taken out and put back loses focus, selection
+ * and scrolling. Where rows change places, the focus is given back.
+ */
+function arrange(parent, had, nodes) {
+    const focused = document.activeElement;
+    const wanted = new Set(nodes);
+    let at = had.find((node) => wanted.has(node)) ?? had.at(-1)?.nextSibling ?? null;
+    had.filter((node) => !wanted.has(node)).forEach((node) => node.remove());
+    for (const node of nodes) {
+        if (node === at) {
+            at = at.nextSibling;
+        } else {
+            parent.insertBefore(node, at);
+        }
+    }
+    if (focused !== document.activeElement && parent.contains(focused)) {
+        focused.focus({ preventScroll: true });
+    }
+}
+
+/* Makes `children` all that is in the element. */
 export function fill(element, ...children) {
-    element.replaceChildren(...flat(children));
+    arrange(element, [...element.childNodes], flat(children).map((child) =>
+        child instanceof Node ? child : document.createTextNode(child)));
     return element;
 }
 
@@ -73,24 +97,12 @@ export function fill(element, ...children) {
 export function keyed(parent, items, keyOf, make, update) {
     const mine = [...parent.children].filter((child) => child.keyOfItem !== undefined);
     const had = new Map(mine.map((child) => [child.keyOfItem, child]));
-    let at = mine[0] ?? null;
-    for (const item of items) {
+    arrange(parent, mine, items.map((item) => {
         const key = keyOf(item);
-        let element = had.get(key);
-        had.delete(key);
-        if (element === undefined) {
-            element = make(item);
-            element.keyOfItem = key;
-        }
+        const element = had.get(key) ?? make(item);
+        element.keyOfItem = key;
         update?.(element, item);
-        if (element === at) {
-            at = at.nextElementSibling;
-        } else {
-            parent.insertBefore(element, at);
-        }
-    }
-    for (const gone of had.values()) {
-        gone.remove();
-    }
+        return element;
+    }));
     console.assert(new Set(items.map(keyOf)).size === items.length, "two items have one key");
 }

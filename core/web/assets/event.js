@@ -179,6 +179,25 @@ function trialView(result) {
 
 /* --- the edit --- */
 
+/* The steps whose results a replay finds; none when it starts from the beginning. */
+function keptSteps(event) {
+    if (event.state === "dead" && (event.steps ?? []).some((s) => s.kind === "failed as")) {
+        return "";
+    }
+    return (event.steps ?? []).filter((s) => s.state === "done" && ["step", "saga step", "wait"].includes(s.kind))
+        .map((s) => label(s, "name")).join(", ");
+}
+
+function keptPart(event) {
+    const names = keptSteps(event);
+    return names !== "" && h("p", { class: "note" }, "The results of its finished steps stay: ", data(names));
+}
+
+/* What the host adds to its answer. */
+function withNotes(text) {
+    return (answer) => [text, ...(answer?.notes ?? [])].join("; ");
+}
+
 async function askEdit(event, id) {
     const before = label(event, "payload");
     const oneLine = tight(before) === before;
@@ -200,7 +219,7 @@ async function askEdit(event, id) {
     tell();
     const yes = await ask({
         title: "Edit the payload", wide: true, yes: "Save",
-        body: [h("p", { class: "note" }, "The original stays in the history. The event stays dead until it is replayed."),
+        body: [h("p", { class: "note" }, "The original stays in the history. The event stays dead until it is replayed."), keptPart(event),
             field("Payload", area), hint, h("h3", {}, "What changes"), diff, outcome],
         extra: tryOut,
         check: () => (result() === before ? "The payload is the same: change it, or cancel." : null),
@@ -225,6 +244,7 @@ function actionsPart(event, act) {
     }
     const editable = event.payload_base64 === undefined;
     return h("div", { class: "actions" },
+        keptPart(event),
         event.parked && h("p", { class: "banner tone-warn" }, "It blocks its key: later events of the key wait. Replay it, or discard it to unblock them."),
         h("div", { class: "buttons" },
             button("Replay", "replay", (e) => act.replay(e.currentTarget), "primary"),
@@ -256,7 +276,7 @@ export function eventPanel(app, id, service) {
     let shown = "";
 
     const act = {
-        replay: (opener) => attempt(opener, () => api.replay(id, event.service), "It runs again").then(refresh),
+        replay: (opener) => attempt(opener, () => api.replay(id, event.service), withNotes("It runs again")).then(refresh),
         async discard(opener) {
             const yes = await ask({ title: "Discard this dead letter?", yes: "Discard", danger: true,
                 body: [h("p", {}, "It is done with then; it is still shown among the events for store.keep_done.")] });
@@ -268,7 +288,7 @@ export function eventPanel(app, id, service) {
         async edit(opener) {
             const payload = await askEdit(event, id);
             if (payload !== null) {
-                await attempt(opener, () => api.edit(id, event.service, payload), "Saved; replay it when you are ready");
+                await attempt(opener, () => api.edit(id, event.service, payload), withNotes("Saved; replay it when you are ready"));
                 fill(trialPlace);
                 await refresh();
             }
@@ -313,7 +333,7 @@ export function eventPanel(app, id, service) {
         }
     }
 
-    const waits = () => event !== null && !["done", "dead", "discarded"].includes(event.state);
+    const waits = () => event !== null && !["done", "dead", "discarded", "expired"].includes(event.state);
     let due = 0;
     return {
         title: "Event",

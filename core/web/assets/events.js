@@ -9,7 +9,7 @@ import { ago, clock, count, firstLine, label, micros, msOf, plural } from "./for
 
 const SHOWN = 50;
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const states = ["ready", "running", "retrying", "sleeping", "compensating", "done", "dead", "needs-person", "discarded"];
+const states = ["ready", "running", "retrying", "sleeping", "compensating", "done", "dead", "needs-person", "discarded", "expired"];
 
 /* Where a search leads: an id opens its event, anything else is a key. */
 export function searchHash(text) {

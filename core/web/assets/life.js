@@ -12,7 +12,7 @@ import { clock, duration, label, msOf, plural } from "./format.js";
 const WIDTH = 1000; /* of a bar's drawing, in its own units */
 const DEPTH_MAX = 6; /* deeper rows are not indented further */
 
-const ended = new Set(["done", "dead", "discarded"]);
+const ended = new Set(["done", "dead", "discarded", "expired"]);
 
 function flatten(events, depth, rows) {
     for (const event of events) {
@@ -59,7 +59,7 @@ function bar(event, scale, now) {
     return s("svg", { class: "life-bar", viewBox: `0 0 ${WIDTH} 20`, preserveAspectRatio: "none", "aria-hidden": "true" },
         rect("life-wait", span.from, span.to, 8, 4),
         attemptsOf(event, now).map((a) => rect(`life-try life-${a.end}`, a.from, a.to, 3, 14)),
-        ["dead", "discarded"].includes(event.state) && rect(`life-try life-${event.state}`, span.to, span.to, 0, 20));
+        ["dead", "discarded", "expired"].includes(event.state) && rect(`life-try life-${event.state}`, span.to, span.to, 0, 20));
 }
 
 /* Within one millisecond the handler's own time says more. */

@@ -163,7 +163,7 @@ function latency(service, us) {
 
 const totals = [
     ["Accepted", "accepted"], ["Done", "done"], ["Dead now", "dead"], ["Died in all", "died"],
-    ["Discarded", "discarded"], ["Duplicates dropped", "duplicates"], ["Handed over locally", "handed_over"],
+    ["Discarded", "discarded"], ["Expired by a quota", "expired"], ["Duplicates dropped", "duplicates"], ["Handed over locally", "handed_over"],
     ["Retries", "retries"], ["Timeouts", "timeouts"], ["Host crashes in mid-handler", "crashes"],
     ["Snoozes", "snoozes"], ["Throttles", "throttles"],
 ];

@@ -10,7 +10,7 @@ import { toast } from "./dialogs.js";
 const tones = {
     ready: "info", running: "info", retrying: "warn", sleeping: "warn", compensating: "warn", done: "good", dead: "bad",
     "needs-person": "bad",
-    discarded: "mute", parked: "bad",
+    discarded: "mute", expired: "mute", parked: "bad",
     error: "bad", timeout: "bad", crash: "bad", reject: "bad", retry: "warn", snooze: "warn",
     throttle: "warn", replay: "info", edit: "info", call: "info", discard: "mute",
     begun: "info", waiting: "warn", failed: "bad", unknown: "bad",

@@ -83,6 +83,8 @@ static void a_service_with_only_what_must_be_given_has_the_documented_defaults(v
     assert_false(s->independent);
     assert_int_equal(s->idempotency_window_ms, 24 * 3600 * 1000);
     assert_int_equal(s->lua_memory_bytes, 0); /* as limits{} says */
+    assert_int_equal(s->keep_dead_ms, 0);
+    assert_int_equal(s->max_dead.count + s->max_dead.bytes, 0);
     assert_int_equal(s->lua_time_ms, 0);
     assert_int_equal(s->secret_count, 0);
     assert_int_equal(s->reply_to_count, 0);
@@ -102,6 +104,7 @@ static void every_option_of_a_service_is_read(void **state) {
                          "  max_delay = \"2s\"  jitter = 0.5  crashes = 0  on_dead = continue\n"
                          "  retry = \"r.lua\"  dead_letter = \"d.lua\"  dead_topic = \"\"\n"
                          "  idempotency_window = \"7d\"  several_hosts = independent\n"
+                         "  keep_dead = \"90d\"  max_dead = 1000\n"
                          "  lua_memory = \"8MiB\"  lua_time = \"1s\"  secrets = {\"a\", \"b\"}\n"
                          "  reply_to = {\"answers/#\"}\n}\n"
                          "egress { allow = {\"*.example.org\", \"10.0.0.0/8\"} }\n"
@@ -136,6 +139,9 @@ static void every_option_of_a_service_is_read(void **state) {
     assert_string_equal(s->dead_topic, "");
     assert_int_equal(s->idempotency_window_ms, 7 * 24 * 3600 * 1000);
     assert_int_equal(s->lua_memory_bytes, 8 << 20);
+    assert_int_equal(s->keep_dead_ms, 90 * 86400000LL);
+    assert_int_equal(s->max_dead.count, 1000);
+    assert_int_equal(s->max_dead.bytes, 0);
     assert_int_equal(s->lua_time_ms, 1000);
     assert_int_equal(s->secret_count, 2);
     assert_string_equal(s->secrets[1], "b");
@@ -201,6 +207,23 @@ static void the_largest_packet_follows_the_payload(void **state) {
     (void)state;
     struct conf *c = conf_folder_load("limits { payload = \"16MiB\" }");
     assert_int_equal(c->broker.packet_bytes_max, (16 << 20) + (64 << 10));
+    conf_free(c);
+}
+
+static void without_secrets_none_is_read_or_missed(void **state) {
+    (void)state;
+    conf_folder_write("topics.conf", "broker { password = \"env:NO_SUCH_VARIABLE\" }\n"
+                                     "http { listen = \"0.0.0.0:80\" }\n"
+                                     "vars { key = \"file:no-such-file\"  plain = here }\n"
+                                     "token t { value = \"env:NO_SUCH_VARIABLE\"  role = read }");
+    const struct conf_overrides overrides = {.no_secrets = true};
+    struct conf *c = NULL;
+    struct report r = {.text = ""};
+    assert_int_equal(conf_load(&c, NULL, &overrides, &r), 0);
+    assert_string_equal(c->broker.password, "");
+    assert_string_equal(conf_var(c, "key"), "");
+    assert_true(c->vars[0].secret);
+    assert_string_equal(conf_var(c, "plain"), "here");
     conf_free(c);
 }
 
@@ -436,6 +459,7 @@ int main(void) {
         TEST_IN_FOLDER(order_follows_the_key_rule_unless_it_is_given),
         TEST_IN_FOLDER(the_host_sections_are_read),
         TEST_IN_FOLDER(the_largest_packet_follows_the_payload),
+        TEST_IN_FOLDER(without_secrets_none_is_read_or_missed),
         TEST_IN_FOLDER(status_topics_can_be_off),
         TEST_IN_FOLDER(broker_urls_give_host_and_port),
         TEST_IN_FOLDER(several_brokers_stand_in_their_order),

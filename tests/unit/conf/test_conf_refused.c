@@ -178,6 +178,9 @@ static void the_numbers_of_hosts_are_checked(void **state) {
                    "topics.conf:3: hosts: this: 4 is not possible with count = 3: use 1 to count");
     assert_refused("hosts {\n this = 2 }",
                    "topics.conf:2: hosts: this: 2 is not possible with count = 1: use 1 to count");
+    assert_refused("hosts {\n secret = \"short\" }",
+                   "topics.conf:2: hosts: secret: it has fewer than 16 bytes and can be guessed: "
+                   "use a longer one");
     assert_refused("hosts {\n count = 65 }",
                    "topics.conf:2: hosts: count: \"65\" is out of range: it must be from 1 to 64");
     assert_refused(
@@ -209,6 +212,12 @@ static void values_of_a_service_are_checked(void **state) {
         {"timeout = 30", "timeout: \"30\" is not a duration: write an integer and ms, s, m, h or "
                          "d, as in \"30s\""},
         {"timeout = \"8d\"", "timeout: \"8d\" is out of range: it must be from 1 ms to 7 d"},
+        {"max_dead = 0",
+         "max_dead: \"0\" is neither a number of dead letters nor a size: write 1000 or 64MiB"},
+        {"max_dead = many", "max_dead: \"many\" is neither a number of dead letters nor a size: "
+                            "write 1000 or 64MiB"},
+        {"keep_dead = 3", "keep_dead: \"3\" is not a duration: write an integer and ms, s, m, h or "
+                          "d, as in \"30s\""},
         {"retries = 1001", "retries: \"1001\" is out of range: it must be from 0 to 1000"},
         {"backoff = linear", "backoff: \"linear\" is not valid: write exponential or constant"},
         {"delay = \"31d\"", "delay: \"31d\" is out of range: it must be from 0 s to 30 d"},

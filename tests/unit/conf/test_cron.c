@@ -169,7 +169,15 @@ static void a_zone_is_utc_or_a_name_of_the_database(void **state) {
                                       "/usr/share/zoneinfo/Europe/Berlin",
                                       "zone.tab",
                                       "Europe",
-                                      "CET-1CEST,M3.5.0,M10.5.0/3"};
+                                      "CET-1CEST,M3.5.0,M10.5.0/3",
+                                      "UTC+1",
+                                      "UTC-5",
+                                      "GMT+2",
+                                      "GMT+02:00",
+                                      "MSK+3",
+                                      "MSK-3",
+                                      "ABC5",
+                                      "CET-1CEST"};
     for (size_t i = 0; i < COUNT(good); i++) {
         cron_zone_free(zone_of(good[i]));
     }
@@ -180,6 +188,25 @@ static void a_zone_is_utc_or_a_name_of_the_database(void **state) {
         assert_non_null(strstr(r.text, "write \"UTC\" or a name as in \"Europe/Berlin\""));
         assert_null(zone);
     }
+}
+
+static void a_refused_offset_says_how_to_write_it(void **state) {
+    static const char *const rows[][2] = {
+        {"UTC+1", "1 h ahead of UTC is \"Etc/GMT-1\""},
+        {"GMT-5", "5 h behind UTC is \"Etc/GMT+5\""},
+        {"+02:00", "2 h ahead of UTC is \"Etc/GMT-2\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct cron_zone *zone = NULL;
+        struct report r = {""};
+        assert_int_equal(cron_zone_new(&zone, rows[i][0], &r), ERR_INVALID);
+        assert_non_null(strstr(r.text, rows[i][1]));
+    }
+    struct cron_zone *ahead = zone_of("Etc/GMT-1");
+    char text[CRON_LOCAL_BYTES];
+    assert_non_null(strstr(cron_local_text(ahead, 0, text), "01:00 +01:00"));
+    cron_zone_free(ahead);
 }
 
 /* --- the calendar --- */
@@ -446,6 +473,7 @@ int main(void) {
         cmocka_unit_test(words_stand_for_expressions),
         cmocka_unit_test(a_mistake_is_named_with_its_field_and_the_mend),
         cmocka_unit_test(a_zone_is_utc_or_a_name_of_the_database),
+        cmocka_unit_test(a_refused_offset_says_how_to_write_it),
         cmocka_unit_test(a_tick_is_strictly_after_the_moment_asked_for),
         cmocka_unit_test(years_and_months_end_and_leap_days_come),
         cmocka_unit_test(day_and_weekday_match_either_unless_one_begins_with_a_star),

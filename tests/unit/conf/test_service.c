@@ -369,6 +369,20 @@ static void service_backoff_spreads_by_its_jitter_both_ways(void **state) {
     assert_int_equal(service_backoff_ms(&s, 1, 0.0), 0);
 }
 
+static void service_backoff_is_never_above_its_maximum(void **state) {
+    (void)state;
+    struct service_conf s = service_with(30, 1000);
+    for (uint32_t failures = 1; failures < 30; failures++) {
+        assert_in_range(service_backoff_ms(&s, failures, 0x1.fffffffffffffp-1), 1, 300000);
+    }
+    assert_int_equal(service_backoff_ms(&s, 20, 0.0), 240000);
+    s.backoff = BACKOFF_CONSTANT;
+    s.delay_ms = 290000;
+    assert_int_equal(service_backoff_ms(&s, 1, 0.9), 300000);
+    s.delay_ms = 600000; /* what is given stays */
+    assert_int_equal(service_backoff_ms(&s, 1, 0.5), 600000);
+}
+
 static void service_backoff_constant_stays(void **state) {
     (void)state;
     struct service_conf s = service_with(3, 1500);
@@ -429,6 +443,7 @@ int main(void) {
         cmocka_unit_test(service_wants_what_one_of_its_filters_matches),
         cmocka_unit_test(service_backoff_doubles_up_to_its_maximum),
         cmocka_unit_test(service_backoff_spreads_by_its_jitter_both_ways),
+        cmocka_unit_test(service_backoff_is_never_above_its_maximum),
         cmocka_unit_test(service_backoff_constant_stays),
         cmocka_unit_test(service_backoff_of_no_delay_is_none),
         cmocka_unit_test(service_schedule_reads_as_words),

@@ -53,6 +53,7 @@ static void what_is_open_is_named_with_what_shuts_it(void **state) {
         {"broker connection", DOCTOR_BAD, "mqtts://broker.example"},
         {"broker login", DOCTOR_WARN, "allow_anonymous false"},
         {"broker rules", DOCTOR_WARN, "acl_file"},
+        {"hosts", DOCTOR_WARN, "hosts { secret = "},
         {"front door", DOCTOR_BAD, "cert_file"},
         {"tokens", DOCTOR_WARN, "one for all"},
         {"endpoints", DOCTOR_WARN, "/api/open"},
@@ -62,6 +63,7 @@ static void what_is_open_is_named_with_what_shuts_it(void **state) {
     conf_folder_write("secret", "hush");
     assert_findings("broker { url = \"mqtt://broker.example\" }\n"
                     "store { path = \"data\" }\n"
+                    "hosts { count = 2 this = 1 }\n"
                     "http { listen = \"0.0.0.0:8080\" token = \"0123456789abcdef\" }\n"
                     "vars { bank = \"file:secret\" }\n" SERVICE
                     "endpoint \"/api/open\" { publish = \"in/a\" auth = none }\n",
@@ -75,6 +77,7 @@ static void what_is_shut_is_good(void **state) {
         {"scripts", DOCTOR_GOOD, "only its owner"},
         {"broker connection", DOCTOR_GOOD, "encrypted"},
         {"broker login", DOCTOR_GOOD, "as zingq"},
+        {"hosts", DOCTOR_GOOD, "prove"},
         {"front door", DOCTOR_GOOD, "only programs of this machine"},
         {"tokens", DOCTOR_GOOD, "1 with roles"},
         {"endpoints", DOCTOR_GOOD, "1, each wants a token"},
@@ -83,6 +86,7 @@ static void what_is_shut_is_good(void **state) {
     conf_folder_write("secret", "hush");
     assert_findings("broker { url = \"mqtts://broker.example\" username = \"zingq\" }\n"
                     "store { path = \"data\" }\n"
+                    "hosts { secret = \"0123456789abcdef\" }\n"
                     "http { listen = \"127.0.0.1:8080\" }\n"
                     "token \"grafana\" { value = \"0123456789abcdef\" role = read }\n"
                     "vars { bank = \"file:secret\" }\n" SERVICE

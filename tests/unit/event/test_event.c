@@ -148,17 +148,19 @@ static void event_state_names_are_read_back(void **state) {
     assert_int_equal(untouched, EVENT_DEAD);
 }
 
-static void event_state_ends_are_done_dead_needing_a_person_and_discarded(void **state) {
+static void event_state_ends_are_done_dead_needing_a_person_discarded_and_expired(void **state) {
     (void)state;
     unsigned ended = 0;
     for (unsigned i = 0; i < EVENT_STATE_COUNT; i++) {
         ended += event_state_ended((enum event_state)i);
     }
-    assert_int_equal(ended, 4);
+    assert_int_equal(ended, 5);
     assert_true(event_state_ended(EVENT_NEEDS_PERSON));
     assert_true(event_state_ended(EVENT_DONE));
     assert_true(event_state_ended(EVENT_DEAD));
     assert_true(event_state_ended(EVENT_DISCARDED));
+    assert_true(event_state_ended(EVENT_EXPIRED));
+    assert_false(event_state_dead(EVENT_EXPIRED));
 }
 
 static void properties_come_back_in_order_and_the_first_of_a_name_wins(void **state) {
@@ -253,7 +255,7 @@ int main(void) {
         cmocka_unit_test(event_json_says_what_is_wrong_and_where),
         cmocka_unit_test(event_json_is_strict),
         cmocka_unit_test(event_state_names_are_read_back),
-        cmocka_unit_test(event_state_ends_are_done_dead_needing_a_person_and_discarded),
+        cmocka_unit_test(event_state_ends_are_done_dead_needing_a_person_discarded_and_expired),
         cmocka_unit_test(properties_come_back_in_order_and_the_first_of_a_name_wins),
         cmocka_unit_test(properties_cut_short_end_without_reading_past_their_end),
         cmocka_unit_test(property_add_refuses_a_name_mqtt_could_not_carry),

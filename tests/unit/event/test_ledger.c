@@ -90,6 +90,32 @@ static void only_what_may_have_done_something_and_may_come_again_counts(void **s
     assert_int_equal(ledger_first_ms(event, true), 30);
 }
 
+static void an_edit_supersedes_what_was_answered_under_its_own_keys(void **state) {
+    struct event *event = *state;
+    put(event, "s-1", CALL_ANSWERED, 1);
+    put(event, "s-1-2", CALL_UNKNOWN, 1);
+    put(event, "s-1-3", CALL_SETTLED, 1);
+    put(event, "s-1:step", CALL_SETTLED, 1);
+    put(event, "mine", CALL_ANSWERED, 1);
+    assert_int_equal(ledger_supersede_answered(event, slice_of("s-1")), 0);
+    assert_int_equal(event->round, 1);
+    assert_int_equal(state_of(event, "s-1"), CALL_SUPERSEDED);
+    assert_int_equal(state_of(event, "s-1-2"), CALL_UNKNOWN);
+    assert_int_equal(state_of(event, "s-1-3"), CALL_SUPERSEDED);
+    assert_int_equal(state_of(event, "s-1:step"), CALL_SETTLED);
+    assert_int_equal(state_of(event, "mine"), CALL_ANSWERED);
+    assert_int_equal(ledger_supersede_answered(event, slice_of("s-1")), 0);
+    assert_int_equal(event->round, 1); /* nothing was answered since */
+}
+
+static void rounds_do_not_wrap(void **state) {
+    struct event *event = *state;
+    event->round = UINT8_MAX;
+    put(event, "s-1", CALL_ANSWERED, 1);
+    assert_int_equal(ledger_supersede_answered(event, slice_of("s-1")), ERR_LIMIT);
+    assert_int_equal(state_of(event, "s-1"), CALL_ANSWERED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -98,6 +124,8 @@ int main(void) {
         TEST(past_the_limit_the_oldest_is_forgotten),
         TEST(a_settled_call_is_settled_alone),
         TEST(only_what_may_have_done_something_and_may_come_again_counts),
+        TEST(an_edit_supersedes_what_was_answered_under_its_own_keys),
+        TEST(rounds_do_not_wrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

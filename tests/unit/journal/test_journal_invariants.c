@@ -11,6 +11,7 @@
 #include "journal/impl.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
+#include "journal/letter.h"
 #include "journal/move.h"
 #include "journal/outbox.h"
 #include "journal/step.h"
@@ -171,6 +172,12 @@ static void put_dead(struct journal_fixture *f, bool sound) {
     assert_int_equal(journal_dead_put(f->journal, &row), 0);
 }
 
+static void put_letter(struct journal_fixture *f, bool sound) {
+    const struct letter_row row = {
+        .partition = P, .kind = sound ? LETTER_RAN : LETTER_KINDS, .id = journal_id(1)};
+    assert_int_equal(journal_letter_put(f->journal, &row), 0);
+}
+
 static void put_seq(struct journal_fixture *f, bool sound) {
     (void)journal_next_seq(f->journal, sound ? JOURNAL_T0 : INT64_MAX);
     assert_int_equal(journal_mark_seq(f->journal), 0);
@@ -235,6 +242,7 @@ static const struct pair pairs[] = {
      "is_sound_mark(mark)",
      {false, 7, 0x7f}},
     {"INV-JOURNAL-14", TABLE_DEAD, NULL, put_dead, "row->partition <", {true, 0, NOWHERE}},
+    {"INV-JOURNAL-19", TABLE_LETTER, NULL, put_letter, "is_sound(row)", {true, 0, NOWHERE}},
     {"INV-JOURNAL-15", TABLE_META, "seq", put_seq, "is_time(now_ms)", {false, 7, 0x7f}},
     {"INV-JOURNAL-16", TABLE_META, "clock", put_clock, "is_sound_clock(mark)", {false, 7, 0x7f}},
     {"INV-JOURNAL-17", TABLE_META, "books/1", put_books, "is_sound_books(b)", {false, 0, 0}},

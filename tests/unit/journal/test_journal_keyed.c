@@ -5,6 +5,7 @@
 #include "journal/event.h"
 #include "journal/dedupe.h"
 #include "journal/later.h"
+#include "journal/move.h"
 #include "journal/outbox.h"
 #include "journal/keyed.h"
 
@@ -24,12 +25,18 @@ static struct row row_of(uint8_t partition, uint16_t service, uint64_t lane, uin
 /* --- dedupe -------------------------------------------------------------------------------------
  */
 
-static int dedupe(struct journal_fixture *f, int64_t now_ms, const char *key, uint8_t n,
-                  struct uuid *earlier) {
+static int dedupe_for(struct journal_fixture *f, int64_t keep_ms, int64_t now_ms, const char *key,
+                      uint8_t n, struct uuid *earlier) {
     struct dedupe_hash hash =
         journal_dedupe_hash(f->journal, slice_of("seats"), slice_of("t"), slice_of(key));
     struct uuid id = journal_id(n);
-    return journal_dedupe(f->journal, now_ms, 9, &hash, &id, earlier);
+    const struct dedupe_time time = {.now_ms = now_ms, .keep_ms = keep_ms};
+    return journal_dedupe(f->journal, time, 9, &hash, &id, earlier);
+}
+
+static int dedupe(struct journal_fixture *f, int64_t now_ms, const char *key, uint8_t n,
+                  struct uuid *earlier) {
+    return dedupe_for(f, JOURNAL_KEEP_MS, now_ms, key, n, earlier);
 }
 
 static void dedupe_names_the_earlier_event(void **state) {
@@ -93,8 +100,7 @@ static void dedupe_goes_on_after_a_long_silence_and_a_clock_set_back(void **stat
     assert_int_equal(dedupe(f, JOURNAL_T0 + 100 * JOURNAL_KEEP_MS, "a", 3, &earlier), ERR_EXISTS);
     assert_int_equal(dedupe(f, JOURNAL_T0, "b", 4, &earlier), 0);
     assert_int_equal(dedupe(f, JOURNAL_T0, "b", 5, &earlier), ERR_EXISTS);
-    assert_int_equal(dedupe(f, JOURNAL_T0 + 100 * JOURNAL_KEEP_MS + 1, "b", 6, &earlier),
-                     ERR_EXISTS);
+    assert_int_equal(dedupe(f, JOURNAL_T0 + JOURNAL_KEEP_MS - 1, "b", 6, &earlier), ERR_EXISTS);
 }
 
 static void dedupe_keeps_old_keys_longer_when_the_period_is_lengthened(void **state) {
@@ -106,7 +112,93 @@ static void dedupe_keeps_old_keys_longer_when_the_period_is_lengthened(void **st
     assert_int_equal(journal_open(&f->journal, f->store, JOURNAL_KEEP_MS * 4, NULL), 0);
     assert_int_equal(store_begin(f->store), 0);
     for (int64_t now = JOURNAL_T0; now < JOURNAL_T0 + 4 * JOURNAL_KEEP_MS; now += 500) {
-        assert_int_equal(dedupe(f, now, "a", 2, &earlier), ERR_EXISTS);
+        assert_int_equal(dedupe_for(f, 4 * JOURNAL_KEEP_MS, now, "a", 2, &earlier), ERR_EXISTS);
+    }
+}
+
+static void dedupe_keeps_the_keys_of_each_for_its_own_time(void **state) {
+    struct journal_fixture *f = *state;
+    struct uuid earlier;
+    assert_int_equal(dedupe_for(f, 1000, JOURNAL_T0, "a", 1, &earlier), 0);
+    assert_int_equal(dedupe_for(f, 8000, JOURNAL_T0, "b", 2, &earlier), 0);
+    assert_int_equal(dedupe_for(f, 1000, JOURNAL_T0 + 999, "a", 3, &earlier), ERR_EXISTS);
+    assert_int_equal(dedupe_for(f, 1000, JOURNAL_T0 + 1000, "a", 4, &earlier), 0);
+    assert_int_equal(dedupe_for(f, 8000, JOURNAL_T0 + 7999, "b", 5, &earlier), ERR_EXISTS);
+}
+
+/* An event of the fixture's lane, waiting or ended. */
+static void put_event(struct journal_fixture *f, uint8_t n, enum event_state state) {
+    struct event_bytes bytes = {.topic = slice_of("t")};
+    struct event *event = event_new(&bytes);
+    assert_non_null(event);
+    struct row row = row_of(9, 0, 1, n);
+    event->key = slice_of("");
+    event->id = row.id;
+    event->partition = row.partition;
+    event->lane = row.lane;
+    event->seq = row.seq;
+    event->state = (uint8_t)state;
+    assert_int_equal(journal_event_put(f->journal, event), 0);
+    assert_int_equal(event_state_ended(state) ? journal_ready_del(f->journal, &row)
+                                              : journal_ready_put(f->journal, &row),
+                     0);
+    event_free(event);
+}
+
+/* Through everything that expires until then, a few rows at a time. */
+static void trim_until(struct journal_fixture *f, int64_t now_ms) {
+    int64_t next_ms = now_ms;
+    for (int i = 0; i < 1000 && next_ms <= now_ms + 10; i++) {
+        assert_int_equal(journal_dedupe_trim(f->journal, now_ms, 2, &next_ms), 0);
+    }
+    assert_true(next_ms > now_ms + 10);
+}
+
+static void a_key_is_kept_until_its_event_has_ended(void **state) {
+    struct journal_fixture *f = *state;
+    struct uuid earlier;
+    struct uuid first = journal_id(1);
+    int64_t now = JOURNAL_T0;
+    char key[32];
+    put_event(f, 1, EVENT_SLEEPING);
+    assert_int_equal(dedupe(f, now, "held", 1, &earlier), 0);
+    for (int i = 0; i < 20; i++) { /* of events that are no more */
+        (void)snprintf(key, sizeof key, "%d", i);
+        assert_int_equal(dedupe(f, now, key, 2, &earlier), 0);
+    }
+    for (int i = 0; i < 30; i++, now += JOURNAL_KEEP_MS / 2) {
+        assert_int_equal(dedupe(f, now, "held", 3, &earlier), ERR_EXISTS);
+        assert_true(uuid_equal(&earlier, &first));
+        trim_until(f, now);
+        journal_restart(f);
+    }
+    uint64_t rows = 0;
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        rows += store_rows(f->store, TABLE_DEDUPE + i);
+    }
+    assert_int_equal(rows, 1);
+    put_event(f, 1, EVENT_DONE);
+    assert_int_equal(dedupe(f, now, "held", 4, &earlier), 0);
+}
+
+static void a_key_that_is_kept_for_its_event_keeps_the_secret_of_its_store(void **state) {
+    struct journal_fixture *f = *state;
+    const struct dedupe_secret theirs = {.until_ms = JOURNAL_T0 + JOURNAL_KEEP_MS,
+                                         .bytes = "another secret!"};
+    struct uuid id = journal_id(1);
+    struct uuid earlier;
+    struct dedupe_note note;
+    put_event(f, 1, EVENT_READY);
+    assert_int_equal(journal_secret_add(f->journal, &theirs), 0);
+    struct dedupe_hash hash =
+        journal_dedupe_hash_with(f->journal, 1, slice_of("s"), slice_of("t"), slice_of("key"));
+    struct dedupe_time time = {.now_ms = JOURNAL_T0, .keep_ms = JOURNAL_KEEP_MS};
+    assert_int_equal(journal_dedupe(f->journal, time, 9, &hash, &id, &earlier), 0);
+    for (int i = 0; i < 10; i++) {
+        time.now_ms += JOURNAL_KEEP_MS;
+        trim_until(f, time.now_ms);
+        assert_int_equal(journal_secret_count(f->journal), 2);
+        assert_int_equal(journal_dedupe_find(f->journal, time, 9, &hash, &note), 0);
     }
 }
 
@@ -415,6 +507,9 @@ int main(void) {
         JOURNAL_TEST(dedupe_keeps_keys_for_the_whole_period_and_then_lets_go),
         JOURNAL_TEST(dedupe_goes_on_after_a_long_silence_and_a_clock_set_back),
         JOURNAL_TEST(dedupe_keeps_old_keys_longer_when_the_period_is_lengthened),
+        JOURNAL_TEST(dedupe_keeps_the_keys_of_each_for_its_own_time),
+        JOURNAL_TEST(a_key_is_kept_until_its_event_has_ended),
+        JOURNAL_TEST(a_key_that_is_kept_for_its_event_keeps_the_secret_of_its_store),
         JOURNAL_TEST(journal_publications_come_back_whole_and_in_order),
         cmocka_unit_test(journal_refuses_a_damaged_publication),
         JOURNAL_TEST(journal_timers_come_by_due_time_with_what_they_carry),

@@ -179,7 +179,8 @@ static bool knows(struct journal_fixture *f, int64_t now_ms, size_t secret) {
     struct dedupe_note note;
     struct dedupe_hash hash =
         journal_dedupe_hash_with(f->journal, secret, slice_of("s"), slice_of("t"), slice_of("key"));
-    return journal_dedupe_find(f->journal, now_ms, 9, &hash, &note) == 0;
+    const struct dedupe_time time = {.now_ms = now_ms, .keep_ms = JOURNAL_KEEP_MS};
+    return journal_dedupe_find(f->journal, time, 9, &hash, &note) == 0;
 }
 
 static void a_key_of_another_store_is_found_with_its_secret(void **state) {
@@ -192,7 +193,8 @@ static void a_key_of_another_store_is_found_with_its_secret(void **state) {
         journal_dedupe_hash_with(f->journal, 1, slice_of("s"), slice_of("t"), slice_of("key"));
     struct uuid id = journal_id(1);
     struct uuid earlier;
-    assert_int_equal(journal_dedupe(f->journal, JOURNAL_T0, 9, &hash, &id, &earlier), 0);
+    const struct dedupe_time time = {.now_ms = JOURNAL_T0, .keep_ms = JOURNAL_KEEP_MS};
+    assert_int_equal(journal_dedupe(f->journal, time, 9, &hash, &id, &earlier), 0);
     journal_restart(f);
     assert_int_equal(journal_secret_count(f->journal), 2);
     assert_true(knows(f, JOURNAL_T0, 1) && !knows(f, JOURNAL_T0, 0));
@@ -204,15 +206,16 @@ static void a_secret_goes_when_its_keys_have_expired(void **state) {
     assert_int_equal(journal_secret_add(f->journal, &theirs), 0);
     assert_int_equal(journal_secret_add(f->journal, &later), 0);
     int64_t end_ms = JOURNAL_T0 + JOURNAL_KEEP_MS;
-    assert_int_equal(journal_dedupe_trim(f->journal, end_ms - 1), 0);
+    int64_t next_ms;
+    assert_int_equal(journal_dedupe_trim(f->journal, end_ms - 1, 1, &next_ms), 0);
     assert_int_equal(journal_secret_count(f->journal), 3);
-    assert_int_equal(journal_dedupe_trim(f->journal, end_ms), 0);
+    assert_int_equal(journal_dedupe_trim(f->journal, end_ms, 1, &next_ms), 0);
     journal_restart(f);
     assert_int_equal(journal_secret_count(f->journal), 2);
     struct dedupe_secret left;
     journal_secret_get(f->journal, 1, &left);
     assert_memory_equal(left.bytes, later.bytes, sizeof left.bytes);
-    assert_int_equal(journal_dedupe_trim(f->journal, end_ms + 1000), 0);
+    assert_int_equal(journal_dedupe_trim(f->journal, end_ms + 1000, 1, &next_ms), 0);
     assert_int_equal(journal_secret_count(f->journal), 1);
 }
 

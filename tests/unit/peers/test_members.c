@@ -29,6 +29,7 @@ static struct members *members_of(uint16_t place, uint16_t count) {
     const struct presence_facts facts = {.host = "me",
                                          .id = "id-me",
                                          .client_id = "client-me",
+                                         .mark = "ours",
                                          .runs = runs,
                                          .numbers = numbers,
                                          .since_ms = SINCE};
@@ -45,7 +46,7 @@ static struct members *members_of(uint16_t place, uint16_t count) {
 
 /* What another host says. */
 struct other {
-    const char *host, *group, *state, *services;
+    const char *host, *group, *state, *services, *mark;
     unsigned count, place;
     long long since;
     bool kept, hello, alone;
@@ -67,10 +68,12 @@ static unsigned take(struct members *m, struct other o, int64_t now_ms) {
     (void)snprintf(topic, sizeof topic, "zingq/hosts/%s/%s", group, host);
     (void)snprintf(text, sizeof text,
                    "{\"host\":\"%s\",\"id\":\"id-%s\",\"group\":\"%s\",\"count\":%u,\"this\":%u,"
-                   "\"state\":\"%s\",\"hello\":%s,\"alone\":%s,\"since\":%lld,\"services\":{%s}}",
+                   "\"state\":\"%s\",\"hello\":%s,\"alone\":%s,\"since\":%lld,\"mark\":\"%s\","
+                   "\"services\":{%s}}",
                    host, host, group, o.count == 0 ? 1 : o.count, o.place == 0 ? 1 : o.place,
                    o.state == NULL ? "up" : o.state, o.hello ? "true" : "false",
-                   o.alone ? "true" : "false", o.since, o.services == NULL ? seats : o.services);
+                   o.alone ? "true" : "false", o.since, o.mark == NULL ? "ours" : o.mark,
+                   o.services == NULL ? seats : o.services);
     return take_text(m, topic, text, o.kept, now_ms);
 }
 
@@ -416,6 +419,50 @@ static void past_the_limit_who_is_gone_makes_room_and_else_nobody_enters(void **
     members_free(m);
 }
 
+/* --- marks --- */
+
+static bool marks_agree(const struct members *m) {
+    struct report r = {""};
+    return members_marks_agree(m, &r);
+}
+
+static void marks_agree_unless_a_host_of_our_services_has_another_secret(void **state) {
+    (void)state;
+    static const char strangers[] = "\"other\":{\"key\":\"none\"}";
+    struct members *m = members_of(1, 1);
+    assert_true(marks_agree(m));
+    (void)take(m, (struct other){.host = "a"}, NOW);
+    (void)take(m, (struct other){.host = "b", .mark = "theirs", .services = strangers}, NOW);
+    assert_true(marks_agree(m));
+    (void)take(m, (struct other){.host = "c", .mark = "theirs"}, NOW);
+    assert_false(marks_agree(m));
+    (void)take(m, (struct other){.host = "c"}, NOW);
+    assert_true(marks_agree(m));
+    members_free(m);
+}
+
+static void a_host_that_is_gone_may_have_handed_over_any_service_of_its_group(void **state) {
+    (void)state;
+    struct members *m = members_of(1, 1);
+    (void)take(m, (struct other){.group = "far", .state = "gone", .mark = "theirs", .services = ""},
+               NOW);
+    assert_true(marks_agree(m));
+    (void)take(m, (struct other){.state = "gone", .mark = "theirs", .services = ""}, NOW);
+    assert_false(marks_agree(m));
+    members_free(m);
+}
+
+static void a_host_that_names_no_mark_is_of_an_earlier_version(void **state) {
+    (void)state;
+    struct members *m = members_of(1, 1);
+    (void)take_text(m, "zingq/hosts/default/old",
+                    "{\"host\":\"old\",\"id\":\"id\",\"group\":\"default\",\"count\":1,\"this\":1,"
+                    "\"state\":\"up\",\"since\":1,\"services\":{\"mails\":{\"key\":\"none\"}}}",
+                    false, NOW);
+    assert_false(marks_agree(m));
+    members_free(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alone_nobody_conflicts),
@@ -432,6 +479,9 @@ int main(void) {
         cmocka_unit_test(a_kept_presence_of_a_later_process_has_not_spoken),
         cmocka_unit_test(the_place_of_another_is_up_when_it_has_spoken),
         cmocka_unit_test(our_own_presence_comes_back),
+        cmocka_unit_test(marks_agree_unless_a_host_of_our_services_has_another_secret),
+        cmocka_unit_test(a_host_that_is_gone_may_have_handed_over_any_service_of_its_group),
+        cmocka_unit_test(a_host_that_names_no_mark_is_of_an_earlier_version),
         cmocka_unit_test(what_others_put_under_our_name_is_noticed),
         cmocka_unit_test(
             an_earlier_folder_under_our_name_that_is_gone_is_forgotten_when_we_are_kept),

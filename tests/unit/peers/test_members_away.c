@@ -28,6 +28,7 @@ static struct presence *presence_of(const struct conf *conf, const char *host,
     const struct presence_facts facts = {.host = host,
                                          .id = "id-me",
                                          .client_id = client_id,
+                                         .mark = "ours",
                                          .runs = runs,
                                          .numbers = numbers,
                                          .since_ms = 500};

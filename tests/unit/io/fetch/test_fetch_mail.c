@@ -54,6 +54,12 @@ static void a_refusal_carries_status_and_last_line(void **state) {
     }
 }
 
+static void an_address_in_utf8_goes_to_a_server_that_takes_it(void **state) {
+    struct world *w = *state;
+    struct call_result *r = call(w, 1, mail_request(w, "jos\xC3\xA9@example.com", plain_mail));
+    assert_int_equal(r->status, 250);
+}
+
 static void a_mail_with_one_refused_recipient_goes_to_nobody(void **state) {
     struct world *w = *state;
     struct call_request *request = mail_request(w, "ann@example.com", plain_mail);
@@ -160,6 +166,7 @@ int main(void) {
         TEST(a_mail_is_accepted_with_the_servers_words),
         TEST(a_message_arrives_line_by_line_as_it_was_written),
         TEST(a_refusal_carries_status_and_last_line),
+        TEST(an_address_in_utf8_goes_to_a_server_that_takes_it),
         TEST(a_mail_with_one_refused_recipient_goes_to_nobody),
         TEST(a_connection_lost_after_the_message_is_of_unknown_outcome),
         TEST(a_server_silent_after_the_message_stops_nobody_else),

@@ -373,6 +373,24 @@ static void api_mail_builds_a_message_and_waits(void **state) {
     world_free(w);
 }
 
+static void api_mail_sends_copies_and_names_hidden_ones_nowhere(void **state) {
+    (void)state;
+    struct lua_world *w = world_ran("zing.mail{to = 'a@b.de', cc = {'c@b.de', 'd@b.de'}, "
+                                    "bcc = 'Eve <e@b.de>', text = 'x'}",
+                                    "{}");
+    const struct call_request *q = w->run->request;
+    assert_int_equal(q->mail_to_count, 4);
+    assert_string_equal(q->mail_to[1], "c@b.de");
+    assert_string_equal(q->mail_to[3], "e@b.de");
+    assert_non_null(strstr(q->body, "Cc: c@b.de,\r\n d@b.de\r\n"));
+    assert_null(strstr(q->body, "e@b.de"));
+    world_free(w);
+    world_ends("zing.mail{to = 'a@b.de', bcc = 'nobody', text = 'x'}", OUTCOME_REJECT,
+               "not a mail address");
+    world_ends("local l = {} for i = 1, 51 do l[i] = 'a@b.de' end zing.mail{to = l, bcc = l}",
+               OUTCOME_REJECT, "more than 100 recipients");
+}
+
 static void run_mail_4xx_is_an_error_and_5xx_is_final(void **state) {
     (void)state;
     static const char body[] = "pcall(zing.mail, {to = 'a@b.de', text = 'x'}) error('went on')";
@@ -493,6 +511,7 @@ int main(void) {
         cmocka_unit_test(api_http_failure_says_whether_the_request_had_left),
         cmocka_unit_test(api_http_refuses_forged_headers_and_other_schemes),
         cmocka_unit_test(api_mail_builds_a_message_and_waits),
+        cmocka_unit_test(api_mail_sends_copies_and_names_hidden_ones_nowhere),
         cmocka_unit_test(run_mail_4xx_is_an_error_and_5xx_is_final),
         cmocka_unit_test(api_mail_rejects_what_would_forge_or_never_arrive),
         cmocka_unit_test(api_knows_time_ids_config_and_secrets),

@@ -5,6 +5,7 @@
 
 #include "event/event.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct slice to_ann[1];
@@ -168,6 +169,132 @@ static void mime_address_refuses_what_no_mail_can_reach(void **state) {
     }
 }
 
+/* The one header, as it is written. */
+static struct buf with_header(const char *name, const char *value) {
+    struct mime_mail mail = simple();
+    struct buf headers;
+    buf_init(&headers, 1 << 16);
+    property_add(&headers, slice_of(name), slice_of(value));
+    mail.headers = buf_slice(&headers);
+    struct buf out = written(&mail);
+    buf_clear(&headers);
+    return out;
+}
+
+static void mime_encodes_the_names_of_addresses_alone(void **state) {
+    (void)state;
+    struct buf out = with_header("Reply-To", "Jos\xC3\xA9 P\xC3\xA9rez <jose@example.org>, "
+                                             "\"Doe, J\xC3\xA4ne\" <j@example.org>,b@example.org");
+    has(&out, "Reply-To: =?UTF-8?B?Sm9zw6kgUMOpcmV6?= <jose@example.org>,\r\n"
+              " =?UTF-8?B?RG9lLCBKw6RuZQ==?= <j@example.org>,\r\n b@example.org\r\n");
+    buf_clear(&out);
+    out = with_header("X-Contact", "Jos\xC3\xA9 <jose@example.org>");
+    has(&out, "X-Contact: =?UTF-8?B?Sm9zw6k=?= <jose@example.org>\r\n");
+    buf_clear(&out);
+    out = with_header("X-Note", "Jos\xC3\xA9 at jose@example.org");
+    has(&out, "X-Note: =?UTF-8?B?");
+    buf_clear(&out);
+}
+
+static void assert_short_lines(const struct buf *out) {
+    const char *line = out->data;
+    for (const char *end; (end = strstr(line, "\r\n")) != NULL; line = end + 2) {
+        assert_true(end - line <= 78);
+        assert_true(end == line || strspn(line, " \t") < (size_t)(end - line));
+    }
+}
+
+/* Without its folds it is what was given. */
+static void assert_unfolds(const struct buf *out, const char *name, const char *value) {
+    char text[8192];
+    size_t len = 0;
+    const char *at = strstr(out->data, name);
+    assert_non_null(at);
+    at += strlen(name);
+    for (; !(at[0] == '\r' && at[2] != ' ' && at[2] != '\t'); at++) {
+        if (at[0] != '\r' && at[0] != '\n') {
+            text[len++] = *at;
+        }
+    }
+    text[len] = '\0';
+    assert_string_equal(text, value);
+}
+
+static void mime_folds_long_ascii_headers(void **state) {
+    (void)state;
+    char value[4096] = "";
+    int len = 0;
+    for (int i = 0; i < 60; i++) {
+        len += snprintf(value + len, sizeof value - (size_t)len,
+                        "%s<msg-%d-abcdefghij@example.org>", i == 0 ? "" : "  ", i);
+    }
+    struct buf out = with_header("References", value);
+    assert_short_lines(&out);
+    assert_unfolds(&out, "References: ", value);
+    assert_null(strstr(out.data, "=?"));
+    buf_clear(&out);
+    struct mime_mail mail = simple();
+    mail.subject = slice_of(value);
+    out = written(&mail);
+    assert_short_lines(&out);
+    assert_unfolds(&out, "Subject: ", value);
+    buf_clear(&out);
+}
+
+static void mime_refuses_what_no_program_could_read(void **state) {
+    static const char *const bad[][2] = {{"References", "<caf\xC3\xA9@example.org> x"},
+                                         {"Reply-To", "Jos\xC3\xA9 at home"},
+                                         {"List-Id", "Ch\xC3\xB6re <choirs.example.org>"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct mime_mail mail = simple();
+        struct buf headers;
+        struct buf out;
+        struct report r;
+        buf_init(&headers, 1024);
+        buf_init(&out, 1 << 16);
+        property_add(&headers, slice_of(bad[i][0]), slice_of(bad[i][1]));
+        mail.headers = buf_slice(&headers);
+        assert_int_equal(mime_write(&mail, &out, &r), ERR_INVALID);
+        assert_non_null(strstr(r.text, bad[i][0]));
+        buf_clear(&headers);
+        buf_clear(&out);
+    }
+}
+
+static void mime_lists_cc_and_hides_who_is_hidden(void **state) {
+    (void)state;
+    struct mime_mail mail = simple();
+    struct slice cc[2] = {slice_of("Bob <b@example.org>"), slice_of("c@example.org")};
+    mail.cc = cc;
+    mail.cc_count = 2;
+    struct buf out = written(&mail);
+    has(&out, "To: ann@example.org\r\nCc: \"Bob\" <b@example.org>,\r\n c@example.org\r\n");
+    buf_clear(&out);
+    mail = simple();
+    mail.to_count = 0;
+    out = written(&mail);
+    has(&out, "To: undisclosed-recipients:;\r\n");
+    buf_clear(&out);
+}
+
+static void mime_takes_addresses_in_utf8(void **state) {
+    (void)state;
+    struct slice name, address;
+    struct report r;
+    struct mime_mail mail = simple();
+    to_ann[0] = slice_of("Jos\xC3\xA9 <jos\xC3\xA9@b\xC3\xBC"
+                         "cher.example>");
+    struct buf out = written(&mail);
+    has(&out, "To: =?UTF-8?B?Sm9zw6k=?= <jos\xC3\xA9@b\xC3\xBC"
+              "cher.example>\r\n");
+    buf_clear(&out);
+    assert_int_equal(mime_address(slice_of("jos\xE9@example.org"), &name, &address, &r),
+                     ERR_INVALID);
+    assert_int_equal(mime_address(slice_of("a\xE2\x80\xAE@example.org"), &name, &address, &r),
+                     ERR_INVALID);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mime_writes_a_plain_message),
@@ -178,6 +305,11 @@ int main(void) {
         cmocka_unit_test(mime_refuses_forged_lines),
         cmocka_unit_test(mime_address_finds_name_and_address),
         cmocka_unit_test(mime_address_refuses_what_no_mail_can_reach),
+        cmocka_unit_test(mime_encodes_the_names_of_addresses_alone),
+        cmocka_unit_test(mime_folds_long_ascii_headers),
+        cmocka_unit_test(mime_refuses_what_no_program_could_read),
+        cmocka_unit_test(mime_lists_cc_and_hides_who_is_hidden),
+        cmocka_unit_test(mime_takes_addresses_in_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

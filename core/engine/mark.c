@@ -1,0 +1,128 @@
+/*
+ * mark.c - marks, made and checked.
+ *
+ * A mark is a keyed BLAKE2b of 16 bytes, in hex, over the lengths and bytes of four texts. A host
+ * marks with the secret of its division if it has one, and believes the marks of its own store, too:
+ * hosts.secret may be set or changed while messages are on their way.
+ */
+#include "engine/mark.h"
+
+#include "engine/impl.h"
+#include "journal/move.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char MARK[] = "zingq-mark";
+
+enum { KEY_BYTES = crypto_generichash_KEYBYTES, DIGEST_BYTES = 16 };
+
+static_assert(ENGINE_MARK_NAME_BYTES == 2 * DIGEST_BYTES + 1, "hex");
+
+struct marks {
+    uint8_t own[KEY_BYTES];    /* of the store's secret */
+    uint8_t common[KEY_BYTES]; /* of hosts.secret; without one, the same */
+    bool trusts;               /* other hosts' marks cannot be checked */
+};
+
+int engine_make_marks(struct engine *e) {
+    e->marks = calloc(1, sizeof *e->marks);
+    return e->marks == NULL ? ERR_MEMORY : 0;
+}
+
+void engine_free_marks(struct engine *e) {
+    free(e->marks);
+}
+
+static void derive(uint8_t key[KEY_BYTES], const void *secret, size_t len) {
+    static const uint8_t purpose[] = "zingq mark"; /* the store's secret has another one */
+    int failed = crypto_generichash(key, KEY_BYTES, secret, len, purpose, sizeof purpose);
+    static_assert(sizeof purpose <= crypto_generichash_KEYBYTES_MAX, "a key");
+    assert(failed == 0);
+}
+
+void engine_load_marks(struct engine *e) {
+    struct dedupe_secret secret;
+    const char *common = e->conf->hosts.secret;
+    journal_secret_get(e->journal, 0, &secret);
+    derive(e->marks->own, secret.bytes, sizeof secret.bytes);
+    memcpy(e->marks->common, e->marks->own, sizeof e->marks->common);
+    if (common[0] != '\0') {
+        derive(e->marks->common, common, strlen(common));
+    }
+    e->marks->trusts = common[0] == '\0' && division_is_divided(&e->conf->hosts.share);
+}
+
+void engine_trust_hosts(struct engine *e, bool trusts) {
+    e->marks->trusts = trusts;
+}
+
+static void add_text(crypto_generichash_state *hash, struct slice text) {
+    uint8_t len[4]; /* texts of a packet, in which each has at most 65,535 bytes */
+    for (size_t i = 0; i < sizeof len; i++) {
+        len[i] = (uint8_t)(text.len >> (8 * i));
+    }
+    (void)crypto_generichash_update(hash, len, sizeof len);
+    (void)crypto_generichash_update(hash, (const uint8_t *)text.data, text.len);
+}
+
+static void digest(const uint8_t key[KEY_BYTES], const struct slice *texts, size_t count,
+                   char out[ENGINE_MARK_NAME_BYTES]) {
+    crypto_generichash_state hash;
+    uint8_t bytes[DIGEST_BYTES];
+    int failed = crypto_generichash_init(&hash, key, KEY_BYTES, sizeof bytes);
+    assert(failed == 0);
+    for (size_t i = 0; i < count; i++) {
+        add_text(&hash, texts[i]);
+    }
+    failed = crypto_generichash_final(&hash, bytes, sizeof bytes);
+    assert(failed == 0);
+    (void)sodium_bin2hex(out, ENGINE_MARK_NAME_BYTES, bytes, sizeof bytes);
+}
+
+void engine_mark_name(const struct engine *e, char out[ENGINE_MARK_NAME_BYTES]) {
+    const struct slice what = slice_of("name");
+    digest(e->marks->common, &what, 1, out);
+}
+
+void engine_add_marked(const struct engine *e, struct slice topic, const struct uuid *id,
+                       const char *name, struct slice value, struct buf *properties) {
+    char text[UUID_TEXT_BYTES + 1];
+    char mark[ENGINE_MARK_NAME_BYTES];
+    const struct slice texts[] = {topic, slice_of(uuid_text(id, text)), slice_of(name), value};
+    digest(e->marks->common, texts, sizeof texts / sizeof *texts, mark);
+    property_add(properties, slice_of(name), value);
+    property_add(properties, slice_of(MARK), slice_of(mark));
+}
+
+static bool has_mark(struct slice properties, const char *mark) {
+    struct slice name;
+    struct slice value;
+    size_t at = 0;
+    while (property_next(properties, &at, &name, &value)) {
+        if (slice_is(name, MARK) && value.len == ENGINE_MARK_NAME_BYTES - 1 &&
+            sodium_memcmp(value.data, mark, value.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool engine_believes(const struct engine *e, struct slice topic, struct slice properties,
+                     const char *name, struct slice value) {
+    char mark[ENGINE_MARK_NAME_BYTES];
+    struct slice id = {"", 0};
+    if (e->marks->trusts) {
+        return true;
+    }
+    (void)property_find(properties, "zingq-id", &id);
+    const struct slice texts[] = {topic, id, slice_of(name), value};
+    digest(e->marks->common, texts, sizeof texts / sizeof *texts, mark);
+    if (has_mark(properties, mark)) {
+        return true;
+    }
+    digest(e->marks->own, texts, sizeof texts / sizeof *texts, mark);
+    return has_mark(properties, mark);
+}

@@ -1,0 +1,83 @@
+/*
+ * letter.c - see journal/letter.h.
+ *
+ *   letter   p8 service16 kind8 dead_ms64 id128 -> bytes64
+ */
+#include "journal/letter.h"
+
+#include "journal/impl.h"
+
+#include <assert.h>
+
+enum { PREFIX_BYTES = 4 };
+
+/* INV-JOURNAL-19, of what is written and of what is read. */
+static bool is_sound(const struct letter_row *row) {
+    return row->partition < PARTITIONS && row->kind < LETTER_KINDS && row->dead_ms >= 0 &&
+           is_time(row->dead_ms);
+}
+
+static void letter_key(struct key *k, const struct letter_row *row) {
+    k->len = 0;
+    key_u8(k, row->partition);
+    key_u16(k, row->service);
+    key_u8(k, row->kind);
+    key_u64(k, (uint64_t)row->dead_ms);
+    key_uuid(k, &row->id);
+}
+
+static int take_letter(struct slice key, struct slice value, void *out) {
+    struct letter_row *row = out;
+    struct reader r = reader_of(key.data, key.len);
+    row->partition = read_u8(&r);
+    row->service = read_u16_be(&r);
+    row->kind = read_u8(&r);
+    row->dead_ms = (int64_t)read_u64_be(&r);
+    row->id = read_uuid(&r);
+    struct reader v = reader_of(value.data, value.len);
+    row->bytes = read_u64(&v);
+    bool whole = !r.failed && r.at == r.end && !v.failed && v.at == v.end;
+    return whole && is_sound(row) ? 0 : ERR_CORRUPT;
+}
+
+int journal_letter_put(struct journal *j, const struct letter_row *row) {
+    assert(is_sound(row));
+    struct key k;
+    letter_key(&k, row);
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, row->bytes);
+    return journal_put_record(j, TABLE_LETTER, &k);
+}
+
+int journal_letter_del(struct journal *j, const struct letter_row *row, uint64_t *bytes) {
+    struct key k;
+    struct letter_row found;
+    letter_key(&k, row);
+    int code = journal_take(j, TABLE_LETTER, &k, take_letter, &found);
+    *bytes = code == 0 ? found.bytes : 0;
+    return code == 0 ? store_del(j->store, TABLE_LETTER, key_slice(&k)) : code;
+}
+
+static int next(struct journal *j, size_t prefix_len, struct letter_row *row) {
+    struct key k;
+    struct letter_row found;
+    letter_key(&k, row);
+    int code = journal_take_next(j, TABLE_LETTER, &k, prefix_len, true, take_letter, &found);
+    if (code == 0) {
+        *row = found;
+    }
+    return code;
+}
+
+int journal_letter_next(struct journal *j, struct letter_row *row) {
+    return next(j, PREFIX_BYTES, row);
+}
+
+int journal_letter_scan(struct journal *j, struct letter_row *row) {
+    return next(j, 0, row);
+}
+
+int journal_check_letter(struct slice key, struct slice value) {
+    struct letter_row row;
+    return take_letter(key, value, &row);
+}

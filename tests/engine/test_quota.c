@@ -1,0 +1,257 @@
+/* test_quota.c - dead letters have their part of the store, and no more. */
+#include "engine_fixture.h"
+#include "test.h"
+
+#include "journal/event.h"
+#include "journal/letter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LARGE = 300000, STORE_BYTES = 8 << 20 };
+
+#define STORE "store { max_size = \"8MiB\" keep_done = \"10m\" }\n"
+#define JUNK                                                                                       \
+    "service \"junk\" { subscribe = {\"junk/#\"} handler = \"h.lua\" key = \"json:/k\""            \
+    " dead_topic = \"\" }\n"
+#define PAY "service \"pay\" { subscribe = {\"pay/#\"} handler = \"h.lua\" }\n"
+#define HANDLER                                                                                    \
+    "return function(e) if e.payload:find('bad', 1, true) then zing.reject('no') end\n"            \
+    "  zing.publish('out', e.payload) end"
+
+/* "N xxxx...", which is no JSON. */
+static void offer_junk(struct engine_fixture *f, unsigned n, size_t bytes) {
+    char *payload = malloc(bytes + 1);
+    assert_non_null(payload);
+    memset(payload, 'x', bytes);
+    payload[bytes] = '\0';
+    payload[snprintf(payload, bytes, "%u", n)] = ' ';
+    offer(f, "junk", "junk/a", payload, NULL);
+    free(payload);
+    run_dry(f);
+}
+
+static struct books books_of(struct engine_fixture *f, const char *service) {
+    return service_status(f, service).books;
+}
+
+/* Those of the service, about. */
+static uint64_t letter_bytes(struct engine_fixture *f, enum letter_kind kind) {
+    struct letter_row row = {0};
+    uint64_t bytes = 0;
+    assert_int_equal(store_begin(f->store), 0);
+    while (journal_letter_scan(f->view, &row) == 0) {
+        bytes += row.kind == kind ? row.bytes : 0;
+    }
+    store_abort(f->store);
+    return bytes;
+}
+
+static void a_letter_that_never_ran_keeps_64_kib_of_its_payload(void **state) {
+    struct engine_fixture *f = *state;
+    struct dead_row row = {0};
+    struct event *event = NULL;
+    fixture_run(f, JUNK, HANDLER);
+    offer_junk(f, 1, LARGE);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(journal_dead_next(f->view, &row), 0);
+    assert_int_equal(journal_event_get(f->view, row.partition, &row.id, row.service, &event), 0);
+    store_abort(f->store);
+    struct slice size;
+    assert_int_equal(event->payload.len, DEAD_PAYLOAD_BYTES_MAX);
+    assert_true(property_find(event->properties, "zingq-cut", &size));
+    assert_true(slice_is(size, "300000"));
+    event_free(event);
+    assert_int_equal(command(f, (struct command){.kind = COMMAND_REPLAY, .id = row.id}),
+                     ERR_INVALID);
+    assert_non_null(strstr(f->report.text, "it had 300000 bytes"));
+}
+
+static void letters_that_never_ran_take_a_tenth_of_the_store_and_the_oldest_go(void **state) {
+    struct engine_fixture *f = *state;
+    f->unchecked = true;
+    fixture_run(f, STORE JUNK PAY, HANDLER);
+    for (unsigned n = 1; n <= 2000; n++) {
+        offer_junk(f, n, LARGE);
+        f->now_ms++;
+        assert_true(letter_bytes(f, LETTER_REFUSED) <= STORE_BYTES / 10);
+    }
+    struct books b = books_of(f, "junk");
+    assert_int_equal(b.accepted, 2000);
+    assert_int_equal(b.died, 2000);
+    assert_int_equal(b.dead + b.expired, 2000);
+    assert_true(b.dead > 100); /* heads, most of them: the newest */
+    assert_true(b.expired > 0);
+    assert_int_equal(count_rows(f, TABLE_DEAD), b.dead);
+    deliver(f, "pay", "pay/1", "hello");
+    assert_int_equal(books_of(f, "pay").done, 1);
+    engine_check(f);
+    restart(f);
+    assert_true(letter_bytes(f, LETTER_REFUSED) <= STORE_BYTES / 10);
+    assert_int_equal(books_of(f, "junk").expired, b.expired);
+    engine_check(f);
+}
+
+static void a_store_that_is_nearly_full_lets_letters_that_never_ran_go_first(void **state) {
+    struct engine_fixture *f = *state;
+    char payload[20001];
+    f->unchecked = true;
+    fixture_run(f, STORE JUNK PAY, HANDLER);
+    for (unsigned n = 1; n <= 5; n++) {
+        offer_junk(f, n, LARGE);
+    }
+    memset(payload, 'x', sizeof payload - 1);
+    payload[sizeof payload - 1] = '\0';
+    engine_hold_service(f->engine, service_index(f, "pay"), true);
+    for (unsigned n = 0; status(f).store_low == NULL; n++) {
+        offer(f, "pay", "pay/1", payload, NULL);
+        assert_int_equal(turn(f), 0);
+        f->now_ms += 100;
+        assert_true(n < 1000);
+    }
+    advance(f, 20000);
+    assert_int_equal(books_of(f, "junk").dead, 0);
+    assert_int_equal(books_of(f, "junk").expired, 5);
+    engine_check(f);
+}
+
+static void letters_of_events_that_ran_stay(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, STORE PAY, HANDLER);
+    for (int i = 0; i < 30; i++) {
+        deliver(f, "pay", "pay/1", "bad");
+    }
+    advance(f, 24 * 3600 * 1000);
+    assert_books(f, "pay", (struct books){.accepted = 30, .dead = 30});
+}
+
+static void past_max_dead_the_oldest_letters_expire(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f,
+                STORE "service \"pay\" { subscribe = {\"pay/#\"} handler = \"h.lua\""
+                      " max_dead = \"2\" }\n",
+                HANDLER);
+    deliver(f, "pay", "pay/1", "bad 1");
+    f->now_ms++;
+    deliver(f, "pay", "pay/1", "bad 2");
+    f->now_ms++;
+    struct uuid first = id_of(f, "pay", "bad 1");
+    deliver(f, "pay", "pay/1", "bad 3");
+    assert_books(f, "pay", (struct books){.accepted = 3, .dead = 2, .expired = 1});
+    assert_int_equal(state_of(f, "pay", "bad 2"), EVENT_DEAD);
+    assert_int_equal(state_of(f, "pay", "bad 3"), EVENT_DEAD);
+    assert_int_equal(state_of(f, "pay", ""), EVENT_EXPIRED); /* to be traced, without its payload */
+    assert_int_equal(command(f, (struct command){.kind = COMMAND_REPLAY, .id = first}),
+                     ERR_NOTFOUND);
+    crash(f);
+    assert_books(f, "pay", (struct books){.accepted = 3, .dead = 2, .expired = 1});
+    advance(f, 11 * 60 * 1000);
+    assert_int_equal(count_events(f, "pay", EVENT_EXPIRED), 0);
+    assert_books(f, "pay", (struct books){.accepted = 3, .dead = 2, .expired = 1});
+}
+
+static void max_dead_may_be_a_size(void **state) {
+    struct engine_fixture *f = *state;
+    char payload[5000];
+    memset(payload, 'x', sizeof payload);
+    memcpy(payload, "bad", 3);
+    payload[sizeof payload - 1] = '\0';
+    fixture_run(f,
+                STORE "service \"pay\" { subscribe = {\"pay/#\"} handler = \"h.lua\""
+                      " max_dead = \"64KiB\" }\n",
+                HANDLER);
+    for (int i = 0; i < 20; i++) {
+        deliver(f, "pay", "pay/1", payload);
+    }
+    assert_true(letter_bytes(f, LETTER_RAN) <= 64 << 10);
+    assert_int_equal(books_of(f, "pay").dead + books_of(f, "pay").expired, 20);
+    assert_true(books_of(f, "pay").dead >= 5);
+}
+
+static void past_keep_dead_a_letter_expires_though_nothing_happens(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f,
+                STORE "service \"pay\" { subscribe = {\"pay/#\"} handler = \"h.lua\""
+                      " keep_dead = \"1h\" }\n",
+                HANDLER);
+    deliver(f, "pay", "pay/1", "bad 1");
+    advance(f, 1800 * 1000);
+    deliver(f, "pay", "pay/1", "bad 2");
+    restart(f);
+    advance(f, 1801 * 1000);
+    assert_books(f, "pay", (struct books){.accepted = 2, .dead = 1, .expired = 1});
+    assert_int_equal(state_of(f, "pay", "bad 2"), EVENT_DEAD);
+    advance(f, 1800 * 1000);
+    assert_books(f, "pay", (struct books){.accepted = 2, .expired = 2});
+}
+
+static void a_letter_that_holds_its_key_goes_by_no_quota(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f,
+                STORE
+                "service \"pay\" { subscribe = {\"pay/#\"} handler = \"h.lua\""
+                " key = \"topic:2\" on_dead = \"park\" keep_dead = \"1h\" max_dead = \"1\" }\n",
+                HANDLER);
+    deliver(f, "pay", "pay/1", "bad 1");
+    deliver(f, "pay", "pay/2", "bad 2");
+    deliver(f, "pay", "pay/3", "bad 3");
+    advance(f, 7200 * 1000);
+    assert_books(f, "pay", (struct books){.accepted = 3, .dead = 3});
+    struct command skip = {
+        .kind = COMMAND_KEY_SKIP, .service = slice_of("pay"), .key = slice_of("1")};
+    assert_int_equal(command(f, skip), 0);
+    assert_books(f, "pay", (struct books){.accepted = 3, .dead = 2, .expired = 1});
+}
+
+/* As the store of a zingq that knew no quotas. */
+static void forget_index(struct engine_fixture *f) {
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_empty(f->store, TABLE_LETTER), 0);
+    assert_int_equal(store_del(f->store, TABLE_META, slice_of("flag/letters")), 0);
+    assert_int_equal(store_commit(f->store), 0);
+}
+
+static void letters_of_an_older_zingq_are_counted_too(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, STORE PAY, HANDLER);
+    deliver(f, "pay", "pay/1", "bad 1");
+    deliver(f, "pay", "pay/1", "bad 2");
+    forget_index(f);
+    restart(f);
+    run_dry(f);
+    assert_int_equal(count_rows(f, TABLE_LETTER), 2);
+    engine_check(f);
+}
+
+static void letters_that_are_replayed_or_discarded_make_room(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, STORE PAY, HANDLER);
+    deliver(f, "pay", "pay/1", "bad 1");
+    deliver(f, "pay", "pay/1", "bad 2");
+    struct command c = {.kind = COMMAND_DISCARD, .id = id_of(f, "pay", "bad 1")};
+    assert_int_equal(command(f, c), 0);
+    c = (struct command){
+        .kind = COMMAND_EDIT, .id = id_of(f, "pay", "bad 2"), .payload = slice_of("good")};
+    assert_int_equal(command(f, c), 0);
+    c = (struct command){.kind = COMMAND_REPLAY, .id = id_of(f, "pay", "good")};
+    assert_int_equal(command(f, c), 0);
+    assert_int_equal(count_rows(f, TABLE_LETTER), 0);
+    assert_books(f, "pay", (struct books){.accepted = 2, .done = 1, .discarded = 1});
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        ENGINE_TEST(a_letter_that_never_ran_keeps_64_kib_of_its_payload),
+        ENGINE_TEST(letters_that_never_ran_take_a_tenth_of_the_store_and_the_oldest_go),
+        ENGINE_TEST(a_store_that_is_nearly_full_lets_letters_that_never_ran_go_first),
+        ENGINE_TEST(letters_of_events_that_ran_stay),
+        ENGINE_TEST(past_max_dead_the_oldest_letters_expire),
+        ENGINE_TEST(max_dead_may_be_a_size),
+        ENGINE_TEST(past_keep_dead_a_letter_expires_though_nothing_happens),
+        ENGINE_TEST(a_letter_that_holds_its_key_goes_by_no_quota),
+        ENGINE_TEST(letters_of_an_older_zingq_are_counted_too),
+        ENGINE_TEST(letters_that_are_replayed_or_discarded_make_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
