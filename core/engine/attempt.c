@@ -25,7 +25,7 @@ struct attempts {
     uint64_t last_call_id;
     TAILQ_HEAD(starts, invocation) to_start; /* calls to start after the commit, oldest first */
     struct invocation *next_start;           /* where engine_next_to_start continues */
-    bool late;                               /* some of them were passed over */
+    size_t late;                             /* of them, those that were passed over */
     struct invocations calls[CALL_BUCKETS];  /* waiting ones, by call id */
     TAILQ_HEAD(waiting, invocation) cut;     /* given up because the host stops */
     struct waiting waiting[];                /* waiting ones, by service, earliest deadline first */
@@ -191,7 +191,7 @@ struct invocation *engine_find_call(struct engine *e, uint64_t id) {
 
 void engine_begin_starts(struct engine *e) {
     e->attempts->next_start = TAILQ_FIRST(&e->attempts->to_start);
-    e->attempts->late = false;
+    e->attempts->late = 0;
 }
 
 /* The attempt's time ends `us` from now. */
@@ -212,7 +212,7 @@ struct invocation *engine_next_to_start(struct engine *e) {
     struct invocation *inv = a->next_start;
     while (inv != NULL && !may_start(e, inv)) {
         inv->call_late = true;
-        a->late = true;
+        a->late++;
         inv = TAILQ_NEXT(inv, start_link);
     }
     a->next_start = inv == NULL ? NULL : TAILQ_NEXT(inv, start_link);
@@ -227,7 +227,7 @@ struct invocation *engine_next_to_start(struct engine *e) {
     return inv;
 }
 
-bool engine_has_late_calls(const struct engine *e) {
+size_t engine_late_calls(const struct engine *e) {
     return e->attempts->late;
 }
 

@@ -75,8 +75,8 @@ void engine_make_current(struct engine *e, struct invocation *inv);
  * not fit the budget of memory; NULL: none is left. */
 void engine_begin_starts(struct engine *e);
 struct invocation *engine_next_to_start(struct engine *e);
-/* Whether calls wait for memory. */
-bool engine_has_late_calls(const struct engine *e);
+/* The number of calls that wait for memory. */
+size_t engine_late_calls(const struct engine *e);
 /* Its call has not been started, for want of memory: that does not count as its time. */
 bool engine_spare_late(struct engine *e, struct invocation *inv);
 /* The service's invocation with the earliest deadline, or NULL; and the earliest deadline of all.
