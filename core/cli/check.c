@@ -110,6 +110,10 @@ static void add_limits(struct buf *out, const struct service_conf *s) {
     char timeout[32];
     buf_printf(out, "%" PRIu32 " at once, %s each", s->concurrency,
                conf_duration_text(s->timeout_ms, timeout));
+    if (s->stop_timeout_ms > 0) {
+        char text[32];
+        buf_printf(out, ", %s to stop", conf_duration_text(s->stop_timeout_ms, text));
+    }
     if (s->rate_per_s > 0) {
         buf_printf(out, ", at most %g starts/s", s->rate_per_s);
     }

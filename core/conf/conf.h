@@ -127,6 +127,7 @@ struct conf {
     uint64_t memory_bytes; /* what all that comes in may use together: base/memory.h */
     uint64_t payload_bytes_max, lua_memory_bytes;
     int64_t lua_time_ms;
+    int64_t stop_timeout_ms; /* how long a host that stops lets attempts go on */
     uint64_t backlog_max;    /* events waiting, over all services */
     int64_t sys_interval_ms; /* 0 = no status topics */
     struct log_settings log;

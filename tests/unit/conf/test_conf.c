@@ -77,6 +77,7 @@ static void a_service_with_only_what_must_be_given_has_the_documented_defaults(v
     assert_int_equal(s->backoff, BACKOFF_EXPONENTIAL);
     assert_int_equal(s->delay_ms, 1000);
     assert_int_equal(s->max_delay_ms, 300000);
+    assert_int_equal(service_stop_ms(s, c), 30000);
     assert_true(s->jitter == 0.2);
     assert_int_equal(s->crashes, 3);
     assert_int_equal(s->on_dead, ON_DEAD_CONTINUE);
