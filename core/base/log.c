@@ -45,8 +45,8 @@ static const char *host_mark(char out[16]) {
     return out;
 }
 
-/* The character at `at`, or how it is told, "\\n", "\\x1b", "\\u{202e}", into `out`; how many bytes of
- * the text it took. */
+/* Writes the character at `at`, or its escape such as "\\n", "\\x1b", "\\u{202e}", to `out`;
+ * returns how many bytes of the text it took. */
 static size_t tell_character(struct slice text, size_t at, char out[ESCAPE_BYTES]) {
     uint32_t c = 0;
     size_t len = utf8_read(text, at, &c);
@@ -55,12 +55,13 @@ static size_t tell_character(struct slice text, size_t at, char out[ESCAPE_BYTES
         out[len] = '\0';
         return len;
     }
-    c = len == 0 ? (uint8_t)text.data[at] : c; /* a byte that is no UTF-8 */
+    c = len == 0 ? (uint8_t)text.data[at] : c; /* a byte that is not UTF-8 */
     (void)snprintf(out, ESCAPE_BYTES, c == '\n' ? "\\n" : c < 0x100 ? "\\x%02x" : "\\u{%x}", c);
     return len == 0 ? 1 : len;
 }
 
-/* Control characters would let a payload forge a line or drive a terminal, others turn it round. */
+/* Control characters would let a payload forge a line or control a terminal; others change the
+ * writing direction. */
 static size_t add_escaped(struct slice text, char *out, size_t room) {
     size_t len = 0;
     for (size_t at = 0; at < text.len && len + ESCAPE_BYTES < room;) {
@@ -98,7 +99,7 @@ void log_line(enum log_level level, const char *area, const char *format, ...) {
     len += (size_t)head;
     len += add_escaped((struct slice){text, public_len}, line + len, sizeof line - len - 1);
     line[len++] = '\n';
-    /* A log that cannot be written has nowhere to say so. */
+    /* If the log cannot be written, there is nowhere to report that. */
     ssize_t written = write(STDERR_FILENO, line, len);
     (void)written;
 }
