@@ -210,6 +210,23 @@ static void the_largest_packet_follows_the_payload(void **state) {
     conf_free(c);
 }
 
+static void without_secrets_none_is_read_or_missed(void **state) {
+    (void)state;
+    conf_folder_write("topics.conf", "broker { password = \"env:NO_SUCH_VARIABLE\" }\n"
+                                     "http { listen = \"0.0.0.0:80\" }\n"
+                                     "vars { key = \"file:no-such-file\"  plain = here }\n"
+                                     "token t { value = \"env:NO_SUCH_VARIABLE\"  role = read }");
+    const struct conf_overrides overrides = {.no_secrets = true};
+    struct conf *c = NULL;
+    struct report r = {.text = ""};
+    assert_int_equal(conf_load(&c, NULL, &overrides, &r), 0);
+    assert_string_equal(c->broker.password, "");
+    assert_string_equal(conf_var(c, "key"), "");
+    assert_true(c->vars[0].secret);
+    assert_string_equal(conf_var(c, "plain"), "here");
+    conf_free(c);
+}
+
 static void status_topics_can_be_off(void **state) {
     (void)state;
     struct conf *c = conf_folder_load("sys { interval = \"off\" }");
@@ -442,6 +459,7 @@ int main(void) {
         TEST_IN_FOLDER(order_follows_the_key_rule_unless_it_is_given),
         TEST_IN_FOLDER(the_host_sections_are_read),
         TEST_IN_FOLDER(the_largest_packet_follows_the_payload),
+        TEST_IN_FOLDER(without_secrets_none_is_read_or_missed),
         TEST_IN_FOLDER(status_topics_can_be_off),
         TEST_IN_FOLDER(broker_urls_give_host_and_port),
         TEST_IN_FOLDER(several_brokers_stand_in_their_order),
