@@ -17,14 +17,15 @@ enum {
     PROPERTIES_MAX = 64,        /* user properties of one message: more is abuse */
     HOPS_MAX = 32, /* length of a chain of events that cause one another: beyond it is a loop */
 
-    SERVICES_MAX = 256,       /* services in one topics.conf; each is a few KB */
-    FILTERS_MAX = 64,         /* topic filters of one service */
-    BROKERS_MAX = 8,          /* addresses in broker.url, tried in turn */
-    VARS_MAX = 256,           /* entries of vars{} */
-    ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
-    TOKENS_MAX = 64,          /* tokens in one topics.conf */
-    TOKEN_BYTES_MIN = 16,     /* a shorter one can be guessed: refused beyond loopback */
-    SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
+    SERVICES_MAX = 256,            /* services in one topics.conf; each is a few KB */
+    FILTERS_MAX = 64,              /* topic filters of one service */
+    BROKERS_MAX = 8,               /* addresses in broker.url, tried in turn */
+    VARS_MAX = 256,                /* entries of vars{} */
+    ENDPOINTS_MAX = 256,           /* endpoints in one topics.conf */
+    TOKENS_MAX = 64,               /* tokens in one topics.conf */
+    TOKEN_BYTES_MIN = 16,          /* a shorter one can be guessed: refused beyond loopback */
+    SCHEDULES_MAX = 256,           /* schedules in one topics.conf */
+    PUBLISH_AFTER_DAYS_MAX = 3650, /* how far ahead an operator may delay a publish */
     CRON_YEARS_MAX = 40,      /* years searched for a tick: they have every weekday and leap day */
     CLOCK_LOOK_MS = 1000,     /* a step of the wall clock is noticed within this time */
     SCHEDULE_LATE_MS = 60000, /* a tick later than this counts as missed: cron counts in minutes */

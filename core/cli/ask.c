@@ -31,6 +31,7 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
     struct buf text;
     struct buf target;
     const char *host = cli_option(cli, "host");
+    const char *once = cli_option(cli, "idempotency-key");
     buf_init(&listen, 8192);
     buf_init(&target, strlen(path) + 64);
     buf_printf(&listen, "unix:%s/zingq.sock", cli->data);
@@ -38,8 +39,8 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
     if (host != NULL) {
         buf_printf(&target, "%chost=%s", strchr(path, '?') == NULL ? '?' : '&', host);
     }
-    int code =
-        gateway_ask(buf_str(&listen), method, buf_str(&target), body, CLI_ASK_MS, status, &text, r);
+    int code = gateway_ask_once(buf_str(&listen), method, buf_str(&target), once, body, CLI_ASK_MS,
+                                status, &text, r);
     buf_clear(&listen);
     buf_clear(&target);
     *answer = code != 0 || text.len == 0 ? NULL : json_loadb(text.data, text.len, 0, NULL);

@@ -20,6 +20,8 @@
 
 /* ---- publish ---- */
 
+static const int64_t DAY_MS = (int64_t)24 * 3600 * 1000;
+
 static int read_stdin(struct buf *out) {
     char chunk[65536];
     ssize_t got;
@@ -45,8 +47,26 @@ static int add_after(const struct cli *cli, struct buf *path) {
     if (conf_parse_duration(after, &ms, &r) != 0) {
         return cli_misused(cli, "--after: %s", r.text);
     }
+    if (ms > PUBLISH_AFTER_DAYS_MAX * DAY_MS) {
+        return cli_misused(cli, "--after must be at most %dd, not \"%s\"", PUBLISH_AFTER_DAYS_MAX,
+                           after);
+    }
     buf_printf(path, "&after_ms=%" PRId64, ms);
     return 0;
+}
+
+/* It goes into a line of the request. */
+static int check_once(const struct cli *cli) {
+    const char *once = cli_option(cli, "idempotency-key");
+    bool fits = once == NULL || (once[0] != '\0' && strlen(once) <= ONCE_BYTES_MAX);
+    for (const char *at = once; fits && at != NULL && *at != '\0'; at++) {
+        fits = (unsigned char)*at > ' ' && *at != 0x7f;
+    }
+    return fits ? 0
+                : cli_misused(cli,
+                              "--idempotency-key must be 1 to %d bytes without spaces or control "
+                              "characters",
+                              ONCE_BYTES_MAX);
 }
 
 static int add_properties(const struct cli *cli, struct buf *path) {
@@ -80,7 +100,8 @@ static int publish_path(const struct cli *cli, struct buf *path) {
     buf_add_str(path, "/api/publish?topic=");
     cli_add_part(path, slice_of(cli->words[0]));
     buf_printf(path, "&qos=%s&retain=%d", qos, cli_flag(cli, "retain") ? 1 : 0);
-    int status = add_after(cli, path);
+    int status = check_once(cli);
+    status = status != 0 ? status : add_after(cli, path);
     return status != 0 ? status : add_properties(cli, path);
 }
 
@@ -207,6 +228,8 @@ static const struct cli_option publish_options[] = {
     {"qos", "0|1", "QoS of the publish; default 1"},
     {"retain", NULL, "ask the broker to retain it"},
     {"property", "NAME=VALUE", "a user property; may be repeated"},
+    {"idempotency-key", "KEY",
+     "a second publish under the key makes nothing and prints the same id"},
     {NULL, NULL, NULL},
 };
 

@@ -141,8 +141,8 @@ int cli_option_count(const struct cli *cli, const char *name, uint64_t otherwise
     char *end = NULL;
     unsigned long long value = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
     if (value == 0 || *end != '\0' || value > INT32_MAX) {
-        return cli_misused(cli, "--%s must be a whole number of at least 1, not \"%s\"", name,
-                           text);
+        return cli_misused(cli, "--%s must be a whole number from 1 to %d, not \"%s\"", name,
+                           INT32_MAX, text);
     }
     *out = value;
     return 0;

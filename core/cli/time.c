@@ -145,9 +145,9 @@ int time_parse(const char *text, int64_t now_ms, int64_t *ms, struct report *r) 
     if (text[0] == '@' && read_seconds(text + 1, ms)) {
         return 0;
     }
-    if (text[0] != '@' && conf_parse_duration(text, &age_ms, &unused) == 0 && age_ms <= now_ms) {
+    if (text[0] != '@' && conf_parse_duration(text, &age_ms, &unused) == 0) {
         *ms = now_ms - age_ms;
-        return 0;
+        return age_ms <= now_ms ? 0 : report(r, ERR_INVALID, "\"%s\" is before 1970", text);
     }
     return report(
         r, ERR_INVALID,

@@ -36,36 +36,41 @@ static const struct unit SIZES[] = {
 
 static const struct unit RATES[] = {{"/s", 1}, {"/m", 60}, {"/h", 3600}, {NULL, 0}};
 
-/* Reads digits, then, perhaps after a space, one of the units. False when the text is anything
- * else or the product passes INT64_MAX. */
-static bool read_quantity(const char *text, const struct unit *units, uint64_t *number,
-                          uint64_t *worth) {
+/* Reads digits, then, perhaps after a space, one of the units. ERR_LIMIT when the product passes
+ * INT64_MAX, ERR_INVALID when the text is anything else. */
+static int read_quantity(const char *text, const struct unit *units, uint64_t *number,
+                         uint64_t *worth) {
     uint64_t n = 0;
     const char *at = text;
     for (; *at >= '0' && *at <= '9'; at++) {
-        if (n > INT64_MAX / 10 - 1) {
-            return false;
-        }
-        n = n * 10 + (uint64_t)(*at - '0');
+        n = n > INT64_MAX / 10 - 1 ? INT64_MAX : n * 10 + (uint64_t)(*at - '0');
     }
     if (at == text) {
-        return false;
+        return ERR_INVALID;
     }
     at += *at == ' ';
     for (const struct unit *unit = units; unit->name != NULL; unit++) {
         if (strcmp(unit->name, at) == 0) {
             *number = n;
             *worth = unit->worth;
-            return n <= INT64_MAX / unit->worth;
+            return n < INT64_MAX && n <= INT64_MAX / unit->worth ? 0 : ERR_LIMIT;
         }
     }
-    return false;
+    return ERR_INVALID;
+}
+
+static int too_large(const char *text, const char *what, struct report *r) {
+    return report(r, ERR_INVALID, "\"%s\" is too large for a %s", text, what);
 }
 
 int conf_parse_duration(const char *text, int64_t *ms, struct report *r) {
     uint64_t number = 0;
     uint64_t worth = 0;
-    if (strcmp(text, "0") != 0 && !read_quantity(text, DURATIONS, &number, &worth)) {
+    int code = strcmp(text, "0") == 0 ? 0 : read_quantity(text, DURATIONS, &number, &worth);
+    if (code == ERR_LIMIT) {
+        return too_large(text, "duration", r);
+    }
+    if (code != 0) {
         return report(r, ERR_INVALID,
                       "\"%s\" is not a duration: write an integer and ms, s, m, h or d, as in "
                       "\"30s\"",
@@ -78,7 +83,11 @@ int conf_parse_duration(const char *text, int64_t *ms, struct report *r) {
 int conf_parse_size(const char *text, uint64_t *bytes, struct report *r) {
     uint64_t number = 0;
     uint64_t worth = 0;
-    if (!read_quantity(text, SIZES, &number, &worth)) {
+    int code = read_quantity(text, SIZES, &number, &worth);
+    if (code == ERR_LIMIT) {
+        return too_large(text, "size", r);
+    }
+    if (code != 0) {
         return report(r, ERR_INVALID,
                       "\"%s\" is not a size: write an integer and B, KiB, MiB, GiB or TiB, as in "
                       "\"64KiB\"",
@@ -113,7 +122,11 @@ int conf_parse_rate(const char *text, double *per_second, struct report *r) {
     }
     uint64_t number = 0;
     uint64_t seconds = 0;
-    if (!read_quantity(text, RATES, &number, &seconds) || number == 0) {
+    int code = read_quantity(text, RATES, &number, &seconds);
+    if (code == ERR_LIMIT) {
+        return too_large(text, "rate", r);
+    }
+    if (code != 0 || number == 0) {
         return report(
             r, ERR_INVALID,
             "\"%s\" is not a rate: write \"200/s\", \"10/m\", \"5/h\", or \"0\" for no limit",

@@ -294,6 +294,7 @@ struct engine_status {
     struct histogram commit;
     size_t lua_bytes;
     uint64_t file_bytes;            /* of zing.append: a part of store_used */
+    size_t starved, calls_starved;  /* services, calls that wait for memory */
     uint64_t store_used, store_max; /* readers that keep freed pages count as use */
     const char *store_low; /* what fills it and what helps, until the next turn; NULL = room */
     uint64_t set_aside;    /* records of the store that cannot be read */

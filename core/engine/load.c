@@ -25,6 +25,7 @@
 #include "engine/place.h"
 #include "engine/quota.h"
 #include "engine/receive.h"
+#include "engine/rules.h"
 #include "engine/schedule.h"
 #include "engine/services.h"
 #include "engine/space.h"
@@ -40,6 +41,9 @@ static int load_service(struct engine *e, struct engine_service *s) {
     int code = journal_service_number(e->journal, s->conf->name, &s->number);
     if (code == 0) {
         code = engine_load_books(e, s);
+    }
+    if (code == 0) {
+        code = engine_note_rules(e, s);
     }
     if (code == 0) {
         code = journal_flag_get(e->journal, flag, &paused);

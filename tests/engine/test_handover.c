@@ -309,6 +309,43 @@ static void a_reply_goes_to_the_response_topic_with_its_correlation(void **state
     assert_string_equal(nth_published(f, "answers/7", 0)->payload, "{\"ok\":true}");
 }
 
+/* Each death is announced, and policies publish: nothing of that may get into the copy. */
+static void the_copy_of_what_died_on_admission_is_skipped_and_no_duplicate(void **state) {
+    struct engine_fixture *f = *state;
+    char text[512];
+    fixture_script(f, "d.lua", "return function(e) zing.publish('told', e.id) end");
+    fixture_script(f, "n.lua", NOTHING);
+    fixture_run(
+        f,
+        "limits { payload = \"1KiB\" }\n"
+        "service \"a\" { subscribe = {\"to\"} handler = \"n.lua\" key = \"json:/k\"\n"
+        "              dead_letter = \"d.lua\" }\n"
+        "service \"b\" { subscribe = {\"to\", \"zingq/dlq/a\"} handler = \"n.lua\" }\n"
+        "service \"c\" { subscribe = {\"to\"} handler = \"n.lua\" idempotency = \"json:/k\" }\n",
+        NOTHING);
+    static char large[2048];
+    memset(large, 'x', sizeof large - 1);
+    const char *const payloads[] = {"no json", "{}", large};
+    for (size_t i = 0; i < 3; i++) {
+        struct command c = {.kind = COMMAND_PUBLISH,
+                            .topic = slice_of("to"),
+                            .payload = slice_of(payloads[i]),
+                            .qos = 1};
+        assert_int_equal(command(f, c), 0);
+        run_dry(f);
+        const struct published *p = nth_published(f, "to", i);
+        assert_string_equal(published_property(p, "zingq-handled", text), "a,b,c");
+        offer_copy(f, "a", (size_t)(p - f->published));
+        offer_copy(f, "b", (size_t)(p - f->published));
+        offer_copy(f, "c", (size_t)(p - f->published));
+        run_dry(f);
+    }
+    assert_books(f, "a", (struct books){.accepted = 3, .dead = 3, .died = 3, .handed_over = 3});
+    assert_books(f, "c", (struct books){.accepted = 3, .dead = 3, .died = 3, .handed_over = 3});
+    assert_int_equal(service_status(f, "b").books.duplicates, 0);
+    assert_int_equal(service_status(f, "b").books.handed_over, 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_chain_of_two_services_takes_one_commit),
@@ -320,6 +357,7 @@ int main(void) {
         ENGINE_TEST(traceparent_is_passed_on_unless_the_handler_gives_one),
         ENGINE_TEST(loops_end_as_a_dead_letter),
         ENGINE_TEST(what_cannot_be_handed_over_is_the_receivers_dead_letter),
+        ENGINE_TEST(the_copy_of_what_died_on_admission_is_skipped_and_no_duplicate),
         ENGINE_TEST(a_handler_that_fails_hands_nothing_over),
         ENGINE_TEST(publishes_wait_while_the_broker_is_away),
         ENGINE_TEST(what_was_not_acknowledged_goes_again_under_its_id),

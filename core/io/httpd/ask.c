@@ -7,8 +7,10 @@
 
 #include "base/limits.h"
 
+#include <assert.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static size_t on_body(char *data, size_t size, size_t count, void *ctx) {
@@ -78,14 +80,37 @@ static int explain(CURL *easy, CURLcode code, const char *listen, struct report 
     }
 }
 
+/* NULL when out of memory. */
+static struct curl_slist *make_headers(const char *once) {
+    struct curl_slist *headers = NULL;
+    char line[ONCE_BYTES_MAX + 32];
+    (void)snprintf(line, sizeof line, "Idempotency-Key: %s", once == NULL ? "" : once);
+    const char *const lines[] = {"Content-Type: application/json", "Expect:", line};
+    for (size_t i = 0; i < (once == NULL ? 2u : 3u); i++) {
+        struct curl_slist *longer = curl_slist_append(headers, lines[i]);
+        if (longer == NULL) {
+            curl_slist_free_all(headers);
+            return NULL;
+        }
+        headers = longer;
+    }
+    return headers;
+}
+
 int gateway_ask(const char *listen, const char *method, const char *path, struct slice body,
                 int timeout_ms, long *status, struct buf *answer, struct report *r) {
+    return gateway_ask_once(listen, method, path, NULL, body, timeout_ms, status, answer, r);
+}
+
+int gateway_ask_once(const char *listen, const char *method, const char *path, const char *once,
+                     struct slice body, int timeout_ms, long *status, struct buf *answer,
+                     struct report *r) {
+    assert(once == NULL || strlen(once) <= ONCE_BYTES_MAX);
     buf_init(answer, CALL_BYTES_MAX);
     CURL *easy = curl_easy_init();
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    struct curl_slist *more = headers == NULL ? NULL : curl_slist_append(headers, "Expect:");
+    struct curl_slist *headers = make_headers(once);
     CURLcode code = CURLE_OUT_OF_MEMORY;
-    if (easy != NULL && more != NULL) {
+    if (easy != NULL && headers != NULL) {
         code = set_target(easy, listen, path);
         code = code ? code : set_options(easy, method, body, timeout_ms, answer);
         code = code ? code : curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);

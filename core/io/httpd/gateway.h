@@ -161,5 +161,9 @@ void gateway_add_query(const struct gateway_request *request, const char *withou
  * *answer is initialised here, in every case; the caller clears it. */
 int gateway_ask(const char *listen, const char *method, const char *path, struct slice body,
                 int timeout_ms, long *status, struct buf *answer, struct report *r);
+/* The same under an Idempotency-Key of at most ONCE_BYTES_MAX bytes; NULL = none. */
+int gateway_ask_once(const char *listen, const char *method, const char *path, const char *once,
+                     struct slice body, int timeout_ms, long *status, struct buf *answer,
+                     struct report *r);
 
 #endif

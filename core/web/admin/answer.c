@@ -5,6 +5,7 @@
 
 #include "query/json.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,6 +35,26 @@ bool admin_number(const char *text, uint64_t least, uint64_t most, uint64_t othe
     *out = text == NULL ? otherwise : strtoull(text, &end, 10);
     return text == NULL ||
            (*text >= '0' && *text <= '9' && *end == '\0' && *out >= least && *out <= most);
+}
+
+bool admin_option(const struct gateway_request *request, const char *name, uint64_t least,
+                  uint64_t most, uint64_t otherwise, uint64_t *out, struct report *r) {
+    const char *text = gateway_query(request, name);
+    if (admin_number(text, least, most, otherwise, out)) {
+        return true;
+    }
+    if (most == 1) {
+        (void)report(r, ERR_INVALID, "%s must be 0 or 1, not \"%.64s\"", name, text);
+    } else if (most >= INT64_MAX) {
+        (void)report(r, ERR_INVALID,
+                     "%s must be a whole number of at least %" PRIu64 ", not \"%.64s\"", name,
+                     least, text);
+    } else {
+        (void)report(r, ERR_INVALID,
+                     "%s must be a whole number from %" PRIu64 " to %" PRIu64 ", not \"%.64s\"",
+                     name, least, most, text);
+    }
+    return false;
 }
 
 bool admin_service(struct admin *a, struct gateway_request *request, const char *name,

@@ -87,11 +87,10 @@ void admin_show_audit(void *ctx, const struct call *call) {
     uint64_t limit;
     uint64_t since_ms;
     json_t *list = json_array();
-    if (!admin_number(gateway_query(call->request, "limit"), 1, READING_ITEMS_MAX, SHOWN, &limit) ||
-        !admin_number(gateway_query(call->request, "since_ms"), 0, INT64_MAX, 0, &since_ms)) {
+    if (!admin_option(call->request, "limit", 1, READING_ITEMS_MAX, SHOWN, &limit, &r) ||
+        !admin_option(call->request, "since_ms", 0, INT64_MAX, 0, &since_ms, &r)) {
         json_decref(list);
-        gateway_answer_error(call->request, 400, NULL,
-                             "limit is a number of records, since_ms milliseconds since 1970");
+        gateway_answer_error(call->request, 400, NULL, r.text);
         return;
     }
     int code =

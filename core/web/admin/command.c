@@ -102,6 +102,14 @@ static bool fill_properties(struct pending *p, const struct gateway_request *req
             (void)report(r, ERR_INVALID, "%s is not NAME=VALUE: \"%s\"", name, pair);
             return false;
         }
+        if (strncmp(pair, "zingq-", 6) == 0 && strncmp(pair, "zingq-key=", 10) != 0) {
+            (void)report(
+                r, ERR_INVALID,
+                "property \"%.*s\": names that begin with zingq- are ZingQueue's own; only "
+                "zingq-key may be given",
+                (int)len, pair);
+            return false;
+        }
         property_add(&p->properties, (struct slice){pair, len}, slice_of(pair + len + 1));
     }
     p->order.command.properties = buf_slice(&p->properties);
@@ -123,13 +131,10 @@ static bool fill_publish(struct pending *p, const struct gateway_request *reques
     uint64_t qos = 1;
     uint64_t retain = 0;
     uint64_t after_ms = 0;
-    const uint64_t ten_years_ms = (uint64_t)10 * 365 * 24 * 3600 * 1000;
-    if (!admin_number(gateway_query(request, "qos"), 0, 1, 1, &qos) ||
-        !admin_number(gateway_query(request, "retain"), 0, 1, 0, &retain) ||
-        !admin_number(gateway_query(request, "after_ms"), 0, ten_years_ms, 0, &after_ms)) {
-        (void)report(r, ERR_INVALID,
-                     "qos and retain are 0 or 1, after_ms is a number of "
-                     "milliseconds");
+    const uint64_t most_ms = (uint64_t)PUBLISH_AFTER_DAYS_MAX * 24 * 3600 * 1000;
+    if (!admin_option(request, "qos", 0, 1, 1, &qos, r) ||
+        !admin_option(request, "retain", 0, 1, 0, &retain, r) ||
+        !admin_option(request, "after_ms", 0, most_ms, 0, &after_ms, r)) {
         return false;
     }
     if (topic_check(p->topic, r) != 0) {
@@ -165,8 +170,7 @@ static bool fill_flags(struct command *c, const struct gateway_request *request,
                  {"without_compensation", &c->without_compensation}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         uint64_t number;
-        if (!admin_number(gateway_query(request, flags[i].name), 0, 1, 0, &number)) {
-            (void)report(r, ERR_INVALID, "%s is 0 or 1", flags[i].name);
+        if (!admin_option(request, flags[i].name, 0, 1, 0, &number, r)) {
             return false;
         }
         *flags[i].flag = number != 0;

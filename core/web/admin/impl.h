@@ -80,6 +80,9 @@ int64_t admin_now_ms(const struct admin *a); /* engine time */
 /* A whole number in [least, most]; `otherwise` when the text is NULL. */
 bool admin_number(const char *text, uint64_t least, uint64_t most, uint64_t otherwise,
                   uint64_t *out);
+/* The same of the query; when it is false, r says why. */
+bool admin_option(const struct gateway_request *request, const char *name, uint64_t least,
+                  uint64_t most, uint64_t otherwise, uint64_t *out, struct report *r);
 /* The service of ?service=; NULL = none was named. False: answered 404. */
 bool admin_service(struct admin *a, struct gateway_request *request, const char *name,
                    bool *by_service, uint16_t *service);

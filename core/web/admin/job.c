@@ -396,8 +396,8 @@ void admin_job_begin(struct admin *a, struct job *b, struct gateway_request *req
 int admin_job_pace(const struct gateway_request *request, struct job *b, struct report *r) {
     const char *rate = gateway_query(request, "rate");
     uint64_t force;
-    if (!admin_number(gateway_query(request, "force"), 0, 1, 0, &force)) {
-        return report(r, ERR_INVALID, "force is 0 or 1");
+    if (!admin_option(request, "force", 0, 1, 0, &force, r)) {
+        return ERR_INVALID;
     }
     b->force = force != 0;
     return rate == NULL ? 0 : conf_parse_rate(rate, &b->per_second, r);
@@ -406,8 +406,8 @@ int admin_job_pace(const struct gateway_request *request, struct job *b, struct 
 static int parse_filter(const struct gateway_request *request, struct job *b, struct report *r) {
     const char *group = gateway_query(request, "group");
     uint64_t without;
-    if (!admin_number(gateway_query(request, "without_compensation"), 0, 1, 0, &without)) {
-        return report(r, ERR_INVALID, "without_compensation is 0 or 1");
+    if (!admin_option(request, "without_compensation", 0, 1, 0, &without, r)) {
+        return ERR_INVALID;
     }
     b->without_compensation = without != 0;
     if (group != NULL && !dead_group_is_valid(group)) {

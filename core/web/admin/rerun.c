@@ -219,12 +219,13 @@ static int parse_filter(struct admin *a, const struct gateway_request *request, 
     uint64_t to_ms;
     uint64_t as_of_ms;
     uint64_t now_ms = (uint64_t)clock_to_wall(admin_now_ms(a));
-    if (!admin_number(from, 0, INT64_MAX, 0, &from_ms) ||
-        !admin_number(gateway_query(request, "to_ms"), 0, INT64_MAX, INT64_MAX, &to_ms) ||
-        !admin_number(gateway_query(request, "as_of_ms"), 1, now_ms, now_ms, &as_of_ms)) {
+    if (!admin_option(request, "from_ms", 0, INT64_MAX, 0, &from_ms, r) ||
+        !admin_option(request, "to_ms", 0, INT64_MAX, INT64_MAX, &to_ms, r)) {
+        return ERR_INVALID;
+    }
+    if (!admin_number(gateway_query(request, "as_of_ms"), 1, now_ms, now_ms, &as_of_ms)) {
         return report(r, ERR_INVALID,
-                      "from_ms, to_ms and as_of_ms are milliseconds since 1970-01-01 UTC, as_of_ms "
-                      "not in the future");
+                      "as_of_ms must be milliseconds since 1970-01-01 UTC, not in the future");
     }
     if (id == NULL && key == NULL && from == NULL) {
         return report(r, ERR_INVALID, "which events? Give from_ms=, key= or id=");
@@ -252,10 +253,10 @@ static int parse_filter(struct admin *a, const struct gateway_request *request, 
 static int parse_consent(const struct gateway_request *request, struct job *b, struct report *r) {
     uint64_t dry;
     uint64_t yes;
-    if (!admin_number(gateway_query(request, "dry"), 0, 1, 0, &dry) ||
-        !admin_number(gateway_query(request, "yes"), 0, 1, 0, &yes) ||
-        !admin_number(gateway_query(request, "confirm"), 1, INT64_MAX, 0, &b->rerun.confirmed)) {
-        return report(r, ERR_INVALID, "dry and yes are 0 or 1, confirm is a number of events");
+    if (!admin_option(request, "dry", 0, 1, 0, &dry, r) ||
+        !admin_option(request, "yes", 0, 1, 0, &yes, r) ||
+        !admin_option(request, "confirm", 1, INT64_MAX, 0, &b->rerun.confirmed, r)) {
+        return ERR_INVALID;
     }
     b->rerun.dry = dry != 0;
     unsigned said =

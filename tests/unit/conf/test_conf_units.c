@@ -22,17 +22,7 @@ static void durations_are_numbers_with_units(void **state) {
         assert_int_equal(conf_parse_duration(good[i].text, &ms, NULL), 0);
         assert_true(ms == good[i].ms);
     }
-    static const char *const bad[] = {"",
-                                      "s",
-                                      "10",
-                                      "1.5s",
-                                      "-1s",
-                                      "1m30s",
-                                      "1 min",
-                                      "1S",
-                                      "1  s",
-                                      "99999999999999999999s",
-                                      "999999999999999d"};
+    static const char *const bad[] = {"", "s", "10", "1.5s", "-1s", "1m30s", "1 min", "1S", "1  s"};
     for (size_t i = 0; i < COUNT(bad); i++) {
         int64_t ms;
         struct report r = {.text = ""};
@@ -54,13 +44,29 @@ static void sizes_are_numbers_with_binary_units(void **state) {
         assert_int_equal(conf_parse_size(good[i].text, &bytes, NULL), 0);
         assert_true(bytes == good[i].bytes);
     }
-    static const char *const bad[] = {"", "KiB", "64kB", "64k", "1.5GiB", "-1", "99999999TiB"};
+    static const char *const bad[] = {"", "KiB", "64kB", "64k", "1.5GiB", "-1"};
     for (size_t i = 0; i < COUNT(bad); i++) {
         uint64_t bytes;
         struct report r = {.text = ""};
         assert_int_equal(conf_parse_size(bad[i], &bytes, &r), ERR_INVALID);
         assert_non_null(strstr(r.text, "B, KiB, MiB, GiB or TiB"));
     }
+}
+
+static void what_no_number_holds_is_too_large(void **state) {
+    (void)state;
+    int64_t ms;
+    uint64_t bytes;
+    double rate;
+    struct report r = {.text = ""};
+    assert_int_equal(conf_parse_duration("999999999999999d", &ms, &r), ERR_INVALID);
+    assert_string_equal(r.text, "\"999999999999999d\" is too large for a duration");
+    assert_int_equal(conf_parse_duration("99999999999999999999s", &ms, &r), ERR_INVALID);
+    assert_string_equal(r.text, "\"99999999999999999999s\" is too large for a duration");
+    assert_int_equal(conf_parse_size("99999999TiB", &bytes, &r), ERR_INVALID);
+    assert_string_equal(r.text, "\"99999999TiB\" is too large for a size");
+    assert_int_equal(conf_parse_rate("99999999999999999999/s", &rate, &r), ERR_INVALID);
+    assert_string_equal(r.text, "\"99999999999999999999/s\" is too large for a rate");
 }
 
 static void rates_are_a_second_a_minute_or_an_hour(void **state) {
@@ -133,6 +139,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations_are_numbers_with_units),
         cmocka_unit_test(sizes_are_numbers_with_binary_units),
+        cmocka_unit_test(what_no_number_holds_is_too_large),
         cmocka_unit_test(rates_are_a_second_a_minute_or_an_hour),
         cmocka_unit_test(durations_read_as_a_person_writes_them),
         cmocka_unit_test(suggestions_are_near_words_only),
