@@ -110,6 +110,10 @@ static void add_limits(struct buf *out, const struct service_conf *s) {
     char timeout[32];
     buf_printf(out, "%" PRIu32 " at once, %s each", s->concurrency,
                conf_duration_text(s->timeout_ms, timeout));
+    if (s->stop_timeout_ms > 0) {
+        char text[32];
+        buf_printf(out, ", %s to stop", conf_duration_text(s->stop_timeout_ms, text));
+    }
     if (s->rate_per_s > 0) {
         buf_printf(out, ", at most %g starts/s", s->rate_per_s);
     }
@@ -361,6 +365,23 @@ static void warn_of_certificates(const struct cli *cli) {
     }
 }
 
+static void warn_of_script_memory(const struct conf *conf, uint64_t bytes, const char *whose) {
+    if (bytes > conf->memory_bytes) {
+        cli_warn("%s: lua_memory is larger than limits.memory (%llu MiB): one script may use more "
+                 "than there is for the whole host",
+                 whose, (unsigned long long)(conf->memory_bytes >> 20));
+    }
+}
+
+static void warn_of_memory(const struct conf *conf) {
+    char whose[NAME_BYTES_MAX + 16];
+    warn_of_script_memory(conf, conf->lua_memory_bytes, "limits");
+    for (size_t i = 0; i < conf->service_count; i++) {
+        (void)snprintf(whose, sizeof whose, "service \"%s\"", conf->services[i].name);
+        warn_of_script_memory(conf, conf->services[i].lua_memory_bytes, whose);
+    }
+}
+
 static void print_verdict(const struct conf *conf) {
     (void)printf("%s is good: %zu service%s, ", conf->file, conf->service_count,
                  conf->service_count == 1 ? "" : "s");
@@ -378,6 +399,7 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
     bool ok = services != NULL && schedules != NULL;
     warn_of_routes(cli, scripts);
     warn_of_certificates(cli);
+    warn_of_memory(conf);
     cli_warn_of_secrets(conf, scripts);
     if (!cli->json) {
         print_verdict(conf);

@@ -28,10 +28,11 @@ enum {
 
 /* ---- the store ---- */
 
-static int load_conf(struct cli *cli, struct report *r) {
+static int load_conf(struct cli *cli, bool no_secrets, struct report *r) {
     assert(cli->conf == NULL);
     const struct conf_overrides overrides = {.broker_url = cli_option(cli, "broker"),
-                                             .data = cli_option(cli, "data")};
+                                             .data = cli_option(cli, "data"),
+                                             .no_secrets = no_secrets};
     int code = conf_load(&cli->conf, cli_option(cli, "conf"), &overrides, r);
     if (code != 0) {
         cli->conf = NULL;
@@ -39,9 +40,9 @@ static int load_conf(struct cli *cli, struct report *r) {
     return code;
 }
 
-int cli_load_conf(struct cli *cli) {
+static int load_conf_or_tell(struct cli *cli, bool no_secrets) {
     struct report r = {""};
-    int code = load_conf(cli, &r);
+    int code = load_conf(cli, no_secrets, &r);
     if (code != 0) {
         int status = cli_fail(code, "%s", r.text);
         return code == ERR_NOTFOUND ? EXIT_USAGE : status;
@@ -49,11 +50,14 @@ int cli_load_conf(struct cli *cli) {
     return 0;
 }
 
-/* With --data, the store can be read without topics.conf: for example a copy on another machine, or
- * in a shell without the host's secrets. */
+int cli_load_conf(struct cli *cli) {
+    return load_conf_or_tell(cli, false);
+}
+
+/* With --data, the store can be read without topics.conf: for example a copy on another machine. */
 static void load_conf_if_good(struct cli *cli) {
     struct report r = {""};
-    int code = load_conf(cli, &r);
+    int code = load_conf(cli, true, &r);
     if (code != 0 && (code != ERR_NOTFOUND || cli_option(cli, "conf") != NULL)) {
         (void)cli_fail(code, "%s; continuing with --data alone", r.text);
     }
@@ -65,7 +69,7 @@ static int find_folder(struct cli *cli) {
         return 0;
     }
     if (cli->conf == NULL && path == NULL) {
-        int status = cli_load_conf(cli);
+        int status = load_conf_or_tell(cli, true);
         if (status != 0) {
             return status;
         }

@@ -6,9 +6,10 @@
 
 #include "cli/impl.h"
 
-/* Reads topics.conf into cli->conf. 0, or an exit status after printing why. */
+/* Reads topics.conf into cli->conf, secrets included. 0, or an exit status after printing why. */
 int cli_load_conf(struct cli *cli);
-/* Finds the data folder, cli->data. With --data, topics.conf may be missing (cli->conf is NULL).
+/* Finds the data folder, cli->data. With --data, topics.conf may be missing (cli->conf is NULL). If
+ * topics.conf was not loaded before, cli->conf then has no secrets: looking needs none.
  * Where several hosts share a folder, it is the one of --host; without it, EXIT_USAGE after
  * printing how to name one. */
 int cli_find_data(struct cli *cli);

@@ -510,6 +510,7 @@ int conf_load(struct conf **out, const char *file, const struct conf_overrides *
         struct loader l = {.conf = c,
                            .place = {.file = shown, .report = r},
                            .broker_url = overrides == NULL ? NULL : overrides->broker_url};
+        l.place.no_secrets = overrides != NULL && overrides->no_secrets;
         code = load(&l, shown, bytes, len, overrides);
     }
     free(bytes);

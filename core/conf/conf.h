@@ -126,6 +126,7 @@ struct conf {
     uint64_t memory_bytes; /* what all that comes in may use together: base/memory.h */
     uint64_t payload_bytes_max, lua_memory_bytes;
     int64_t lua_time_ms;
+    int64_t stop_timeout_ms; /* how long a host that stops lets attempts go on */
     uint64_t backlog_max;    /* events waiting, over all services */
     int64_t sys_interval_ms; /* 0 = no status topics */
     struct hosts_conf hosts;
@@ -149,6 +150,8 @@ struct conf {
 struct conf_overrides {
     const char *broker_url;
     const char *data;
+    bool no_secrets; /* for those who only look: each env: and file: stands for "", unread, and what
+                        a secret must look like is not checked */
 };
 
 /* Reads `file`; NULL = ./topics.conf, else /etc/zingq/topics.conf.

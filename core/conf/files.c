@@ -96,14 +96,13 @@ static int from_file(const struct conf_place *place, const char *name, char **ou
 
 int conf_resolve(const struct conf_place *place, const char *text, bool may_miss, char **out,
                  bool *secret) {
-    *secret = true;
-    if (strncmp(text, "env:", 4) == 0) {
-        return from_environment(place, text + 4, may_miss, out);
+    bool from_env = strncmp(text, "env:", 4) == 0;
+    *secret = from_env || strncmp(text, "file:", 5) == 0;
+    if (*secret && !place->no_secrets) {
+        return from_env ? from_environment(place, text + 4, may_miss, out)
+                        : from_file(place, text + 5, out);
     }
-    if (strncmp(text, "file:", 5) == 0) {
-        return from_file(place, text + 5, out);
-    }
-    *secret = false;
+    text = *secret ? "" : text;
     *out = slice_dup(slice_of(text));
     return *out == NULL ? ERR_MEMORY : 0;
 }

@@ -72,6 +72,7 @@ static const struct conf_row LIMITS_ROWS[] = {
     {"lua_memory", CONF_SIZE, "64MiB", AT(lua_memory_bytes), MIB, 64 * GIB},
     {"lua_time", CONF_MS, "200ms", AT(lua_time_ms), 1, 60 * SECOND_MS},
     {"backlog", CONF_U64, "1000000", AT(backlog_max), 1, 1000000000},
+    {"stop_timeout", CONF_MS, "30s", AT(stop_timeout_ms), 0, 7 * DAY_MS},
 };
 
 static const struct conf_row SYS_ROWS[] = {
@@ -118,6 +119,7 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"idempotency_window", CONF_MS, "24h", AT(idempotency_window_ms), SECOND_MS, 3650 * DAY_MS},
     {"lua_memory", CONF_SIZE_OR_NONE, "", AT(lua_memory_bytes), MIB, 64 * GIB},
     {"lua_time", CONF_MS_OR_NONE, "", AT(lua_time_ms), 1, 60 * SECOND_MS},
+    {"stop_timeout", CONF_MS_OR_NONE, "", AT(stop_timeout_ms), 1, 7 * DAY_MS},
     {"secrets", CONF_NAMES, "", AT(secrets), 0, 0},
     {"reply_to", CONF_FILTERS, "", AT(reply_to), 0, 0},
     {"retry", CONF_SCRIPT, "", AT(retry), 0, 0},

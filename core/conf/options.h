@@ -100,6 +100,7 @@ struct conf_place {
     const char *section; /* "service"; NULL = none */
     const char *title;   /* "payments"; NULL = none */
     const char *option;  /* "retries"; NULL = none */
+    bool no_secrets;     /* env: and file: are not read: see conf_overrides */
     struct report *report;
 };
 
@@ -122,8 +123,8 @@ int conf_set(const struct conf_place *place, const struct conf_row *row,
 /* Frees what conf_set put into the fields. */
 void conf_clear_rows(const struct conf_spec *spec, void *object);
 
-/* Resolves env:NAME and file:PATH; *secret says whether it was one of them. `may_miss`: an unset
- * variable gives "". The caller frees *out. */
+/* Resolves env:NAME and file:PATH, to "" with place->no_secrets; *secret says whether it was one of
+ * them. `may_miss`: an unset variable gives "". The caller frees *out. */
 int conf_resolve(const struct conf_place *place, const char *text, bool may_miss, char **out,
                  bool *secret);
 /* `path`, or dir/path when it is relative; malloc'd, NULL when out of memory. */

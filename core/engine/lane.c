@@ -36,9 +36,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
+TAILQ_HEAD(ring, lane);
+LIST_HEAD(lane_bucket, lane);
+
 struct lane_service {
-    struct lane *ring_head, *ring_tail;
-    struct lane *owing_head; /* part of the ring, too: lanes in debt, the earliest due first */
+    struct ring ring;
+    struct ring in_debt; /* part of the ring, too: lanes in debt, the earliest due first */
     size_t waiting, running;
     size_t in_ring;          /* lanes, including those in debt */
     size_t owing;            /* of these, lanes in debt */
@@ -63,7 +66,7 @@ struct lanes {
     struct lane_service *services;
     size_t service_count;
     size_t turn; /* the service to consider first next time */
-    struct lane **buckets;
+    struct lane_bucket *buckets;
     size_t bucket_count; /* a power of two */
     size_t lane_count;
     int64_t clock_us;   /* of all services */
@@ -78,22 +81,26 @@ struct lanes *lanes_new(size_t services) {
         return NULL;
     }
     lanes->services = calloc(services + 1, sizeof *lanes->services);
-    lanes->buckets = calloc(BUCKETS_AT_START, sizeof(struct lane *));
+    lanes->buckets = calloc(BUCKETS_AT_START, sizeof *lanes->buckets);
     lanes->bucket_count = BUCKETS_AT_START;
     lanes->service_count = services;
     if (lanes->services == NULL || lanes->buckets == NULL) {
         lanes_free(lanes);
         return NULL;
     }
+    for (size_t i = 0; i < services; i++) {
+        TAILQ_INIT(&lanes->services[i].ring);
+        TAILQ_INIT(&lanes->services[i].in_debt);
+    }
     return lanes;
 }
 
-static void free_items(struct lane_item *item) {
-    while (item != NULL) {
-        struct lane_item *next = item->next;
+static void free_items(struct lane_items *items) {
+    struct lane_item *item;
+    while ((item = TAILQ_FIRST(items)) != NULL) {
+        TAILQ_REMOVE(items, item, link);
         event_free(item->event);
         free(item);
-        item = next;
     }
 }
 
@@ -102,12 +109,11 @@ void lanes_free(struct lanes *lanes) {
         return;
     }
     for (size_t i = 0; lanes->buckets != NULL && i < lanes->bucket_count; i++) {
-        struct lane *lane = lanes->buckets[i];
-        while (lane != NULL) {
-            struct lane *next = lane->hash_next;
-            free_items(lane->head);
+        struct lane *lane;
+        while ((lane = LIST_FIRST(&lanes->buckets[i])) != NULL) {
+            LIST_REMOVE(lane, hash_link);
+            free_items(&lane->items);
             free(lane);
-            lane = next;
         }
     }
     free(lanes->buckets);
@@ -156,9 +162,11 @@ static size_t bucket_of(const struct lanes *lanes, size_t service, uint64_t hash
 }
 
 struct lane *lanes_find(const struct lanes *lanes, size_t service, uint64_t hash) {
-    struct lane *lane = lanes->buckets[bucket_of(lanes, service, hash)];
-    while (lane != NULL && (lane->hash != hash || lane->service != service)) {
-        lane = lane->hash_next;
+    struct lane *lane;
+    LIST_FOREACH(lane, &lanes->buckets[bucket_of(lanes, service, hash)], hash_link) {
+        if (lane->hash == hash && lane->service == service) {
+            break;
+        }
     }
     return lane;
 }
@@ -166,21 +174,19 @@ struct lane *lanes_find(const struct lanes *lanes, size_t service, uint64_t hash
 /* Doubles the buckets; when there is no memory, the chains just grow longer. */
 static void grow(struct lanes *lanes) {
     size_t old_count = lanes->bucket_count;
-    struct lane **old = lanes->buckets;
-    struct lane **buckets = calloc(old_count * 2, sizeof(struct lane *));
+    struct lane_bucket *old = lanes->buckets;
+    struct lane_bucket *buckets = calloc(old_count * 2, sizeof *buckets);
     if (buckets == NULL) {
         return;
     }
     lanes->buckets = buckets;
     lanes->bucket_count = old_count * 2;
     for (size_t i = 0; i < old_count; i++) {
-        struct lane *lane = old[i];
-        while (lane != NULL) {
-            struct lane *next = lane->hash_next;
-            size_t b = bucket_of(lanes, lane->service, lane->hash);
-            lane->hash_next = buckets[b];
-            buckets[b] = lane;
-            lane = next;
+        struct lane *lane;
+        while ((lane = LIST_FIRST(&old[i])) != NULL) {
+            LIST_REMOVE(lane, hash_link);
+            LIST_INSERT_HEAD(&buckets[bucket_of(lanes, lane->service, lane->hash)], lane,
+                             hash_link);
         }
     }
     free(old);
@@ -201,22 +207,16 @@ struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint
     struct debt debt = debts_take(&lanes->debts, service, hash);
     lane->due_us = debt.due_us;
     lane->owes_us = debt.owes_us;
-    size_t b = bucket_of(lanes, service, hash);
-    lane->hash_next = lanes->buckets[b];
-    lanes->buckets[b] = lane;
+    TAILQ_INIT(&lane->items);
+    LIST_INSERT_HEAD(&lanes->buckets[bucket_of(lanes, service, hash)], lane, hash_link);
     lanes->lane_count++;
     return lane;
 }
 
 void lanes_close(struct lanes *lanes, struct lane *lane) {
-    assert(!lane->busy && lane->head == NULL && lane->count == 0 &&
+    assert(!lane->busy && TAILQ_EMPTY(&lane->items) && lane->count == 0 &&
            !lane->in_ring); /* INV-LANE-1 */
-    struct lane **link = &lanes->buckets[bucket_of(lanes, lane->service, lane->hash)];
-    while (*link != lane) {
-        assert(*link != NULL);
-        link = &(*link)->hash_next;
-    }
-    *link = lane->hash_next;
+    LIST_REMOVE(lane, hash_link);
     const struct debt debt = {.hash = lane->hash,
                               .service = lane->service,
                               .due_us = lane->due_us,
@@ -229,19 +229,18 @@ void lanes_close(struct lanes *lanes, struct lane *lane) {
 /* --- the rings --- */
 
 static bool can_enter(const struct lane *lane) {
-    return !lane->in_ring && !lane->busy && lane->head != NULL;
+    return !lane->in_ring && !lane->busy && !TAILQ_EMPTY(&lane->items);
 }
 
 static void enter_after(struct lane_service *s, struct lane *before, struct lane *lane) {
-    struct lane **link = before == NULL ? &s->ring_head : &before->ring_next;
-    assert(!lane->busy && lane->head != NULL && !lane->owing); /* INV-LANE-1 */
-    lane->in_ring = true;
-    lane->ring_next = *link;
-    *link = lane;
-    s->in_ring++;
-    if (s->ring_tail == before) {
-        s->ring_tail = lane;
+    assert(!lane->busy && !TAILQ_EMPTY(&lane->items) && !lane->owing); /* INV-LANE-1 */
+    if (before == NULL) {
+        TAILQ_INSERT_HEAD(&s->ring, lane, ring_link);
+    } else {
+        TAILQ_INSERT_AFTER(&s->ring, before, lane, ring_link);
     }
+    lane->in_ring = true;
+    s->in_ring++;
 }
 
 /* In a rush, lanes known to be light come first, then unknown ones that arrive now, each in order
@@ -249,7 +248,7 @@ static void enter_after(struct lane_service *s, struct lane *before, struct lane
 static void enter_ring(struct lane_service *s, struct lane *lane, bool comes) {
     bool light = s->rush && lights_have(&s->lights, lane->hash);
     if (!s->rush || !(light || comes)) {
-        enter_after(s, s->ring_tail, lane);
+        enter_after(s, TAILQ_LAST(&s->ring, ring), lane);
         return;
     }
     enter_after(s, light ? s->light_tail : s->rush_tail, lane);
@@ -261,61 +260,61 @@ static void enter_ring(struct lane_service *s, struct lane *lane, bool comes) {
 
 /* Enters the waiting lanes again. A long run has paid for this walk. */
 static void begin_rush(struct lane_service *s) {
-    struct lane *lane = s->ring_head;
+    struct ring waiting = TAILQ_HEAD_INITIALIZER(waiting);
+    struct lane *lane;
     size_t in_ring = s->in_ring;
     s->rush = true;
     s->light_tail = NULL;
     s->rush_tail = NULL;
-    s->ring_head = NULL;
-    s->ring_tail = NULL;
-    while (lane != NULL) {
-        struct lane *next = lane->ring_next;
+    TAILQ_CONCAT(&waiting, &s->ring, ring_link);
+    while ((lane = TAILQ_FIRST(&waiting)) != NULL) {
+        TAILQ_REMOVE(&waiting, lane, ring_link);
         enter_ring(s, lane, false);
-        lane = next;
     }
     s->in_ring = in_ring;
 }
 
 static void leave_ring_head(struct lane_service *s, struct lane *lane) {
-    assert(s->ring_head == lane && lane->in_ring && !lane->owing); /* INV-LANE-1 */
-    s->ring_head = lane->ring_next;
-    if (s->ring_head == NULL) {
-        s->ring_tail = NULL;
-    }
+    assert(TAILQ_FIRST(&s->ring) == lane && lane->in_ring && !lane->owing); /* INV-LANE-1 */
+    TAILQ_REMOVE(&s->ring, lane, ring_link);
     s->light_tail = s->light_tail == lane ? NULL : s->light_tail;
     s->rush_tail = s->rush_tail == lane ? NULL : s->rush_tail;
-    lane->ring_next = NULL;
     s->pass -= s->pass > 0 ? 1 : 0;
 }
 
 /* More than a quantum of run time has paid for each insertion. */
 static void enter_owing(struct lane_service *s, struct lane *lane) {
-    struct lane **link = &s->owing_head;
-    while (*link != NULL && (*link)->due_us <= lane->due_us) {
-        link = &(*link)->ring_next;
+    struct lane *after;
+    TAILQ_FOREACH(after, &s->in_debt, ring_link) {
+        if (after->due_us > lane->due_us) {
+            break;
+        }
     }
-    lane->ring_next = *link;
+    if (after != NULL) {
+        TAILQ_INSERT_BEFORE(after, lane, ring_link);
+    } else {
+        TAILQ_INSERT_TAIL(&s->in_debt, lane, ring_link);
+    }
     lane->owing = true;
-    *link = lane;
     s->owing++;
 }
 
 /* The ring is empty, or the lane is due: in both cases the clock is not behind it. */
 static void leave_owing_head(struct lane_service *s, struct lane *lane) {
-    assert(s->owing_head == lane && s->owing > 0 && s->owing <= s->in_ring); /* INV-LANE-5 */
-    s->owing_head = lane->ring_next;
+    assert(TAILQ_FIRST(&s->in_debt) == lane);       /* INV-LANE-5 */
+    assert(s->owing > 0 && s->owing <= s->in_ring); /* INV-LANE-5 */
+    TAILQ_REMOVE(&s->in_debt, lane, ring_link);
     s->owing--;
     s->clock_us = lane->due_us > s->clock_us ? lane->due_us : s->clock_us;
     s->pass = 0;
     s->pass_begins = true;
-    lane->ring_next = NULL;
     lane->owing = false;
 }
 
 /* Moves lanes from the front of the ring that have been charged since they entered. */
 static void settle(struct lane_service *s) {
-    while (s->ring_head != NULL && s->ring_head->owes_us > s->paid_us + LANE_QUANTUM_US) {
-        struct lane *lane = s->ring_head;
+    struct lane *lane;
+    while ((lane = TAILQ_FIRST(&s->ring)) != NULL && lane->owes_us > s->paid_us + LANE_QUANTUM_US) {
         leave_ring_head(s, lane);
         enter_owing(s, lane);
     }
@@ -331,10 +330,10 @@ static int64_t patient_until(const struct lanes *lanes, int64_t now_ms) {
 /* The lane that is next; NULL when the ring is empty. */
 static struct lane *front(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
     settle(s);
-    struct lane *owing = s->owing_head;
+    struct lane *owing = TAILQ_FIRST(&s->in_debt);
     bool its_turn = owing != NULL && owing->due_us <= s->clock_us && s->pass == 0 &&
                     patient_until(lanes, now_ms) == 0;
-    return s->ring_head == NULL || its_turn ? owing : s->ring_head;
+    return TAILQ_EMPTY(&s->ring) || its_turn ? owing : TAILQ_FIRST(&s->ring);
 }
 
 /* When a lane that is not part of the rush may start; 0 = now, or one of the rush is next. */
@@ -389,15 +388,10 @@ void lanes_arrived(struct lanes *lanes, int64_t now_ms) {
 
 void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) {
     struct lane_service *s = service_of(lanes, lane->service);
-    assert(lane->tail == NULL || lane->tail->seq < item->seq); /* INV-LANE-2 */
+    assert(TAILQ_EMPTY(&lane->items) ||
+           TAILQ_LAST(&lane->items, lane_items)->seq < item->seq); /* INV-LANE-2 */
     item->lane = lane;
-    item->next = NULL;
-    if (lane->tail == NULL) {
-        lane->head = item;
-    } else {
-        lane->tail->next = item;
-    }
-    lane->tail = item;
+    TAILQ_INSERT_TAIL(&lane->items, item, link);
     lane->count++;
     s->waiting++;
     if (can_enter(lane)) {
@@ -408,8 +402,9 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) 
 /* --- limits --- */
 
 static int64_t oldest_ms(const struct lane *lane, int64_t first_ms) {
-    for (; lane != NULL; lane = lane->ring_next) {
-        first_ms = lane->head->since_ms < first_ms ? lane->head->since_ms : first_ms;
+    for (; lane != NULL; lane = TAILQ_NEXT(lane, ring_link)) {
+        const struct lane_item *head = TAILQ_FIRST(&lane->items);
+        first_ms = head->since_ms < first_ms ? head->since_ms : first_ms;
     }
     return first_ms;
 }
@@ -418,8 +413,8 @@ static int64_t oldest_ms(const struct lane *lane, int64_t first_ms) {
 static int64_t lingers_until(const struct lane_service *s, int64_t now_ms) {
     int64_t until_ms = now_ms;
     if (s->linger_ms > 0 && s->in_ring < s->batch) {
-        int64_t first_ms = oldest_ms(s->ring_head, INT64_MAX);
-        until_ms = oldest_ms(s->owing_head, first_ms) + s->linger_ms;
+        int64_t first_ms = oldest_ms(TAILQ_FIRST(&s->ring), INT64_MAX);
+        until_ms = oldest_ms(TAILQ_FIRST(&s->in_debt), first_ms) + s->linger_ms;
     }
     return until_ms > now_ms ? until_ms : 0;
 }
@@ -489,7 +484,7 @@ bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms) {
 }
 
 static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
-    assert(!lane->busy && lane->head != NULL && lane->in_ring); /* INV-LANE-1, INV-LANE-4 */
+    assert(!lane->busy && !TAILQ_EMPTY(&lane->items) && lane->in_ring); /* INV-LANE-1, INV-LANE-4 */
     assert(lane->count > 0 && lane->count <= s->waiting && s->in_ring > 0); /* INV-LANE-5 */
     if (lane->owing) {
         leave_owing_head(s, lane);
@@ -498,12 +493,8 @@ static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
     }
     lane->in_ring = false;
     s->in_ring--;
-    struct lane_item *item = lane->head;
-    lane->head = item->next;
-    if (lane->head == NULL) {
-        lane->tail = NULL;
-    }
-    item->next = NULL;
+    struct lane_item *item = TAILQ_FIRST(&lane->items);
+    TAILQ_REMOVE(&lane->items, item, link);
     lane->count--;
     lane->busy = true;
     lane->taken = item;
@@ -523,7 +514,7 @@ struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane) {
 struct lane *lanes_peek(const struct lanes *lanes, size_t service) {
     struct lane_service *s = service_of(lanes, service);
     settle(s);
-    return s->ring_head != NULL ? s->ring_head : s->owing_head;
+    return TAILQ_FIRST(TAILQ_EMPTY(&s->ring) ? &s->in_debt : &s->ring);
 }
 
 struct lane_item *lanes_join(struct lanes *lanes, struct lane *lane) {
@@ -545,34 +536,25 @@ void lanes_finish(struct lanes *lanes, struct lane *lane) {
     }
 }
 
-struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep) {
+void lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep, struct lane_items *cut) {
     struct lane_service *s = service_of(lanes, lane->service);
-    if (lane->count <= keep) {
-        return NULL;
-    }
-    struct lane_item *cut = lane->head;
-    struct lane_item *last = NULL;
-    for (uint32_t i = 0; i < keep; i++) {
-        last = cut;
-        cut = cut->next;
-    }
-    s->waiting -= lane->count - keep;
-    lane->count = keep;
-    lane->tail = last;
-    if (last == NULL) {
-        lane->head = NULL;
-    } else {
-        last->next = NULL;
+    TAILQ_INIT(cut);
+    while (lane->count > keep) {
+        struct lane_item *item = TAILQ_LAST(&lane->items, lane_items);
+        TAILQ_REMOVE(&lane->items, item, link);
+        TAILQ_INSERT_HEAD(cut, item, link);
+        lane->count--;
+        s->waiting--;
     }
     /* Only a busy lane may keep none: an idle one would be in the ring without items. */
-    assert(keep > 0 || lane->busy);
-    return cut;
+    assert(!TAILQ_EMPTY(&lane->items) || !lane->in_ring); /* INV-LANE-1 */
 }
 
 int lanes_each(struct lanes *lanes, size_t service, void *ctx,
                int (*each)(void *ctx, struct lane *lane)) {
     for (size_t i = 0; i < lanes->bucket_count; i++) {
-        for (struct lane *lane = lanes->buckets[i]; lane != NULL; lane = lane->hash_next) {
+        struct lane *lane;
+        LIST_FOREACH(lane, &lanes->buckets[i], hash_link) {
             int code = lane->service == service ? each(ctx, lane) : 0;
             if (code != 0) {
                 return code;

@@ -37,13 +37,16 @@ struct lane_item {
     struct event *event; /* owned; NULL = only on disk */
     size_t bytes;        /* of the event, as the engine counts what is in memory */
     enum lane_place place;
-    bool stored;            /* its event record is on disk, whatever its row's place */
-    int64_t since_ms;       /* since when it waits: for the events before it, for a batch */
-    struct lane_item *next; /* in the lane, oldest first */
-    bool is_new;            /* in the engine's list of this turn's new events: engine/item.c */
+    bool stored;                 /* its event record is on disk, whatever its row's place */
+    int64_t since_ms;            /* since when it waits: for the events before it, for a batch */
+    TAILQ_ENTRY(lane_item) link; /* in the lane, oldest first */
+    bool is_new;                 /* in the engine's list of this turn's new events: engine/item.c */
     TAILQ_ENTRY(lane_item) new_link;
     LIST_ENTRY(lane_item) id_link; /* of them: those in its bucket of ids */
 };
+
+/* Items of a lane, or cut off from one. */
+TAILQ_HEAD(lane_items, lane_item);
 
 struct lane {
     uint64_t hash;
@@ -54,13 +57,13 @@ struct lane {
     bool in_ring;
     bool joined;             /* busy, but its service counts the invocation elsewhere: lanes_join */
     struct lane_item *taken; /* the head that was taken, while busy; the engine's */
-    struct lane_item *head, *tail;
+    struct lane_items items;
     uint32_t count;
-    int64_t due_us;  /* in debt: when it is due, by its service's clock */
-    int64_t owes_us; /* until then it is in debt, by the clock of what has been paid */
-    bool owing;      /* in the ring's second list, of lanes in debt */
-    struct lane *ring_next;
-    struct lane *hash_next;
+    int64_t due_us;              /* in debt: when it is due, by its service's clock */
+    int64_t owes_us;             /* until then it is in debt, by the clock of what has been paid */
+    bool owing;                  /* in the ring's second list, of lanes in debt */
+    TAILQ_ENTRY(lane) ring_link; /* in its service's ring, or in the list of lanes in debt */
+    LIST_ENTRY(lane) hash_link;
 };
 
 struct lanes;
@@ -110,8 +113,9 @@ void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us);
 void lanes_spent(struct lanes *lanes, size_t service, int64_t us, int64_t now_ms);
 /* Messages have arrived: more may follow immediately, and lanes in debt let them pass. */
 void lanes_arrived(struct lanes *lanes, int64_t now_ms);
-/* Cuts off the lane's items after the first `keep`; the caller owns the list. */
-struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep);
+/* Moves the lane's items after the first `keep` to `cut`, which is initialized here; the caller owns
+ * them. */
+void lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep, struct lane_items *cut);
 
 /* Calls each(ctx, lane) for the service's lanes, in no particular order; the callback may cut the
  * lane, but neither open nor close one. Stops at the first non-zero result and returns it. */

@@ -172,21 +172,23 @@ static int item_to_lane_row(struct engine *e, struct lane_item *item) {
  * them, or a crash would reverse the order. */
 static int go_ahead_on_disk(struct engine *e, struct lane *lane) {
     int code = lane->taken == NULL ? 0 : move_to_lane_rows(e, lane->taken);
-    for (struct lane_item *item = lane->head; code == 0 && item != NULL; item = item->next) {
-        code = move_to_lane_rows(e, item);
+    struct lane_item *item;
+    TAILQ_FOREACH(item, &lane->items, link) {
+        code = code == 0 ? move_to_lane_rows(e, item) : code;
     }
     return code;
 }
 
 static int spill(struct engine *e, struct lane *lane, uint32_t keep) {
-    struct lane_item *item = lanes_cut(e->lanes, lane, keep);
-    int code = item == NULL || lane->spilled ? 0 : go_ahead_on_disk(e, lane);
-    while (item != NULL) {
-        struct lane_item *next = item->next;
+    struct lane_items cut;
+    struct lane_item *item;
+    lanes_cut(e->lanes, lane, keep, &cut);
+    int code = TAILQ_EMPTY(&cut) || lane->spilled ? 0 : go_ahead_on_disk(e, lane);
+    while ((item = TAILQ_FIRST(&cut)) != NULL) {
+        TAILQ_REMOVE(&cut, item, link);
         int failed = item_to_lane_row(e, item);
         code = code == 0 ? failed : code;
         lane->spilled = true;
-        item = next;
     }
     return code;
 }
@@ -342,7 +344,7 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
     if (lane->count == 0) {
         lanes_close(e->lanes, lane);
     } else if (head->flags != LANE_BEHIND && s->conf->linger_ms > 0) {
-        code = code == 0 ? linger_anew(e, s, lane->head) : code;
+        code = code == 0 ? linger_anew(e, s, TAILQ_FIRST(&lane->items)) : code;
     }
     return code;
 }

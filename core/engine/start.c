@@ -80,6 +80,7 @@ static int start_alone(struct engine *e, struct lane_item *item) {
     if (inv == NULL) {
         return ERR_MEMORY;
     }
+    inv->continued = event->continues;
     engine_begin_attempt(e, s, event);
     engine_name_culprit(e, inv);
     enum run_entry entry = event->undo == UNDO_NONE ? RUN_EVENT : RUN_UNDO;
@@ -110,11 +111,11 @@ static int find_batch_lane(struct engine *e, struct engine_service *s, const str
     if (next == NULL) {
         return 0;
     }
-    int code = engine_load_body(e, s, next->head);
+    int code = engine_load_body(e, s, TAILQ_FIRST(&next->items));
     if (code != 0) {
         return code == ERR_NOTFOUND ? 0 : code; /* one that cannot be read joins no batch */
     }
-    const struct event *event = next->head->event;
+    const struct event *event = TAILQ_FIRST(&next->items)->event;
     *lane = may_share(event) && fits_batch(e, s, first, event) ? next : NULL;
     return 0;
 }

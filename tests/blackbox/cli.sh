@@ -205,6 +205,23 @@ ok "what stood behind is handled" wait_for 20 count_is 1 "done" parking
 ok "a key that is not parked is told apart" complains 1 'not parked' keys skip parking 'p/1 ä'
 ok "pause stops a service" ends 0 pause orders
 ok "status tells" says 0 'paused' status
+
+# The host has the secrets of its environment; whoever looks at it need not.
+cat topics.conf - >sealed.conf <<'END'
+vars { bank_key = "env:NO_SUCH_VARIABLE" pin = "file:no-such-file" }
+broker { password = "env:NO_SUCH_VARIABLE" }
+hosts { secret = "env:NO_SUCH_VARIABLE" }
+token "grafana" { value = "env:NO_SUCH_VARIABLE" role = read }
+END
+needs_no_secrets() {
+    for looking in status events "dlq list" "pause bills" "resume bills" "keys list" "outbox list" \
+        "state list orders" "trace $order" audit "publish order/new {}" "doctor --store"; do
+        # shellcheck disable=SC2086
+        ends 0 $looking -c sealed.conf || { echo "# $looking"; return 1; }
+    done
+}
+ok "looking at a host needs none of its secrets" needs_no_secrets
+ok "running one does" complains 2 'NO_SUCH_VARIABLE is not set' run -c sealed.conf
 ok "resume lets it go on" ends 0 resume orders
 ok "an unknown service is no" complains 1 'no service "ordres"' pause ordres
 ok "leave wants to be meant" complains 2 '--yes' leave

@@ -78,13 +78,11 @@ WRAP(bool, lanes_runnable, struct lanes *lanes, int64_t now_ms, int64_t *wake_ms
 /* lane-turned: of two events of a key the second runs first. */
 WRAP(struct lane_item *, lanes_start, struct lanes *lanes, struct lane *lane) {
     struct lane_item *item = __real_lanes_start(lanes, lane);
-    if (lane->head != NULL && bug_strikes(BUG_LANE_TURNED, 8)) {
-        struct lane_item *next = lane->head;
-        item->next = next->next;
-        lane->tail = lane->tail == next ? item : lane->tail;
-        lane->head = item;
+    struct lane_item *next = TAILQ_FIRST(&lane->items);
+    if (next != NULL && bug_strikes(BUG_LANE_TURNED, 8)) {
+        TAILQ_REMOVE(&lane->items, next, link);
+        TAILQ_INSERT_HEAD(&lane->items, item, link);
         lane->taken = next;
-        next->next = NULL;
         return next;
     }
     return item;

@@ -45,5 +45,7 @@ bool fetch_close_idle(struct fetch *f);
 /* HTTP calls that could not be begun for want of a descriptor; they are tried again within their
  * timeout. */
 size_t fetch_waiting_for_descriptors(const struct fetch *f);
+/* Answers that wait for memory. */
+size_t fetch_paused(const struct fetch *f);
 
 #endif

@@ -77,6 +77,7 @@ static void a_service_with_only_what_must_be_given_has_the_documented_defaults(v
     assert_int_equal(s->backoff, BACKOFF_EXPONENTIAL);
     assert_int_equal(s->delay_ms, 1000);
     assert_int_equal(s->max_delay_ms, 300000);
+    assert_int_equal(service_stop_ms(s, c), 30000);
     assert_true(s->jitter == 0.2);
     assert_int_equal(s->crashes, 3);
     assert_int_equal(s->on_dead, ON_DEAD_CONTINUE);
@@ -207,6 +208,23 @@ static void the_largest_packet_follows_the_payload(void **state) {
     (void)state;
     struct conf *c = conf_folder_load("limits { payload = \"16MiB\" }");
     assert_int_equal(c->broker.packet_bytes_max, (16 << 20) + (64 << 10));
+    conf_free(c);
+}
+
+static void without_secrets_none_is_read_or_missed(void **state) {
+    (void)state;
+    conf_folder_write("topics.conf", "broker { password = \"env:NO_SUCH_VARIABLE\" }\n"
+                                     "http { listen = \"0.0.0.0:80\" }\n"
+                                     "vars { key = \"file:no-such-file\"  plain = here }\n"
+                                     "token t { value = \"env:NO_SUCH_VARIABLE\"  role = read }");
+    const struct conf_overrides overrides = {.no_secrets = true};
+    struct conf *c = NULL;
+    struct report r = {.text = ""};
+    assert_int_equal(conf_load(&c, NULL, &overrides, &r), 0);
+    assert_string_equal(c->broker.password, "");
+    assert_string_equal(conf_var(c, "key"), "");
+    assert_true(c->vars[0].secret);
+    assert_string_equal(conf_var(c, "plain"), "here");
     conf_free(c);
 }
 
@@ -442,6 +460,7 @@ int main(void) {
         TEST_IN_FOLDER(order_follows_the_key_rule_unless_it_is_given),
         TEST_IN_FOLDER(the_host_sections_are_read),
         TEST_IN_FOLDER(the_largest_packet_follows_the_payload),
+        TEST_IN_FOLDER(without_secrets_none_is_read_or_missed),
         TEST_IN_FOLDER(status_topics_can_be_off),
         TEST_IN_FOLDER(broker_urls_give_host_and_port),
         TEST_IN_FOLDER(several_brokers_stand_in_their_order),

@@ -18,7 +18,7 @@ static uint64_t run_either(struct lanes *lanes, int64_t now_ms, int64_t us, int6
     uint64_t hash = lane->hash;
     us = service == 0 ? us : others_us;
     lanes_finish(lanes, lane);
-    if (lane->head == NULL) {
+    if (TAILQ_EMPTY(&lane->items)) {
         lanes_close(lanes, lane);
     }
     lanes_owe(lanes, service, hash, us);
