@@ -1,6 +1,6 @@
 /*
- * conf.c - topics.conf into struct conf: which file, which of several sources wins, and what must
- * hold between options.
+ * conf.c - reads topics.conf into struct conf: finds the file, decides which source wins, and
+ * checks the rules between options.
  *
  * Design: the file becomes words with lines (conf/read.c); a row says which field a word goes to
  * (conf/options.c) and its kind how (conf/kinds.c). Here the word is chosen: command line, then
@@ -30,12 +30,12 @@ struct loader {
     cfg_t *cfg;
     struct conf_place place; /* of the file as a whole */
     const char *broker_url;  /* from the command line, or NULL */
-    char *data;              /* the same, made absolute */
+    char *data;              /* the same, as an absolute path */
 };
 
-/* ---- which word stands ---- */
+/* ---- which source wins ---- */
 
-/* The word that wins over the file, and where it comes from (`room` backs the name). */
+/* The word that overrides the file, and its source (`room` holds the name). */
 static const char *overriding(const struct loader *l, const struct conf_place *place,
                               const char **origin, char room[VARIABLE_BYTES_MAX]) {
     if (l->broker_url != NULL && strcmp(place->section, "broker") == 0 &&
@@ -115,7 +115,7 @@ static int check_name(const struct conf_place *place, const char *name) {
     return 0;
 }
 
-/* Adds an entry; the environment's text wins over the given one. */
+/* Adds an entry; a value in the environment overrides the given one. */
 static int add_var(struct loader *l, const struct conf_place *vars_place, const char *name,
                    const struct conf_word *word) {
     struct conf *c = l->conf;
@@ -145,7 +145,7 @@ static int add_var(struct loader *l, const struct conf_place *vars_place, const 
     return conf_resolve(&place, text == NULL ? word->text : text, false, &var->value, &var->secret);
 }
 
-/* Whether a variable's name overrides one of the entries there are. */
+/* True if the variable overrides an existing entry. */
 static bool is_known_var(const struct conf *c, const char *variable) {
     char room[VARIABLE_BYTES_MAX];
     for (size_t i = 0; i < c->var_count; i++) {
@@ -156,7 +156,7 @@ static bool is_known_var(const struct conf *c, const char *variable) {
     return false;
 }
 
-/* ZINGQ_VARS_SMTP_URL=... makes an entry smtp_url where the file has none. */
+/* ZINGQ_VARS_SMTP_URL=... adds an entry smtp_url if the file has none. */
 static int add_vars_of_environment(struct loader *l, const struct conf_place *place) {
     static const char prefix[] = "ZINGQ_VARS_";
     int code = 0;
@@ -252,8 +252,8 @@ static int finish_schedule(const struct conf_place *place, void *object) {
     return s->name == NULL ? ERR_MEMORY : 0;
 }
 
-/* A kind of titled section: how many there may be, how large one's struct is, and what remains to
- * be done when its rows are in. */
+/* A kind of titled section: how many there may be, the size of its struct, and what to do after its
+ * rows were read. */
 struct titled {
     enum conf_section section;
     unsigned max;
@@ -291,7 +291,7 @@ static int load_one(const struct loader *l, const struct titled *kind, cfg_t *se
     return sound ? conf_pardon(&place, kind->finish(&place, object)) : code;
 }
 
-/* Makes *array, `count` of them; what was begun counts, so that conf_free finds it. */
+/* Allocates *array for `count` items; the current one is counted, so that conf_free finds it. */
 static int load_titled(const struct loader *l, const struct titled *kind, void **array,
                        size_t *count) {
     const char *name = CONF_SPECS[kind->section].name;
@@ -334,9 +334,9 @@ static int load_all_titled(struct loader *l) {
     return code;
 }
 
-/* ---- what must hold between options ---- */
+/* ---- rules between options ---- */
 
-/* Where an option of a plain section was written, as far as it was. */
+/* Where an option of a plain section was written, if it was. */
 static struct conf_place place_of(const struct loader *l, enum conf_section which,
                                   const char *option) {
     struct conf_place place = l->place;
@@ -408,7 +408,7 @@ static int check_hosts(const struct loader *l) {
     return code;
 }
 
-/* ---- the whole ---- */
+/* ---- loading ---- */
 
 /* A check between options needs sound ones: with mistakes before, it waits for their mending. */
 static int load_all(struct loader *l) {
@@ -426,7 +426,7 @@ static int load_all(struct loader *l) {
     return code == 0 && mistakes_so_far(l) > 0 ? ERR_INVALID : code;
 }
 
-/* The file's bytes, and its name as errors show it. */
+/* The file's bytes, and its name for error messages. */
 static int read_file(const char *file, const char **shown, char **bytes, size_t *len,
                      struct report *r) {
     *shown = file != NULL ? file : HERE;
@@ -445,7 +445,7 @@ static int read_file(const char *file, const char **shown, char **bytes, size_t 
     return code;
 }
 
-/* Fills in where everything is; relative names count from the working directory. */
+/* Sets all paths; relative names start at the working directory. */
 static int set_paths(struct loader *l, const char *shown, const struct conf_overrides *o) {
     struct conf *c = l->conf;
     char *cwd = getcwd(NULL, 0);
@@ -484,11 +484,11 @@ static int load(struct loader *l, const char *shown, const char *bytes, size_t l
     return code;
 }
 
-/* What is a little too large comes in, and becomes a dead letter that says so; a packet that would
- * only fill the memory stays at the broker. */
+/* A message slightly too large is accepted and becomes a dead letter that says so; a packet that
+ * would only fill memory stays at the broker. */
 static uint32_t packet_limit(const struct conf *c) {
     uint64_t bytes = c->payload_bytes_max + MQTT_PACKET_ROOM_BYTES;
-    /* An event on its way to the host that owns its key has more beside it. */
+    /* A forwarded event has more bytes around it. */
     bytes += division_is_divided(&c->hosts.share) ? FORWARD_ROOM_BYTES : 0;
     return (uint32_t)(bytes > MQTT_PACKET_BYTES_LEAST ? bytes : MQTT_PACKET_BYTES_LEAST);
 }

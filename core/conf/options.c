@@ -2,7 +2,7 @@
  * options.c - every option of topics.conf as a row.
  *
  * Design: a row names an option, its kind, its default as a user would write it, its field and its
- * bounds. The defaults pass the same functions (conf/kinds.c) as what a user writes.
+ * bounds. Defaults pass through the same functions (conf/kinds.c) as values that a user writes.
  */
 #include "conf/options.h"
 
@@ -23,7 +23,7 @@
 
 /* ---- the rows ---- */
 
-/* The number of a list's items stands behind it: conf/kinds.c counts on that. */
+/* The number of a list's items follows the list: conf/kinds.c relies on that. */
 #define IS_LIST(type, items, count)                                                                \
     static_assert(offsetof(type, count) == offsetof(type, items) + sizeof(char **), #items)
 IS_LIST(struct service_conf, filters, filter_count);
@@ -115,7 +115,7 @@ static const struct conf_row HOSTS_ROWS[] = {
 #undef AT
 #define AT(field) offsetof(struct service_conf, field)
 
-/* `order` stands behind `key`, which decides its default. */
+/* `order` comes after `key`, which decides its default. */
 static const struct conf_row SERVICE_ROWS[] = {
     {"subscribe", CONF_FILTERS, NULL, AT(filters), 0, 0},
     {"handler", CONF_SCRIPT, NULL, AT(handler), 0, 0},

@@ -1,12 +1,12 @@
 /*
- * broker.c - the examination of the broker, by doing what the host will do.
+ * broker.c - examines the broker by doing what the host will do.
  *
- * Two clients on a private loop: `hand` publishes and listens all the way through, `patient` is
- * connected anew for each probe that needs odd settings. Topics and client ids carry a random
- * token, so that two doctors do not meet; the last letter of a topic says which probe it is of.
- * What CONNACK says is believed; what it cannot say is tried: shared delivery, our own Receive
- * Maximum, a payload of the largest size, a queue for a client that is away. What cannot be tried
- * (persistence) is said.
+ * Two clients run on a private loop: `hand` publishes and listens all the time, `patient`
+ * reconnects for each probe that needs special settings. Topics and client ids contain a random
+ * token, so that two doctors do not interfere; the last letter of a topic tells its probe. What
+ * CONNACK says is trusted; what it cannot say is tried: shared delivery, our own Receive Maximum, a
+ * payload of the largest size, a queue for an absent client. What cannot be tried (persistence) is
+ * printed as advice.
  *
  * Left out: killing the broker to see what it forgets.
  */
@@ -60,7 +60,7 @@ static void examine_encryption(struct probe *p) {
                   "topics.conf: broker { url = \"mqtts://...\" }");
 }
 
-/* A capability that is there or not. */
+/* A capability that the broker may have. */
 struct capability {
     const char *name;
     const char *yes, *no, *risk, *mend;
@@ -117,9 +117,9 @@ static void examine_session(struct probe *p) {
     }
 }
 
-/* ---- what is tried ---- */
+/* ---- probes ---- */
 
-/* The first thing tried: it also shows whether the probes' topics may be used at all. */
+/* The first probe; it also shows whether the topics of the probes may be used at all. */
 static bool examine_sharing(struct probe *p) {
     static const struct capability shared = {
         "shared subscriptions",
@@ -155,8 +155,8 @@ static bool examine_sharing(struct probe *p) {
     return true;
 }
 
-/* MQTT 5 lets a broker send one copy for several subscriptions, with several identifiers
- * (3.3.4); libmosquitto takes such a packet for broken. */
+/* MQTT 5 lets a broker send one copy for several subscriptions, with several identifiers (3.3.4);
+ * libmosquitto takes such a packet for malformed. */
 static void examine_overlap(struct probe *p) {
     char topic[PROBE_TOPIC_BYTES];
     char wider[PROBE_TOPIC_BYTES];
@@ -233,7 +233,7 @@ static void examine_size(struct probe *p) {
     }
 }
 
-/* Nothing to find out: what we ask of every broker, and where it ends. */
+/* Needs no probe: our own limit, which is the same with every broker. */
 static void tell_own_limit(struct probe *p) {
     if (p->conf->packet_bytes_max > 0) {
         (void)doctor_add(p->doctor, "packet size (ours)", DOCTOR_GOOD,
@@ -289,8 +289,8 @@ static void examine_queue(struct probe *p) {
     }
 }
 
-/* Hosts watch one another there (docs/hosts.md). The probe is empty and not kept: whoever hears it
- * has nobody to forget. */
+/* Hosts watch each other there (docs/hosts.md). The probe is empty and not retained: hosts that
+ * receive it have nothing to forget. */
 static void examine_hosts(struct probe *p) {
     char filter[PROBE_TOPIC_BYTES];
     (void)snprintf(filter, sizeof filter, "zingq/hosts/doctor-%s/+", p->token);
@@ -316,7 +316,7 @@ static void examine_hosts(struct probe *p) {
                   "zingq/forward/#, zingq/receipt/#, zingq/ask/# and zingq/answer/#");
 }
 
-/* ---- what is told elsewhere, or nowhere ---- */
+/* ---- what cannot be probed ---- */
 
 static void examine_sys(struct probe *p) {
     int before = p->hand.subscribed;
@@ -348,7 +348,7 @@ static void examine_persistence(struct probe *p) {
                   "(slow while its queue is long)");
 }
 
-/* ---- all of it ---- */
+/* ---- the examination ---- */
 
 static void examine(struct probe *p) {
     examine_encryption(p);
