@@ -31,6 +31,7 @@ struct loader {
     struct conf_place place; /* of the file as a whole */
     const char *broker_url;  /* from the command line, or NULL */
     char *data;              /* the same, as an absolute path */
+    uint32_t wrong;          /* sections with mistakes, a bit each by enum conf_section */
 };
 
 /* ---- which source wins ---- */
@@ -90,14 +91,20 @@ static int apply_rows(const struct loader *l, const struct conf_place *place,
     return code;
 }
 
+static size_t mistakes_so_far(const struct loader *l) {
+    return l->place.mistakes == NULL ? 0 : l->place.mistakes->count;
+}
+
 static int load_plain(struct loader *l) {
     int code = 0;
     for (size_t i = 0; i < CONF_SECTION_COUNT && code == 0; i++) {
         const struct conf_spec *spec = &CONF_SPECS[i];
         if (spec->form == CONF_PLAIN) {
             struct conf_place place = l->place;
+            size_t before = mistakes_so_far(l);
             place.section = spec->name;
             code = apply_rows(l, &place, spec, cfg_getsec(l->cfg, spec->name), l->conf);
+            l->wrong |= mistakes_so_far(l) == before ? 0 : UINT32_C(1) << i;
         }
     }
     return code;
@@ -195,63 +202,6 @@ static int load_vars(struct loader *l) {
 
 /* ---- services, schedules ---- */
 
-/* What must hold between the options of a service. */
-static int check_service(const struct conf_place *place, const struct service_conf *s) {
-    const struct {
-        bool wrong;
-        const char *sentence;
-    } rules[] = {
-        {s->on_dead == ON_DEAD_PARK && !s->ordered,
-         "on_dead = park blocks a key's later events, which requires order = key (and a key)"},
-        {s->batch > 1 && s->ordered && s->key.kind == RULE_NONE,
-         "with order = key a batch has one event per key, so the service needs a key; with order = "
-         "none it needs none"},
-        {s->linger_ms > 0 && s->batch == 1,
-         "linger is how long a batch waits for more events: it requires batch, the maximum number "
-         "of events per batch"},
-    };
-    int code = 0;
-    if (s->backoff == BACKOFF_EXPONENTIAL && s->delay_ms > s->max_delay_ms) {
-        char delay[32];
-        char most[32];
-        code = conf_fail(place, "delay is %s and max_delay %s: raise max_delay to delay or above",
-                         conf_duration_text(s->delay_ms, delay),
-                         conf_duration_text(s->max_delay_ms, most));
-    }
-    for (size_t i = 0; i < sizeof rules / sizeof *rules && conf_pardon(place, code) == 0; i++) {
-        code = rules[i].wrong ? conf_fail(place, "%s", rules[i].sentence) : code;
-    }
-    return code;
-}
-
-static int finish_service(const struct conf_place *place, void *object) {
-    struct service_conf *s = object;
-    s->name = slice_dup(slice_of(place->title));
-    s->line = place->line;
-    if (s->name == NULL) {
-        return ERR_MEMORY;
-    }
-    int code = check_service(place, s);
-    if (code != 0) {
-        return code;
-    }
-    if (s->dead_topic == NULL) {
-        struct buf topic;
-        buf_init(&topic, TOPIC_BYTES_MAX);
-        buf_printf(&topic, "zingq/dlq/%s", s->name);
-        s->dead_topic = topic.failed ? NULL : slice_dup(buf_slice(&topic));
-        buf_clear(&topic);
-    }
-    return s->dead_topic == NULL ? ERR_MEMORY : 0;
-}
-
-static int finish_schedule(const struct conf_place *place, void *object) {
-    struct schedule_conf *s = object;
-    s->name = slice_dup(slice_of(place->title));
-    s->line = place->line;
-    return s->name == NULL ? ERR_MEMORY : 0;
-}
-
 /* A kind of titled section: how many there may be, the size of its struct, and what to do after its
  * rows were read. */
 struct titled {
@@ -263,17 +213,13 @@ struct titled {
 };
 
 static const struct titled SERVICES = {CONF_SERVICE, SERVICES_MAX, sizeof(struct service_conf),
-                                       true, finish_service};
+                                       true, conf_finish_service};
 static const struct titled ENDPOINTS = {CONF_ENDPOINT, ENDPOINTS_MAX, sizeof(struct endpoint_conf),
                                         false, conf_finish_endpoint};
 static const struct titled SCHEDULES = {CONF_SCHEDULE, SCHEDULES_MAX, sizeof(struct schedule_conf),
-                                        true, finish_schedule};
+                                        true, conf_finish_schedule};
 static const struct titled TOKENS = {CONF_TOKEN, TOKENS_MAX, sizeof(struct token_conf), true,
                                      conf_finish_token};
-
-static size_t mistakes_so_far(const struct loader *l) {
-    return l->place.mistakes == NULL ? 0 : l->place.mistakes->count;
-}
 
 static int load_one(const struct loader *l, const struct titled *kind, cfg_t *section,
                     void *object) {
@@ -292,9 +238,9 @@ static int load_one(const struct loader *l, const struct titled *kind, cfg_t *se
 }
 
 /* Allocates *array for `count` items; the current one is counted, so that conf_free finds it. */
-static int load_titled(const struct loader *l, const struct titled *kind, void **array,
-                       size_t *count) {
+static int load_titled(struct loader *l, const struct titled *kind, void **array, size_t *count) {
     const char *name = CONF_SPECS[kind->section].name;
+    size_t before = mistakes_so_far(l);
     unsigned there = cfg_size(l->cfg, name);
     if (there > kind->max) {
         return conf_fail(&l->place, "%u sections \"%s\"; the limit is %u", there, name, kind->max);
@@ -308,6 +254,7 @@ static int load_titled(const struct loader *l, const struct titled *kind, void *
         (*count)++;
         code = load_one(l, kind, cfg_getnsec(l->cfg, name, i), (char *)*array + i * kind->size);
     }
+    l->wrong |= mistakes_so_far(l) == before ? 0 : UINT32_C(1) << kind->section;
     return code;
 }
 
@@ -410,18 +357,25 @@ static int check_hosts(const struct loader *l) {
 
 /* ---- loading ---- */
 
-/* A check between options needs sound ones: with mistakes before, it waits for their mending. */
+/* A check between options needs sound ones: while its sections have mistakes it waits. */
 static int load_all(struct loader *l) {
     int (*const steps[])(struct loader *) = {load_plain, load_vars, load_all_titled};
-    int (*const checks[])(const struct loader *) = {check_web, check_hosts, check_egress,
-                                                    check_tls};
+    const struct {
+        int (*check)(const struct loader *l);
+        uint32_t sections;
+    } checks[] = {
+        {check_web, 1u << CONF_HTTP | 1u << CONF_ENDPOINT | 1u << CONF_TOKEN},
+        {check_hosts, 1u << CONF_HOSTS},
+        {check_egress, 1u << CONF_EGRESS},
+        {check_tls, 1u << CONF_BROKER},
+    };
     int code = 0;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && code == 0; i++) {
-        code = conf_pardon(&l->place, steps[i](l));
+        code = steps[i](l);
     }
-    bool sound = code == 0 && mistakes_so_far(l) == 0;
-    for (size_t i = 0; sound && i < sizeof checks / sizeof checks[0] && code == 0; i++) {
-        code = conf_pardon(&l->place, checks[i](l));
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0] && code == 0; i++) {
+        bool sound = (l->wrong & checks[i].sections) == 0;
+        code = sound ? conf_pardon(&l->place, checks[i].check(l)) : 0;
     }
     return code == 0 && mistakes_so_far(l) > 0 ? ERR_INVALID : code;
 }

@@ -157,6 +157,12 @@ enum { VARIABLE_BYTES_MAX = 2 * NAME_BYTES_MAX + 16 };
 const char *conf_variable_name(const char *section, const char *option,
                                char out[VARIABLE_BYTES_MAX]);
 
+/* ---- conf/finish.c ---- */
+
+/* Completes what the rows of one section have set. ERR_INVALID with a sentence, ERR_MEMORY. */
+int conf_finish_service(const struct conf_place *place, void *service);
+int conf_finish_schedule(const struct conf_place *place, void *schedule);
+
 /* ---- conf/web.c: the front door ---- */
 
 /* Completes what the rows of one section have set. ERR_INVALID with a sentence, ERR_MEMORY. */

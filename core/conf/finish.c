@@ -1,0 +1,62 @@
+/*
+ * finish.c - what remains to be done for a service or a schedule when its options are in; for the
+ * front door's sections see web.c.
+ */
+#include "conf/options.h"
+
+/* What must hold between the options of a service. */
+static int check_service(const struct conf_place *place, const struct service_conf *s) {
+    const struct {
+        bool wrong;
+        const char *sentence;
+    } rules[] = {
+        {s->on_dead == ON_DEAD_PARK && !s->ordered,
+         "on_dead = park blocks a key's later events, which requires order = key (and a key)"},
+        {s->batch > 1 && s->ordered && s->key.kind == RULE_NONE,
+         "with order = key a batch has one event per key, so the service needs a key; with order = "
+         "none it needs none"},
+        {s->linger_ms > 0 && s->batch == 1,
+         "linger is how long a batch waits for more events: it requires batch, the maximum number "
+         "of events per batch"},
+    };
+    int code = 0;
+    if (s->backoff == BACKOFF_EXPONENTIAL && s->delay_ms > s->max_delay_ms) {
+        char delay[32];
+        char most[32];
+        code = conf_fail(place, "delay is %s and max_delay %s: raise max_delay to delay or above",
+                         conf_duration_text(s->delay_ms, delay),
+                         conf_duration_text(s->max_delay_ms, most));
+    }
+    for (size_t i = 0; i < sizeof rules / sizeof *rules && conf_pardon(place, code) == 0; i++) {
+        code = rules[i].wrong ? conf_fail(place, "%s", rules[i].sentence) : code;
+    }
+    return code;
+}
+
+int conf_finish_service(const struct conf_place *place, void *object) {
+    struct service_conf *s = object;
+    s->name = slice_dup(slice_of(place->title));
+    s->line = place->line;
+    if (s->name == NULL) {
+        return ERR_MEMORY;
+    }
+    int code = check_service(place, s);
+    if (code != 0) {
+        return code;
+    }
+    if (s->dead_topic == NULL) {
+        struct buf topic;
+        buf_init(&topic, TOPIC_BYTES_MAX);
+        buf_printf(&topic, "zingq/dlq/%s", s->name);
+        s->dead_topic = topic.failed ? NULL : slice_dup(buf_slice(&topic));
+        buf_clear(&topic);
+    }
+    return s->dead_topic == NULL ? ERR_MEMORY : 0;
+}
+
+int conf_finish_schedule(const struct conf_place *place, void *object) {
+    struct schedule_conf *s = object;
+    s->name = slice_dup(slice_of(place->title));
+    s->line = place->line;
+    return s->name == NULL ? ERR_MEMORY : 0;
+}
