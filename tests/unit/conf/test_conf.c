@@ -228,6 +228,22 @@ static void without_secrets_none_is_read_or_missed(void **state) {
     conf_free(c);
 }
 
+static void each_area_of_the_log_is_an_option(void **state) {
+    (void)state;
+    for (size_t i = 0; i < LOG_AREA_COUNT; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "log { %s = debug level = warn format = json }",
+                       log_areas[i]);
+        struct conf *c = conf_folder_load(text);
+        assert_true(c->log.json);
+        assert_int_equal(c->log.level, LOG_LEVEL_WARN);
+        for (size_t k = 0; k < LOG_AREA_COUNT; k++) {
+            assert_int_equal(c->log.areas[k], k == i ? LOG_LEVEL_DEBUG : LOG_LEVEL_UNSET);
+        }
+        conf_free(c);
+    }
+}
+
 static void status_topics_can_be_off(void **state) {
     (void)state;
     struct conf *c = conf_folder_load("sys { interval = \"off\" }");
@@ -461,6 +477,7 @@ int main(void) {
         TEST_IN_FOLDER(the_host_sections_are_read),
         TEST_IN_FOLDER(the_largest_packet_follows_the_payload),
         TEST_IN_FOLDER(without_secrets_none_is_read_or_missed),
+        TEST_IN_FOLDER(each_area_of_the_log_is_an_option),
         TEST_IN_FOLDER(status_topics_can_be_off),
         TEST_IN_FOLDER(broker_urls_give_host_and_port),
         TEST_IN_FOLDER(several_brokers_stand_in_their_order),
