@@ -18,7 +18,7 @@ static int64_t read_ns(clockid_t id) {
     return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-/* Rounded down, before 1970 too. */
+/* Rounds down, also before 1970. */
 static int64_t read_ms(clockid_t id) {
     int64_t ns = read_ns(id);
     return ns / NS_PER_MS - (ns % NS_PER_MS < 0 ? 1 : 0);
@@ -28,7 +28,7 @@ static uint8_t digit(int c) {
     return (uint8_t)(isdigit(c) ? c - '0' : tolower(c) - 'a' + 10);
 }
 
-/* 32 hex digits with hyphens between; what cannot be read stays zero. */
+/* 32 hex digits with hyphens in between; if unreadable, the id stays zero. */
 static void read_boot_id(uint8_t id[16]) {
     FILE *fp = fopen("/proc/sys/kernel/random/boot_id", "re");
     if (fp == NULL) {
@@ -41,7 +41,7 @@ static void read_boot_id(uint8_t id[16]) {
             digits++;
         }
     }
-    (void)fclose(fp); /* it was only read */
+    (void)fclose(fp); /* was only read */
 }
 
 static const struct clock_boot *boot(void) {
@@ -82,7 +82,7 @@ int64_t clock_thread_ns(void) {
     return read_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* --- as people see it --- */
+/* --- for people --- */
 
 enum { SHOWN_STEP_MS = 20 }; /* two clocks read one after the other differ by chance */
 
@@ -122,5 +122,5 @@ int64_t clock_resume(const struct clock_mark *mark, const struct clock_reading *
         return mark->engine_ms + (now->boottime_ms - mark->at.boottime_ms);
     }
     int64_t begin_ms = now->wall_ms > mark->engine_ms ? now->wall_ms : mark->engine_ms;
-    return begin_ms > 0 ? begin_ms : 1; /* a clock may stand at, or before, 1970 */
+    return begin_ms > 0 ? begin_ms : 1; /* a clock may be at or before 1970 */
 }

@@ -1,10 +1,10 @@
 /*
  * culprit.c - see base/culprit.h.
  *
- * The page is written by one thread and read by the next process, so what matters is the order in
- * which that thread's stores reach memory if it stops between two of them: a record's phase is
- * taken away before its events change and set after. A signal fence keeps the compiler from moving
- * them; the kernel keeps the page whatever becomes of the process.
+ * One thread writes the page, and the next process reads it. So what matters is the order in which
+ * the stores of that thread reach memory if it stops between two of them: a record's phase is
+ * cleared before its events change, and set afterwards. A signal fence keeps the compiler from
+ * reordering them; the kernel keeps the page whatever happens to the process.
  */
 #include "base/culprit.h"
 
@@ -26,17 +26,17 @@ static const char magic[8] = "zingqcp3";
 struct page {
     char magic[sizeof magic];
     uint8_t boot[16];
-    uint32_t unknown; /* starts in a row after a crash that names nobody */
+    uint32_t unknown; /* consecutive starts after a crash that names nobody */
     struct culprit_record now;
     uint8_t loading[CULPRIT_LOAD_BYTES];
 };
 
-/* What crashes left, in a page of its own behind the first. */
+/* What earlier crashes left, in a page of its own after the first one. */
 struct past {
     struct culprit_record debt;
     uint8_t
         suspect[CULPRIT_LOAD_BYTES]; /* loaded when the host went down, not loaded whole since */
-    uint32_t loads;                  /* noted so far: the next goes to loads % CULPRIT_LOADS */
+    uint32_t loads; /* number of loads noted so far: the next is stored at loads % CULPRIT_LOADS */
     uint8_t refused[CULPRIT_LOADS][CULPRIT_LOAD_BYTES];
 };
 
@@ -91,8 +91,8 @@ static bool is_suspect(struct culprit *c) {
     return memcmp(past_of(c)->suspect, page_of(c)->loading, CULPRIT_LOAD_BYTES) == 0;
 }
 
-/* Once may be chance: a kill -9 finds a host that starts while it loads something. The second time
- * in a row it is refused. */
+/* Once may be chance: a kill -9 may hit a host that is loading something during its start. The
+ * second time in a row, the load is refused. */
 static void charge_load(struct culprit *c) {
     struct past *past = past_of(c);
     if (!is_suspect(c)) {
@@ -103,7 +103,7 @@ static void charge_load(struct culprit *c) {
     }
 }
 
-/* What the process before left, if it was stopped in the midst of something. */
+/* Takes over what the previous process left if it was stopped in the middle of something. */
 static void take_over(struct culprit *c) {
     struct page *p = page_of(c);
     bool named = p->now.count > 0 && p->now.count <= CULPRIT_EVENTS;
@@ -142,7 +142,7 @@ static int map(struct culprit *c, int fd, int flags, const char *path, struct re
     return 0;
 }
 
-/* Past the end of a file there is no memory, although it is mapped. */
+/* Memory beyond the end of a file does not exist, even if it is mapped. */
 static bool is_whole(int fd) {
     struct stat st;
     return fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(struct pages);
@@ -227,7 +227,7 @@ void culprit_enter(struct culprit *c, enum culprit_phase phase) {
         return;
     }
     struct culprit_record *now = &page_of(c)->now;
-    if (now->phase == CULPRIT_LOAD && is_suspect(c)) { /* it can be loaded */
+    if (now->phase == CULPRIT_LOAD && is_suspect(c)) { /* it loads without a crash */
         memset(past_of(c)->suspect, 0, CULPRIT_LOAD_BYTES);
     }
     bool names = phase != CULPRIT_IDLE && phase != CULPRIT_COMMIT && phase != CULPRIT_STOPPED &&

@@ -1,4 +1,4 @@
-/* error.c - codes to names and texts; sentences for people. */
+/* error.c - names and texts of codes; sentences for people. */
 #include "base/error.h"
 
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 
 #include "base/limits.h"
 
-/* `parts`: of MEMORY_PARTS, what no other use can take. */
+/* `parts`, in MEMORY_PARTS: memory that no other use can take. */
 static const struct {
     const char *name;
     size_t parts;

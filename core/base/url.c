@@ -18,7 +18,7 @@ static bool is_host_and_port(struct slice authority) {
     while (at < authority.len && authority.data[at] >= '0' && authority.data[at] <= '9') {
         at++;
     }
-    return at == authority.len || authority.data[0] == '['; /* an IPv6 address has colons */
+    return at == authority.len || authority.data[0] == '['; /* an IPv6 address contains colons */
 }
 
 size_t url_login_bytes(struct slice rest) {
@@ -29,7 +29,7 @@ size_t url_login_bytes(struct slice rest) {
         if (strchr("/?#", rest.data[len]) != NULL && authority == SIZE_MAX) {
             authority = len;
             if (login > 0 || is_host_and_port((struct slice){rest.data, len})) {
-                break; /* what follows is a path, which may hold an @ */
+                break; /* the rest is a path, which may contain an @ */
             }
         }
         login = rest.data[len] == '@' ? len + 1 : login;
@@ -37,7 +37,7 @@ size_t url_login_bytes(struct slice rest) {
     return login;
 }
 
-/* Whether the text has a mark that ends at `end`. */
+/* True if the text has a mark that ends at `end`. */
 static bool has_mark(const char *text, size_t end) {
     return end >= MARK_BYTES && memcmp(text + end - MARK_BYTES, MARK, MARK_BYTES) == 0;
 }

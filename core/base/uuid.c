@@ -1,9 +1,9 @@
 /*
- * uuid.c - UUIDv7 made, written, read.
+ * uuid.c - creates, writes and reads UUIDv7.
  *
- * Design: the generator is SplitMix64, a counter and a mixing function: 8 bytes of state, no
- * system call, the same ids again from the same seed and clock. The ids are unique, not secret:
- * the engine seeds the generator from the system's random source, but who has seen ids may guess
+ * Design: the generator is SplitMix64, a counter and a mixing function: 8 bytes of state, no system
+ * calls, and the same ids again from the same seed and clock. The ids are unique, not secret: the
+ * engine seeds the generator from the system's random source, but anyone who has seen ids may guess
  * later ones.
  *
  * Bytes of an id, most significant first:
@@ -14,7 +14,7 @@
  *   +-------+--------+--------------+
  *            4 + 12    2 + 62 bits
  *
- * Left out on purpose: other versions are read (uuid_parse takes any), never made.
+ * Left out on purpose: creating other versions; uuid_parse reads any of them.
  */
 #include "base/uuid.h"
 
@@ -37,8 +37,8 @@ void uuid_source_init(struct uuid_source *source, uint64_t seed) {
     *source = (struct uuid_source){.random = seed};
 }
 
-/* Moves time and counter on. A clock that stands or goes back only moves the counter; a full
- * counter borrows the next millisecond, so that ids never go backwards. */
+/* Advances time and counter. If the clock stands still or goes back, only the counter advances; a
+ * full counter borrows the next millisecond, so that ids never go backwards. */
 static void advance(struct uuid_source *source, int64_t now_ms) {
     if (now_ms > source->last_ms) {
         source->last_ms = now_ms;
@@ -69,11 +69,11 @@ struct uuid uuid_next(struct uuid_source *source, int64_t now_ms) {
 }
 
 double uuid_source_random(struct uuid_source *source) {
-    /* 53 bits: all that a double between 0 and 1 holds */
+    /* 53 bits: as many as a double between 0 and 1 holds */
     return (double)(next_random(source) >> 11) * 0x1p-53;
 }
 
-/* Whether a hyphen stands before this byte in the text form. */
+/* True if the text form has a hyphen before this byte. */
 static bool hyphen_before(size_t byte) {
     return byte == 4 || byte == 6 || byte == 8 || byte == 10;
 }

@@ -1,10 +1,10 @@
 /*
  * watchdog.c - see base/watchdog.h.
  *
- * The clock is a timer on the thread's processor time whose signal comes to that very thread. So an
- * idle host is never woken, the counting needs no other thread, and the handler stands on the stack
- * it has to tell about. It calls nothing that is not safe there: backtrace() is called once at the
- * start, because its first call loads a library.
+ * The clock is a timer on the thread's processor time whose signal is sent to that very thread. So
+ * an idle host is never woken, counting needs no other thread, and the handler runs on the stack
+ * that it has to report. It calls only functions that are safe there: backtrace() is called once at
+ * the start, because its first call loads a library.
  */
 #include "base/watchdog.h"
 
@@ -20,22 +20,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef sigev_notify_thread_id /* glibc names it since 2.38 */
+#ifndef sigev_notify_thread_id /* glibc has this name since 2.38 */
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
 enum {
-    TICKS = 32,            /* of processor time until a run is over */
+    TICKS = 32,            /* of processor time, until a run has taken too long */
     FRAMES_MAX = 64,       /* of the backtrace */
-    NAMED_MAX = 4,         /* events of a batch that are named */
-    REPORT_SECONDS_MAX = 5 /* for the backtrace, should the stack be beyond reading */
+    NAMED_MAX = 4,         /* events of a batch that are named in the report */
+    REPORT_SECONDS_MAX = 5 /* for the backtrace, in case the stack is unreadable */
 };
 
 static struct {
     const struct culprit *culprit; /* NULL = nothing is watched */
     timer_t timer;
-    unsigned turn, ticks;   /* the run that is counted, and how many it had the processor for */
-    volatile unsigned over; /* the run that is over; 0 = none */
+    unsigned turn, ticks;   /* the run being counted, and its ticks so far */
+    volatile unsigned over; /* the run that has taken too long; 0 = none */
     void (*volatile look)(void *ctx);
     void *volatile look_ctx;
 } dog;
@@ -49,7 +49,7 @@ static int tick_signal(void) {
 static void say(const char *text) {
     size_t len = strlen(text);
     ssize_t written = write(STDERR_FILENO, text, len);
-    (void)written; /* nobody is left to tell */
+    (void)written; /* nobody is left to report it to */
 }
 
 static void say_number(unsigned number) {
@@ -166,7 +166,7 @@ int watchdog_start(struct culprit *culprit, int64_t limit_ms, struct report *r) 
     return 0;
 }
 
-/* A tick that is on its way finds nothing to look at. */
+/* A tick that is already under way finds nothing to check. */
 void watchdog_stop(void) {
     if (dog.culprit == NULL) {
         return;
@@ -182,7 +182,7 @@ bool watchdog_over(void) {
     return turn != 0 && turn == dog.over;
 }
 
-/* The pointer is never seen beside another's context. */
+/* The pointer is never seen together with another call's context. */
 void watchdog_call(void (*look)(void *ctx), void *ctx) {
     dog.look = NULL;
     atomic_signal_fence(memory_order_seq_cst);

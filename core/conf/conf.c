@@ -1,13 +1,11 @@
 /*
- * conf.c - topics.conf into struct conf: which file, which of several sources wins, and what must
- * hold between options.
+ * conf.c - reads topics.conf into struct conf: finds the file, decides which source wins, and
+ * checks the rules between options.
  *
  * Design: the file becomes words with lines (conf/read.c); a row says which field a word goes to
  * (conf/options.c) and its kind how (conf/kinds.c). Here the word is chosen: command line, then
- * environment, then file, then default. The first error ends it, with the place and the mend.
- *
- * Left out on purpose: variables of the environment that match no option are ignored, because
- * container platforms put ZINGQ_HTTP_PORT and the like into every environment.
+ * environment, then file, then default. The first error ends it, with the place and the mend, unless
+ * all are wanted (struct conf_mistakes); then what depends on a wrong option is not checked.
  */
 #include "conf/conf.h"
 
@@ -32,28 +30,12 @@ struct loader {
     cfg_t *cfg;
     struct conf_place place; /* of the file as a whole */
     const char *broker_url;  /* from the command line, or NULL */
-    char *data;              /* the same, made absolute */
+    char *data;              /* the same, as an absolute path */
 };
 
-/* ---- which word stands ---- */
+/* ---- which source wins ---- */
 
-enum { VARIABLE_BYTES_MAX = 2 * NAME_BYTES_MAX + 16 };
-
-/* ZINGQ_<SECTION>_<OPTION> */
-static const char *variable_name(const char *section, const char *option,
-                                 char out[VARIABLE_BYTES_MAX]) {
-    const char *parts[] = {"ZINGQ_", section, "_", option};
-    size_t len = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        for (const char *c = parts[i]; *c != '\0' && len + 1 < VARIABLE_BYTES_MAX; c++) {
-            out[len++] = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
-        }
-    }
-    out[len] = '\0';
-    return out;
-}
-
-/* The word that wins over the file, and where it comes from (`room` backs the name). */
+/* The word that overrides the file, and its source (`room` holds the name). */
 static const char *overriding(const struct loader *l, const struct conf_place *place,
                               const char **origin, char room[VARIABLE_BYTES_MAX]) {
     if (l->broker_url != NULL && strcmp(place->section, "broker") == 0 &&
@@ -66,7 +48,7 @@ static const char *overriding(const struct loader *l, const struct conf_place *p
         *origin = "--data";
         return l->data;
     }
-    *origin = variable_name(place->section, place->option, room);
+    *origin = conf_variable_name(place->section, place->option, room);
     return getenv(*origin);
 }
 
@@ -103,7 +85,7 @@ static int apply_rows(const struct loader *l, const struct conf_place *place,
                       const struct conf_spec *spec, cfg_t *section, void *object) {
     int code = 0;
     for (size_t i = 0; i < spec->row_count && code == 0; i++) {
-        code = apply_row(l, place, &spec->rows[i], section, object);
+        code = conf_pardon(place, apply_row(l, place, &spec->rows[i], section, object));
     }
     return code;
 }
@@ -133,7 +115,7 @@ static int check_name(const struct conf_place *place, const char *name) {
     return 0;
 }
 
-/* Adds an entry; the environment's text wins over the given one. */
+/* Adds an entry; a value in the environment overrides the given one. */
 static int add_var(struct loader *l, const struct conf_place *vars_place, const char *name,
                    const struct conf_word *word) {
     struct conf *c = l->conf;
@@ -147,7 +129,7 @@ static int add_var(struct loader *l, const struct conf_place *vars_place, const 
         return code;
     }
     char room[VARIABLE_BYTES_MAX];
-    const char *text = getenv(variable_name("vars", name, room));
+    const char *text = getenv(conf_variable_name("vars", name, room));
     place.option = name;
     place.origin = text == NULL ? NULL : room;
     struct var_conf *vars = realloc(c->vars, (c->var_count + 1) * sizeof *vars);
@@ -163,18 +145,18 @@ static int add_var(struct loader *l, const struct conf_place *vars_place, const 
     return conf_resolve(&place, text == NULL ? word->text : text, false, &var->value, &var->secret);
 }
 
-/* Whether a variable's name overrides one of the entries there are. */
+/* True if the variable overrides an existing entry. */
 static bool is_known_var(const struct conf *c, const char *variable) {
     char room[VARIABLE_BYTES_MAX];
     for (size_t i = 0; i < c->var_count; i++) {
-        if (strcmp(variable_name("vars", c->vars[i].name, room), variable) == 0) {
+        if (strcmp(conf_variable_name("vars", c->vars[i].name, room), variable) == 0) {
             return true;
         }
     }
     return false;
 }
 
-/* ZINGQ_VARS_SMTP_URL=... makes an entry smtp_url where the file has none. */
+/* ZINGQ_VARS_SMTP_URL=... adds an entry smtp_url if the file has none. */
 static int add_vars_of_environment(struct loader *l, const struct conf_place *place) {
     static const char prefix[] = "ZINGQ_VARS_";
     int code = 0;
@@ -193,7 +175,7 @@ static int add_vars_of_environment(struct loader *l, const struct conf_place *pl
         for (char *c = name; *c != '\0'; c++) {
             *c = (char)tolower((unsigned char)*c);
         }
-        code = add_var(l, place, name, &(struct conf_word){*at + len + 1, 0});
+        code = conf_pardon(place, add_var(l, place, name, &(struct conf_word){*at + len + 1, 0}));
     }
     return code;
 }
@@ -206,12 +188,41 @@ static int load_vars(struct loader *l) {
     struct conf_word word;
     int code = 0;
     for (unsigned n = 0; code == 0 && conf_entry_at(section, n, &name, &word); n++) {
-        code = add_var(l, &place, name, &word);
+        code = conf_pardon(&place, add_var(l, &place, name, &word));
     }
     return code != 0 ? code : add_vars_of_environment(l, &place);
 }
 
 /* ---- services, schedules ---- */
+
+/* What must hold between the options of a service. */
+static int check_service(const struct conf_place *place, const struct service_conf *s) {
+    const struct {
+        bool wrong;
+        const char *sentence;
+    } rules[] = {
+        {s->on_dead == ON_DEAD_PARK && !s->ordered,
+         "on_dead = park blocks a key's later events, which requires order = key (and a key)"},
+        {s->batch > 1 && s->ordered && s->key.kind == RULE_NONE,
+         "with order = key a batch has one event per key, so the service needs a key; with order = "
+         "none it needs none"},
+        {s->linger_ms > 0 && s->batch == 1,
+         "linger is how long a batch waits for more events: it requires batch, the maximum number "
+         "of events per batch"},
+    };
+    int code = 0;
+    if (s->backoff == BACKOFF_EXPONENTIAL && s->delay_ms > s->max_delay_ms) {
+        char delay[32];
+        char most[32];
+        code = conf_fail(place, "delay is %s and max_delay %s: raise max_delay to delay or above",
+                         conf_duration_text(s->delay_ms, delay),
+                         conf_duration_text(s->max_delay_ms, most));
+    }
+    for (size_t i = 0; i < sizeof rules / sizeof *rules && conf_pardon(place, code) == 0; i++) {
+        code = rules[i].wrong ? conf_fail(place, "%s", rules[i].sentence) : code;
+    }
+    return code;
+}
 
 static int finish_service(const struct conf_place *place, void *object) {
     struct service_conf *s = object;
@@ -220,27 +231,9 @@ static int finish_service(const struct conf_place *place, void *object) {
     if (s->name == NULL) {
         return ERR_MEMORY;
     }
-    if (s->backoff == BACKOFF_EXPONENTIAL && s->delay_ms > s->max_delay_ms) {
-        char delay[32];
-        char most[32];
-        return conf_fail(place, "delay is %s and max_delay %s: raise max_delay to delay or above",
-                         conf_duration_text(s->delay_ms, delay),
-                         conf_duration_text(s->max_delay_ms, most));
-    }
-    if (s->on_dead == ON_DEAD_PARK && !s->ordered) {
-        return conf_fail(place,
-                         "on_dead = park blocks a key's later events, which requires order = key "
-                         "(and a key)");
-    }
-    if (s->batch > 1 && s->ordered && s->key.kind == RULE_NONE) {
-        return conf_fail(place,
-                         "with order = key a batch has one event per key, so the service needs "
-                         "a key; with order = none it needs none");
-    }
-    if (s->linger_ms > 0 && s->batch == 1) {
-        return conf_fail(place,
-                         "linger is how long a batch waits for more events: it requires batch, "
-                         "the maximum number of events per batch");
+    int code = check_service(place, s);
+    if (code != 0) {
+        return code;
     }
     if (s->dead_topic == NULL) {
         struct buf topic;
@@ -259,8 +252,8 @@ static int finish_schedule(const struct conf_place *place, void *object) {
     return s->name == NULL ? ERR_MEMORY : 0;
 }
 
-/* A kind of titled section: how many there may be, how large one's struct is, and what remains to
- * be done when its rows are in. */
+/* A kind of titled section: how many there may be, the size of its struct, and what to do after its
+ * rows were read. */
 struct titled {
     enum conf_section section;
     unsigned max;
@@ -278,21 +271,27 @@ static const struct titled SCHEDULES = {CONF_SCHEDULE, SCHEDULES_MAX, sizeof(str
 static const struct titled TOKENS = {CONF_TOKEN, TOKENS_MAX, sizeof(struct token_conf), true,
                                      conf_finish_token};
 
+static size_t mistakes_so_far(const struct loader *l) {
+    return l->place.mistakes == NULL ? 0 : l->place.mistakes->count;
+}
+
 static int load_one(const struct loader *l, const struct titled *kind, cfg_t *section,
                     void *object) {
     const struct conf_spec *spec = &CONF_SPECS[kind->section];
     struct conf_place place = l->place;
     place.line = conf_section_line(section);
     place.section = spec->name;
-    int code = kind->named ? check_name(&place, cfg_title(section)) : 0;
+    size_t before = mistakes_so_far(l);
+    int code = kind->named ? conf_pardon(&place, check_name(&place, cfg_title(section))) : 0;
     place.title = cfg_title(section);
     if (code == 0) {
         code = apply_rows(l, &place, spec, section, object);
     }
-    return code != 0 ? code : kind->finish(&place, object);
+    bool sound = code == 0 && mistakes_so_far(l) == before;
+    return sound ? conf_pardon(&place, kind->finish(&place, object)) : code;
 }
 
-/* Makes *array, `count` of them; what was begun counts, so that conf_free finds it. */
+/* Allocates *array for `count` items; the current one is counted, so that conf_free finds it. */
 static int load_titled(const struct loader *l, const struct titled *kind, void **array,
                        size_t *count) {
     const char *name = CONF_SPECS[kind->section].name;
@@ -335,9 +334,9 @@ static int load_all_titled(struct loader *l) {
     return code;
 }
 
-/* ---- what must hold between options ---- */
+/* ---- rules between options ---- */
 
-/* Where an option of a plain section was written, as far as it was. */
+/* Where an option of a plain section was written, if it was. */
 static struct conf_place place_of(const struct loader *l, enum conf_section which,
                                   const char *option) {
     struct conf_place place = l->place;
@@ -409,27 +408,25 @@ static int check_hosts(const struct loader *l) {
     return code;
 }
 
-/* ---- the whole ---- */
+/* ---- loading ---- */
 
+/* A check between options needs sound ones: with mistakes before, it waits for their mending. */
 static int load_all(struct loader *l) {
     int (*const steps[])(struct loader *) = {load_plain, load_vars, load_all_titled};
+    int (*const checks[])(const struct loader *) = {check_web, check_hosts, check_egress,
+                                                    check_tls};
     int code = 0;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && code == 0; i++) {
-        code = steps[i](l);
+        code = conf_pardon(&l->place, steps[i](l));
     }
-    if (code == 0) {
-        code = check_web(l);
+    bool sound = code == 0 && mistakes_so_far(l) == 0;
+    for (size_t i = 0; sound && i < sizeof checks / sizeof checks[0] && code == 0; i++) {
+        code = conf_pardon(&l->place, checks[i](l));
     }
-    if (code == 0) {
-        code = check_hosts(l);
-    }
-    if (code == 0) {
-        code = check_egress(l);
-    }
-    return code != 0 ? code : check_tls(l);
+    return code == 0 && mistakes_so_far(l) > 0 ? ERR_INVALID : code;
 }
 
-/* The file's bytes, and its name as errors show it. */
+/* The file's bytes, and its name for error messages. */
 static int read_file(const char *file, const char **shown, char **bytes, size_t *len,
                      struct report *r) {
     *shown = file != NULL ? file : HERE;
@@ -448,7 +445,7 @@ static int read_file(const char *file, const char **shown, char **bytes, size_t 
     return code;
 }
 
-/* Fills in where everything is; relative names count from the working directory. */
+/* Sets all paths; relative names start at the working directory. */
 static int set_paths(struct loader *l, const char *shown, const struct conf_overrides *o) {
     struct conf *c = l->conf;
     char *cwd = getcwd(NULL, 0);
@@ -487,11 +484,11 @@ static int load(struct loader *l, const char *shown, const char *bytes, size_t l
     return code;
 }
 
-/* What is a little too large comes in, and becomes a dead letter that says so; a packet that would
- * only fill the memory stays at the broker. */
+/* A message slightly too large is accepted and becomes a dead letter that says so; a packet that
+ * would only fill memory stays at the broker. */
 static uint32_t packet_limit(const struct conf *c) {
     uint64_t bytes = c->payload_bytes_max + MQTT_PACKET_ROOM_BYTES;
-    /* An event on its way to the host that owns its key has more beside it. */
+    /* A forwarded event has more bytes around it. */
     bytes += division_is_divided(&c->hosts.share) ? FORWARD_ROOM_BYTES : 0;
     return (uint32_t)(bytes > MQTT_PACKET_BYTES_LEAST ? bytes : MQTT_PACKET_BYTES_LEAST);
 }
@@ -511,6 +508,7 @@ int conf_load(struct conf **out, const char *file, const struct conf_overrides *
                            .place = {.file = shown, .report = r},
                            .broker_url = overrides == NULL ? NULL : overrides->broker_url};
         l.place.no_secrets = overrides != NULL && overrides->no_secrets;
+        l.place.mistakes = overrides == NULL ? NULL : overrides->mistakes;
         code = load(&l, shown, bytes, len, overrides);
     }
     free(bytes);

@@ -1,15 +1,16 @@
 /*
- * cron.c - cron expressions: five fields as sets of bits, and the wall clock minutes in them.
- * What a zone makes of the wall clock is in conf/cron_zone.c.
+ * cron.c - cron expressions: five fields as sets of bits, and the wall clock minutes that match.
+ * Time zones are in conf/cron_zone.c.
  *
  * The language is that of crontab(5) and POSIX: numbers, lists, ranges, steps, names, 7 for Sunday
- * too, and the words of Vixie cron such as @daily. Where day and weekday are both restricted either
- * matches; a field that begins with * does not count as restricted.
+ * as well, and the words of Vixie cron such as @daily. If both day and weekday are restricted,
+ * either one matches; a field that begins with * does not count as restricted.
  *
- * What Vixie cron takes and is more likely a slip is refused: ranges that run backwards, a step
- * without a range, a step wider than the field.
+ * Some things that Vixie cron accepts are more likely a mistake, and are refused: ranges that run
+ * backwards, a step without a range, a step wider than the field.
  *
- * Left out on purpose: seconds, L, W and #, which no standard has; @reboot, which is no time.
+ * Left out on purpose: seconds, L, W and #, which no standard defines; @reboot, which is not a
+ * time.
  */
 #include "conf/cron.h"
 
@@ -32,7 +33,7 @@ static const char *const WEEKDAYS[] = {"sun", "mon", "tue", "wed", "thu", "fri",
 struct field {
     const char *name;
     unsigned min, max;
-    const char *const *words; /* NULL = numbers only; the first one is `min` */
+    const char *const *words; /* NULL = numbers only; the first word has the value `min` */
     size_t word_count;
 };
 
@@ -54,7 +55,7 @@ static const struct {
     {"@annually", "0 0 1 1 *"},
 };
 
-/* A part of a field on its way into bits. */
+/* A part of a field, to be turned into bits. */
 struct part {
     const struct field *field;
     struct slice text; /* the whole part, for errors */
@@ -113,7 +114,7 @@ static int take_value(const struct part *p, struct slice text, unsigned *out) {
     return 0;
 }
 
-/* Cuts `text` at the first `c`; false when there is none. */
+/* Splits `text` at the first `c`; false when there is none. */
 static bool cut(struct slice *text, char c, struct slice *rest) {
     const char *at = text->len == 0 ? NULL : memchr(text->data, c, text->len);
     if (at == NULL) {
@@ -140,7 +141,7 @@ static int take_step(const struct part *p, struct slice text, unsigned *out) {
     return 0;
 }
 
-/* "first-last" or a single value. *single says which. */
+/* "first-last" or a single value; *single says which. */
 static int take_range(const struct part *p, struct slice text, unsigned *first, unsigned *last,
                       bool *single) {
     struct slice to;
@@ -163,7 +164,7 @@ static int take_range(const struct part *p, struct slice text, unsigned *first, 
     return code;
 }
 
-/* "*", "5", "1-5", and "/2" behind a range. */
+/* "*", "5", "1-5", and "/2" after a range. */
 static int take_part(const struct part *p, uint64_t *bits) {
     const struct field *f = p->field;
     struct slice range = p->text;
@@ -204,7 +205,7 @@ static int take_field(const struct field *field, struct slice text, uint64_t *bi
     return code;
 }
 
-/* Cuts at blanks; how many words there are, of which FIELDS at most are kept. */
+/* Splits at blanks; returns the number of words, of which it stores at most FIELDS. */
 static size_t split(const char *text, struct slice words[FIELDS]) {
     static const char blank[] = " \t";
     size_t count = 0;
@@ -234,7 +235,7 @@ static int expand(const char **text, struct report *r) {
                   "\"%s\" is unknown: use @hourly, @daily, @weekly, @monthly and @yearly", word);
 }
 
-/* Every kind of year there is lies within CRON_YEARS_MAX years of this. */
+/* All possible kinds of years occur within CRON_YEARS_MAX years of this one. */
 static int check_comes(const struct cron *cron, const char *text, struct report *r) {
     enum { YEAR_2000_S = 946684800 };
     int64_t found;

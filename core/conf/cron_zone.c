@@ -1,18 +1,18 @@
 /*
  * cron_zone.c - ticks on the clock of a zone.
  *
- * Zones are read by GLib (GTimeZone, from the system's time zone database). libc knows a single
- * zone, that of the variable TZ: a global state that every thread sees, and tzset() takes a name it
- * does not know for UTC without a word. GLib ends the program when memory runs out; zones are read
- * while topics.conf is, when nothing is lost by that.
+ * GLib reads the zones (GTimeZone, from the system's time zone database). libc knows only one zone,
+ * that of the variable TZ: a global state that all threads see, and tzset() silently takes an
+ * unknown name for UTC. GLib ends the program when memory runs out; zones are read together with
+ * topics.conf, when nothing can be lost by that.
  *
- * Of GLib only the offset at a moment is used. Which moment a wall clock time is, and what becomes
- * of one that is skipped or comes twice, is decided here.
+ * GLib only supplies the offset at a moment. Which moment a wall clock time is, and what happens to
+ * one that is skipped or occurs twice, is decided here.
  *
- * A job with a fixed hour means the wall clock: each time on it is one tick, the moment it comes
- * first, or the end of the gap it falls into. That never goes backwards, so ticks come in the order
- * of the wall clock. A job whose hour begins with * goes by the minutes that really pass, and looks
- * what the clock shows. Vixie cron and its successors tell the two apart in the same way.
+ * A job with a fixed hour refers to the wall clock: each of its times is one tick, at the moment
+ * when it first occurs, or at the end of the gap it falls into. That never goes backwards, so ticks
+ * are in the order of the wall clock. A job whose hour begins with * goes by real minutes, and
+ * checks what the clock shows. Vixie cron and its successors distinguish the two in the same way.
  */
 #include "conf/cron.h"
 
@@ -39,8 +39,8 @@ static bool is_name(const char *name) {
     return name[0] >= 'A' && name[0] <= 'Z' && strspn(name, legal) == strlen(name);
 }
 
-/* Whether the database has a file of that name. GLib would also take the rules that POSIX allows in
- * TZ, where "UTC+1" is an hour behind UTC: few who write it mean that. */
+/* True if the database has a file of that name. GLib would also accept the rules that POSIX allows
+ * in TZ, where "UTC+1" is an hour behind UTC: hardly anyone means that. */
 static bool is_in_database(const char *name) {
     static const char magic[] = "TZif"; /* RFC 8536 */
     char path[512];
@@ -58,7 +58,7 @@ static bool is_in_database(const char *name) {
     return is_one;
 }
 
-/* "UTC+1", "GMT-05:00": the hours that are meant, and what names them. */
+/* "UTC+1", "GMT-05:00": the hours that were meant, and the name for them. */
 static bool is_offset(const char *name, char mend[128]) {
     enum { AHEAD_MAX = 14, BEHIND_MAX = 12 }; /* of the names Etc/GMT-14 to Etc/GMT+12 */
     bool known = strncmp(name, "UTC", 3) == 0 || strncmp(name, "GMT", 3) == 0;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ADDRESS_BYTES = 16, V4_AT = 12 /* where an IPv4 address stands in ::ffff:0:0/96 */ };
+enum { ADDRESS_BYTES = 16, V4_AT = 12 /* offset of an IPv4 address in ::ffff:0:0/96 */ };
 
 /* The addresses that begin with the first `bits` bits. */
 struct block {
@@ -60,7 +60,7 @@ static bool holds(const struct block *block, const uint8_t address[ADDRESS_BYTES
     return rest == 0 || (block->bytes[whole] ^ address[whole]) >> (8 - rest) == 0;
 }
 
-/* False for what is neither IPv4 nor IPv6. */
+/* False for anything other than IPv4 and IPv6. */
 static bool read_address(const struct sockaddr *from, uint8_t address[ADDRESS_BYTES]) {
     if (from->sa_family == AF_INET) {
         struct sockaddr_in v4;
@@ -100,7 +100,7 @@ static bool names(const char *entry, const char *host) {
     if (strncmp(entry, "*.", 2) != 0) {
         return strcasecmp(entry, host) == 0;
     }
-    size_t below = strlen(entry) - 1; /* with its dot */
+    size_t below = strlen(entry) - 1; /* including its dot */
     size_t len = strlen(host);
     return len > below && strcasecmp(host + len - below, entry + 1) == 0;
 }

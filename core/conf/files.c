@@ -1,6 +1,6 @@
 /*
- * files.c - what topics.conf reads besides itself: paths beside it, and secrets in the
- * environment or in files.
+ * files.c - what topics.conf refers to: paths relative to it, and secrets in the environment or in
+ * files.
  */
 #include "conf/options.h"
 
@@ -70,7 +70,7 @@ static int from_environment(const struct conf_place *place, const char *name, bo
     return *out == NULL ? ERR_MEMORY : 0;
 }
 
-/* The line breaks at the end of a file, which every editor leaves, are not part of a secret. */
+/* Newlines at the end of a file, which every editor adds, are not part of a secret. */
 static int from_file(const struct conf_place *place, const char *name, char **out) {
     char *path = conf_join(place->dir, name);
     if (path == NULL) {

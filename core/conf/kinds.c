@@ -1,9 +1,9 @@
 /*
- * kinds.c - how the text of an option becomes a field: one function a kind.
+ * kinds.c - converts the text of an option to a field: one function per kind.
  *
- * Design: a function gets the text, where it was written and the field; it checks the text wholly,
- * bounds included, and says in one sentence what is wrong with it and what to write instead. What
- * holds between several options is conf/conf.c's to check.
+ * Design: a function gets the text, where it was written, and the field; it checks the text
+ * completely, including bounds, and says in one sentence what is wrong and what to write instead.
+ * Rules between options are checked in conf/conf.c.
  */
 #include "conf/options.h"
 
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A text on its way into a field. */
+/* A text to be converted. */
 struct setting {
     const struct conf_place *place;
     const struct conf_row *row;
@@ -40,7 +40,7 @@ static int set_text(const struct setting *s) {
     return keep(s->text, s->field);
 }
 
-/* The default may name a variable that is not set; one that the user named must be there. */
+/* The default may name a variable that is not set; one that the user named must exist. */
 static int set_secret(const struct setting *s) {
     bool secret;
     bool may_miss = s->row->fallback != NULL && strcmp(s->text, s->row->fallback) == 0;
@@ -144,7 +144,7 @@ static const char *number_text(int64_t number, char out[32]) {
     return out;
 }
 
-/* Says which values are possible; `as_text` writes a bound for a person. */
+/* Reports which values are allowed; `as_text` formats a bound for a person. */
 static int out_of_bounds(const struct setting *s, const char *(*as_text)(int64_t, char[32])) {
     char least[32];
     char most[32];
@@ -164,7 +164,7 @@ static bool whole_number(const char *text, int64_t *out) {
     return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
 }
 
-/* CONF_U16, CONF_U32, CONF_U64: the bounds of the row fit the field. */
+/* CONF_U16, CONF_U32, CONF_U64: the bounds of the row ensure that the field is large enough. */
 static int set_number(const struct setting *s) {
     int64_t number;
     if (!whole_number(s->text, &number)) {
@@ -215,7 +215,7 @@ static int set_size(const struct setting *s) {
     if (conf_parse_size(s->text, &bytes, &r) != 0) {
         return conf_fail(s->place, "%s", r.text);
     }
-    if (!in_bounds(s->row, (int64_t)bytes)) { /* conf_parse_size stays below INT64_MAX */
+    if (!in_bounds(s->row, (int64_t)bytes)) { /* conf_parse_size never exceeds INT64_MAX */
         return out_of_bounds(s, size_text);
     }
     *(uint64_t *)s->field = bytes;
@@ -255,82 +255,35 @@ static int set_fraction(const struct setting *s) {
 
 /* ---- choices ---- */
 
-/* A word and what it stands for; tables end with NULL. */
-struct choice {
-    const char *word;
-    int value;
-};
-
-static const struct choice YES_NO[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
-static const struct choice SEVERAL_HOSTS[] = {{"divided", 0}, {"independent", 1}, {NULL, 0}};
-static const struct choice ORDERS[] = {{"key", 1}, {"none", 0}, {NULL, 0}};
-static const struct choice BACKOFFS[] = {
-    {"exponential", BACKOFF_EXPONENTIAL}, {"constant", BACKOFF_CONSTANT}, {NULL, 0}};
-static const struct choice ON_DEADS[] = {
-    {"continue", ON_DEAD_CONTINUE}, {"park", ON_DEAD_PARK}, {NULL, 0}};
-static const struct choice ROLES[] = {{"read", ROLE_READ},
-                                      {"submit", ROLE_SUBMIT},
-                                      {"operate", ROLE_OPERATE},
-                                      {"admin", ROLE_ADMIN},
-                                      {NULL, 0}};
-static const struct choice AUTHS[] = {{"none", AUTH_NONE}, {"token", AUTH_TOKEN}, {NULL, 0}};
-static_assert(sizeof(enum role) == sizeof(int) && sizeof(enum auth) == sizeof(int) &&
-                  sizeof(enum missed) == sizeof(int) && sizeof(enum on_dead) == sizeof(int) &&
-                  sizeof(enum backoff) == sizeof(int),
-              "set_enum writes an int");
-static const struct choice MISSED[] = {{"once", MISSED_ONCE}, {"skip", MISSED_SKIP}, {NULL, 0}};
-
-static int choose(const struct setting *s, const struct choice *choices, int *out) {
-    struct buf words;
-    buf_init(&words, 256);
-    for (const struct choice *c = choices; c->word != NULL; c++) {
-        if (strcmp(c->word, s->text) == 0) {
-            *out = c->value;
-            buf_clear(&words);
-            return 0;
-        }
-        buf_printf(&words, "%s%s", words.len == 0 ? "" : " or ", c->word);
-    }
-    int code = conf_fail(s->place, "\"%s\" is not valid: write %s", s->text, buf_str(&words));
-    buf_clear(&words);
-    return code;
-}
-
 static int set_bool(const struct setting *s) {
     int value = 0;
-    int code = choose(s, s->row->kind == CONF_YES_NO ? YES_NO : SEVERAL_HOSTS, &value);
+    int code = conf_choose(s->place, s->row->kind, s->text, &value);
     *(bool *)s->field = value != 0;
     return code;
 }
 
-/* Kinds that are an enum. */
-static const struct choice *const ENUMS[CONF_KIND_COUNT] = {[CONF_BACKOFF] = BACKOFFS,
-                                                            [CONF_ON_DEAD] = ON_DEADS,
-                                                            [CONF_MISSED] = MISSED,
-                                                            [CONF_ROLE] = ROLES,
-                                                            [CONF_AUTH] = AUTHS};
-
 static int set_enum(const struct setting *s) {
     int value = 0;
     bool unsaid = s->text == s->row->fallback && s->text[0] == '\0';
-    int code = unsaid ? 0 : choose(s, ENUMS[s->row->kind], &value);
+    int code = unsaid ? 0 : conf_choose(s->place, s->row->kind, s->text, &value);
     memcpy(s->field, &value, sizeof value);
     return code;
 }
 
-/* Not given: by key when there is a key rule, which stands before it in the rows. */
+/* Not given: by key if there is a key rule, which precedes it in the rows. */
 static int set_order(const struct setting *s) {
     const struct service_conf *service = s->object;
     int value = service->key.kind != RULE_NONE;
-    int code = s->text == s->row->fallback ? 0 : choose(s, ORDERS, &value);
+    int code =
+        s->text == s->row->fallback ? 0 : conf_choose(s->place, s->row->kind, s->text, &value);
     *(bool *)s->field = value != 0;
     return code;
 }
 
 /* ---- addresses ---- */
 
-/* host:port, [host]:port or a host alone; *port stays as it is when there is none. False when it
- * is neither. */
+/* host:port, [host]:port or only a host; *port is unchanged if there is none. False if it is none
+ * of these. */
 static bool split_address(const char *text, struct slice *host, uint16_t *port) {
     const char *colon;
     if (text[0] == '[') {
@@ -352,7 +305,7 @@ static bool split_address(const char *text, struct slice *host, uint16_t *port) 
     return host->len > 0;
 }
 
-/* Its parts; conf_fail when it is none. */
+/* Splits it; conf_fail when it is not a URL. */
 static int parse_url(const struct setting *s, struct broker_address *out, struct slice *host) {
     out->tls = strncmp(s->text, "mqtts://", 8) == 0;
     if (!out->tls && strncmp(s->text, "mqtt://", 7) != 0) {
@@ -441,7 +394,7 @@ static int set_listen(const struct setting *s) {
 
 /* ---- lists ---- */
 
-/* The number of a list's items stands behind its pointer. */
+/* A list: the number of its items follows its pointer. */
 struct list {
     char **items;
     size_t count;
@@ -503,7 +456,7 @@ static void clear_text(void *field) {
     *text = NULL;
 }
 
-/* The addresses, and their number behind them. */
+/* The addresses, and their number after them. */
 static void clear_urls(void *field) {
     struct broker_address **all = field;
     struct broker_conf *broker = (void *)((char *)field - offsetof(struct broker_conf, addresses));
@@ -567,6 +520,8 @@ static const struct kind {
     [CONF_MISSED] = {set_enum, NULL},
     [CONF_ROLE] = {set_enum, NULL},
     [CONF_AUTH] = {set_enum, NULL},
+    [CONF_LOG_LEVEL] = {set_enum, NULL},
+    [CONF_LOG_FORMAT] = {set_bool, NULL},
 };
 
 bool conf_is_list(const struct conf_row *row) {

@@ -1,8 +1,9 @@
 /*
  * read.c - topics.conf parsed by libconfuse into sections of words with their lines.
  *
- * Design: every option is text for libconfuse (CFGT_PTR with a callback that keeps the text and
- * its line); what a text means is conf/options.c's. Three things of libconfuse 3.3 shape the rest:
+ * Design: to libconfuse every option is text (CFGT_PTR with a callback that keeps the text and its
+ * line); conf/options.c knows what the text means. Three peculiarities of libconfuse 3.3 shape the
+ * rest:
  *
  * - It counts a comment as several lines, takes no comment inside a list and takes the end of the
  *   file for a closing brace. So comments are taken out before it reads, the line breaks stay. The
@@ -15,7 +16,7 @@
  *   entry is added when a free-form name is reported as unknown, which is how libconfuse meets
  *   each of them first.
  *
- * Left out on purpose: include files and variables of libconfuse; one file says it all.
+ * Left out on purpose: include files and variables of libconfuse; everything is in one file.
  */
 #include "conf/read.h"
 
@@ -29,7 +30,7 @@
 #define HIDDEN_PARSE "\001"
 #define HIDDEN_LINES "\002"
 
-/* A word as libconfuse holds it, behind an option of type CFGT_PTR. */
+/* A word as libconfuse holds it, for an option of type CFGT_PTR. */
 struct kept {
     int line;
     char text[];
@@ -38,7 +39,7 @@ struct kept {
 /* What the callbacks write to. */
 struct parse {
     struct conf_place place;
-    int code; /* 0, or that of the first error: what follows it is only its consequence */
+    int code; /* 0, or the code of the first error; later errors are only consequences */
 };
 
 /* ---- comments and quotes ---- */
@@ -168,7 +169,7 @@ static void place_at(struct parse *parse, const cfg_t *cfg) {
     parse->place.title = cfg->title;
 }
 
-/* The nearest name that could stand where `word` stands. */
+/* The known name most similar to `word`. */
 static const char *suggest(const struct conf_spec *spec, const char *word) {
     const char *names[CONF_ROWS_MAX + CONF_SECTION_COUNT];
     size_t count = spec == NULL ? CONF_SECTION_COUNT : spec->row_count;
@@ -206,7 +207,7 @@ static void tell_duplicate(struct parse *parse, const cfg_t *cfg, va_list args) 
     parse->code = conf_fail(&parse->place, "\"%s\" is defined twice", title);
 }
 
-/* What libconfuse says and how we say it: one row an error; what is not here goes as it is. */
+/* libconfuse's messages and ours: one row per error; others are passed on unchanged. */
 static const struct message {
     const char *theirs;
     const char *ours; /* with the same arguments; NULL: `tell` */
@@ -253,8 +254,8 @@ static void on_error(cfg_t *cfg, const char *format, va_list args) {
     parse->code = conf_fail(&parse->place, "%s", sentence);
 }
 
-/* Keeps a word and its line. An option given twice is refused, since the first would be lost
- * without a word; its comment field, which nothing else uses, tells that it was given. */
+/* Keeps a word and its line. An option given twice is refused, because the first would silently be
+ * lost; its comment field, which nothing else uses, marks that it was given. */
 static int on_word(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result) {
     struct parse *parse = parse_of(cfg);
     bool hidden = strcmp(opt->name, HIDDEN_LINES) == 0;
@@ -282,7 +283,7 @@ static int on_word(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result) {
     return 0;
 }
 
-/* ---- tables for libconfuse, made from ours ---- */
+/* ---- tables for libconfuse, built from ours ---- */
 
 struct tables {
     cfg_opt_t root[CONF_SECTION_COUNT + 3];
@@ -297,7 +298,7 @@ static cfg_opt_t word_option(const char *name, bool list) {
                        .freecb = free};
 }
 
-/* The two options every section begins with. */
+/* The two options at the start of every section. */
 static void hide_options(cfg_opt_t *opts, struct parse *parse, char *line_default) {
     opts[0] = (cfg_opt_t){.name = HIDDEN_PARSE,
                           .type = CFGT_PTR,
@@ -341,7 +342,7 @@ static cfg_t *make_parser(struct parse *parse) {
     cfg_t *cfg = cfg_init(tables->root, CFGF_NONE); /* copies the tables */
     free(tables);
     if (cfg != NULL) {
-        (void)cfg_set_error_function(cfg, on_error); /* gives the one before: none */
+        (void)cfg_set_error_function(cfg, on_error); /* returns the previous one: none */
     }
     return cfg;
 }
@@ -357,7 +358,7 @@ static int parse_text(struct parse *parse, struct buf *text, cfg_t **out) {
         return ERR_MEMORY;
     }
     int parsed = cfg_parse_fp(cfg, fp);
-    (void)fclose(fp); /* of memory, read only: nothing to lose */
+    (void)fclose(fp); /* read from memory only: nothing to lose */
     if (parsed != CFG_SUCCESS || parse->code != 0) {
         if (parse->code == 0) {
             place_at(parse, cfg);
@@ -387,7 +388,7 @@ int conf_read(cfg_t **out, const struct conf_place *place, const char *bytes, si
     return code;
 }
 
-/* ---- what was read ---- */
+/* ---- the result ---- */
 
 bool conf_word_at(cfg_t *section, const char *option, unsigned n, struct conf_word *word) {
     cfg_opt_t *opt = cfg_getopt(section, option);
@@ -405,7 +406,7 @@ int conf_section_line(cfg_t *section) {
     return conf_word_at(section, HIDDEN_LINES, 0, &word) ? word.line : section->line;
 }
 
-/* The line on which a free-form name was met first. */
+/* The line where a free-form name first occurred. */
 static int entry_line(cfg_t *section, const char *name) {
     struct conf_word word;
     for (unsigned n = 0; conf_word_at(section, HIDDEN_LINES, n, &word); n++) {

@@ -1,15 +1,15 @@
 /*
  * service.c - what a service's options mean: topic filters, key rules, the retry schedule.
  *
- * Design: filters and topics are compared byte by byte in place, a level at a time: every publish
- * is held against every filter of every service, so nothing is allocated or copied. A key rule is
- * parsed once and walks the event's decoded JSON.
+ * Design: filters and topics are compared in place, byte by byte and level by level: every publish
+ * is compared with every filter of every service, so nothing is allocated or copied. A key rule is
+ * parsed once, and walks the event's decoded JSON.
  *
  * An empty value is refused as a key: "" means that an event has no key, and all events with an
  * empty idempotency key would be duplicates of each other.
  *
- * Left out on purpose: `$share/...` in filters (a service is the shared group already), and JSON
- * Path: a pointer names one value, which is all a key is.
+ * Left out on purpose: `$share/...` in filters (a service already is the shared group), and
+ * JSONPath: a pointer names a single value, which is all that a key needs.
  */
 #include "conf/service.h"
 
@@ -124,7 +124,7 @@ void rule_write(const struct rule *rule, struct buf *out) {
     }
 }
 
-/* The array element a token names, or NULL: digits without a leading zero (RFC 6901, 4). */
+/* The array element that a token names, or NULL: digits without a leading zero (RFC 6901, 4). */
 static const json_t *array_element(const json_t *array, struct slice token) {
     if (token.len == 0 || token.len > 9 || (token.len > 1 && token.data[0] == '0')) {
         return NULL;
@@ -139,7 +139,7 @@ static const json_t *array_element(const json_t *array, struct slice token) {
     return json_array_get(array, index);
 }
 
-/* ~1 to /, ~0 to ~; `room` has RULE_BYTES_MAX. rule_parse saw to the form and the length. */
+/* Replaces ~1 by /, ~0 by ~; `room` has RULE_BYTES_MAX. rule_parse has checked form and length. */
 static struct slice unescape(struct slice token, char *room) {
     if (token.len == 0 || memchr(token.data, '~', token.len) == NULL) {
         return token;
@@ -172,7 +172,7 @@ static const json_t *pointer_find(const json_t *at, const char *pointer) {
     return at;
 }
 
-/* How a value that cannot be a key is called in a sentence. */
+/* What a sentence calls a value that cannot be a key. */
 static const char *json_kind_name(const json_t *value) {
     switch (json_typeof(value)) {
     case JSON_OBJECT:
@@ -188,12 +188,12 @@ static const char *json_kind_name(const json_t *value) {
     }
 }
 
-/* Where a pointer points to, in a sentence. */
+/* What a sentence calls the target of a pointer. */
 static const char *place_name(const char *pointer) {
     return pointer[0] == '\0' ? "the top" : pointer;
 }
 
-/* A value found; in the event's memory, or in `room` for what had to be written out. */
+/* A value that was found: in the event's memory, or in `room` if it had to be written out. */
 struct found {
     struct slice value;
     char room[32];
@@ -289,12 +289,12 @@ int rule_extract(const struct rule *rule, struct event *event, struct buf *out, 
 
 /* ---- filters ---- */
 
-/* A wildcard in the first level leaves topics that begin with $ alone (MQTT 5, 4.7.2). */
+/* A wildcard in the first level does not match topics that begin with $ (MQTT 5, 4.7.2). */
 static bool hidden_from_wildcard(const char *filter, const char *topic) {
     return topic[0] == '$' && (filter[0] == '+' || filter[0] == '#');
 }
 
-/* Steps over one level of both; false when the filter's level does not match. */
+/* Advances both by one level; false when the filter's level does not match. */
 static bool level_matches(const char **filter, const char **topic) {
     size_t topic_len = strcspn(*topic, "/");
     size_t filter_len = strcspn(*filter, "/");
@@ -325,7 +325,7 @@ bool filter_matches(const char *filter, const char *topic) {
     return true;
 }
 
-/* Whether one level, as written in two filters, can be the same topic level. */
+/* True if one level of two filters can match the same topic level. */
 static bool levels_overlap(const char *a, const char *b) {
     size_t a_len = strcspn(a, "/");
     size_t b_len = strcspn(b, "/");
@@ -354,7 +354,7 @@ bool filter_overlaps(const char *a, const char *b) {
     return true;
 }
 
-/* What filters and topics have in common: length and UTF-8 (MQTT 5, 1.5.4). */
+/* Rules for filters and topics: length and UTF-8 (MQTT 5, 1.5.4). */
 static int check_string(const char *text, const char *what, struct report *r) {
     size_t len = strlen(text);
     if (len == 0) {
@@ -440,6 +440,10 @@ bool service_may_reply(const struct service_conf *service, const struct conf *c,
     return !own;
 }
 
+int64_t service_stop_ms(const struct service_conf *s, const struct conf *c) {
+    return s->stop_timeout_ms > 0 ? s->stop_timeout_ms : c->stop_timeout_ms;
+}
+
 /* ---- the retry schedule ---- */
 
 /* The delay before attempt `failures + 1`, before jitter. */
@@ -461,7 +465,7 @@ int64_t service_backoff_ms(const struct service_conf *s, uint32_t failures, doub
     double spread = 1.0 + s->jitter * (2.0 * random - 1.0);
     int64_t plain_ms = plain_delay_ms(s, failures);
     int64_t ms = (int64_t)((double)plain_ms * spread + 0.5);
-    /* A constant delay may be above max_delay, which is for those that grow. */
+    /* A constant delay may exceed max_delay, which limits only growing ones. */
     return ms > s->max_delay_ms && plain_ms <= s->max_delay_ms ? s->max_delay_ms : ms;
 }
 

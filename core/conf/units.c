@@ -1,10 +1,9 @@
 /*
- * units.c - how values are written in topics.conf: durations, sizes, rates; and the nearest
- * word to one that is misspelt.
+ * units.c - values in topics.conf: durations, sizes, rates; and the nearest word to a misspelt one.
  *
- * Design: a quantity is a whole number and a unit out of a small table; there is one reader for
- * all of them. Left out on purpose: fractions ("1.5s") and sums ("1m30s"), which the next smaller
- * unit says as well, and decimal sizes ("64kB"), which people mean in two ways.
+ * Design: a quantity is a whole number and a unit from a small table; one function reads all of
+ * them. Left out on purpose: fractions ("1.5s") and sums ("1m30s"), for which the next smaller unit
+ * can be used, and decimal sizes ("64kB"), which are ambiguous.
  */
 #include "conf/conf.h"
 
@@ -36,7 +35,7 @@ static const struct unit SIZES[] = {
 
 static const struct unit RATES[] = {{"/s", 1}, {"/m", 60}, {"/h", 3600}, {NULL, 0}};
 
-/* Reads digits, then, perhaps after a space, one of the units. ERR_LIMIT when the product passes
+/* Reads digits, then, possibly after a space, one of the units. ERR_LIMIT when the product exceeds
  * INT64_MAX, ERR_INVALID when the text is anything else. */
 static int read_quantity(const char *text, const struct unit *units, uint64_t *number,
                          uint64_t *worth) {
@@ -147,12 +146,12 @@ static void short_text(const char *sign, uint64_t ms, char out[32]) {
 }
 
 const char *conf_duration_text(int64_t ms, char out[32]) {
-    /* from, big unit, small unit: two units are enough for a person */
+    /* from, large unit, small unit: two units are enough for a person */
     static const struct {
         uint64_t from_ms, big_ms, small_ms;
         const char *big, *small;
     } forms[] = {
-        {172800000, 86400000, 3600000, "d", "h"}, /* from two days: one day reads as 24 h */
+        {172800000, 86400000, 3600000, "d", "h"}, /* from two days on: one day is written as 24 h */
         {3600000, 3600000, 60000, "h", "m"},
         {60000, 60000, 1000, "m", "s"},
     };
@@ -181,7 +180,8 @@ static size_t min_size(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* Insertions, deletions and replacements that make b from a; both at most WORD_MAX long. */
+/* Insertions, deletions and replacements that turn a into b; both have at most WORD_MAX
+ * characters. */
 static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b_len) {
     size_t row[WORD_MAX + 1];
     assert(a_len <= WORD_MAX && b_len <= WORD_MAX);
@@ -216,7 +216,7 @@ const char *conf_suggest(const char *word, const char *const *names, size_t coun
         size_t distance = edit_distance(word, len, names[i], name_len);
         if (distance <= limit) {
             best = names[i];
-            limit = distance > 0 ? distance - 1 : 0; /* only a nearer one is better */
+            limit = distance > 0 ? distance - 1 : 0; /* from now on, only a nearer one is better */
             if (distance == 0) {
                 break;
             }

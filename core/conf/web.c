@@ -1,5 +1,5 @@
 /*
- * web.c - the front door in topics.conf: endpoints, tokens, and who may come in.
+ * web.c - the front door in topics.conf: endpoints, tokens, and access.
  */
 #include "conf/options.h"
 
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Paths the front door answers itself. */
+/* Paths that the front door answers itself. */
 static bool is_reserved_path(const char *path) {
     static const char *const own[] = {
         "/metrics",     "/healthz",    "/readyz",     "/login",        "/logout",      "/assets",
@@ -95,7 +95,7 @@ static int check_tokens(const struct conf_place *listen, const struct conf *c) {
         place.title = c->tokens[i].name;
         place.option = NULL;
         place.line = c->tokens[i].line;
-        int code = check_token(&place, c, &c->tokens[i]);
+        int code = conf_pardon(&place, check_token(&place, c, &c->tokens[i]));
         if (code != 0) {
             return code;
         }
@@ -103,7 +103,7 @@ static int check_tokens(const struct conf_place *listen, const struct conf *c) {
     return 0;
 }
 
-/* ---- who may come in ---- */
+/* ---- access ---- */
 
 bool conf_is_loopback(const struct conf *c) {
     const char *listen = c->http_listen;
@@ -111,7 +111,8 @@ bool conf_is_loopback(const struct conf *c) {
            strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0;
 }
 
-/* With an http.token an endpoint that says nothing wants one; without, it is open on loopback. */
+/* If there is an http.token, an endpoint without `auth` requires a token; otherwise it is open on
+ * loopback. */
 static int settle_endpoints(const struct conf_place *listen, struct conf *c) {
     for (size_t i = 0; i < c->endpoint_count; i++) {
         struct endpoint_conf *e = &c->endpoints[i];

@@ -1,12 +1,12 @@
 /*
- * broker.c - the examination of the broker, by doing what the host will do.
+ * broker.c - examines the broker by doing what the host will do.
  *
- * Two clients on a private loop: `hand` publishes and listens all the way through, `patient` is
- * connected anew for each probe that needs odd settings. Topics and client ids carry a random
- * token, so that two doctors do not meet; the last letter of a topic says which probe it is of.
- * What CONNACK says is believed; what it cannot say is tried: shared delivery, our own Receive
- * Maximum, a payload of the largest size, a queue for a client that is away. What cannot be tried
- * (persistence) is said.
+ * Two clients run on a private loop: `hand` publishes and listens all the time, `patient`
+ * reconnects for each probe that needs special settings. Topics and client ids contain a random
+ * token, so that two doctors do not interfere; the last letter of a topic tells its probe. What
+ * CONNACK says is trusted; what it cannot say is tried: shared delivery, our own Receive Maximum, a
+ * payload of the largest size, a queue for an absent client. What cannot be tried (persistence) is
+ * printed as advice.
  *
  * Left out: killing the broker to see what it forgets.
  */
@@ -60,7 +60,7 @@ static void examine_encryption(struct probe *p) {
                   "topics.conf: broker { url = \"mqtts://...\" }");
 }
 
-/* A capability that is there or not. */
+/* A capability that the broker may have. */
 struct capability {
     const char *name;
     const char *yes, *no, *risk, *mend;
@@ -117,9 +117,9 @@ static void examine_session(struct probe *p) {
     }
 }
 
-/* ---- what is tried ---- */
+/* ---- probes ---- */
 
-/* The first thing tried: it also shows whether the probes' topics may be used at all. */
+/* The first probe; it also shows whether the topics of the probes may be used at all. */
 static bool examine_sharing(struct probe *p) {
     static const struct capability shared = {
         "shared subscriptions",
@@ -155,8 +155,8 @@ static bool examine_sharing(struct probe *p) {
     return true;
 }
 
-/* MQTT 5 lets a broker send one copy for several subscriptions, with several identifiers
- * (3.3.4); libmosquitto takes such a packet for broken. */
+/* MQTT 5 lets a broker send one copy for several subscriptions, with several identifiers (3.3.4);
+ * libmosquitto takes such a packet for malformed. */
 static void examine_overlap(struct probe *p) {
     char topic[PROBE_TOPIC_BYTES];
     char wider[PROBE_TOPIC_BYTES];
@@ -233,7 +233,7 @@ static void examine_size(struct probe *p) {
     }
 }
 
-/* Nothing to find out: what we ask of every broker, and where it ends. */
+/* Needs no probe: our own limit, which is the same with every broker. */
 static void tell_own_limit(struct probe *p) {
     if (p->conf->packet_bytes_max > 0) {
         (void)doctor_add(p->doctor, "packet size (ours)", DOCTOR_GOOD,
@@ -244,42 +244,53 @@ static void tell_own_limit(struct probe *p) {
     }
 }
 
-/* How many messages the broker keeps for a client that is away: a patient leaves, messages are
- * published, it comes back and counts. */
-static void examine_queue(struct probe *p) {
+/* Messages that the broker keeps for a client that is away: a patient leaves, they are published, it
+ * comes back and counts. -1: the trial did not come to its end. */
+static int count_kept(struct probe *p, int messages) {
     char topic[PROBE_TOPIC_BYTES];
     probe_topic(p, QUEUE, topic);
     const struct peer_settings settings = {"queue", 1000, PATIENT_EXPIRY_S, true, {topic, NULL}};
     bool tried = probe_patient(p, &settings);
     probe_end(p, &p->patient, true);
-    tried = tried && probe_publish(p, QUEUE, QUEUE_MESSAGES, slice_of("x"), QUEUE_WAIT_MS);
+    tried = tried && probe_publish(p, QUEUE, messages, slice_of("x"), QUEUE_WAIT_MS);
     tried = probe_patient(p, &settings) && tried;
-    bool all = probe_wait(p, &p->patient.messages[QUEUE], QUEUE_MESSAGES, QUIET_MS);
-    if (!all) {
+    if (!probe_wait(p, &p->patient.messages[QUEUE], messages, QUIET_MS)) {
         probe_wait_quiet(p, &p->patient.messages[QUEUE]);
-        all = p->patient.messages[QUEUE] >= QUEUE_MESSAGES;
     }
     int got = p->patient.messages[QUEUE];
     probe_end(p, &p->patient, false);
-    if (!tried) {
+    return tried ? got : -1;
+}
+
+/* A queue is found to be limited only by overfilling it, and what the broker drops then looks like a
+ * loss to whoever watches it, the hosts included. So that is done on demand. */
+static void examine_queue(struct probe *p) {
+    int messages = p->fill_queue ? QUEUE_MESSAGES : QUEUE_MESSAGES_SAFE;
+    int got = count_kept(p, messages);
+    if (got < 0) {
         struct doctor_row *row = doctor_add(p->doctor, "queue limit", DOCTOR_WARN,
                                             "unknown: the trial did not come to its end");
         doctor_advise(row, "how many messages it keeps while we are away is not known", "");
         return;
     }
+    bool all = got >= messages;
+    enum doctor_verdict verdict = !all ? DOCTOR_BAD : p->fill_queue ? DOCTOR_GOOD : DOCTOR_WARN;
     struct doctor_row *row =
-        doctor_add(p->doctor, "queue limit", all ? DOCTOR_GOOD : DOCTOR_BAD,
-                   "kept %d of %d messages for a client that was away", got, QUEUE_MESSAGES);
-    if (!all) {
+        doctor_add(p->doctor, "queue limit", verdict,
+                   "kept %d of %d messages for a client that was away%s", got, messages,
+                   p->fill_queue ? "" : "; the limit is not known, because trying it drops some");
+    if (verdict != DOCTOR_GOOD) {
         doctor_advise(row,
-                      "while the host is away or slow the broker drops what comes beyond that, and "
-                      "tells nobody",
-                      "mosquitto.conf: max_queued_messages 0");
+                      "while the host is away or slow the broker drops what comes beyond its limit "
+                      "(Mosquitto: 1,000 messages by default), and tells nobody",
+                      p->fill_queue ? "mosquitto.conf: max_queued_messages 0"
+                                    : "mosquitto.conf: max_queued_messages 0; zingq doctor --queue "
+                                      "tries it, and what it drops counts as lost");
     }
 }
 
-/* Hosts watch one another there (docs/hosts.md). The probe is empty and not kept: whoever hears it
- * has nobody to forget. */
+/* Hosts watch each other there (docs/hosts.md). The probe is empty and not retained: hosts that
+ * receive it have nothing to forget. */
 static void examine_hosts(struct probe *p) {
     char filter[PROBE_TOPIC_BYTES];
     (void)snprintf(filter, sizeof filter, "zingq/hosts/doctor-%s/+", p->token);
@@ -305,7 +316,7 @@ static void examine_hosts(struct probe *p) {
                   "zingq/forward/#, zingq/receipt/#, zingq/ask/# and zingq/answer/#");
 }
 
-/* ---- what is told elsewhere, or nowhere ---- */
+/* ---- what cannot be probed ---- */
 
 static void examine_sys(struct probe *p) {
     int before = p->hand.subscribed;
@@ -337,11 +348,11 @@ static void examine_persistence(struct probe *p) {
                   "(slow while its queue is long)");
 }
 
-/* ---- all of it ---- */
+/* ---- the examination ---- */
 
 static void examine(struct probe *p) {
     examine_encryption(p);
-    examine_sys(p); /* before the queue's trial makes the broker drop some */
+    examine_sys(p); /* before --queue may make the broker drop some */
     examine_session(p);
     if (examine_sharing(p)) {
         examine_overlap(p);
@@ -362,13 +373,14 @@ static void examine(struct probe *p) {
 }
 
 int doctor_broker(struct doctor *d, const struct broker_conf *conf, uint64_t payload_bytes_max,
-                  struct report *r) {
+                  bool fill_queue, struct report *r) {
     struct probe *p = calloc(1, sizeof *p);
     if (p == NULL) {
         return report(r, ERR_MEMORY, "out of memory");
     }
     p->conf = conf;
     p->payload_bytes_max = payload_bytes_max;
+    p->fill_queue = fill_queue;
     p->doctor = d;
     p->report = r;
     int error = probe_open(p);

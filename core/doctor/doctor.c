@@ -1,8 +1,8 @@
 /*
  * doctor.c - findings, and the examination of the disk.
  *
- * The disk is measured as the store uses it: a small write, then fsync, in the store's own folder.
- * Left out: reading what the drive says of its cache; only a power cut would prove that.
+ * The disk is measured the way the store uses it: a small write, then fsync, in the store's own
+ * folder. Left out: what the drive says about its cache; only a power cut would prove it.
  */
 #include "doctor/doctor.h"
 
@@ -23,11 +23,11 @@
 #include <unistd.h>
 
 enum {
-    SYNCS = 20,           /* measured; the first one, which makes the file, is not counted */
-    SYNC_BYTES = 4096,    /* one page, as LMDB writes */
+    SYNCS = 20,        /* number measured; the first one, which creates the file, is not counted */
+    SYNC_BYTES = 4096, /* one page, as LMDB writes */
     SYNC_SLOW_US = 10000, /* a spinning disk; a commit takes one or two of these */
-    SYNC_SUSPECT_US = 15, /* faster than any drive answers: nothing reached one */
-    FREE_LEAST_MIB = 64,  /* less than this and the store stops accepting soon */
+    SYNC_SUSPECT_US = 15, /* faster than any drive can answer: nothing reached one */
+    FREE_LEAST_MIB = 64,  /* below this, the store will soon stop accepting */
 };
 
 const char *doctor_verdict_name(enum doctor_verdict verdict) {
@@ -46,7 +46,7 @@ enum doctor_verdict doctor_worst(const struct doctor *d) {
 
 struct doctor_row *doctor_add(struct doctor *d, const char *name, enum doctor_verdict verdict,
                               const char *seen, ...) {
-    assert(d->count < DOCTOR_ROWS_MAX); /* the examinations are a fixed list */
+    assert(d->count < DOCTOR_ROWS_MAX); /* the number of examinations is fixed */
     struct doctor_row *row = &d->rows[d->count++];
     *row = (struct doctor_row){.name = name, .verdict = verdict};
     va_list args;
@@ -61,7 +61,7 @@ void doctor_advise(struct doctor_row *row, const char *risk, const char *mend) {
     (void)snprintf(row->mend, sizeof row->mend, "%s", mend);
 }
 
-/* Mosquitto 2.0 has plain subscriptions only in its database. */
+/* Mosquitto 2.0 persists only plain subscriptions. */
 void doctor_shares(struct doctor *d, const char *broker_version, bool alone) {
     if (strncmp(broker_version, "mosquitto", 9) != 0) {
         return;
@@ -81,7 +81,7 @@ void doctor_shares(struct doctor *d, const char *broker_version, bool alone) {
 
 /* ---- the disk ---- */
 
-/* Superblock magics of statfs(2); what is not listed is taken for a local disk. */
+/* Superblock magic numbers of statfs(2); others are taken for local disks. */
 static const struct filesystem {
     uint32_t magic;
     const char *name;
@@ -203,7 +203,7 @@ static void judge_syncs(struct doctor *d, const int64_t us[SYNCS]) {
     }
 }
 
-/* The folder itself, or the nearest one above it that exists. */
+/* The folder itself, or its nearest ancestor that exists. */
 static void nearest_folder(const char *path, char folder[4096]) {
     (void)snprintf(folder, 4096, "%s", path);
     struct stat s;

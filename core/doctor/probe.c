@@ -1,5 +1,5 @@
 /*
- * probe.c - two clients on a private loop that count what they are told.
+ * probe.c - two clients on a private loop that count what they receive.
  */
 #include "doctor/probe.h"
 
@@ -52,7 +52,7 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
 
 static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct peer *peer = ctx;
-    if (peer->downs++ == 0) { /* it tries again by itself; the first end is the reason */
+    if (peer->downs++ == 0) { /* it retries by itself; the first loss has the reason */
         peer->why = why;
         (void)snprintf(peer->text, sizeof peer->text, "%s", text);
     }
@@ -99,7 +99,7 @@ void probe_wait_quiet(struct probe *p, const int *count) {
 int probe_start(struct probe *p, struct peer *peer, const struct peer_settings *s) {
     assert(peer->mqtt == NULL);
     *peer = (struct peer){.conf = *p->conf, .acknowledges = s->acknowledges, .dropped = -1};
-    peer->conf.alone = false; /* what the broker has is looked at, not what is used */
+    peer->conf.alone = false; /* examine what the broker offers, not what is configured */
     peer->conf.receive_maximum = s->receive_maximum;
     peer->conf.session_expiry_s = s->session_expiry_s;
     (void)snprintf(peer->id, sizeof peer->id, "zingq-doctor-%s-%s", p->token, s->name);

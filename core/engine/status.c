@@ -4,6 +4,7 @@
  */
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/files.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
 #include "engine/rows.h"
@@ -36,6 +37,7 @@ void engine_status(struct engine *e, struct engine_status *out) {
     e->status.calls_starved = engine_late_calls(e);
     e->status.lua_bytes = script_memory(e->scripts);
     e->status.accepts = engine_accepts(e);
+    e->status.file_bytes = engine_file_bytes(e);
     e->status.store_low = engine_space_words(e);
     e->status.set_aside = journal_aside_count(e->journal);
     int64_t since_ms;

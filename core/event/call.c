@@ -1,5 +1,5 @@
 /*
- * call.c - requests and results of outgoing calls: building them safely, freeing them.
+ * call.c - requests and results of outgoing calls: building and freeing them.
  */
 #include "event/call.h"
 

@@ -1,12 +1,13 @@
 /*
- * event.c - the record that flows: allocation, its JSON, its user properties, state names.
+ * event.c - the event: allocation, its JSON, its user properties, names of states.
  *
  * Design: an event is made for every message of every service, so event_new is one malloc and a
  * memcpy a field. The struct comes first in the block, its bytes behind it:
  *
  *   | struct event | topic \0 | key | payload | content type | response topic | ... |
  *
- * Left out on purpose: who may change a state to what. That is the engine's, which alone knows why.
+ * Left out on purpose: rules about state changes. Only the engine knows why an event changes its
+ * state.
  */
 #include "event/event.h"
 
@@ -54,8 +55,8 @@ bool event_state_dead(enum event_state state) {
     return state == EVENT_DEAD || state == EVENT_NEEDS_PERSON;
 }
 
-/* Copies `from` to *at, moves *at behind it and gives the copy. Never a NULL pointer, so that the
- * copy of an empty field may be passed to anything that takes bytes. */
+/* Copies `from` to *at, advances *at and returns the copy. Never a NULL pointer, so that the copy
+ * of an empty field may be passed to anything that takes bytes. */
 static struct slice place(char **at, struct slice from) {
     struct slice copy = {*at, from.len};
     if (from.len > 0) {
@@ -125,7 +126,7 @@ void event_take_numbers(struct event *event, const struct event *from) {
     event->link = own.link;
 }
 
-/* A new payload is whole. */
+/* A new payload is complete, so the mark of a cut one is removed. */
 static void properties_of_whole(const struct event *event, struct buf *out) {
     struct slice name;
     struct slice value;
@@ -158,7 +159,7 @@ struct event *event_with_payload(const struct event *event, struct slice payload
     return copy;
 }
 
-/* Makes `field` a copy of `bytes`, backed by *own; the old backing goes last, because `bytes` may
+/* Makes `field` a copy of `bytes`, owned by *own; the old copy is freed last, because `bytes` may
  * point into it. */
 static int replace(struct slice *field, char **own, struct slice bytes) {
     char *copy = slice_dup(bytes);
@@ -183,8 +184,8 @@ int event_set_calls(struct event *event, struct slice calls) {
     return replace(&event->calls, &event->calls_own, calls);
 }
 
-/* An event is not known to be bad JSON because memory ran out: only a verdict on the bytes is kept
- * in json_failed. Asked again, the payload is decoded again, for the sentence. */
+/* Running out of memory says nothing about the JSON: json_failed is only set when the bytes are
+ * invalid. When asked again, the payload is decoded again, to get the error message. */
 const json_t *event_json(struct event *event, struct report *r) {
     if (event->json != NULL) {
         return event->json;

@@ -1,5 +1,5 @@
 /*
- * ledger.c - the list of an event's calls, one after the other in bytes:
+ * ledger.c - the list of an event's calls, encoded one after the other:
  *
  *   u8 state | i64 first_ms | u32 asks | u32 status | u32 len, key | u32 len, label
  */
@@ -66,7 +66,7 @@ static size_t count_notes(struct slice calls) {
     return count;
 }
 
-/* Sets event->calls to what was written; clears it. */
+/* Moves what was written to event->calls. */
 static int take_over(struct event *event, struct buf *calls) {
     int code = calls->failed ? ERR_MEMORY : event_set_calls(event, buf_slice(calls));
     buf_clear(calls);
@@ -106,7 +106,7 @@ int ledger_settle(struct event *event, struct slice key) {
     return ledger_put(event, &note);
 }
 
-/* Those for which `fits` is true; how many. */
+/* Supersedes the notes for which `fits` is true; returns their number. */
 static int supersede(struct event *event, bool (*fits)(const struct call_note *, struct slice),
                      struct slice own, size_t *count) {
     struct buf calls;
@@ -127,7 +127,7 @@ static int supersede(struct event *event, bool (*fits)(const struct call_note *,
     return take_over(event, &calls);
 }
 
-/* A key with a colon is a step's. */
+/* A key with a colon belongs to a step. */
 static bool is_answered(const struct call_note *note, struct slice own) {
     bool ours = note->key.len >= own.len && memcmp(note->key.data, own.data, own.len) == 0;
     bool in_step = memchr(note->key.data, ':', note->key.len) != NULL;

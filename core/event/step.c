@@ -1,5 +1,5 @@
 /*
- * step.c - the names of steps' kinds and states.
+ * step.c - names of the kinds and states of steps.
  */
 #include "event/step.h"
 

@@ -1,8 +1,9 @@
 /*
  * value.c - state values as bytes, and as JSON for people.
  *
- * The numbers are little-endian through base/buf.h. JSON is read with jansson; it is written here,
- * because the writer is shared with lua/json.c, which must not hold a json_t while Lua may raise.
+ * Numbers are little-endian, written with base/buf.h. jansson reads JSON; it is written here,
+ * because the writer is shared with lua/json.c, which must not hold a json_t while Lua may raise an
+ * error.
  */
 #include "event/value.h"
 
@@ -155,7 +156,7 @@ int value_to_json(struct slice value, struct buf *out) {
             buf_printf(out, "%lld", (long long)int_of(value));
         } else if (isfinite(double_of(value))) {
             buf_add_str(out, value_real_text(double_of(value), text));
-        } else { /* JSON has no word for it */
+        } else { /* JSON cannot express it */
             buf_add_str(out, "null");
         }
         break;

@@ -76,7 +76,8 @@ struct run_view {
     /* Whether a publish of that id waits for its time: 0; ERR_EXISTS: it did, in this host; or
      * ERR_NOTFOUND. */
     int (*delayed)(void *ctx, const struct uuid *id);
-    /* The other service that a file of zing.append belongs to. NULL: none has an owner. */
+    /* The other service that a file of zing.append belongs to; ERR_NOTFOUND: the event's may write to
+     * it; ERR_FULL: it has used up its part of the store. NULL: any may. */
     int (*file_owner)(void *ctx, const struct event *event, struct slice file,
                       const char **service);
 };

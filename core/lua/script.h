@@ -54,6 +54,17 @@ void script_name_loads(struct script_host *host, struct culprit *culprit);
  * yet. */
 void script_use_memory(struct script_host *host, struct memory *memory);
 
+/* Who wants to know of names in the scripts that stand for nothing: undeclared globals, and what a
+ * library does not have. */
+struct script_names {
+    void (*found)(void *ctx, const char *file, int line, const char *sentence);
+    void *ctx;
+};
+
+/* From now on found() is called for those of each script that is loaded, once a service. It must not
+ * use the host. */
+void script_tell_names(struct script_host *host, const struct script_names *names);
+
 /* Loads every script of every service (handler, retry, dead_letter and what they require). At the
  * first that cannot be read or compiled: ERR_SCRIPT and r reads
  * "scripts/payment.lua:12: '=' expected near 'x'" (path as configured); the others stay. One that was

@@ -1,16 +1,16 @@
 /*
  * ask.h - requests between the hosts of a division, over MQTT.
  *
- * A request of the API goes as a message to zingq/ask/<group>/<n>, its answer to
+ * A request of the API is sent as a message to zingq/ask/<group>/<n>, and its answer to
  * zingq/answer/<group>/<m> of the host that asked. Nothing of it is durable: a request is carried
- * out at most once, and without an answer within ASK_ANSWER_MS nobody knows whether it was. What must
- * not be lost is forwarded instead, or asked again under an Idempotency-Key.
+ * out at most once, and without an answer within ASK_ANSWER_MS nobody knows whether it was. What
+ * must not be lost is forwarded instead, or asked again under an Idempotency-Key.
  *
- * Both topics are watched on the connection that publishes, with QoS 0: what comes while that is
- * down is too old anyway. Publishes go with QoS 1, because the PUBACK tells that nobody is there;
- * where somebody else listens to everything, the host's presence does.
+ * Both topics are subscribed to on the publishing connection, with QoS 0: whatever comes while that
+ * is down is too old anyway. Publishes use QoS 1, because the PUBACK tells if no host is there; if
+ * another client listens to everything, the host's presence tells.
  *
- * Who may publish on these topics may do what the admin API may.
+ * Clients that may publish on these topics can do everything that the admin API can.
  */
 #ifndef ZINGQ_PEERS_ASK_H
 #define ZINGQ_PEERS_ASK_H
@@ -27,21 +27,23 @@
 struct ask;
 
 struct ask_options {
-    uv_loop_t *loop; /* borrowed, like what follows */
+    uv_loop_t *loop; /* borrowed, like everything below */
     const struct conf *conf;
     void *ctx;
     /* Takes over a request of another host and answers it; from ask_work only. */
     void (*serve)(void *ctx, struct gateway_request *request);
-    /* Whether that host is known not to be there; may be NULL. */
+    /* True if that host is known to be away; may be NULL. */
     bool (*is_away)(void *ctx, uint16_t place);
+    /* Appends to the properties of a message what proves its sender; may be NULL. */
+    void (*sign)(void *ctx, const struct mqtt_publish *message, struct buf *properties);
     /* ask_send and ask_work have something to do. */
     void (*wake)(void *ctx);
 };
 
-/* For a host among several. ERR_MEMORY. */
+/* Only for a host among several. ERR_MEMORY. */
 int ask_new(struct ask **out, const struct ask_options *options);
-/* Requests under way are forgotten, on_end does not come; those of other hosts must not be answered
- * afterwards. The loop must run once more before it ends. NULL is fine. */
+/* Drops requests under way without on_end; those of other hosts must not be answered afterwards.
+ * The loop must run once more before it ends. NULL is allowed. */
 void ask_free(struct ask *a);
 
 /* --- asking --- */
@@ -54,42 +56,42 @@ enum ask_end {
 
 struct ask_outcome {
     enum ask_end end;
-    const struct gateway_reply *reply; /* ANSWERED */
+    const struct gateway_reply *reply; /* if ANSWERED */
     const char *why;                   /* otherwise; "host 2 did not answer within 5 s" */
 };
 
 typedef void ask_on_end(void *ctx, uint64_t id, const struct ask_outcome *outcome);
 
-/* Asks that host; the words are copied. on_end comes once, from ask_work, unless ask_cancel does.
- * Ids are never 0 and never used again. ERR_LIMIT: too many are under way; ERR_INVALID: larger than
- * a packet may be; ERR_MEMORY; a sentence in r. */
+/* Asks that host; the words are copied. on_end is called once, from ask_work, unless ask_cancel
+ * was. Ids are never 0 and never reused. ERR_LIMIT: too many are under way; ERR_INVALID: larger
+ * than a packet may be; ERR_MEMORY; a sentence in r. */
 int ask_start(struct ask *a, uint16_t place, const struct gateway_words *words, void *ctx,
               ask_on_end *on_end, uint64_t *id, struct report *r);
 /* Cancels the wait for the answer. An unknown id is not an error. */
 void ask_cancel(struct ask *a, uint64_t id);
 
-/* Whether ask_work would have something to do. */
+/* True if ask_work has something to do. */
 bool ask_due(const struct ask *a);
 /* Delivers finished requests, serves incoming ones. Between turns. */
 void ask_work(struct ask *a);
 
-/* --- the connection that publishes --- */
+/* --- the publishing connection --- */
 
 void ask_up(struct ask *a);
 void ask_down(struct ask *a);
 /* Publishes waiting messages, as far as the broker accepts them. Returns whether something was
  * sent. */
 bool ask_send(struct ask *a, struct mqtt *mqtt);
-/* Whether the message, the acknowledgement, the SUBACK is one of these here. */
+/* True if the message, the PUBACK, or the SUBACK belongs here. */
 bool ask_note(struct ask *a, const struct mqtt_message *m);
 bool ask_published(struct ask *a, int mid, uint8_t reason);
 bool ask_subscribed(struct ask *a, const char *filter, uint8_t reason);
-/* Whether the broker has answered after all that was sent on this connection. */
+/* True if the broker has answered everything sent on this connection. */
 bool ask_is_proven(const struct ask *a);
 
-/* --- looking --- */
+/* --- status --- */
 
-/* Whether other hosts cannot reach this one, or it them; the sentence in r. */
+/* True if other hosts cannot reach this one, or vice versa; the sentence in r. */
 bool ask_warning(const struct ask *a, struct report *r);
 /* Prometheus text, appended. */
 void ask_write_metrics(const struct ask *a, struct buf *out);

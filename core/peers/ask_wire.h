@@ -6,8 +6,8 @@
  *   answer    version u8, status u16, content type, headers, body: each lv; headers are
  *             "Name: value\n"*
  *
- * Who may publish there is not trusted to write well: whatever comes either decodes to what the
- * program itself could have written, or is refused.
+ * Clients that may publish there are not trusted to write correctly: a payload either decodes to
+ * something the program itself could have written, or is refused.
  */
 #ifndef ZINGQ_PEERS_ASK_WIRE_H
 #define ZINGQ_PEERS_ASK_WIRE_H
@@ -15,26 +15,26 @@
 #include "base/buf.h"
 #include "io/httpd/gateway.h"
 
-/* The part of a payload that a host of any version can read: whether it can decode the rest. */
+/* The part of a payload that every version can read: it tells whether the rest can be decoded. */
 enum { ASK_VERSION = 1 };
 
-/* Appended; check out->failed. */
+/* Append; check out->failed. */
 void ask_write_request(const struct gateway_words *words, struct buf *out);
 void ask_write_reply(const struct gateway_reply *reply, struct buf *out);
 
-/* A request that was read; the words' slices point into the payload. */
+/* A decoded request; the words' slices point into the payload. */
 struct ask_request {
     struct gateway_words words; /* final */
     char method[17];
     char *path; /* owned; words.path */
 };
 
-/* ERR_SCHEMA: of another version; ERR_INVALID: it is no request; ERR_MEMORY. Only after 0 there is
+/* ERR_SCHEMA: from another version; ERR_INVALID: not a request; ERR_MEMORY. Only after 0 is there
  * something to clear. */
 int ask_read_request(struct ask_request *out, struct slice payload);
 void ask_request_clear(struct ask_request *request);
 
-/* An answer that was read; it owns its bytes. */
+/* A decoded answer, which owns its bytes. */
 struct ask_reply {
     struct gateway_reply reply;
     char *content_type, *headers, *body;

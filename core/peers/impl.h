@@ -1,6 +1,6 @@
 /*
- * impl.h - what peers/ask.c (asking, the connection), peers/ask_visit.c (being asked) and
- * peers/ask_window.c share; nobody else includes it.
+ * impl.h - shared by peers/ask.c (requests, the connection), peers/ask_visit.c (requests of others)
+ * and peers/ask_window.c; nobody else includes it.
  */
 #ifndef ZINGQ_PEERS_IMPL_H
 #define ZINGQ_PEERS_IMPL_H
@@ -15,7 +15,7 @@
 
 enum {
     CORRELATION_BYTES = 16,
-    PACKET_ROOM_BYTES = 4096, /* of a packet, for what is not its payload */
+    PACKET_ROOM_BYTES = 4096, /* of a packet, for everything but its payload */
     NOBODY = 0x10,            /* PUBACK: no matching subscribers */
     WATCHES = 2,
 };
@@ -28,7 +28,7 @@ struct asking {
     uint8_t correlation[CORRELATION_BYTES];
     struct buf payload;   /* until it is sent */
     uint64_t deadline_ms; /* the loop's clock */
-    int mid;              /* sent and not acknowledged; else 0 */
+    int mid;              /* packet id while sent and unacknowledged; else 0 */
     bool sent, ended;
     enum ask_end end;
     struct ask_reply reply;
@@ -47,7 +47,7 @@ struct visit {
     struct buf payload; /* the request; then the reply */
     size_t request_bytes;
     struct gateway_request *request; /* while it is served */
-    bool replaced;                   /* the reply says that there was a larger one */
+    bool replaced;                   /* the reply says that the real one was too large */
 };
 TAILQ_HEAD(visit_list, visit);
 
@@ -57,22 +57,22 @@ struct ask {
     char ask_topic[OWNER_TOPIC_BYTES], answer_topic[OWNER_TOPIC_BYTES];
     size_t payload_max;
     uv_timer_t timer;           /* the next deadline */
-    struct asking_list askings; /* in the order of their deadlines */
+    struct asking_list askings; /* sorted by deadline */
     size_t asking_count;
     uint64_t last_id;
     struct visit_list arrived, served, replies;
     size_t visit_count, reply_count;
-    size_t visit_bytes;               /* of requests that are not answered */
-    size_t asking_bytes, reply_bytes; /* of payloads that have not left */
+    size_t visit_bytes;               /* of requests not answered yet */
+    size_t asking_bytes, reply_bytes; /* of payloads not sent yet */
     bool connected, watched;
     unsigned unanswered; /* SUBSCRIBEs without a SUBACK on this connection */
-    unsigned beaten;     /* connections in a row that ended with one */
+    unsigned beaten;     /* consecutive connections that ended with one */
     uint64_t rest_until_ms;
     uint8_t refused; /* the reason of a refused subscription; 0 = none */
     struct mids under_way;
     size_t unproven;   /* publishes without their PUBACK */
-    size_t window;     /* of them at most */
-    uint64_t ended[3]; /* by enum ask_end */
+    size_t window;     /* how many of these are allowed */
+    uint64_t ended[3]; /* counters, by enum ask_end */
     uint64_t visits;
 };
 
@@ -83,15 +83,15 @@ void ask_window_open(struct ask *a, const struct mqtt *mqtt);
 void ask_window_close(struct ask *a);
 /* False: the PUBACK is for another module's publish. */
 bool ask_window_acknowledged(struct ask *a, int mid);
-/* 0, ERR_INVALID (too large for this broker), or it goes later. */
+/* 0, ERR_INVALID (too large for this broker), or an error after which it is tried later. */
 int ask_publish(struct ask *a, struct mqtt *mqtt, const struct mqtt_publish *message, int *mid);
 
 /* peers/ask_visit.c */
-/* A request has come. Allowed in libmosquitto's callbacks. */
+/* A request has arrived. Allowed in libmosquitto's callbacks. */
 void ask_note_request(struct ask *a, const struct mqtt_message *m);
-/* Serves those that have come. */
+/* Serves the requests that have arrived. */
 void ask_serve_arrived(struct ask *a);
-/* Publishes replies as far as the broker takes them: 0, or the error that stopped it. */
+/* Publishes replies as far as the broker accepts them: 0, or the error that stopped it. */
 int ask_send_replies(struct ask *a, struct mqtt *mqtt, bool *sent);
 void ask_forget_visits(struct ask *a);
 

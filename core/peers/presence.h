@@ -1,9 +1,10 @@
 /*
- * presence.h - what one host says of itself on zingq/hosts/<group>/<host>: a JSON document, kept by
- * the broker. docs/hosts.md lists its fields.
+ * presence.h - what a host announces about itself on zingq/hosts/<group>/<host>: a JSON document,
+ * retained by the broker. docs/hosts.md lists its fields.
  *
- * Pure. Whatever comes is checked: group and host are the topic's, names have their limits, and a
- * field of another type makes all of it garbage. Unknown fields are of a later version and ignored.
+ * Pure. Everything received is checked: group and host are those of the topic, names have their
+ * limits, and a field of the wrong type makes all of it invalid. Unknown fields are from a later
+ * version, and ignored.
  */
 #ifndef ZINGQ_PEERS_PRESENCE_H
 #define ZINGQ_PEERS_PRESENCE_H
@@ -13,7 +14,7 @@
 #include "base/error.h"
 
 enum presence_state {
-    PRESENCE_JOINING, /* looks whether it may run */
+    PRESENCE_JOINING, /* finding out whether it may run */
     PRESENCE_UP,
     PRESENCE_GONE,
 };
@@ -22,10 +23,10 @@ enum presence_state {
 struct presence_service {
     const char *name, *key, *idempotency; /* rules as in topics.conf */
     bool ordered, independent;
-    bool held; /* it takes no events, because of another host */
+    bool held; /* it takes no events because of another host */
 };
 
-/* The stored number of a service, of which the host's subscription identifiers are made. */
+/* The stored number of a service, from which the host's subscription identifiers are made. */
 struct presence_number {
     const char *name;
     uint16_t number;
@@ -36,30 +37,30 @@ struct presence {
     const char *id;           /* of the data folder */
     const char *version;
     struct division share;
-    const char *mark; /* the name of the secret it marks its messages with; "" = none */
+    const char *mark; /* name of the secret that signs its messages; "" = none */
     bool alone;       /* broker { alone = yes }: it gets every message */
     enum presence_state state;
-    bool hello;       /* whoever hears it is asked to say that it is there */
+    bool hello;       /* asks the hosts that receive it to announce themselves */
     int64_t since_ms; /* wall clock: when the process started */
-    /* Of the connection that takes events: while the host is away another one may take it for what
-     * the broker has for it. NULL = nobody may. */
+    /* Client id of the connection that takes events: while the host is away, another host may use
+     * it to take what the broker has for it. NULL = not allowed. */
     const char *client_id;
     struct presence_number *numbers; /* of all services that it runs */
     size_t number_count;
-    uint64_t stands_in_for; /* a bit for each host of the division, bit 0 for host 1 */
+    uint64_t stands_in_for; /* one bit per host of the division, bit 0 for host 1 */
     struct presence_service *services;
     size_t service_count;
-    size_t bytes; /* of memory, about */
+    size_t bytes; /* approximate memory */
     char *text;   /* backs the strings; owned, like `services` and `numbers` */
 };
 
 /* "joining", "up", "gone". */
 const char *presence_state_name(enum presence_state state);
 
-/* What presence_own does not know from topics.conf. */
+/* Facts that presence_own needs in addition to topics.conf. */
 struct presence_facts {
     const char *host, *id, *client_id, *mark;
-    const bool *runs;        /* by service of conf, like the next */
+    const bool *runs;        /* by index in conf->services, like the next */
     const uint16_t *numbers; /* as engine_service_number */
     int64_t since_ms;
 };
@@ -81,7 +82,7 @@ bool presence_topic_split(struct slice topic, struct slice *group, struct slice 
 int presence_write(const struct presence *p, struct buf *out);
 /* The service of that name, or NULL. */
 const struct presence_service *presence_find(const struct presence *p, const char *name);
-/* The same of its numbers. */
+/* The same for its numbers. */
 const struct presence_number *presence_number_of(const struct presence *p, const char *name);
 
 #endif

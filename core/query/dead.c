@@ -39,7 +39,7 @@ int dead_event(struct journal *j, const struct dead_row *row, struct event **out
     return journal_event_get(j, row->partition, &row->id, row->service, out);
 }
 
-/* Of several services' events with one id, the dead one. */
+/* Among events of several services with this id, the dead one. */
 struct finding {
     const struct dead_filter *filter;
     struct event *dead;

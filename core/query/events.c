@@ -2,7 +2,7 @@
  * events.c - see query/events.h.
  *
  * Ids sort by time, and each partition has its own rows: the walk holds the newest unread event of
- * each and hands out the newest of them.
+ * each partition, and returns the newest of them.
  */
 #include "query/events.h"
 

@@ -189,7 +189,7 @@ static bool set_origin(json_t *object, const struct event *e) {
            look_json_hex(object, "version", e->version);
 }
 
-/* The batch of its last run: how many, and which of them has what was published. */
+/* The batch of its last run: its size, and which of its events the publishes belong to. */
 static bool set_batch(json_t *object, const struct event *e) {
     return e->batch_events == 0 || (look_json_count(object, "batch_events", e->batch_events) &&
                                     set_id(object, "batch", &e->batch));

@@ -15,7 +15,7 @@ static bool same_lane(const struct row *a, const struct row *b) {
     return a->partition == b->partition && a->service == b->service && a->lane == b->lane;
 }
 
-/* Hands out the lane counted so far, if there is one. */
+/* Returns the lane counted so far, if there is one. */
 static void hand_out(struct held_walk *walk, struct held *out, bool *found) {
     *found = walk->any;
     *out = walk->lane;

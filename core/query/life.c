@@ -1,8 +1,8 @@
 /*
  * life.c - see query/life.h.
  *
- * The history keeps what did not end well and what a person did; the attempt that succeeded, or
- * is under way, is told by the event itself.
+ * The history contains attempts that did not end well, and what people did; the event itself has
+ * the attempt that succeeded or is running.
  */
 #include "query/life.h"
 

@@ -1,8 +1,8 @@
 /*
  * rerun.c - see query/rerun.h.
  *
- * Ids may be chosen by publishers, so neither their order nor their time is that of arrival: every
- * event of the partitions in question is looked at.
+ * Publishers may choose ids, so neither their order nor their time is that of arrival: every event
+ * of the partitions in question is examined.
  */
 #include "query/rerun.h"
 
@@ -20,17 +20,20 @@ enum rerun_verdict rerun_judge(const struct rerun_filter *filter, const struct e
         event->accepted_ms < filter->from_ms || event->accepted_ms >= filter->to_ms) {
         return RERUN_OTHER;
     }
-    if (event->state == EVENT_DEAD) {
+    if (event_state_dead((enum event_state)event->state)) {
         return RERUN_DEAD;
     }
     if (!event_state_ended((enum event_state)event->state) ||
         event->ended_ms > filter->ended_by_ms) {
         return RERUN_WAITS;
     }
+    if (event->state == EVENT_EXPIRED) {
+        return RERUN_OTHER; /* its payload is gone */
+    }
     return event->kind == EVENT_LOCK_EXPIRED ? RERUN_LOCK : RERUN_GOOD;
 }
 
-/* A seq is made of the microseconds of its time. */
+/* A seq is made from the microseconds of its time. */
 uint64_t rerun_order(const struct event *event) {
     return event->replayed ? (uint64_t)event->accepted_ms * 1000 : event->seq;
 }
@@ -70,7 +73,7 @@ int rerun_walk_next(struct journal *j, const struct rerun_filter *filter, struct
 
 /* ---- counting ---- */
 
-/* Whether the hash, which is not 0, was new in the table. */
+/* True if the hash, which is not 0, was not in the table yet. */
 static bool enter(uint64_t *hashes, size_t cap, uint64_t hash) {
     size_t at = (size_t)hash & (cap - 1);
     while (hashes[at] != 0 && hashes[at] != hash) {

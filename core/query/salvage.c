@@ -72,7 +72,7 @@ static void on_found(void *ctx, const char *table, uint64_t pages) {
     w->salvage->on_found(w->salvage->ctx, table, pages);
 }
 
-/* Room for all that the old file can hold. */
+/* Room for everything that the old file can contain. */
 static uint64_t room_for(const char *folder) {
     char name[STORE_PATH_BYTES];
     struct stat st;
@@ -109,7 +109,7 @@ int store_salvage(struct salvage *salvage, const char *folder, const char *into,
         code = store_commit(w.to);
         w.code = code;
     }
-    if (code == 0) { /* a host id, and names of services, should theirs be lost */
+    if (code == 0) { /* a host id, and names for services whose names were lost */
         struct journal *journal = NULL;
         code = journal_open(&journal, w.to, 0, r);
         journal_close(journal);

@@ -43,7 +43,7 @@ void state_walk_init(struct state_walk *walk, uint16_t service, struct slice nam
     }
 }
 
-/* The next partition, or table; ERR_NOTFOUND when there is none. */
+/* Goes on to the next partition or table; ERR_NOTFOUND when there is none. */
 static int go_on(struct state_walk *walk) {
     walk->begun = false;
     if (!walk->by_key && walk->partition + 1 < PARTITIONS) {
@@ -98,7 +98,7 @@ int state_walk_next(struct journal *j, struct state_walk *walk, int64_t now_ms, 
     keep_place(walk, &cell);
     code = state_read(j, &walk->cell, walk->in_locks, now_ms, json, item);
     *found = code == 0;
-    return code == ERR_NOTFOUND ? 0 : code; /* its time has run out */
+    return code == ERR_NOTFOUND ? 0 : code; /* it has expired */
 }
 
 /* ---- JSON ---- */
@@ -112,7 +112,7 @@ json_t *state_item_json(const struct state_item *item) {
               look_json_bytes(object, item->is_lock ? "lock" : "name", item->cell.name) &&
               look_json_time(object, "expires_at", item->expires_ms) &&
               (!item->is_lock || look_json_bytes(object, "owner", item->owner));
-    if (ok && value == NULL) { /* bytes that JSON cannot say */
+    if (ok && value == NULL) { /* bytes that JSON cannot express */
         ok = look_json_bytes(object, "value", item->json);
     } else {
         ok = ok && json_object_set(object, item->is_lock ? "data" : "value", value) == 0;

@@ -1,6 +1,6 @@
 /*
- * steps.c - see query/steps.h. The records of compensations stand by themselves in the store;
- * here each is looked up for the step that it undoes.
+ * steps.c - see query/steps.h. Compensations have records of their own in the store; here each is
+ * looked up for the step that it undoes.
  */
 #include "query/steps.h"
 
@@ -29,12 +29,12 @@ static int keep_step(struct steps *steps, const struct step *step) {
     if (step->value.len > 0) {
         memcpy(bytes + step->name.len, step->value.data, step->value.len);
     }
-    kept->name.data = bytes; /* the one to be freed */
+    kept->name.data = bytes; /* the one to free */
     kept->value.data = bytes + step->name.len;
     return 0;
 }
 
-/* Nothing is written when a sleep is over: the event's progress shows it. */
+/* Nothing is stored when a sleep is over: the event's progress shows it. */
 static void settle_sleep(struct step *step, const struct event *event) {
     bool lasts = event->state == EVENT_SLEEPING && event->due_ms == step->due_ms;
     bool was_cut = event_state_ended(event->state) && event->ended_ms < step->due_ms;
@@ -118,7 +118,7 @@ bool steps_value_is_text(const struct step *step) {
 
 /* ---- as JSON ---- */
 
-/* The result as the JSON value that it is; a compensation's error and a cause are texts. */
+/* The result, as its JSON value; a compensation's error and a cause are texts. */
 static bool set_value(json_t *object, const struct step *step) {
     if (step->value.len == 0) {
         return true;

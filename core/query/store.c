@@ -78,7 +78,7 @@ static int on_row(void *ctx, struct slice table, struct slice key, struct slice 
     enum store_table t;
     char name[STORE_TABLE_NAME_BYTES];
     if (!store_table_named(table, &t)) {
-        return 0; /* of a newer zingq */
+        return 0; /* of a newer version */
     }
     (void)store_table_name(t, name);
     json_int_t rows = json_integer_value(json_object_get(look->exam->rows, name));
@@ -104,7 +104,7 @@ static int on_flaw(void *ctx, struct slice table, const char *text) {
     return code;
 }
 
-/* --- tables that must fit one another --- */
+/* --- consistency between tables --- */
 
 static int check_aside(struct look *look) {
     struct aside_row row = {.number = 0};
@@ -121,7 +121,7 @@ static int check_aside(struct look *look) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* What stands for one event in another table. */
+/* A row of another table that represents an event. */
 static int check_stand_in(struct look *look, const char *kind, uint8_t partition,
                           const struct uuid *id, uint16_t service, bool dead) {
     struct event *event = NULL;
@@ -158,7 +158,7 @@ static int check_rows(struct look *look) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* How many of a service's events wait, and are dead. */
+/* How many events of a service are waiting, and dead. */
 struct tally {
     uint64_t waiting, dead;
 };
@@ -235,7 +235,7 @@ static int check_tables(struct look *look, struct store *store) {
     return code;
 }
 
-/* --- all of it --- */
+/* --- the whole examination --- */
 
 /* NULL when it cannot be opened, which is a finding. */
 static struct store *open_store(struct look *look, const char *folder) {

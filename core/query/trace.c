@@ -1,8 +1,8 @@
 /*
  * trace.c - see query/trace.h.
  *
- * The tree is found breadth first, a look-up a step, so that a running host can do it in small
- * pieces; links make it readable depth first.
+ * The tree is built breadth first, with one look-up per step, so that a running host can do it in
+ * small pieces; links make it readable depth first.
  */
 #include "query/trace.h"
 
@@ -48,7 +48,7 @@ static void link_node(struct trace *t, int at, int parent) {
         node->depth = above->depth + 1;
         return;
     }
-    for (int i = at - 1; i >= 0; i--) { /* roots come first, so this is the one before */
+    for (int i = at - 1; i >= 0; i--) { /* roots come first, so this is the previous one */
         if (t->nodes[i].parent == TRACE_NONE) {
             t->nodes[i].next = at;
             return;
@@ -56,8 +56,8 @@ static void link_node(struct trace *t, int at, int parent) {
     }
 }
 
-/* Asked for a key, an event may be one of its events and come by a publish of another: it is told
- * where it came from, once. */
+/* When a key was asked for, an event may be both one of its events and the result of a publish of
+ * another one: it is shown once, where it came from. */
 static void hide_root_of(struct trace *t, const struct event *event) {
     for (int i = 0; i < t->count && t->nodes[i].parent == TRACE_NONE; i++) {
         const struct event *root = t->nodes[i].life.event;
@@ -231,7 +231,7 @@ const char *trace_state(const struct trace *t) {
 
 /* ---- JSON ---- */
 
-/* Appends the event to those of the publish it came by. */
+/* Appends the event to those of the publish that it came from. */
 static int hang_below(json_t *parent, const struct trace_node *node, json_t *object) {
     json_t *publishes = json_object_get(parent, "publishes");
     char id[UUID_TEXT_BYTES + 1];
@@ -248,7 +248,7 @@ static int hang_below(json_t *parent, const struct trace_node *node, json_t *obj
             return json_array_append(json_object_get(one, "events"), object) == 0 ? 0 : ERR_MEMORY;
         }
     }
-    return ERR_CORRUPT; /* it came by one of them */
+    return ERR_CORRUPT; /* it must have come from one of them */
 }
 
 static json_t *tree_json(const struct journal *j, const struct trace *t) {

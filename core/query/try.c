@@ -1,8 +1,8 @@
 /*
- * try.c - what a dry run has shown, as JSON.
+ * try.c - the result of a dry run, as JSON.
  *
- * A call may carry a secret: the values of its Authorization headers and the password in a URL are
- * not shown.
+ * A call may contain a secret: the values of its Authorization headers and the password in a URL
+ * are not shown.
  */
 #include "query/try.h"
 
@@ -24,7 +24,7 @@ static const char *const outcome_names[] = {
     [OUTCOME_SLEEP] = "sleep",   [OUTCOME_WAIT] = "wait",
 };
 
-/* What a person reads of each kind of effect. */
+/* What each kind of effect is called. */
 static const char *const effect_names[] = {
     [EFFECT_PUBLISH] = "publish",
     [EFFECT_STATE_SET] = "set state",
@@ -70,7 +70,7 @@ void try_add_header(struct buf *out, const char *header) {
     buf_add_str(out, header);
 }
 
-/* The text as a string, or a remark when it is not UTF-8. */
+/* The text as a string, or a note if it is not UTF-8. */
 static json_t *string_or_remark(struct slice text) {
     json_t *string = json_stringn(text.len == 0 ? "" : text.data, text.len);
     return string != NULL ? string : json_string("(not UTF-8)");
@@ -168,7 +168,7 @@ void try_go_on(struct run *run) {
     }
 }
 
-/* ---- the whole ---- */
+/* ---- the result ---- */
 
 /* What a handler that leaves memory waits for: until when, for which signal. */
 static bool set_wait(json_t *object, const struct run *run) {

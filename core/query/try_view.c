@@ -1,8 +1,8 @@
 /*
- * try_view.c - what a handler looks at in a dry run.
+ * try_view.c - what a handler can read in a dry run.
  *
- * Locks come from the store even when the state comes from a file: a file has no locks to offer,
- * so there are none then.
+ * Locks come from the store; if the state comes from a file, there are none, because a file has no
+ * locks.
  */
 #include "query/try.h"
 
@@ -130,7 +130,7 @@ static int view_state_list(void *ctx, const struct event *event, struct slice pr
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* The service's number in the store, or false when it never accepted anything. */
+/* The service's number in the store; false if it has never accepted anything. */
 static bool find_number(const struct try_view *v, struct slice name, uint16_t *number) {
     uint16_t count = v->journal == NULL ? 0 : journal_service_count(v->journal);
     for (*number = 0; *number < count; (*number)++) {

@@ -1,9 +1,9 @@
 /*
- * adopt.c - the folder of a host alone becomes that of the first of several: DATA/1.
+ * adopt.c - makes the folder of a single host that of the first of several: DATA/1.
  *
- * One rename of data.mdb decides. What goes with it follows, the mark that there was a store last:
- * as long as that is there and the store is not, hosts refuse the folder, and the rest is done the
- * next time.
+ * One rename, of data.mdb, decides. Everything else follows, last of all the mark that there was a
+ * store: as long as the mark is there and the store is not, hosts refuse the folder, and the next
+ * call completes the rest.
  */
 #include "reshard/impl.h"
 
@@ -30,7 +30,7 @@ static int move(const char *from, const char *to, const char *name, struct repor
     return code;
 }
 
-/* Whoever owns the store owns the folder. */
+/* The owner of the store owns the folder. */
 static int make_first(const char *folder, const char *first, struct report *r) {
     char file[STORE_PATH_BYTES];
     struct stat st;

@@ -1,5 +1,5 @@
 /*
- * build.c - the new stores are written, all at once, in one pass over the old ones.
+ * build.c - writes all new stores at once, in one pass over the old ones.
  */
 #include "reshard/impl.h"
 
@@ -13,7 +13,7 @@ enum { ROWS_PER_COMMIT = 20000 };
 
 /* --- the stores --- */
 
-/* Room for all that the old files hold. */
+/* Room for everything that the old files contain. */
 static uint64_t room_for(const struct reshard *re) {
     uint64_t bytes = (uint64_t)1 << 30;
     for (size_t i = 0; i < re->folder_count; i++) {
@@ -73,7 +73,7 @@ static int put(struct folder *to, enum store_table t, struct slice key, struct s
     return code;
 }
 
-/* One that is there already would be lost: ERR_EXISTS. */
+/* A row that exists already would be overwritten: ERR_EXISTS. */
 static int put_new(struct folder *to, enum store_table t, struct slice key, struct slice value) {
     struct slice other;
     int code = store_get(to->to, t, key, &other);
@@ -105,7 +105,7 @@ static int put_cursor(struct folder *to, const struct row_sight *sight, struct s
     return raise_cursor(to, sight->partition, &sight->id, read_u64(&r));
 }
 
-/* Above every bucket's time in the new store is that of its newest one. */
+/* The earliest bucket that lives until `until_ms`; the newest one of the store always does. */
 static size_t bucket_for(const struct folder *to, int64_t until_ms) {
     size_t best = 0;
     for (size_t i = 1; i < DEDUPE_BUCKETS; i++) {
@@ -116,7 +116,7 @@ static size_t bucket_for(const struct folder *to, int64_t until_ms) {
     return best;
 }
 
-/* Where the new store has the key; DEDUPE_BUCKETS = nowhere. */
+/* The new store's bucket that has the key; DEDUPE_BUCKETS = none. */
 static int find_note(struct folder *to, struct slice key, size_t *bucket) {
     for (*bucket = 0; *bucket < DEDUPE_BUCKETS; ++*bucket) {
         struct slice other;
@@ -128,8 +128,8 @@ static int find_note(struct folder *to, struct slice key, size_t *bucket) {
     return 0;
 }
 
-/* Two folders have one key when a reshard gave it to both: the longer life counts, and what the
- * owner of its partition says. */
+/* If an earlier reshard gave a key to both folders, the longer life counts, and the note of its
+ * partition's owner. */
 static int put_note(struct reshard *re, size_t from, struct folder *to, int64_t until_ms,
                     const struct row_sight *sight) {
     struct slice key = buf_slice(&re->key);
@@ -175,7 +175,8 @@ static int put_row(struct reshard *re, const struct routed_row *row) {
     struct folder *to = &re->folders[row->route.to];
     bool stray = row->route.stray;
     int code = 0;
-    if (row->table == TABLE_FORWARD && stray) { /* what the broker has of them comes too late */
+    if (row->table == TABLE_FORWARD &&
+        stray) { /* what the broker still has of them comes too late */
         const struct folder *f = &re->folders[row->from];
         code = raise_cursor(to, row->sight.partition, &f->host, journal_last_seq(f->journal));
     }
@@ -195,7 +196,7 @@ static int visit_row(struct reshard *re, size_t from, enum store_table t, struct
 
 /* --- all of it --- */
 
-/* Either of the file's two states is the whole store: see store/compact.c. */
+/* Either meta page of the file describes the whole store: see store/compact.c. */
 static int settle(struct folder *f, uint64_t max_bytes, struct report *r) {
     struct store_space space = {0};
     struct slice division = {"", 0};

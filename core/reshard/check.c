@@ -1,9 +1,9 @@
 /*
- * check.c - the new stores, read back from their files, compared with the old ones.
+ * check.c - reads the new stores back from their files, and compares them with the old ones.
  *
- * Every old row is looked for where it belongs, byte by byte, and the new rows are counted: so each
- * is there once. What says where an event waits leads to that event. The books of all folders
- * together are what they were.
+ * Every old row is looked up where it belongs, byte by byte, and the new rows are counted: so each
+ * is there exactly once. Every row that says where an event waits leads to that event. The sums of
+ * all books are unchanged.
  */
 #include "reshard/impl.h"
 
@@ -21,7 +21,7 @@ static int expect(struct folder *to, enum store_table t, struct slice key, struc
     return slice_equal(there, value) ? 0 : ERR_CORRUPT;
 }
 
-/* What a key's note says may have come from another folder; that it is kept, and as long, counts. */
+/* The note of a key may have come from another folder; it must exist and live as long. */
 static int expect_note(struct folder *to, struct slice key, int64_t until_ms) {
     for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
         struct slice there;
@@ -103,7 +103,8 @@ static int check_place(const struct folder *f, const struct row *row) {
     return code == 0 && !fits ? ERR_CORRUPT : code;
 }
 
-/* An event whose record was lost is dropped when its turn comes: it had none before either. */
+/* An event whose record was lost is dropped when its turn comes: it had no record before,
+ * either. */
 static int check_places(const struct folder *f) {
     static int (*const scans[])(struct journal *, struct row *) = {journal_ready_scan,
                                                                    journal_lane_scan};

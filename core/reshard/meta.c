@@ -1,5 +1,5 @@
 /*
- * meta.c - the meta rows of the new stores: what is told of services, time and counts.
+ * meta.c - the meta rows of the new stores: services, times and counts.
  */
 #include "reshard/impl.h"
 
@@ -25,8 +25,8 @@ static int map_services(struct reshard *re, size_t from, size_t to) {
 
 /* --- idempotency keys --- */
 
-/* The new store's buckets are its old ones, or the first store's; the newest of them lives as long
- * as any of another folder. */
+/* The new store's buckets are its old ones, or those of the first store; the newest of them lives
+ * as long as any bucket of another folder. */
 static int make_buckets(struct reshard *re, size_t to) {
     struct folder *f = &re->folders[to];
     const struct folder *like = f->has_store ? f : &re->folders[0];
@@ -58,7 +58,7 @@ static int add_secrets(struct reshard *re, size_t from, size_t to, int64_t until
     return code;
 }
 
-/* What comes is hashed with the secrets of where it comes from. */
+/* Rows from another folder keep hashes made with the secrets of that folder. */
 static int gather_secrets(struct reshard *re, size_t to, struct report *r) {
     int64_t until_ms = 0;
     int code = 0;
@@ -141,8 +141,8 @@ void reshard_add_books(struct books *b, const struct books *more) {
     b->expired += more->expired;
 }
 
-/* What the folder counts of the service when its events have left: for itself, and, of an emptied
- * one, for its heir. */
+/* What the folder counts for the service after its events have left: for itself, or, if it is
+ * emptied, for its heir. */
 static int divide_books(struct reshard *re, size_t from, uint16_t number, struct books *own,
                         struct books *rest) {
     struct books all;
@@ -210,7 +210,7 @@ static int write_books(struct reshard *re, size_t to, struct report *r) {
     return code;
 }
 
-/* --- what all folders share --- */
+/* --- shared by all folders --- */
 
 static int copy_pauses(struct reshard *re, size_t from, size_t to) {
     const struct folder *f = &re->folders[from];
@@ -228,7 +228,7 @@ static int copy_pauses(struct reshard *re, size_t from, size_t to) {
     return code;
 }
 
-/* The mark of who fired it; else the one that has come furthest. */
+/* The mark of the host that fired it; otherwise the latest one. */
 static int put_schedule(struct reshard *re, size_t from, size_t to, const char *name) {
     struct schedule_mark mark;
     struct schedule_mark known;
@@ -275,7 +275,7 @@ int reshard_write_meta(struct reshard *re, size_t to, struct report *r) {
     char text[32];
     bool stays = remains(re, to);
     const struct reshard_view *view = &re->folders[to].view;
-    bool alone = view->own + view->disputed > 0; /* a host of its own may run what is left */
+    bool alone = view->own + view->disputed > 0; /* a host on its own may run the rest */
     unsigned count = stays ? re->to_count : alone ? 1 : 0;
     (void)snprintf(text, sizeof text, "%u/%zu", count, stays ? to + 1 : (size_t)count);
     int code = stays ? write_shared(re, to) : 0;

@@ -1,5 +1,5 @@
 /*
- * numbers.c - sets of numbers: sorted arrays, asked when they are complete.
+ * numbers.c - sets of numbers: sorted arrays, queried when they are complete.
  */
 #include "reshard/impl.h"
 

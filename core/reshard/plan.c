@@ -1,5 +1,5 @@
 /*
- * plan.c - which folder has which number, and what the services' rules mean.
+ * plan.c - the number of each folder, and what the services' rules imply.
  */
 #include "reshard/impl.h"
 
@@ -42,8 +42,8 @@ int reshard_read_division(struct journal *j, const char *path, struct division *
                : report(r, ERR_CORRUPT, "%s does not tell which host's it is", path);
 }
 
-/* ERR_EXISTS: it is of a key, and so of a host that is none of the division's. What hosts run for
- * themselves may be there. */
+/* ERR_EXISTS: the row belongs to a key, and so to a host outside of the division. Rows that hosts
+ * keep for themselves are allowed. */
 static int visit_new(struct reshard *re, size_t from, enum store_table t, struct slice key,
                      struct slice value) {
     const struct folder *f = &re->folders[from];
@@ -120,7 +120,7 @@ static int check_number(const struct reshard *re, struct report *r) {
         re->folders[0].path, from, from, to, wanted, wanted == 1 ? "" : "s", what);
 }
 
-/* `zingq leave` ends it. */
+/* `zingq leave` ends the session. */
 static bool has_session(const struct folder *f) {
     struct slice text;
     return f->has_store && journal_text_get(f->journal, "session", &text) == 0 && text.len > 0;
@@ -159,7 +159,7 @@ static struct service_rule rule_of(const struct reshard *re, const char *name) {
         .keeping = BY_KEY, .ordered = true, .keyless = journal_partition(lane)};
     size_t i;
     if (!conf_find_service(re->conf, slice_of(name), &i)) {
-        return rule; /* it is no longer in topics.conf: as if it had keys */
+        return rule; /* it is no longer in topics.conf: treat it as if it had keys */
     }
     const struct service_conf *s = &re->conf->services[i];
     rule.ordered = s->ordered;
@@ -177,9 +177,9 @@ static int read_rules(struct reshard *re, struct folder *f) {
     return f->rules == NULL ? ERR_MEMORY : 0;
 }
 
-/* A publish from outside is kept once by whoever took it, under no key; the duplicate of a message
- * without a key is looked for by whichever host its identity makes responsible. Both may be another
- * host from now on. */
+/* A publish from outside is deduplicated by the host that took it, without a key; duplicates of a
+ * message without a key are looked for by the host responsible for its identity. Both may be
+ * another host from now on. */
 static void find_shared_partitions(struct reshard *re) {
     re->to_all[owner_partition_of_publish()] = true;
     for (size_t i = 0; i < re->conf->service_count; i++) {

@@ -27,7 +27,7 @@ static int begin(struct reshard *re) {
     return code;
 }
 
-/* Nothing was written within. */
+/* Closes everything; nothing was written. */
 static void end(struct reshard *re) {
     for (size_t i = 0; i < re->folder_count; i++) {
         struct store *store = re->folders[i].store;
@@ -71,7 +71,7 @@ static int refuse_twice(const struct reshard *re, struct report *r) {
     return 0;
 }
 
-/* Engine time continues from the latest one, and so do arrival numbers. */
+/* Engine time and arrival numbers continue from the latest ones. */
 static int look_at_clocks(struct reshard *re, const struct clock_reading *now, struct report *r) {
     for (size_t i = 0; i < re->folder_count; i++) {
         const struct folder *f = &re->folders[i];
@@ -177,7 +177,7 @@ void reshard_close(struct reshard *re) {
     free(re);
 }
 
-/* --- looking at it --- */
+/* --- examining --- */
 
 uint16_t reshard_count_before(const struct reshard *re) {
     return re->from_count;
@@ -197,7 +197,7 @@ uint64_t reshard_moves(const struct reshard *re) {
 
 /* --- running it --- */
 
-/* One round: what is on disk comes into memory, goes to its file, and its rows go. */
+/* One round: loads rows from disk, writes their lines to the files, deletes the rows. */
 static int append_some(struct folder *f, struct append *a, int64_t now_ms) {
     int code = store_begin(f->store);
     code = code == 0 ? append_settle(a, now_ms) : code;

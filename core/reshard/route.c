@@ -1,6 +1,6 @@
 /*
- * route.c - where a row goes. A pure function of the old stores, asked again by every pass
- * over them: reshard/reshard.h has the table.
+ * route.c - where a row goes: a pure function of the old stores, evaluated again in every pass over
+ * them. reshard/reshard.h has the table.
  */
 #include "reshard/impl.h"
 
@@ -14,7 +14,7 @@
 /* Distinguishes the state and locks of a key from its events. */
 static const uint64_t OF_CELLS = 0x9e3779b97f4a7c00;
 
-/* --- of a service --- */
+/* --- rows of a service --- */
 
 static bool is_of_event(enum store_table t, const struct row_sight *sight) {
     switch (t) {
@@ -34,7 +34,7 @@ static bool is_of_event(enum store_table t, const struct row_sight *sight) {
     }
 }
 
-/* The event that the row is of. ERR_NOTFOUND, ERR_CORRUPT. */
+/* Reads the event that the row belongs to. ERR_NOTFOUND, ERR_CORRUPT. */
 static int look_at_event(const struct folder *f, const struct row_sight *sight,
                          struct event_sight *out) {
     struct slice record;
@@ -71,7 +71,7 @@ static bool find_service(const struct journal *j, const char *name, uint16_t *nu
     return false;
 }
 
-/* Whether another folder has an event of that id and service in the partition. */
+/* True if another folder has an event of that id and service in the partition. */
 static int find_twin(struct reshard *re, size_t from, const struct row_sight *sight, bool *found) {
     const char *name = journal_service_name(re->folders[from].journal, sight->service);
     for (size_t i = 0; i < re->folder_count && !*found; i++) {
@@ -98,7 +98,7 @@ static int is_disputed(struct reshard *re, size_t from, enum store_table t,
     return *disputed || !is_of_event(t, sight) ? 0 : find_twin(re, from, sight, disputed);
 }
 
-/* Of a service whose keys are divided, and that has events without one. */
+/* For a service whose keys are divided and that also has events without a key. */
 static int has_key(const struct folder *f, enum store_table t, const struct row_sight *sight,
                    bool *keyed) {
     struct event_sight event;
@@ -139,9 +139,9 @@ static int route_by_service(struct reshard *re, size_t from, enum store_table t,
     return code;
 }
 
-/* --- of none --- */
+/* --- rows without a service --- */
 
-/* Whether the event that asked for the publish is of a service whose events stay where they are. */
+/* True if the event that requested the publish belongs to a service whose events stay here. */
 static bool is_of_here(const struct folder *f, const struct publication *p) {
     for (uint16_t n = 0; n < journal_service_count(f->journal); n++) {
         enum keeping keeping = f->rules[n].keeping;
@@ -157,8 +157,8 @@ static bool is_of_here(const struct folder *f, const struct publication *p) {
     return false;
 }
 
-/* A publish that an event asked for stands behind the others of its key, and must not be overtaken
- * by what the key's next host publishes. */
+/* The publish of an event must stay behind the others of its key, and must not be overtaken by
+ * publishes of the key's next host. */
 static int route_outbox(struct reshard *re, size_t from, struct slice value, struct route *out) {
     struct publication p;
     int code = publication_decode(value, &p);
@@ -181,7 +181,7 @@ static int route_forward(struct reshard *re, size_t from, const struct row_sight
     out->gone = code == 0 && sight->seq <= taken;
     if (to == from || !remains(re, from)) {
         out->to = to;
-        out->stray = true; /* what is on its way under the old number is not taken any more */
+        out->stray = true; /* what is under way with the old number is no longer accepted */
     }
     return code;
 }
@@ -219,7 +219,7 @@ int reshard_route(struct reshard *re, size_t from, enum store_table t, struct sl
 
 /* --- idempotency keys --- */
 
-/* The note about a publish belongs where the publish waits. */
+/* The note about a publish goes where the publish waits. */
 static int find_publish(struct reshard *re, size_t from, const struct row_sight *sight, size_t *to,
                         bool *renumbered) {
     struct folder *f = &re->folders[from];
@@ -244,13 +244,13 @@ static int find_publish(struct reshard *re, size_t from, const struct row_sight 
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* The first bytes of the hash tell. */
+/* The first bytes of the hash decide. */
 static uint64_t hash_of_note(struct slice key) {
     struct reader r = reader_of(key.data + 1, key.len - 1);
     return read_u64(&r);
 }
 
-/* As engine/once.c hashes it. */
+/* The same hash as in engine/once.c. */
 static struct dedupe_hash signal_hash(const struct journal *j, size_t secret,
                                       const struct forward *f, struct slice once,
                                       struct buf *about) {

@@ -1,9 +1,9 @@
 /*
- * survey.c - all rows of the old stores are looked at before one is written.
+ * survey.c - examines all rows of the old stores before any new one is written.
  *
- * First each is checked, and it is noted which keys would come among others. Then, if there are any,
- * whether several folders have one of them. Then all routes are known: what moves is counted, and
- * what needs new arrival numbers noted.
+ * First it checks each row, and notes which keys would move to a folder with others. If there are
+ * any, it then finds keys that several folders have. After that all routes are known: it counts
+ * what moves, and notes what needs new arrival numbers.
  */
 #include "reshard/impl.h"
 
@@ -45,12 +45,12 @@ int reshard_walk(struct reshard *re, reshard_visit *visit) {
     return code;
 }
 
-/* Whether rows of the table, coming from two folders, must not fall together. */
+/* True if rows of the table from two folders must not share a key. */
 static bool counts_as_key(enum store_table t) {
     return t == TABLE_STATE || t == TABLE_LOCK || t == TABLE_READY || t == TABLE_LANE;
 }
 
-/* --- first: each by itself --- */
+/* --- first: each row by itself --- */
 
 static int visit_first(struct reshard *re, size_t from, enum store_table t, struct slice key,
                        struct slice value) {
@@ -71,7 +71,7 @@ static int visit_first(struct reshard *re, size_t from, enum store_table t, stru
     return noted ? numbers_add(&re->stray_keys, hash / PARTITIONS) : 0;
 }
 
-/* --- then: who else has these keys --- */
+/* --- then: folders with the same keys --- */
 
 static int visit_keys(struct reshard *re, size_t from, enum store_table t, struct slice key,
                       struct slice value) {
@@ -102,7 +102,7 @@ static int find_disputed(struct reshard *re) {
     return code;
 }
 
-/* --- at last: what comes of it --- */
+/* --- finally: the results --- */
 
 static int count_event(struct reshard *re, size_t from, size_t to, const struct row_sight *sight,
                        struct slice value) {
@@ -124,7 +124,7 @@ static int count_event(struct reshard *re, size_t from, size_t to, const struct 
     return 0;
 }
 
-/* What an emptied folder keeps, and what nobody but a person can put together. */
+/* Notes what an emptied folder keeps, and what only a person can merge. */
 static void note_left(struct reshard *re, size_t from, const struct row_sight *sight,
                       const struct route *route) {
     struct folder *f = &re->folders[from];

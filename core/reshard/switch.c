@@ -1,13 +1,13 @@
 /*
- * switch.c - the new files take the places of the old ones, all or none.
+ * switch.c - puts the new files in the places of the old ones, all or none.
  *
- * When all new files are whole and on disk, each folder gets a mark, which keeps hosts away from it
- * and lists all the folders. Then the first one gets a second file, and with that the matter is
- * decided: whoever comes after a crash gives each folder that still has its mark its new file. As
- * long as that file is missing the marks mean nothing, and what was built is dropped. The marks go
- * when all folders have their files, the deciding file goes last.
+ * When all new files are complete and on disk, each folder gets a mark, which keeps hosts away from
+ * it and lists all folders. Then the first folder gets a second file, which decides: after a crash
+ * from then on, the next call gives each folder that still has its mark its new file. As long as
+ * that file is missing, the marks mean nothing, and the new files are dropped. When all folders
+ * have their files, the marks are removed, and the deciding file last.
  *
- *   FOLDER/zingq.reshard     "zingq reshard 1", then a folder a line
+ *   FOLDER/zingq.reshard     "zingq reshard 1", then one folder per line
  *   FIRST/zingq.reshard.go   the same
  */
 #include "reshard/impl.h"
@@ -27,7 +27,7 @@ enum { MARK_BYTES_MAX = PARTITIONS * (STORE_PATH_BYTES + 1) + sizeof head };
 
 /* The folders of one reshard. */
 struct list {
-    char *text; /* of the mark; NULs in the places of its line ends */
+    char *text; /* of the mark, with NULs in place of its newlines */
     const char *paths[PARTITIONS];
     size_t count;
 };
@@ -69,7 +69,7 @@ static int write_whole(const char *name, struct slice text, struct report *r) {
     return good ? 0 : report(r, ERR_DISK, "cannot write %s: %s", name, strerror(error));
 }
 
-/* It is there whole, or not at all. */
+/* Creates the file completely, or not at all. */
 static int leave(const char *path, const char *file, struct slice text, struct report *r) {
     char name[STORE_PATH_BYTES];
     char draft[STORE_PATH_BYTES];
@@ -129,7 +129,7 @@ static void write_mark(const struct list *list, struct buf *text) {
     }
 }
 
-/* --- both ways --- */
+/* --- forward and back --- */
 
 static int give_to(const char *name, const struct stat *owner, struct report *r) {
     if (chown(name, owner->st_uid, owner->st_gid) != 0) {
@@ -139,7 +139,7 @@ static int give_to(const char *name, const struct stat *owner, struct report *r)
     return 0;
 }
 
-/* The new file has the owner and the mode of the old one, or of the first folder's. */
+/* Gives the new file the owner and mode of the old one, or of the first folder's. */
 static int keep_owner(const char *file, const char *built, const char *first, struct report *r) {
     char like[STORE_PATH_BYTES];
     struct stat st;
@@ -154,7 +154,7 @@ static int keep_owner(const char *file, const char *built, const char *first, st
     return code;
 }
 
-/* So that the next start does not take the store for one that was never there. */
+/* So that the next start does not believe that the folder never had a store. */
 static int mark_store(const char *path, const char *file, struct report *r) {
     static const char *const names[] = {"zingq.store", "zingq.lock"};
     struct stat st;
@@ -170,7 +170,7 @@ static int mark_store(const char *path, const char *file, struct report *r) {
     return code;
 }
 
-/* If it was interrupted before, it continues from there. */
+/* Continues after an earlier interruption. */
 static int take_place(const char *path, const char *first, struct report *r) {
     char file[STORE_PATH_BYTES];
     char built[STORE_PATH_BYTES];
@@ -184,7 +184,7 @@ static int take_place(const char *path, const char *first, struct report *r) {
             code = report(r, ERR_DISK, "cannot rename %s: %s", built, strerror(errno));
         }
     }
-    code = code == 0 ? take_away(path, "lock.mdb", r) : code; /* who reads the old file keeps it */
+    code = code == 0 ? take_away(path, "lock.mdb", r) : code; /* readers of the old file keep it */
     code = code == 0 ? mark_store(path, file, r) : code;
     if (code == 0) {
         store_folder_remove(folder);
@@ -192,7 +192,7 @@ static int take_place(const char *path, const char *first, struct report *r) {
     return code;
 }
 
-/* The marks go: the first folder's last, and after it what decided. */
+/* Removes the marks, that of the first folder last, and then the deciding file. */
 static int clear_marks(const struct list *list, struct report *r) {
     int code = 0;
     for (size_t i = list->count; code == 0 && i-- > 0;) {
@@ -269,7 +269,7 @@ int reshard_settle(const char *const *paths, size_t path_count, enum reshard_lef
     }
     if (code == 0) {
         code = settle_list(&list, left, r);
-    } else if (code == ERR_NOTFOUND) { /* it was done, but for this */
+    } else if (code == ERR_NOTFOUND) { /* all was done except this */
         code = is_there(paths[0], GO) ? take_away(paths[0], GO, r) : 0;
     }
     free(list.text);

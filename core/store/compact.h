@@ -13,11 +13,11 @@ struct store_sizes {
     uint64_t dropped;       /* records that were set aside and are deleted */
 };
 
-/* `drop_aside`: records that were set aside are deleted before, in a separate commit. The folder is
- * locked meanwhile, so no host may run on it (ERR_BUSY). Killed at any moment it leaves the old
- * file or the new one, whole; what else it left goes at the next start. ERR_NOTFOUND: no store
- * there. ERR_FULL: the disk has no room for a second file. ERR_CORRUPT, ERR_DISK, ERR_MEMORY. A
- * sentence in r. */
+/* `drop_aside` first deletes records that were set aside, in a separate commit. The folder is
+ * locked, so no host may run on it (ERR_BUSY). If it is killed at any moment, it leaves the old
+ * file or the new one, complete; other leftovers are removed at the next start. ERR_NOTFOUND: no
+ * store there. ERR_FULL: the disk has no room for a second file. ERR_CORRUPT, ERR_DISK, ERR_MEMORY.
+ * A sentence in r. */
 int store_compact(const struct store_options *options, bool drop_aside, struct store_sizes *sizes,
                   struct report *r);
 

@@ -1,17 +1,17 @@
 /*
- * fault.h - the last line: a fault in the store's map ends the process in words.
+ * fault.h - the last resort: a fault in the store's map ends the process with a message.
  *
- * A file that is cut, or a disk that cannot read it, is SIGBUS to who has it mapped; damage that
- * the look at open did not cover may be SIGSEGV.
+ * If a mapped file is truncated, or the disk cannot read it, access causes SIGBUS; damage that the
+ * check at opening did not cover may cause SIGSEGV.
  */
 #ifndef ZINGQ_STORE_FAULT_H
 #define ZINGQ_STORE_FAULT_H
 
-/* From now on a fault where `folder`/data.mdb is mapped writes that it cannot be read and ends the
- * process with EXIT_CANNOT_RUN. Any other fault goes the way it went before. To be called after the
- * file was mapped, and mapped anew; the store that was last counts. */
+/* From now on, a fault where `folder`/data.mdb is mapped reports that it cannot be read, and ends
+ * the process with EXIT_CANNOT_RUN. Other faults are handled as before. Call it each time the file
+ * was mapped; only the last store is watched. */
 void store_fault_watch(const char *folder);
-/* Nothing is mapped any more. */
+/* The file is no longer mapped. */
 void store_fault_forget(void);
 
 #endif

@@ -24,23 +24,24 @@ struct store {
     MDB_cursor *cursors[TABLE_COUNT]; /* of txn; NULL until a seek needs one */
 };
 
-/* Whether the file has no such table: one that came later than its last writer. */
+/* True if the file lacks this table, because it is newer than the file's last writer. */
 static inline bool store_lacks(const struct store *s, enum store_table t) {
     return s->tables[t] == (MDB_dbi)TABLE_ABSENT;
 }
 
-/* What LMDB returned as a code of ours: 0, ERR_NOTFOUND, ERR_FULL, ERR_CORRUPT, ERR_MEMORY,
+/* Converts a result of LMDB to a code of ours: 0, ERR_NOTFOUND, ERR_FULL, ERR_CORRUPT, ERR_MEMORY,
  * ERR_DISK. */
 int store_code(int rc);
-/* The same in words: what LMDB says of a damaged file means little to those who have to mend it. */
+/* The same as a text: LMDB's own texts about a damaged file mean little to those who have to repair
+ * it. */
 const char *store_words(int rc);
-/* Logs LMDB's error, once, where it is converted to one of our codes, which is returned. */
+/* Logs LMDB's error, once, where it is converted; returns our code. */
 int store_failed(const struct store *s, const char *what, int rc);
 
-/* The schema's number, once more; within a writing transaction. */
+/* Writes the schema's number again; within a write transaction. */
 int store_write_schema(struct store *s);
 
-/* Bytes the disk has left; UINT64_MAX when it cannot be asked: it is not known to be full. */
+/* Bytes left on the disk; UINT64_MAX if unknown, so that it does not count as full. */
 uint64_t store_disk_left(const struct store *s);
 
 #endif

@@ -2,16 +2,15 @@
  * store.h - ordered key/value tables on LMDB, and the turn's one write transaction.
  *
  * Owns: the environment, its tables, the lock that keeps a second host out, the schema version.
- * Never knows what a record means; journal/journal.h does. Every write of the program passes one function
- * in here, so a replica can be fed from there, commit by commit.
+ * Does not know what a record means; journal/journal.h does. Every write of the program passes
+ * through one function here, so a replica can be fed from it, commit by commit.
  *
- * A store opened read only that an older zingq wrote may lack tables that came later: they are
- * empty.
+ * A store that an older version wrote, opened read only, may lack newer tables: they read as empty.
  *
- * A store opened to write is for one thread of one process. Readers (the commands) open it read
- * only, beside a running host; LMDB gives them the last commit, whole.
+ * A store opened for writing is for one thread of one process. Readers (the commands) open it read
+ * only, next to a running host; LMDB shows them the last commit.
  *
- * Commits are synced fully: after store_commit the batch survives a power cut (LMDB's default
+ * Commits are fully synced: after store_commit the batch survives a power cut (LMDB's default
  * flags; MDB_NOSYNC, MDB_NOMETASYNC, MDB_WRITEMAP are left out on purpose: they gained nothing
  * worth their risk).
  */
@@ -25,7 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Raised when a stored form changes. 2: steps, signals, waiters; calls in an event. 3: delayed
+/* Raised when a stored format changes. 2: steps, signals, waiters; calls in an event. 3: delayed
  * publishes by the wall clock. */
 enum { STORE_SCHEMA = 3 };
 
@@ -55,7 +54,7 @@ enum store_table {
 
 enum { STORE_TABLE_NAME_BYTES = 16 };
 
-/* As the file has it: "event", "dedupe3". Into `out`. */
+/* The name in the file: "event", "dedupe3". Written to `out`. */
 const char *store_table_name(enum store_table t, char out[STORE_TABLE_NAME_BYTES]);
 
 /* The table of that name; false when there is none. */
@@ -64,23 +63,23 @@ bool store_table_named(struct slice name, enum store_table *t);
 struct store;
 
 struct store_options {
-    const char *path;   /* folder; made when missing, unless read_only */
+    const char *path;   /* folder; created when missing, unless read_only */
     uint64_t max_bytes; /* store.max_size: the map */
     bool read_only;
 };
 
-/* A store with an older schema is brought up to date when it is opened to write.
- * ERR_BUSY: another host has the folder. ERR_SCHEMA: written by a newer zingq. ERR_NOTFOUND (read
- * only): nothing there. ERR_DISK. Each with a sentence in r. */
+/* Opening an older schema for writing updates it. ERR_BUSY: another host has the folder.
+ * ERR_SCHEMA: written by a newer version. ERR_NOTFOUND (read only): nothing there. ERR_DISK. Each
+ * with a sentence in r. */
 int store_open(struct store **out, const struct store_options *options, struct report *r);
-/* An open transaction is dropped. */
+/* Drops an open transaction. */
 void store_close(struct store *s);
 
-/* One transaction at a time: to write, or to read when opened read only. After any error inside it
- * only store_abort makes sense. ERR_FULL, ERR_DISK, ERR_CORRUPT. */
+/* Begins the only transaction: for writing, or for reading if opened read only. After any error in
+ * it, only store_abort makes sense. ERR_FULL, ERR_DISK, ERR_CORRUPT. */
 int store_begin(struct store *s);
 /* Durable when it returns 0; otherwise nothing of the transaction is stored: ERR_FULL when the map
- * or the disk has no room, ERR_DISK for the rest. */
+ * or the disk has no room, ERR_DISK for everything else. */
 int store_commit(struct store *s);
 void store_abort(struct store *s);
 bool store_active(const struct store *s);
@@ -90,11 +89,11 @@ bool store_read_only(const struct store *s);
  * 511 bytes. */
 int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value);
 int store_put(struct store *s, enum store_table t, struct slice key, struct slice value);
-/* ERR_NOTFOUND when there was none. */
+/* ERR_NOTFOUND when there was no such row. */
 int store_del(struct store *s, enum store_table t, struct slice key);
-/* Empties a table, its pages at once. */
+/* Empties a table, freeing its pages. */
 int store_empty(struct store *s, enum store_table t);
-/* The first row whose key is >= `from`, or > `from` when `after`; ERR_NOTFOUND past the end. */
+/* The first row whose key is >= `from`, or > `from` when `after`; ERR_NOTFOUND at the end. */
 int store_seek(struct store *s, enum store_table t, struct slice from, bool after,
                struct slice *key, struct slice *value);
 /* The last row whose key is < `before`. */
@@ -102,37 +101,37 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
                     struct slice *value);
 uint64_t store_rows(struct store *s, enum store_table t);
 
-/* Rows of a table at the last commit: also outside of a transaction, and beside one. 0 when they
- * cannot be counted. */
+/* Rows of a table at the last commit; also allowed outside of a transaction, and next to one. 0
+ * when they cannot be counted. */
 uint64_t store_rows_kept(struct store *s, enum store_table t);
-/* Bytes of the pages they take. */
+/* Bytes of their pages. */
 uint64_t store_bytes_kept(struct store *s, enum store_table t);
 
 struct store_space {
-    uint64_t used; /* bytes of pages that cannot be written to: of rows, and `held` */
-    uint64_t held; /* of them freed ones, which a reader of another process still keeps */
+    uint64_t used; /* bytes of pages that cannot be reused: those with rows, and `held` */
+    uint64_t held; /* of these, freed pages that a reader of another process still holds */
     uint64_t max;  /* max_bytes */
 };
 
-/* At the last commit. Looks through the free list: for now and then, not for every turn. */
+/* As of the last commit. Reads the free list: not for every turn. */
 int store_usage(struct store *s, struct store_space *out);
-/* Bytes the file has taken of the map so far: cheap; free pages inside count as taken. */
+/* How much of the map the file uses so far: cheap; counts free pages in it as used. */
 uint64_t store_taken(struct store *s);
-/* Bytes the file may grow to: max_bytes, or less when its disk has less left. Cheap. */
+/* How far the file may grow: max_bytes, or less when its disk has less room. Cheap. */
 uint64_t store_limit(struct store *s);
-/* Deleting takes pages, too, before it gives any back: a full store cannot be emptied. While lent,
- * there is room for that beyond max_bytes; it is meant for nothing else. Between transactions. */
+/* Deleting takes pages before it frees any, so a full store cannot be emptied. While lent, there is
+ * room for that beyond max_bytes; use it for nothing else. Between transactions. */
 int store_lend(struct store *s, bool lent);
 /* Clears reader slots of processes that died; returns how many. */
 int store_clear_readers(struct store *s);
-/* A process, other than this one, that reads a commit older than the last one: space freed since
- * stays taken. */
+/* Another process that reads a commit older than the last one: space freed since then cannot be
+ * reused. */
 struct store_reader {
     long pid; /* 0 = there is none */
     uint64_t commit;
 };
 
-/* The one whose commit is the oldest. */
+/* The reader with the oldest commit. */
 struct store_reader store_old_reader(struct store *s);
 /* A failed write can leave LMDB refusing all further ones: closes and opens the environment again.
  */

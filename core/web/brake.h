@@ -1,5 +1,5 @@
 /*
- * brake.h - how often somebody may guess: an address has LOGIN_TRIES wrong tokens, and one more each
+ * brake.h - a brake on guessing: an address may send LOGIN_TRIES wrong tokens, and one more every
  * LOGIN_TRY_MS.
  */
 #ifndef ZINGQ_WEB_BRAKE_H
@@ -10,19 +10,19 @@
 
 struct brake_entry {
     struct address from;
-    int64_t free_ms;   /* then all its wrong tokens are forgotten; 0 = free */
-    int64_t logged_ms; /* when the log was told */
+    int64_t free_ms;   /* then all its wrong tokens are forgotten; 0 = unused entry */
+    int64_t logged_ms; /* when it was last logged */
     uint32_t wrong;    /* since then */
 };
 
-/* What was wrong longest ago makes room. */
+/* When full, the entry that has been wrong least recently is replaced. */
 struct brake {
     struct brake_entry entries[BRAKE_ADDRESSES_MAX];
 };
 
 /* How long until the address may try again; 0 = now. Times are monotonic. */
 int64_t brake_wait_ms(const struct brake *b, const struct address *from, int64_t now_ms);
-/* A wrong token. Returns how many there were since the log was told; 0: it need not be told now. */
+/* Counts a wrong token. Returns how many there were since the last log line; 0: do not log now. */
 uint32_t brake_note(struct brake *b, const struct address *from, int64_t now_ms);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * front.h - the front door: what stands on http.listen for everyone.
+ * front.h - the front door: everything served on http.listen.
  *
  *   POST <endpoint>        a JSON body becomes a durable publish: 202 after the commit
  *   GET  /healthz /readyz  liveness, readiness
@@ -8,8 +8,8 @@
  *   GET  /metrics          Prometheus text
  *   *    /api/...          the commands, see web/admin/admin.h
  *
- * Each wants what its row says (io/httpd/route.h): the API and the metrics a token with a role, as a
- * bearer or by the cookie of a session; endpoints what their option auth says.
+ * Each requires what its row says (io/httpd/route.h): the API and the metrics a token with a role,
+ * as a bearer token or through the cookie of a session; endpoints according to their option `auth`.
  */
 #ifndef ZINGQ_WEB_FRONT_H
 #define ZINGQ_WEB_FRONT_H
@@ -23,7 +23,7 @@
 
 struct front;
 
-/* On every answer: what a browser may do with it. For struct gateway_callbacks. */
+/* Headers of every answer, for browsers. For struct gateway_callbacks. */
 extern const char front_headers[];
 
 struct front_hooks {
@@ -41,17 +41,18 @@ struct front_options {
     struct engine *engine;
     struct admin *admin;
     struct front_hooks hooks;
-    const char *made_token; /* stands for http.token where there is none */
+    const char *made_token; /* used if there is no http.token */
 };
 
 /* ERR_MEMORY. */
 int front_new(struct front **out, const struct front_options *options);
-/* The tokens of this conf hold from now on; it is not needed afterwards. ERR_MEMORY: the old ones do. */
+/* Switches to the tokens of this conf, which is not needed afterwards. ERR_MEMORY: the old ones
+ * stay. */
 int front_set_tokens(struct front *f, const struct conf *conf);
 void front_free(struct front *f);
-/* Takes the request over and answers it, at once or after a turn. */
+/* Takes the request over and answers it, immediately or after a turn. */
 void front_request(struct front *f, struct gateway_request *request);
-/* What may come with the request: what strangers send is not kept in memory, but for a login and for
+/* How much body to accept: bodies of strangers are not kept in memory, except for a login and for
  * what is open to them. */
 struct gateway_welcome front_welcome(struct front *f, const struct gateway_request *request);
 

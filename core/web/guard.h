@@ -1,6 +1,6 @@
 /*
- * guard.h - who may come in: tokens and their roles, the sessions of the dashboard, a brake on
- * guessing, and pages of other sites, which may not.
+ * guard.h - who is let in: tokens and their roles, dashboard sessions, a brake on guessing, and
+ * protection against requests from other sites.
  */
 #ifndef ZINGQ_WEB_GUARD_H
 #define ZINGQ_WEB_GUARD_H
@@ -16,8 +16,8 @@ struct guard;
 enum guard_verdict {
     GUARD_KNOWN,
     GUARD_NOBODY, /* no token was sent */
-    GUARD_WRONG,  /* a token that is none of ours */
-    GUARD_BRAKED, /* too many wrong ones from there: it was not looked at */
+    GUARD_WRONG,  /* not one of our tokens */
+    GUARD_BRAKED, /* too many wrong ones from there: not checked */
 };
 
 /* Whose token it is. */
@@ -30,30 +30,30 @@ struct visitor {
 /* ERR_MEMORY. */
 int guard_new(struct guard **out);
 void guard_free(struct guard *g);
-/* These come in from now on: http.token, or else `made`, and those of the sections token. Copies.
- * Sessions of other tokens end. ERR_MEMORY: all is as it was. */
+/* Sets the accepted tokens: http.token, or else `made`, and those of the token sections. Copies
+ * them. Sessions of other tokens end. ERR_MEMORY: nothing has changed. */
 int guard_set(struct guard *g, const struct conf *conf, const char *made);
 
-/* Who it is, by a bearer token or the cookie of a session. */
+/* Identifies the visitor by a bearer token or a session cookie. */
 enum guard_verdict guard_look(const struct guard *g, const struct gateway_request *request,
                               struct visitor *out);
-/* Counts a wrong token against where it comes from, and logs that now and then. */
+/* Counts a wrong token for its address, and logs this from time to time. */
 void guard_note_wrong(struct guard *g, const struct gateway_request *request);
-/* Whether the visitor may do what wants that; `endpoint` is its path, or NULL. */
+/* True if the visitor may do what requires that access; `endpoint` is its path, or NULL. */
 bool guard_may(const struct guard *g, const struct visitor *visitor, enum access access,
                const char *endpoint);
-/* Whether topics.conf names a token: then nothing but what is open by its nature is open. */
+/* True if topics.conf has a token: then nothing is open just by default. */
 bool guard_is_named(const struct guard *g);
 
-/* Whether a page of another site may have made a browser send this. */
+/* True if a page of another site may have made a browser send this. */
 bool guard_is_cross_site(const struct gateway_request *request);
-/* Whether it is addressed to a name that anyone's DNS could point here. */
+/* True if it is addressed to a name that could be anyone's, pointed here by DNS. */
 bool guard_is_misdirected(const struct gateway_request *request);
 
-/* 429, with the time to wait. */
+/* Answers 429, with the time to wait. */
 void guard_answer_braked(const struct guard *g, struct gateway_request *request);
 
-/* POST /login {"token": ...}, GET /login?token=, and POST /logout: they are answered. */
+/* Answer POST /login {"token": ...}, GET /login?token=, and POST /logout. */
 void guard_login(struct guard *g, struct gateway_request *request);
 void guard_logout(struct guard *g, struct gateway_request *request);
 

@@ -179,6 +179,8 @@ void prometheus_write(struct engine *engine, struct buf *out) {
         {"zingq_store_used_bytes", "gauge", "pages of the store in use", (double)s.store_used},
         {"zingq_store_set_aside", "gauge", "records of the store that cannot be read",
          (double)s.set_aside},
+        {"zingq_files_bytes", "gauge", "files of zing.append, a part of the store",
+         (double)s.file_bytes},
         {"zingq_store_max_bytes", "gauge", "store.max_size", (double)s.store_max},
         {"zingq_accepts", "gauge", "0 while new events are held back", s.accepts ? 1 : 0},
     };

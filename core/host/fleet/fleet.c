@@ -364,6 +364,7 @@ static int open_signals(struct fleet *f, struct report *r) {
 static int prepare(struct fleet *f, struct report *r) {
     int code = conf_load(&f->conf, f->options->conf_file, &f->options->overrides, r);
     if (code == 0) {
+        host_set_log(f->options, f->conf);
         code = check_conf(f, r);
     }
     if (code == 0) {

@@ -1,10 +1,10 @@
 /*
  * gateway.h - the HTTP door: libmicrohttpd on a libuv loop, over TCP or a unix socket.
  *
- * Owns: listening sockets, connections, request bytes up to a limit, response bytes.
- * Knows nothing of events: a complete request goes to on_request; whoever got it answers with
- * gateway_answer, at once or many turns later (the connection is suspended meanwhile), so that an
- * answer can wait for the commit it speaks of.
+ * Owns: listening sockets, connections, request bytes up to a limit, response bytes. Knows nothing
+ * of events: a complete request goes to on_request. Its receiver answers with gateway_answer,
+ * immediately or many turns later (the connection is suspended in between), so that an answer can
+ * wait for the commit it reports.
  */
 #ifndef ZINGQ_IO_HTTPD_GATEWAY_H
 #define ZINGQ_IO_HTTPD_GATEWAY_H
@@ -22,31 +22,31 @@
 struct gateway;
 struct gateway_request; /* one request in progress; the gateway's memory, valid until answered */
 
-/* Whose bodies share their room with whose. */
+/* Which budget the body of a request counts against. */
 enum gateway_purse {
-    PURSE_KNOWN, /* those of whoever may be here: all that the budget of memory has for them */
-    PURSE_OPEN,  /* those of strangers: a quarter of the budget at most */
-    PURSE_SMALL, /* a few bytes that must come in however full it is; not counted */
+    PURSE_KNOWN, /* known clients: everything the memory budget has for them */
+    PURSE_OPEN,  /* strangers: at most a quarter of the budget */
+    PURSE_SMALL, /* a few bytes that must be accepted however full it is; not counted */
 };
 
-/* What may come behind the head of a request. */
+/* What may follow the head of a request. */
 struct gateway_welcome {
-    size_t body_max; /* a larger body is answered 413; 0: whatever comes is read and forgotten */
+    size_t body_max; /* a larger body is answered 413; 0: everything is read and dropped */
     enum gateway_purse purse;
-    bool vital; /* it is answered also when all places are taken */
+    bool vital; /* it is answered even when all places are taken */
 };
 
 struct gateway_callbacks {
     void *ctx;
     void (*on_request)(void *ctx, struct gateway_request *request);
-    /* Asked when the head has come. NULL = all that the gateway takes. */
+    /* Called when the head has arrived. NULL = accept as much as the gateway does. */
     struct gateway_welcome (*welcome)(void *ctx, const struct gateway_request *request);
-    /* The process is short of descriptors: closes idle ones elsewhere; whether there were any. May
+    /* The process is short of descriptors: closes idle ones elsewhere; true if there were any. May
      * be NULL. */
     bool (*make_room)(void *ctx);
-    struct memory *memory; /* bodies are taken from it; borrowed, NULL = no budget */
+    struct memory *memory; /* the budget for bodies; borrowed, NULL = unlimited */
     const char *headers;   /* on every answer, "Name: value\n"*; borrowed, NULL = none */
-    /* Networks ("10.0.0.0/8") of proxies, whose X-Forwarded-For is believed; borrowed. */
+    /* Networks ("10.0.0.0/8") of proxies whose X-Forwarded-For is trusted; borrowed. */
     const char *const *proxies;
     size_t proxy_count;
     const char *cert_file,
@@ -54,16 +54,16 @@ struct gateway_callbacks {
                                          One door of a process may. */
 };
 
-/* `listen` is "127.0.0.1:8080", "[::1]:8080" or "unix:/path" (made with mode 0600; a stale socket
- * nobody listens on is replaced, a live one is ERR_BUSY). ERR_BUSY, ERR_INVALID, ERR_SYSTEM with a
- * sentence in r. body_max: larger requests are answered 413 here, and 503
- * those for whose bodies there is no room beside the others'. */
+/* `listen` is "127.0.0.1:8080", "[::1]:8080" or "unix:/path" (created with mode 0600; replaces a
+ * stale socket, a live one is ERR_BUSY). ERR_BUSY, ERR_INVALID, ERR_SYSTEM with a sentence in r.
+ * body_max: larger requests are answered 413 here, and 503 if there is no room for their bodies
+ * next to others. */
 int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen, size_t body_max,
                 const struct gateway_callbacks *callbacks, struct report *r);
-/* Closes every connection; a unix socket's file is removed. Requests not yet answered are gone:
- * they must not be answered afterwards. The loop must run once more before it ends. */
+/* Closes every connection; removes a unix socket's file. Requests not yet answered are dropped and
+ * must not be answered afterwards. The loop must run once more before it ends. */
 void gateway_free(struct gateway *g);
-/* Reads the certificate and the key again; new connections get them. ERR_INVALID with a sentence: the
+/* Reads the certificate and the key again, for new connections. ERR_INVALID with a sentence: the
  * old ones stay. */
 int gateway_reload_tls(const struct gateway *g, struct report *r);
 bool gateway_is_tls(const struct gateway *g);
@@ -72,8 +72,8 @@ uint16_t gateway_port(const struct gateway *g);
 
 struct gateway_state {
     size_t connections, connections_max;
-    int shortage; /* errno of the last accept, when a descriptor or memory was missing; or 0 */
-    uint64_t shortages; /* how often that began */
+    int shortage;       /* errno of the last accept if a descriptor or memory was missing; or 0 */
+    uint64_t shortages; /* how often a shortage began */
     uint64_t refused;   /* clients that got a 503 because of it */
 };
 
@@ -84,13 +84,13 @@ const char *gateway_method(const struct gateway_request *request);
 const char *gateway_path(const struct gateway_request *request); /* decoded, without the query */
 const char *gateway_query(const struct gateway_request *request, const char *name);  /* or NULL */
 const char *gateway_header(const struct gateway_request *request, const char *name); /* or NULL */
-/* Who asks, behind our proxies. Of one that has not come over a socket it is all zero. */
+/* The client, even behind our proxies. All zero if the request did not come over a socket. */
 struct address gateway_from(const struct gateway_request *request);
-/* Whether it came encrypted, here or at a proxy that says so. */
+/* True if it came encrypted, here or according to one of our proxies. */
 bool gateway_is_secure(const struct gateway_request *request);
 struct slice gateway_body(const struct gateway_request *request);
 
-/* Whose token it came with, for who wants to know later: "" = none. */
+/* The name of the token it came with, for later: "" = none. */
 void gateway_set_who(struct gateway_request *request, const char *name);
 const char *gateway_who(const struct gateway_request *request);
 /* Calls `fn` once, when the request is answered, while it still can be read. */
@@ -98,42 +98,43 @@ void gateway_on_answer(struct gateway_request *request, void *ctx,
                        void (*fn)(void *ctx, const struct gateway_request *request, int status));
 
 /* Answers; the body is copied. content_type NULL = "application/json". Extra headers may be NULL:
- * "Name: value\n"*. The request is invalid afterwards. If the client has gone meanwhile the answer
- * is dropped, and that is no error. */
+ * "Name: value\n"*. The request is invalid afterwards. If the client has gone in the meantime, the
+ * answer is dropped, which is not an error. */
 void gateway_answer(struct gateway_request *request, int status, const char *content_type,
                     const char *headers, struct slice body);
-/* The same with a JSON document, which is taken over; NULL, and what cannot be written, is a 500. A
- * 503 without headers says when to try again. */
+/* The same with a JSON document, which is taken over; NULL, or one that cannot be written, is a
+ * 500. A 503 without headers says when to retry. */
 void gateway_answer_json(struct gateway_request *request, int status, const char *headers,
                          json_t *body);
 /* The same with {"error": text}. */
 void gateway_answer_error(struct gateway_request *request, int status, const char *headers,
                           const char *text);
 
-/* Answers 200 with a body that has no end, as server-sent events are: bytes leave as they are
- * added, until gateway_stream_end. The request is invalid afterwards. NULL: it could not begin, and
- * the connection is closed. */
+/* Answers 200 with an endless body, such as server-sent events: bytes are sent as they are added,
+ * until gateway_stream_end. The request is invalid afterwards. NULL: it could not begin, and the
+ * connection is closed. */
 struct gateway_stream;
 struct gateway_stream *gateway_stream_new(struct gateway_request *request, const char *content_type,
                                           void *ctx,
                                           void (*on_gone)(void *, struct gateway_stream *));
-/* False: the client reads too slowly, more than GATEWAY_STREAM_BYTES_MAX wait for it; the stream
- * has ended. */
+/* False: the client reads too slowly, and more than GATEWAY_STREAM_BYTES_MAX are waiting; the
+ * stream has ended. */
 bool gateway_stream_add(struct gateway_stream *stream, struct slice bytes);
-/* The stream is invalid afterwards; also after on_gone, which tells that the client has gone. */
+/* The stream is invalid afterwards, and also after on_gone, which reports that the client has
+ * gone. */
 void gateway_stream_end(struct gateway_stream *stream);
 
 /* --- requests that did not come over a socket: another host's, a handler's --- */
 
-/* What a request says. */
+/* The contents of a request. */
 struct gateway_words {
     const char *method, *path;   /* decoded, without the query */
     struct slice query, headers; /* name, value, name, value...: each as buf_add_lv writes it */
     struct slice body;
-    bool final; /* it was passed on already: who gets it answers it himself */
+    bool final; /* it was passed on once: the receiver must answer it itself */
 };
 
-/* What came of it. */
+/* The answer. */
 struct gateway_reply {
     int status;
     const char *content_type; /* never NULL */
@@ -141,24 +142,24 @@ struct gateway_reply {
     struct slice body;
 };
 
-/* Makes a request of the words (copied), to be handed to whoever answers requests; on_answer comes
- * once, from gateway_answer, and the reply is valid during it. ERR_MEMORY; ERR_INVALID: a list is
- * no list of pairs, or a text holds a NUL. */
+/* Creates a request from the words (copied), to be passed to whatever answers requests;
+ * gateway_answer calls on_answer once, and the reply is valid during that call. ERR_MEMORY;
+ * ERR_INVALID: a list does not consist of pairs, or a text contains a NUL. */
 int gateway_guest_new(struct gateway_request **out, const struct gateway_words *words, void *ctx,
                       void (*on_answer)(void *ctx, const struct gateway_reply *reply));
-/* Forgets one that was not answered and will not be. */
+/* Frees one that was not answered and will not be. */
 void gateway_guest_free(struct gateway_request *request);
-/* Whether it must not be passed on. False for what came over a socket. */
+/* True if it must not be passed on. False if it came over a socket. */
 bool gateway_is_final(const struct gateway_request *request);
-/* Appends the request's query as a list of words, without the pairs named `without`. Texts that are
- * not given a value are left out. */
+/* Appends the request's query as a list of words, without the pairs named `without` and without
+ * texts that have no value. */
 void gateway_add_query(const struct gateway_request *request, const char *without, struct buf *out);
 
-/* A client for the same: one request over a unix socket or TCP, blocking; for the commands. `path`
- * is sent as it is, so its parts must be percent-encoded. A body is sent as application/json.
+/* The client side: one request over a unix socket or TCP, blocking; for the commands. `path` is
+ * sent as it is, so its parts must be percent-encoded. A body is sent as application/json.
  * ERR_NOTFOUND when nobody listens, ERR_REFUSED when the socket belongs to somebody else,
- * ERR_TIMEOUT, ERR_LIMIT (an answer past CALL_BYTES_MAX), ERR_NETWORK, ERR_INVALID, ERR_MEMORY.
- * *answer is initialised here, in every case; the caller clears it. */
+ * ERR_TIMEOUT, ERR_LIMIT (an answer beyond CALL_BYTES_MAX), ERR_NETWORK, ERR_INVALID, ERR_MEMORY.
+ * *answer is initialized here, in every case; the caller clears it. */
 int gateway_ask(const char *listen, const char *method, const char *path, struct slice body,
                 int timeout_ms, long *status, struct buf *answer, struct report *r);
 /* The same under an Idempotency-Key of at most ONCE_BYTES_MAX bytes; NULL = none. */

@@ -14,58 +14,58 @@
 struct gateway_guest;
 
 struct gateway_request {
-    struct gateway *gateway; /* NULL, as connection is: it has not come over a socket */
+    struct gateway *gateway; /* NULL, like connection, if it did not come over a socket */
     struct MHD_Connection *connection;
-    struct gateway_guest *guest; /* then this is how; see io/httpd/guest.c */
+    struct gateway_guest *guest; /* then this is its origin; see io/httpd/guest.c */
     const char *method, *path;   /* libmicrohttpd's, valid as long as the request */
     struct buf body;
-    size_t body_max;  /* bytes of the body that are kept; 0 = none requested */
+    size_t body_max;  /* bytes of the body to keep; 0 = not wanted */
     size_t discarded; /* bytes of a body that is not kept */
     enum gateway_purse purse;
     char who[NAME_BYTES_MAX + 1];
     void *answer_ctx;
     void (*on_answer)(void *ctx, const struct gateway_request *request, int status); /* or NULL */
-    bool crowded;     /* there was no room for it beside the others */
-    bool handed_up;   /* on_request has it */
+    bool crowded;     /* there was no room for its body next to others */
+    bool handed_up;   /* passed to on_request */
     bool in_callback; /* on_request is running for it: an answer needs no resume */
     bool answered;
     bool suspended; /* in gateway->waiting */
     TAILQ_ENTRY(gateway_request) link;
 };
 
-/* In the order they came. */
+/* In order of arrival. */
 TAILQ_HEAD(request_list, gateway_request);
 
-/* An answer without an end; libmicrohttpd's response owns it. */
+/* An endless answer; libmicrohttpd's response owns it. */
 struct gateway_stream {
     struct gateway *gateway;
     struct MHD_Connection *connection;
-    struct buf waiting; /* not yet asked for by the connection, from `sent` on */
+    struct buf waiting; /* from `sent` on, not yet requested by the connection */
     size_t sent;
-    bool suspended; /* nothing waits */
-    bool ended;     /* the owner is through with it */
+    bool suspended; /* nothing is waiting */
+    bool ended;     /* the owner has finished it */
     void *ctx;
     void (*on_gone)(void *ctx, struct gateway_stream *stream);
     TAILQ_ENTRY(gateway_stream) link;
 };
 
-/* In the order they began. */
+/* In order of their beginning. */
 TAILQ_HEAD(stream_list, gateway_stream);
 
 /* A connection: how long its client takes to send a request. */
 struct gateway_client {
     struct gateway *gateway;
     int fd;
-    uint64_t since_ms; /* the loop's clock: it owes us a whole request since then */
+    uint64_t since_ms; /* the loop's clock: since when it has owed us a complete request */
     bool owes;         /* false while we owe it an answer */
-    bool begun;        /* the head of its request has come */
-    bool dropped;      /* its socket is shut: it will be closed */
-    bool spare;        /* it has a place beyond the last one, for what is vital */
+    bool begun;        /* the head of its request has arrived */
+    bool dropped;      /* its socket is shut down: it will be closed */
+    bool spare;        /* it has one of the extra places, for vital requests */
     struct address from;
     TAILQ_ENTRY(gateway_client) link;
 };
 
-/* In the order in which they have begun to owe us a request. */
+/* In the order in which they began to owe us a request. */
 TAILQ_HEAD(client_list, gateway_client);
 
 struct gateway {
@@ -76,34 +76,34 @@ struct gateway {
     size_t handles; /* libuv handles not yet closed; the last one frees the struct */
     bool closing;
     size_t body_max;
-    size_t open_bytes; /* of bodies of strangers */
+    size_t open_bytes; /* of bodies from strangers */
     bool tls;
     uint16_t port;               /* 0: a unix socket */
     char *unix_path;             /* removed at the end; owned, NULL for TCP */
     struct request_list waiting; /* suspended requests */
     struct stream_list streams;
     struct client_list clients;
-    uv_timer_t slow_timer; /* looks for clients that take too long */
+    uv_timer_t slow_timer; /* finds clients that take too long */
     int listener;          /* the listening socket; -1 = none */
     uv_poll_t listen_poll; /* of it, stopped while `paused` */
     uv_timer_t accept_timer;
     bool paused;                              /* no connections are accepted */
     void (*on_place_free)(struct gateway *g); /* a connection has ended: accepting continues */
     uint64_t pause_ms;                        /* the next pause */
-    int reserve;                         /* a descriptor kept for a shortage; -1 = lost to one */
+    int reserve; /* a descriptor reserved for a shortage; -1 = used up by one */
     size_t connections, connections_max; /* now, and at most */
     int shortage;                        /* errno; 0 = none */
     uint64_t shortages, refused;         /* since the start */
-    uint64_t said_short_ms;              /* when it was logged */
-    bool short_said;                     /* and not yet that it is over */
+    uint64_t said_short_ms;              /* when the shortage was logged */
+    bool short_said;                     /* and its end has not been */
 };
 
 /* io/httpd/daemon.c */
-/* The daemon does what is due. */
+/* Lets the daemon do what is due. */
 void gateway_run(struct gateway *g);
-/* The daemon gets a turn soon: a connection was resumed. */
+/* Lets the daemon run soon: a connection was resumed. */
 void gateway_wake(struct gateway *g);
-/* From now on the loop does that. ERR_SYSTEM. */
+/* Lets the loop do that from now on. ERR_SYSTEM. */
 int gateway_watch_daemon(struct gateway *g, uv_loop_t *loop);
 
 /* io/httpd/answer.c */
@@ -115,7 +115,7 @@ void gateway_end_streams(struct gateway *g);
 /* io/httpd/guest.c */
 const char *gateway_guest_query(const struct gateway_guest *guest, const char *name);
 const char *gateway_guest_header(const struct gateway_guest *guest, const char *name);
-/* Hands the answer on; the request is gone afterwards. */
+/* Passes the answer on; the request is freed. */
 void gateway_guest_answer(struct gateway_request *request, const struct gateway_reply *reply);
 
 /* io/httpd/slow.c */
@@ -125,14 +125,14 @@ void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **
 struct address gateway_client_from(struct MHD_Connection *connection);
 /* Whether the client of this connection owes us a request from now on. */
 void gateway_client_owes(struct MHD_Connection *connection, bool owes);
-/* The head of its request has come. */
+/* The head of its request has arrived. */
 void gateway_client_begins(struct MHD_Connection *connection);
 bool gateway_client_is_spare(struct MHD_Connection *connection);
-/* Closes the client that has been idle for longest: it has sent no head since its connection or its
- * last answer. False: none has been for GATEWAY_SPARE_MS. */
+/* Closes the client that has been idle longest: it has sent no head since it connected, or since
+ * its last answer. False: none has been idle for GATEWAY_SPARE_MS. */
 bool gateway_drop_idle(struct gateway *g);
-/* Closes the client that owes us the rest of a request for longest, of that address, or any if that
- * is NULL. False: none does. */
+/* Closes the client that has owed us the rest of a request longest, of that address, or of any if
+ * it is NULL. False: none does. */
 bool gateway_drop_oldest(struct gateway *g, const struct address *of);
 /* How many connections the client has. */
 size_t gateway_count_of(const struct gateway *g, const struct address *from);
@@ -143,11 +143,11 @@ int gateway_watch_listener(struct gateway *g, uv_loop_t *loop);
 void gateway_close_listener(struct gateway *g);
 
 /* io/httpd/tls.c */
-/* What the door shows at handshakes from now on. ERR_INVALID with a sentence: all is as it was. */
+/* The certificate for handshakes from now on. ERR_INVALID with a sentence: nothing has changed. */
 int gateway_tls_load(const char *cert_file, const char *key_file, struct report *r);
-/* When no door is open that speaks TLS. */
+/* Call it when no door with TLS is open. */
 void gateway_tls_forget(void);
-/* The handshakes that follow are another run's. */
+/* A new run of the daemon begins, with a new budget for handshakes. */
 void gateway_tls_run_begins(void);
 /* libmicrohttpd's, for a handshake. */
 int gateway_tls_certificate(gnutls_session_t session, const gnutls_datum_t *authorities, int count,

@@ -1,12 +1,14 @@
 /*
- * guard.h - stands between libmosquitto and its socket, so that libmosquitto reads only what
- * it can take (io/mqtt/frame.h). Part of the MQTT door (io/mqtt/mqtt.h). docs/wire-guard.md has the reasons.
+ * guard.h - stands between libmosquitto and its socket, so that libmosquitto reads only what it
+ * accepts (io/mqtt/frame.h). Part of the MQTT door (io/mqtt/mqtt.h). docs/wire-guard.md has the
+ * reasons.
  *
- * libmosquitto calls read or SSL_read by their dynamic names; the program has functions of those
- * names, which pass everything on but the reads made between mqtt_guard_enter and mqtt_guard_leave,
- * by this thread, from this connection. So does connect, between mqtt_guard_connect_begin and
- * mqtt_guard_connect_end. Without ZINGQ_WIRE_GUARD (CMake), or where the dynamic
- * linker binds those names otherwise, nothing is read through a guard and nothing else changes.
+ * libmosquitto calls read or SSL_read by their dynamic names. The program has functions of those
+ * names, which pass on all reads except those made between mqtt_guard_enter and mqtt_guard_leave,
+ * by this thread, from this connection. The same holds for connect, between
+ * mqtt_guard_connect_begin and mqtt_guard_connect_end. Without ZINGQ_WIRE_GUARD (CMake), or where
+ * the dynamic linker binds those names differently, nothing is read through a guard, and nothing
+ * else changes.
  */
 #ifndef ZINGQ_IO_MQTT_GUARD_H
 #define ZINGQ_IO_MQTT_GUARD_H
@@ -24,22 +26,22 @@ void mqtt_guard_free(struct mqtt_guard *guard);
 void mqtt_guard_enter(struct mqtt_guard *guard, int fd);
 void mqtt_guard_leave(void);
 
-/* Around mosquitto_connect, on its thread: each address of the name has MQTT_ADDRESS_MS. The first
- * `skip` of them count as silent at once. */
+/* Around mosquitto_connect, on its thread: each address of the name gets MQTT_ADDRESS_MS. The first
+ * `skip` of them are skipped. */
 void mqtt_guard_connect_begin(struct mqtt_guard *guard, uint16_t port, unsigned skip);
 void mqtt_guard_connect_end(void);
-/* How many addresses, from the first, to skip at the next connect. Any thread. */
+/* How many addresses, from the first, the next connect should skip. Any thread. */
 unsigned mqtt_guard_silent(struct mqtt_guard *guard);
-/* How many addresses were looked at, those skipped too; the last is the one connected to. When the
- * connect is over. */
+/* How many addresses were considered, including skipped ones; the last one is the one connected to.
+ * After the connect. */
 unsigned mqtt_guard_tried(const struct mqtt_guard *guard);
 
-/* Whether there is something to read that the socket no longer has. */
+/* True if there is input that has already been read from the socket. */
 bool mqtt_guard_pending(struct mqtt_guard *guard);
 /* What the broker sent that ends the connection, "a malformed SUBACK: ...", or NULL. */
 const char *mqtt_guard_failure(const struct mqtt_guard *guard);
-/* The secret of this process that a marker begins with (io/mqtt/packet.h): no publisher can forge
- * one. */
+/* The secret of this process with which a marker begins (io/mqtt/packet.h), so that publishers
+ * cannot forge one. */
 const char *mqtt_guard_mark(void);
 
 #endif

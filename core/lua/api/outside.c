@@ -38,7 +38,7 @@ static void add_encoded(char out[CALL_KEY_BYTES], struct slice name) {
 static void write_key(const struct run *run, enum call_kind kind, unsigned round, uint32_t n,
                       char out[CALL_KEY_BYTES]) {
     char id[UUID_TEXT_BYTES + 1];
-    char rounds[8] = "";
+    char rounds[12] = ""; /* ".4294967295" */
     const struct run_durable *d = run->durable;
     bool in_step = d != NULL && d->open;
     char mark = kind == CALL_KIND_MAIL ? '.' : ':';

@@ -1,5 +1,6 @@
 /*
- * admin.h - the commands as HTTP routes: what `zingq dlq replay` and its kin ask of a running host.
+ * admin.h - the commands as HTTP routes: what `zingq dlq replay` and others request from a running
+ * host.
  *
  * A request becomes a command of the engine; its answer waits for the commit. docs/http.md lists
  * the routes.
@@ -25,7 +26,7 @@ struct admin_hooks {
     json_t *(*host_status)(void *ctx);
     /* Adds "hosts" and "hosts_known": this host and the others it knows of. */
     void (*add_hosts)(void *ctx, json_t *object);
-    /* A new object, how a person gets into the dashboard ("url"); NULL = there is no front door. */
+    /* A new object with the login link ("url") for the dashboard; NULL = there is no front door. */
     json_t *(*login)(void *ctx);
     void (*leave)(void *ctx);  /* unsubscribe, drain, end the session, stop */
     void (*reload)(void *ctx); /* read the scripts again */
@@ -33,30 +34,30 @@ struct admin_hooks {
 };
 
 struct admin_options {
-    uv_loop_t *loop; /* borrowed, like what follows */
+    uv_loop_t *loop; /* borrowed, like everything below */
     const struct conf *conf;
     struct engine *engine;
     struct script_host *scripts; /* for dry runs */
-    struct ask *ask;             /* the other hosts; NULL = there is none */
+    struct ask *ask;             /* the other hosts; NULL = there are none */
     struct admin_hooks hooks;
 };
 
 /* ERR_MEMORY, ERR_DISK with a sentence. */
 int admin_new(struct admin **out, const struct admin_options *options, struct report *r);
-/* Requests not yet answered are forgotten: close their gateway first. The loop must run once more
- * before it ends. */
+/* Drops requests not yet answered: close their gateway first. The loop must run once more before it
+ * ends. */
 void admin_free(struct admin *a);
-/* The routes of the API, and how one of them is served. */
+/* Finds the API's route of a request; serves one. */
 extern const struct route_table admin_routes;
 void admin_serve(struct admin *a, const struct call *call);
-/* Takes the request over and answers it, at once or after a turn. */
+/* Takes the request over and answers it, immediately or after a turn. */
 void admin_request(struct admin *a, struct gateway_request *request);
 /* Publishes the request's body on `topic` (borrowed for the call) through the outbox, under the
- * idempotency key `once` if it is not NULL; answers 202 with the id and where to follow it, or 409
- * when something else was published under the key. Takes the request over. */
+ * idempotency key `once` if it is not NULL; answers 202 with the id and the path for following it,
+ * or 409 if something else was published under the key. Takes the request over. */
 void admin_publish(struct admin *a, struct gateway_request *request, const char *topic,
                    const char *once);
-/* The engine is through with a command that came from here. */
+/* The engine has finished a command that came from here. */
 void admin_command_done(struct admin *a, struct command *command);
 
 #endif

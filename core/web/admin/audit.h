@@ -1,8 +1,8 @@
 /*
- * audit.h - who changed what by the API: DATA/audit.jsonl, a line a change.
+ * audit.h - who changed what through the API: DATA/audit.jsonl, one line per change.
  *
- * A line is on disk before the change is answered. A full file becomes audit.1.jsonl, and the one
- * before that goes.
+ * A line is on disk before the change is answered. A full file becomes audit.1.jsonl, and the
+ * previous one is deleted.
  */
 #ifndef ZINGQ_WEB_ADMIN_AUDIT_H
 #define ZINGQ_WEB_ADMIN_AUDIT_H
@@ -18,12 +18,18 @@ struct audit;
 /* In the data folder. ERR_MEMORY; ERR_DISK with a sentence. */
 int audit_open(struct audit **out, const char *folder, struct report *r);
 void audit_close(struct audit *a);
-/* Appends a record ("at" and "at_ms" are added), which is taken over. What cannot be written goes to
- * the log. */
+/* Appends a record ("at" and "at_ms" are added), and takes it over. If it cannot be written, it
+ * goes to the log. */
 void audit_note(struct audit *a, json_t *record);
+/* "sha256:" and the hash of a key, in hex: what records have of a key that was erased. */
+enum { AUDIT_HASH_BYTES = 7 + 64 + 1 };
+void audit_hash(const char *key, char out[AUDIT_HASH_BYTES]);
+/* Puts the hash in place of the key in every record about that key of the service. What cannot be
+ * written goes to the log. */
+void audit_hide_key(struct audit *a, const char *service, const char *key);
 
 /* Calls `each` for every record of the folder since then, oldest first; false ends it. `tail`: only
- * those in the last AUDIT_TAIL_BYTES. ERR_DISK with a sentence; no file is no record. */
+ * those in the last AUDIT_TAIL_BYTES. ERR_DISK with a sentence; a missing file counts as empty. */
 int audit_read(const char *folder, int64_t since_ms, bool tail, void *ctx,
                bool (*each)(void *ctx, json_t *record), struct report *r);
 

@@ -2,20 +2,21 @@
  * impl.h - what the admin API's files share; nobody else includes it.
  *
  *   web/admin/admin.c    the routes
- *   web/admin/answer.c   what all need
+ *   web/admin/answer.c   shared by all
  *   web/admin/command.c  commands of the engine
- *   web/admin/status.c   the host as it stands
- *   web/admin/reader.c   a request that is answered from the store, in pieces between turns
- *   web/admin/readings.c what is read: events, dead letters, keys, state
+ *   web/admin/status.c   the current state of the host
+ *   web/admin/reader.c   requests answered from the store, in pieces between turns
+ *   web/admin/readings.c what they read: events, dead letters, keys, state
  *   web/admin/job.c      jobs: replay and discard of many letters, paced
  *   web/admin/rerun.c    jobs: replay of events that are done
+ *   web/admin/erase.c    jobs: erasure of everything that belongs to a key
  *   web/admin/try.c      a dry run
  *   web/admin/signal.c   a signal
  *   web/admin/peek.c     one state value, for a handler of another host
- *   web/admin/relay.c    what another host has
+ *   web/admin/relay.c    requests about what another host has
  *   web/admin/follow.c   an event, and what became of it at any host
  *   web/admin/audit.c    the file of changes
- *   web/admin/changes.c  what is written there, and shown
+ *   web/admin/changes.c  recording changes, and showing them
  *   web/admin/live.c     server-sent events
  */
 #ifndef ZINGQ_WEB_ADMIN_IMPL_H
@@ -46,7 +47,7 @@ TAILQ_HEAD(follow_list, follow);
 struct admin {
     struct admin_options options;
     struct engine *engine;
-    /* What those below need of those above them. */
+    /* Calls from the lower files of this folder to the upper ones. */
     void (*request_here)(struct admin *a, struct gateway_request *request); /* admin_request */
     bool (*find_letters)(struct admin *a, int64_t until_us);                /* admin_job_find */
     struct audit *audit;
@@ -85,7 +86,7 @@ bool admin_option(const struct gateway_request *request, const char *name, uint6
 /* The service of ?service=; NULL = none was named. False: answered 404. */
 bool admin_service(struct admin *a, struct gateway_request *request, const char *name,
                    bool *by_service, uint16_t *service);
-/* A terminated copy of what a slice of a command will borrow; false when out of memory. */
+/* Makes a terminated copy for a slice of a command to borrow; false when out of memory. */
 bool admin_keep(char **own, struct slice *borrowed, struct slice text);
 
 /* web/admin/status.c */
@@ -94,9 +95,9 @@ json_t *admin_services_json(struct admin *a);
 
 /* web/admin/command.c */
 void admin_submit(struct admin *a, struct order *order);
-/* The command that the route's kind names. */
+/* Runs the command that the route's kind names. */
 void admin_command(void *ctx, const struct call *call);
-/* As admin_publish, here. */
+/* Like admin_publish, but always on this host. */
 void admin_command_publish(struct admin *a, struct gateway_request *request, const char *topic,
                            const char *once);
 
@@ -110,11 +111,11 @@ struct reading {
     struct journal *journal;
     int64_t now_ms;
     struct buf out;        /* the answer so far */
-    uint64_t rows;         /* looked at */
+    uint64_t rows;         /* rows examined */
     uint64_t items, limit; /* in the answer */
-    bool collected;        /* what was to be gone through first is; dlq, groups */
-    size_t at;             /* of what was collected */
-    char next[1024];       /* where the next page begins; "" = there is none */
+    bool collected;        /* the first pass is complete; for dlq, groups */
+    size_t at;             /* index in what it collected */
+    char next[1024];       /* where the next page starts; "" = there is none */
     char *text[2];         /* what the filter borrows; owned */
     union {
         struct {
@@ -165,27 +166,27 @@ enum reading_what {
     READING_STATE,
 };
 
-/* How one kind of request is read. */
+/* How to answer one kind of read request. */
 struct reading_kind {
     uint64_t limit; /* when ?limit= is not given */
-    bool is_list;   /* items in an array, else one document */
+    bool is_list;   /* items in an array; else one document */
     /* 0, or an HTTP status with a sentence. `name` is the path's, terminated. */
     int (*begin)(struct admin *a, struct reading *r, const char *name, struct report *report);
-    /* Looks at a row or so, within a transaction. 0: there is more. ERR_NOTFOUND: that was all;
-     * what is no list has its answer in r->out then, or there is none. */
+    /* Examines about one row, within a transaction. 0: there is more. ERR_NOTFOUND: that was all; a
+     * single document is then in r->out, or does not exist. */
     int (*step)(struct admin *a, struct reading *r);
     void (*clear)(struct reading *r);
 };
 
-/* What the route's kind names. */
+/* Starts the reading that the route's kind names. */
 void admin_read(void *ctx, const struct call *call);
 void admin_read_as(struct admin *a, const struct reading_kind *kind, const struct call *call);
 void admin_forget_readings(struct admin *a);
-/* There is something to read between the next turns. */
+/* There is something to read between turns. */
 void admin_start_reader(struct admin *a);
 /* Adds to the answer; false when out of memory. Takes the object over. */
 bool admin_read_add(struct reading *r, json_t *object);
-/* Whether no more goes into this answer. */
+/* True if nothing more fits into this answer. */
 bool admin_read_full(const struct reading *r);
 
 /* web/admin/job.c */
@@ -194,15 +195,19 @@ void admin_job_start(void *ctx,
 void admin_job_show(void *ctx, const struct call *call);
 void admin_job_stop(void *ctx, const struct call *call);
 json_t *admin_jobs_json(const struct admin *a);
-/* Looks for letters of a job that is finding; false when there is none. Within a transaction. */
+/* Searches for letters for a job that is finding; false when there is none. Within a
+ * transaction. */
 bool admin_job_find(struct admin *a, int64_t until_us);
 void admin_forget_jobs(struct admin *a);
 
 /* web/admin/rerun.c */
 void admin_rerun(void *ctx, const struct call *call);
 
+/* web/admin/erase.c */
+void admin_erase(void *ctx, const struct call *call);
+
 /* web/admin/changes.c */
-/* gateway_on_answer's: what was asked for, by whom, and how it was answered. */
+/* For gateway_on_answer: records what was requested, by whom, and how it was answered. */
 void admin_note_change(void *ctx, const struct gateway_request *request, int status);
 void admin_show_audit(void *ctx, const struct call *call);
 
@@ -216,7 +221,7 @@ void admin_signal(void *ctx, const struct call *call);
 void admin_peek(void *ctx, const struct call *call);
 
 /* web/admin/relay.c */
-/* Whether the request is another host's to answer, or may be; then it is taken over. */
+/* True if another host answers the request, or may; then the request has been taken over. */
 bool admin_relay(struct admin *a, const struct call *call);
 /* The same for what an endpoint publishes on `topic`. */
 bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic);
