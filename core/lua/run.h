@@ -176,6 +176,11 @@ void run_stop(struct run *run);
 void run_abandon(struct run *run);
 /* Sets run->error, cut at ERROR_BYTES_MAX. */
 void run_set_error(struct run *run, struct slice text);
+/* Bytes of what it has staged. */
+static inline size_t run_staged(const struct run *run) {
+    return run->effects.bytes + (run->durable == NULL ? 0 : run->durable->effects.bytes);
+}
+
 /* run_stop, and frees everything it owns. */
 void run_free(struct run *run);
 

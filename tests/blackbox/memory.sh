@@ -2,7 +2,7 @@
 # memory.sh - past limits.memory things wait, nothing dies and nothing is lost: each door of a host with 64 MiB
 # is flooded, and the most of its anonymous memory that was seen is at most 64 MiB more.
 #
-# ctest: long timeout=400
+# ctest: busy long timeout=900
 # ctest: label=torture
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
