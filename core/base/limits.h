@@ -68,6 +68,7 @@ enum {
     DEAD_PAYLOAD_BYTES_MAX = 64 << 10, /* kept of a payload that never reached a handler, and of
                                           its properties */
     REFUSED_PARTS = 10,                /* of the store: all such dead letters of one service */
+    FILES_PARTS = 4,                   /* of the store: the files of zing.append of one service */
     LANE_QUEUE_MAX = 1024, /* events of one lane kept in memory; the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */

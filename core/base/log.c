@@ -1,4 +1,8 @@
-/* log.c - one line, one fact, one write(2). */
+/*
+ * log.c - one line, one fact, one write(2).
+ *
+ * Settings are of the process: read in every thread, written when topics.conf was read.
+ */
 #include "base/log.h"
 
 #include "base/clock.h"
@@ -14,92 +18,190 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The process's settings: written once at the start, read everywhere. */
+const char *const log_areas[LOG_AREA_COUNT] = {"admin", "audit",  "broker",  "engine",
+                                               "files", "fleet",  "handler", "host",
+                                               "http",  "script", "store"};
+
 static atomic_int least_level = LOG_LEVEL_INFO;
+static atomic_int least_of_area[LOG_AREA_COUNT]; /* LOG_LEVEL_UNSET: least_level */
+static atomic_bool as_json;
 static atomic_uint host_number;
 
-enum { ESCAPE_BYTES = 12 }; /* of one character, with its NUL */
+enum {
+    ESCAPE_BYTES = 16, /* of one character, with its NUL */
+    HEAD_BYTES = 256,
+    LINE_BYTES = HEAD_BYTES + 6 * (LOG_MESSAGE_BYTES + LOG_MEMBERS_BYTES),
+};
+static_assert(LOG_MESSAGE_BYTES == ERROR_BYTES_MAX + 512, "an error fits, and what stands before");
 
-static const char *const level_names[] = {"debug", "info ", "warn ", "error"};
+static const char *const level_names[] = {"", "debug", "info", "warn", "error"};
 
-bool log_writes(enum log_level level) {
-    return (int)level >= atomic_load(&least_level);
+/* A line under construction. Escaping makes six bytes of one at most, so everything fits. */
+struct line {
+    char text[LINE_BYTES];
+    size_t len;
+};
+
+void log_set(const struct log_settings *settings) {
+    assert(strcmp(log_areas[LOG_AREA_HANDLER], "handler") == 0);
+    enum log_level level = settings->level;
+    atomic_store(&least_level, (int)(level == LOG_LEVEL_UNSET ? LOG_LEVEL_INFO : level));
+    for (size_t i = 0; i < LOG_AREA_COUNT; i++) {
+        atomic_store(&least_of_area[i], (int)settings->areas[i]);
+    }
+    atomic_store(&as_json, settings->json);
 }
 
-void log_set_level(enum log_level level) {
-    assert(level >= LOG_LEVEL_DEBUG && level <= LOG_LEVEL_ERROR);
-    atomic_store(&least_level, (int)level);
+bool log_is_json(void) {
+    return atomic_load(&as_json);
+}
+
+bool log_writes(enum log_level level, const char *area) {
+    int least = LOG_LEVEL_UNSET;
+    for (size_t i = 0; i < LOG_AREA_COUNT && least == LOG_LEVEL_UNSET; i++) {
+        if (strcmp(log_areas[i], area) == 0) {
+            least = atomic_load(&least_of_area[i]);
+        }
+    }
+    return (int)level >= (least == LOG_LEVEL_UNSET ? atomic_load(&least_level) : least);
 }
 
 void log_set_host(unsigned number) {
     atomic_store(&host_number, number);
 }
 
-/* "[2] ", or "". */
-static const char *host_mark(char out[16]) {
-    unsigned number = atomic_load(&host_number);
-    out[0] = '\0';
-    if (number > 0) {
-        (void)snprintf(out, 16, "[%u] ", number);
-    }
-    return out;
+static void add(struct line *line, const char *text) {
+    size_t len = strlen(text);
+    assert(len <= sizeof line->text - line->len);
+    memcpy(line->text + line->len, text, len);
+    line->len += len;
 }
 
-/* Writes the character at `at`, or its escape such as "\\n", "\\x1b", "\\u{202e}", to `out`;
- * returns how many bytes of the text it took. */
-static size_t tell_character(struct slice text, size_t at, char out[ESCAPE_BYTES]) {
-    uint32_t c = 0;
-    size_t len = utf8_read(text, at, &c);
-    if (len > 0 && !utf8_is_harmful(c)) {
-        memcpy(out, text.data + at, len);
-        out[len] = '\0';
-        return len;
-    }
-    c = len == 0 ? (uint8_t)text.data[at] : c; /* a byte that is not UTF-8 */
+/* How a character is told in a text: "\n", "\x1b", "\u{202e}". */
+static void tell_in_text(uint32_t c, char out[ESCAPE_BYTES]) {
     (void)snprintf(out, ESCAPE_BYTES, c == '\n' ? "\\n" : c < 0x100 ? "\\x%02x" : "\\u{%x}", c);
-    return len == 0 ? 1 : len;
 }
 
-/* Control characters would let a payload forge a line or control a terminal; others change the
- * writing direction. */
-static size_t add_escaped(struct slice text, char *out, size_t room) {
-    size_t len = 0;
-    for (size_t at = 0; at < text.len && len + ESCAPE_BYTES < room;) {
+/* The same in a string of JSON; a byte that is not UTF-8 becomes U+FFFD. */
+static void tell_in_json(uint32_t c, bool valid, char out[ESCAPE_BYTES]) {
+    if (!valid) {
+        (void)snprintf(out, ESCAPE_BYTES, "\\ufffd");
+    } else if (c == '"' || c == '\\') {
+        (void)snprintf(out, ESCAPE_BYTES, "\\%c", (int)c);
+    } else if (c == '\n') {
+        (void)snprintf(out, ESCAPE_BYTES, "\\n");
+    } else if (c < 0x10000) {
+        (void)snprintf(out, ESCAPE_BYTES, "\\u%04x", c);
+    } else {
+        (void)snprintf(out, ESCAPE_BYTES, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10),
+                       0xdc00 + (c & 0x3ff));
+    }
+}
+
+/* Control characters would let a payload forge a line or drive a terminal, others turn it round.
+ * `quoted`: the text becomes the inside of a string, so quotes and backslashes are escaped too. */
+static void add_escaped(struct line *line, struct slice text, bool json, bool quoted) {
+    for (size_t at = 0; at < text.len;) {
         char told[ESCAPE_BYTES];
-        at += tell_character(text, at, told);
-        size_t told_len = strlen(told);
-        memcpy(out + len, told, told_len);
-        len += told_len;
+        uint32_t c = 0;
+        size_t len = utf8_read(text, at, &c);
+        bool valid = len > 0;
+        if (valid && !utf8_is_harmful(c) && !(quoted && (c == '"' || c == '\\'))) {
+            memcpy(told, text.data + at, len);
+            told[len] = '\0';
+        } else {
+            json ? tell_in_json(c, valid, told)
+                 : tell_in_text(valid ? c : (uint8_t)text.data[at], told);
+        }
+        at += valid ? len : 1;
+        add(line, told);
     }
-    return len;
 }
 
-void log_line(enum log_level level, const char *area, const char *format, ...) {
-    assert(level >= LOG_LEVEL_DEBUG && level <= LOG_LEVEL_ERROR);
-    if ((int)level < atomic_load(&least_level)) {
-        return;
-    }
-    char text[ERROR_BYTES_MAX + 512];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    size_t public_len = url_cut_logins(text);
-
+/* "2026-01-02T03:04:05.678Z" */
+static void tell_now(char out[32]) {
     int64_t ms = clock_wall_ms();
     time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0 ? 1 : 0));
     struct tm utc;
     (void)gmtime_r(&seconds, &utc);
-    char line[sizeof text * 2];
-    size_t len = strftime(line, 32, "%Y-%m-%dT%H:%M:%S", &utc);
-    char mark[16];
-    int head = snprintf(line + len, 128, ".%03dZ %s %s%s: ", (int)(ms - (int64_t)seconds * 1000),
-                        level_names[level], host_mark(mark), area);
-    assert(head > 0 && head < 128);
-    len += (size_t)head;
-    len += add_escaped((struct slice){text, public_len}, line + len, sizeof line - len - 1);
-    line[len++] = '\n';
-    /* If the log cannot be written, there is nowhere to report that. */
-    ssize_t written = write(STDERR_FILENO, line, len);
+    size_t len = strftime(out, 26, "%Y-%m-%dT%H:%M:%S", &utc);
+    (void)snprintf(out + len, 32 - len, ".%03dZ", (int)(ms - (int64_t)seconds * 1000) % 1000);
+}
+
+static void add_text(struct line *line, enum log_level level, const char *area, char *text) {
+    char head[HEAD_BYTES];
+    char now[32];
+    char mark[16] = "";
+    unsigned host = atomic_load(&host_number);
+    if (host > 0) {
+        (void)snprintf(mark, sizeof mark, "[%u] ", host);
+    }
+    tell_now(now);
+    (void)snprintf(head, sizeof head, "%s %-5s %s%s: ", now, level_names[level], mark, area);
+    add(line, head);
+    add_escaped(line, (struct slice){text, url_cut_logins(text)}, false, false);
+}
+
+static void add_json(struct line *line, enum log_level level, const char *area, char *text,
+                     char *members) {
+    char head[HEAD_BYTES];
+    char now[32];
+    char mark[32] = "";
+    unsigned host = atomic_load(&host_number);
+    if (host > 0) {
+        (void)snprintf(mark, sizeof mark, "\"host\":%u,", host);
+    }
+    tell_now(now);
+    (void)snprintf(head, sizeof head,
+                   "{\"time\":\"%s\",\"level\":\"%s\",\"area\":\"%s\",%s\"message\":\"", now,
+                   level_names[level], area, mark);
+    add(line, head);
+    add_escaped(line, (struct slice){text, url_cut_logins(text)}, true, true);
+    add(line, "\"");
+    add_escaped(line, (struct slice){members, url_cut_logins(members)}, true, false);
+    add(line, "}");
+}
+
+/* As much of it as fits, terminated. */
+static size_t copy_text(char *out, size_t room, struct slice text) {
+    size_t len = text.len < room ? text.len : room - 1;
+    memcpy(out, text.data, len);
+    out[len] = '\0';
+    return len;
+}
+
+void log_text(enum log_level level, const char *area, struct slice message, struct slice more) {
+    assert(level >= LOG_LEVEL_DEBUG && level <= LOG_LEVEL_ERROR);
+    if (!log_writes(level, area)) {
+        return;
+    }
+    char text[LOG_MESSAGE_BYTES];
+    struct line line;
+    line.len = 0;
+    size_t len = copy_text(text, sizeof text, message);
+    if (log_is_json()) {
+        char members[LOG_MEMBERS_BYTES + 1] = "";
+        assert(more.len <= LOG_MEMBERS_BYTES);
+        (void)copy_text(members, sizeof members, more);
+        add_json(&line, level, area, text, members);
+    } else {
+        (void)copy_text(text + len, sizeof text - len, more);
+        add_text(&line, level, area, text);
+    }
+    add(&line, "\n");
+    /* A log that cannot be written has nowhere to say so. */
+    ssize_t written = write(STDERR_FILENO, line.text, line.len);
     (void)written;
+}
+
+void log_line(enum log_level level, const char *area, const char *format, ...) {
+    if (!log_writes(level, area)) {
+        return;
+    }
+    char text[LOG_MESSAGE_BYTES];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_text(level, area, slice_of(text), (struct slice){"", 0});
 }

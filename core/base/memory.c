@@ -30,16 +30,21 @@ size_t memory_share(const struct memory *m, enum memory_use use) {
     return m == NULL ? SIZE_MAX : m->limit / MEMORY_PARTS * uses[use].parts;
 }
 
+/* What is left of its share it has in any case, whatever others have taken too much. */
 size_t memory_room(const struct memory *m, enum memory_use use) {
     if (m == NULL) {
         return SIZE_MAX;
     }
-    size_t taken = m->used[use];
+    size_t used = m->used[use];
+    size_t share = memory_share(m, use);
+    size_t left = share > used ? share - used : 0;
+    size_t taken = used;
     for (unsigned other = 0; other < MEMORY_USES; other++) {
-        size_t share = memory_share(m, (enum memory_use)other);
+        size_t others = memory_share(m, (enum memory_use)other);
         if (other != (unsigned)use) {
-            taken += m->used[other] > share ? m->used[other] : share;
+            taken += m->used[other] > others ? m->used[other] : others;
         }
     }
-    return taken < m->limit ? m->limit - taken : 0;
+    size_t room = taken < m->limit ? m->limit - taken : 0;
+    return room > left ? room : left;
 }

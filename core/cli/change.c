@@ -253,6 +253,11 @@ static const struct cli_option replay_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option erase_options[] = {
+    {"yes", NULL, "do not ask for confirmation"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_command cli_change_commands[] = {
     {"publish", "TOPIC PAYLOAD", "publish durably, through the host's outbox",
      "The id is printed once the publish is on disk; with --after, `cancel` takes it back by that "
@@ -278,5 +283,9 @@ const struct cli_command cli_change_commands[] = {
      "hours ago.\n"
      "For dead letters: zingq dlq replay.",
      0, 0, replay_options, cli_replay},
+    {"erase", "SERVICE KEY", "erase everything the host has of a key",
+     "Its events with their histories, dead letters, state, locks and kept signals; records of\n"
+     "`zingq audit` about the key keep a hash. Refused while one of its events has not ended.",
+     2, 2, erase_options, cli_erase},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

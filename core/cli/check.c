@@ -10,13 +10,12 @@
 #include "cli/store.h"
 #include "cli/tell.h"
 #include "cli/text.h"
-#include "cli/secrets.h"
+#include "cli/mistakes.h"
 #include "lua/api/api.h"
 #include "base/clock.h"
 #include "base/culprit.h"
 
 #include "query/json.h"
-#include "io/mqtt/tls.h"
 #include "lua/script.h"
 
 #include <confuse.h>
@@ -102,7 +101,8 @@ static void add_idempotency(struct buf *out, const struct conf *conf,
     if (s->idempotency.kind == RULE_NONE) {
         buf_add_str(out, " (publishers may set idempotency-key)");
     } else {
-        buf_printf(out, "; remembered for %s", conf_duration_text(conf_keep_idempotency(conf, s), keep));
+        buf_printf(out, "; remembered for %s",
+                   conf_duration_text(conf_keep_idempotency(conf, s), keep));
     }
 }
 
@@ -110,6 +110,10 @@ static void add_limits(struct buf *out, const struct service_conf *s) {
     char timeout[32];
     buf_printf(out, "%" PRIu32 " at once, %s each", s->concurrency,
                conf_duration_text(s->timeout_ms, timeout));
+    if (s->stop_timeout_ms > 0) {
+        char text[32];
+        buf_printf(out, ", %s to stop", conf_duration_text(s->stop_timeout_ms, text));
+    }
     if (s->rate_per_s > 0) {
         buf_printf(out, ", at most %g starts/s", s->rate_per_s);
     }
@@ -322,45 +326,6 @@ static bool tell(const struct cli *cli, const char *name, struct line *lines, si
     return ok;
 }
 
-/* A function in a handler's table that no event can reach: its filter or reserved name is
- * misspelt. */
-static void warn_of_route(void *ctx, const char *filter) {
-    static const char *const reserved[] = {"on_lock_expired", "on_dead"};
-    const struct service_conf *s = ctx;
-    for (size_t i = 0; i < s->filter_count; i++) {
-        if (filter_overlaps(s->filters[i], filter)) {
-            return;
-        }
-    }
-    const char *meant = conf_suggest(filter, reserved, sizeof reserved / sizeof *reserved);
-    cli_warn("scripts/%s: [\"%s\"] matches no topic that service \"%s\" subscribes to%s%s%s",
-             s->handler, filter, s->name, meant == NULL ? "" : " (did you mean \"",
-             meant == NULL ? "" : meant, meant == NULL ? "" : "\"?)");
-}
-
-static void warn_of_routes(const struct cli *cli, const struct script_host *scripts) {
-    for (size_t i = 0; i < cli->conf->service_count; i++) {
-        script_each_route(scripts, i, &cli->conf->services[i], warn_of_route);
-    }
-    if (cli->conf->service_count == 0) {
-        cli_warn("%s has no service: no messages will be handled", cli->conf->file);
-    }
-}
-
-/* Only a warning: the machine that checks topics.conf may not have the certificates. */
-static void warn_of_certificates(const struct cli *cli) {
-    struct broker_conf broker = cli->conf->broker;
-    struct report r = {""};
-    int code = 0;
-    for (size_t i = 0; i < broker.address_count && code == 0; i++) {
-        broker_conf_use(&broker, i);
-        code = mqtt_tls_check(&broker, &r); /* all brokers with TLS use the same files */
-    }
-    if (code != 0) {
-        cli_warn("%s", r.text);
-    }
-}
-
 static void print_verdict(const struct conf *conf) {
     (void)printf("%s is good: %zu service%s, ", conf->file, conf->service_count,
                  conf->service_count == 1 ? "" : "s");
@@ -368,7 +333,11 @@ static void print_verdict(const struct conf *conf) {
         (void)printf("%zu schedule%s, ", conf->schedule_count,
                      conf->schedule_count == 1 ? "" : "s");
     }
-    (void)printf("every script compiles\n");
+    (void)printf("every script compiles");
+    if (cli_warnings() > 0) {
+        (void)printf("; %u warning%s", cli_warnings(), cli_warnings() == 1 ? "" : "s");
+    }
+    (void)printf("\n");
 }
 
 static int print_check(const struct cli *cli, const struct script_host *scripts) {
@@ -376,9 +345,6 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
     json_t *services = json_array();
     json_t *schedules = json_array();
     bool ok = services != NULL && schedules != NULL;
-    warn_of_routes(cli, scripts);
-    warn_of_certificates(cli);
-    cli_warn_of_secrets(conf, scripts);
     if (!cli->json) {
         print_verdict(conf);
     }
@@ -418,20 +384,58 @@ static struct culprit *peek_culprit(const struct conf *conf) {
     return culprit_peek(&culprit, conf->store_path, now.boot.id, NULL) == 0 ? culprit : NULL;
 }
 
-static int find_refused(const struct conf *conf, const struct script_host *scripts,
-                        struct report *r) {
+/* Sentences told already: services may share a script. */
+struct told {
+    struct buf text;
+};
+
+static bool tell_once(struct told *told, const char *sentence) {
+    if (strstr(buf_str(&told->text), sentence) != NULL) {
+        return false;
+    }
+    buf_add_str(&told->text, sentence);
+    buf_add_str(&told->text, "\n");
+    return true;
+}
+
+static void warn_of_name(void *ctx, const char *file, int line, const char *sentence) {
+    char text[1024];
+    (void)snprintf(text, sizeof text, "scripts/%s:%d: %s", file, line, sentence);
+    if (tell_once(ctx, text)) {
+        cli_warn("%s", text);
+    }
+}
+
+/* Prints why each service that has no code in force has none. 0, or an exit status. */
+static int print_refused(const struct conf *conf, const struct script_host *scripts,
+                         struct told *told) {
+    int status = 0;
     for (size_t i = 0; i < conf->service_count; i++) {
-        if (!script_runs(scripts, i)) {
-            return report(r, ERR_SCRIPT, "%s", script_error(scripts, i));
+        const char *error = script_error(scripts, i);
+        if (!script_runs(scripts, i) && tell_once(told, error == NULL ? "out of memory" : error)) {
+            status = cli_fail(ERR_SCRIPT, "%s", error == NULL ? "out of memory" : error);
         }
     }
-    return 0;
+    return status;
+}
+
+static int check_scripts(struct cli *cli, struct script_host *scripts) {
+    struct told told;
+    struct report r = {""};
+    buf_init(&told.text, LINE_BYTES_MAX);
+    struct script_names names = {warn_of_name, &told};
+    script_tell_names(scripts, &names);
+    (void)script_load_all(scripts, &r); /* the first error of all that are printed */
+    int status = print_refused(cli->conf, scripts, &told);
+    buf_clear(&told.text);
+    cli_warn_of_mistakes(cli, scripts);
+    cli_warn_of_lua(cli->conf, scripts);
+    return status != 0 ? status : print_check(cli, scripts);
 }
 
 static int check(struct cli *cli) {
     struct script_host *scripts = NULL;
-    struct report r = {""};
-    int status = cli_load_conf(cli);
+    int status = cli_check_conf(cli);
     if (status != 0) {
         return status;
     }
@@ -441,18 +445,20 @@ static int check(struct cli *cli) {
     }
     struct culprit *culprit = peek_culprit(cli->conf);
     script_name_loads(scripts, culprit);
-    code = script_load_all(scripts, &r);
-    if (code == 0) {
-        code = find_refused(cli->conf, scripts, &r);
-    }
-    status = code == 0 ? print_check(cli, scripts) : cli_fail(code, "%s", r.text);
+    status = check_scripts(cli, scripts);
     script_host_free(scripts);
     culprit_close(culprit);
-    return status;
+    return status == 0 && cli_flag(cli, "strict") && cli_warnings() > 0 ? EXIT_NO : status;
 }
+
+static const struct cli_option check_options[] = {
+    {"strict", NULL, "exit with status 1 if there are warnings"},
+    {NULL, NULL, NULL},
+};
 
 static const struct cli_option doctor_options[] = {
     {"broker", "URL", "use this broker instead of broker.url"},
+    {"queue", NULL, "try the broker's queue limit: what it drops then, its counters show as lost"},
     {"store", NULL, "check the store instead: read every page and every record"},
     {"security", NULL, "show what is open in this configuration instead, and how to close it"},
     {NULL, NULL, NULL},
@@ -469,12 +475,13 @@ static const struct cli_option try_options[] = {
 const struct cli_command cli_check_commands[] = {
     {"check", "", "validate topics.conf and compile every script",
      "Prints each service's subscriptions, order and retry schedule, each schedule's next runs, "
-     "and "
-     "whether a second host could run.",
-     0, 0, NULL, check},
+     "and whether a second host could run; before that all mistakes, and warnings of what will "
+     "hardly work as intended.",
+     0, 0, check_options, check},
     {"doctor", "", "probe the broker and the disk: what could be lost, and the fix",
-     "Exits with status 1 if a finding is bad. Leaves nothing behind.", 0, 0, doctor_options,
-     cli_doctor},
+     "Exits with status 1 if a finding is bad. Leaves nothing behind, and without --queue the "
+     "broker drops nothing.",
+     0, 0, doctor_options, cli_doctor},
     {"try", "SERVICE TOPIC", "run a handler once, dry: print what it would do, change nothing",
      "The handler sees the stored state, or that of --state. It stops where it would make a call.",
      2, 2, try_options, cli_try},

@@ -107,7 +107,7 @@ static int examine_brokers(const struct cli *cli, struct doctor *d, struct repor
             (void)doctor_add(d, "broker", DOCTOR_GOOD, "%zu of %zu: %s", i + 1,
                              broker.address_count, broker.url);
         }
-        code = doctor_broker(d, &broker, cli->conf->payload_bytes_max, r);
+        code = doctor_broker(d, &broker, cli->conf->payload_bytes_max, cli_flag(cli, "queue"), r);
     }
     return code;
 }

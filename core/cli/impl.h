@@ -79,6 +79,7 @@ int cli_top(struct cli *cli);
 int cli_trace(struct cli *cli);
 int cli_delayed(struct cli *cli);
 int cli_replay(struct cli *cli);
+int cli_erase(struct cli *cli);
 int cli_try(struct cli *cli);
 int cli_doctor(struct cli *cli);
 int cli_doctor_store(struct cli *cli);

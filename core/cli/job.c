@@ -4,6 +4,7 @@
 #include "cli/job.h"
 
 #include "cli/ask.h"
+#include "cli/options.h"
 #include "cli/tell.h"
 
 #include <inttypes.h>
@@ -39,10 +40,14 @@ static bool is_under_way(const json_t *job) {
 
 /* Replaces *job by its current report. */
 static int look(struct cli *cli, bool stop, json_t **job) {
-    char path[64];
+    char path[96];
     json_t *now = NULL;
-    (void)snprintf(path, sizeof path, "/api/replay%s?job=%" JSON_INTEGER_FORMAT,
-                   stop ? "/stop" : "", job_count(*job, "id"));
+    int len = snprintf(path, sizeof path, "/api/replay%s?job=%" JSON_INTEGER_FORMAT,
+                       stop ? "/stop" : "", job_count(*job, "id"));
+    if (job_count(*job, "host") > 0 && cli_option(cli, "host") == NULL) { /* that has the key */
+        (void)snprintf(path + len, sizeof path - (size_t)len, "&host=%" JSON_INTEGER_FORMAT,
+                       job_count(*job, "host"));
+    }
     int status = cli_ask(cli, stop ? "POST" : "GET", path, slice_of(""), &now);
     if (status == 0) {
         json_decref(*job);

@@ -157,7 +157,7 @@ static void add_found(const json_t *job, struct buf *out) {
     buf_add_str(out, job_count(job, "batch") > 1
                          ? "without an Idempotency-Key, because they were made in batches"
                          : "under their original Idempotency-Keys");
-    buf_add_str(out, "; publishes are sent again.\n");
+    buf_add_str(out, "; publishes are sent again.\nFinished steps run again, too.\n");
     if (json_is_true(json_object_get(job, "paused"))) {
         buf_add_str(out, "The service is paused: they will wait for `zingq resume`.\n");
     }

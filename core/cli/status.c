@@ -16,6 +16,7 @@
 #include "cli/store.h"
 #include "cli/table.h"
 #include "cli/tell.h"
+#include "base/memory.h"
 #include "query/json.h"
 #include "store/store.h"
 #include "journal/event.h"
@@ -172,6 +173,27 @@ static void print_store(const struct cli *cli, const struct screen *screen) {
     buf_clear(&line);
 }
 
+/* What the host has in use of limits.memory. */
+static void print_memory(const struct screen *screen) {
+    const json_t *memory = json_object_get(json_object_get(screen->status, "host"), "memory");
+    struct buf line;
+    if (memory == NULL) {
+        return;
+    }
+    buf_init(&line, 1024);
+    buf_add_str(&line, "memory  ");
+    text_add_bytes(&line, (uint64_t)json_integer_value(json_object_get(memory, "used")));
+    buf_add_str(&line, " of ");
+    text_add_bytes(&line, (uint64_t)json_integer_value(json_object_get(memory, "limit")));
+    for (unsigned use = 0; use < MEMORY_USES; use++) {
+        const char *name = memory_use_name((enum memory_use)use);
+        buf_printf(&line, "%s %s ", use == 0 ? ":" : ",", name);
+        text_add_bytes(&line, (uint64_t)json_integer_value(json_object_get(memory, name)));
+    }
+    print_safe_line(&line);
+    buf_clear(&line);
+}
+
 static const struct table_column columns[] = {
     {"SERVICE", false}, {"ACCEPTED", true},  {"WAITING", true}, {"DONE", true},
     {"DEAD", true},     {"DISCARDED", true}, {"EXPIRED", true}, {"DUPLICATES", true},
@@ -300,6 +322,7 @@ static int print_screen(const struct cli *cli, const struct screen *screen) {
     size_t width = table_terminal_width();
     live_print_host(stdout, screen->status);
     print_store(cli, screen);
+    print_memory(screen);
     (void)printf("\n");
     int code = 0;
     if (screen->status != NULL) {

@@ -28,10 +28,12 @@ enum {
 
 /* ---- the store ---- */
 
-static int load_conf(struct cli *cli, bool no_secrets, struct report *r) {
+static int load_conf(struct cli *cli, bool no_secrets, struct conf_mistakes *mistakes,
+                     struct report *r) {
     assert(cli->conf == NULL);
     const struct conf_overrides overrides = {.broker_url = cli_option(cli, "broker"),
                                              .data = cli_option(cli, "data"),
+                                             .mistakes = mistakes,
                                              .no_secrets = no_secrets};
     int code = conf_load(&cli->conf, cli_option(cli, "conf"), &overrides, r);
     if (code != 0) {
@@ -42,7 +44,7 @@ static int load_conf(struct cli *cli, bool no_secrets, struct report *r) {
 
 static int load_conf_or_tell(struct cli *cli, bool no_secrets) {
     struct report r = {""};
-    int code = load_conf(cli, no_secrets, &r);
+    int code = load_conf(cli, no_secrets, NULL, &r);
     if (code != 0) {
         int status = cli_fail(code, "%s", r.text);
         return code == ERR_NOTFOUND ? EXIT_USAGE : status;
@@ -54,10 +56,26 @@ int cli_load_conf(struct cli *cli) {
     return load_conf_or_tell(cli, false);
 }
 
+static void tell_mistake(void *ctx, const char *sentence) {
+    (void)ctx;
+    (void)cli_fail(ERR_INVALID, "%s", sentence);
+}
+
+int cli_check_conf(struct cli *cli) {
+    struct report r = {""};
+    struct conf_mistakes mistakes = {.tell = tell_mistake};
+    int code = load_conf(cli, false, &mistakes, &r);
+    if (code != 0 && mistakes.count == 0) {
+        int status = cli_fail(code, "%s", r.text);
+        return code == ERR_NOTFOUND ? EXIT_USAGE : status;
+    }
+    return code == 0 ? 0 : EXIT_USAGE;
+}
+
 /* With --data, the store can be read without topics.conf: for example a copy on another machine. */
 static void load_conf_if_good(struct cli *cli) {
     struct report r = {""};
-    int code = load_conf(cli, true, &r);
+    int code = load_conf(cli, true, NULL, &r);
     if (code != 0 && (code != ERR_NOTFOUND || cli_option(cli, "conf") != NULL)) {
         (void)cli_fail(code, "%s; continuing with --data alone", r.text);
     }

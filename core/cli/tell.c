@@ -36,8 +36,15 @@ static void tell(const char *kind, const char *format, va_list args) {
     buf_clear(&safe);
 }
 
+static unsigned warnings;
+
+unsigned cli_warnings(void) {
+    return warnings;
+}
+
 void cli_warn(const char *format, ...) {
     va_list args;
+    warnings++;
     va_start(args, format);
     tell("warning: ", format, args);
     va_end(args);

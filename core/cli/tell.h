@@ -14,6 +14,8 @@ struct cli;
 int cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Prints "zingq: warning: <sentence>": for what works, but is probably not what was intended. */
 void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* How many warnings were printed. */
+unsigned cli_warnings(void);
 /* Prints a usage error and a pointer to the command's help; returns EXIT_USAGE. */
 int cli_misused(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

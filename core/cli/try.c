@@ -15,6 +15,7 @@
 #include "lua/api/api.h"
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "lua/script.h"
 
 #include <assert.h>
@@ -224,6 +225,7 @@ static int load_and_run(struct cli *cli, size_t index, struct event *event, cons
     if (code != 0) {
         return cli_fail(code, "cannot start Lua: %s", error_text(code));
     }
+    log_set(&(struct log_settings){.areas = {[LOG_AREA_HANDLER] = LOG_LEVEL_DEBUG}});
     code = script_load_all(scripts, &r);
     int status =
         code == 0 ? run_dry(cli, scripts, index, event, state) : cli_fail(code, "%s", r.text);

@@ -2,13 +2,10 @@
  * conf.c - reads topics.conf into struct conf: finds the file, decides which source wins, and
  * checks the rules between options.
  *
- * Design: the file is turned into words with lines (conf/read.c); a row says which field a word is
- * for (conf/options.c), and its kind how to convert it (conf/kinds.c). Here the word is chosen:
- * command line, then environment, then file, then default. The first error ends loading, with its
- * place and the remedy.
- *
- * Left out on purpose: environment variables that match no option are ignored, because container
- * platforms put ZINGQ_HTTP_PORT and the like into every environment.
+ * Design: the file becomes words with lines (conf/read.c); a row says which field a word goes to
+ * (conf/options.c) and its kind how (conf/kinds.c). Here the word is chosen: command line, then
+ * environment, then file, then default. The first error ends it, with the place and the mend, unless
+ * all are wanted (struct conf_mistakes); then what depends on a wrong option is not checked.
  */
 #include "conf/conf.h"
 
@@ -38,22 +35,6 @@ struct loader {
 
 /* ---- which source wins ---- */
 
-enum { VARIABLE_BYTES_MAX = 2 * NAME_BYTES_MAX + 16 };
-
-/* ZINGQ_<SECTION>_<OPTION> */
-static const char *variable_name(const char *section, const char *option,
-                                 char out[VARIABLE_BYTES_MAX]) {
-    const char *parts[] = {"ZINGQ_", section, "_", option};
-    size_t len = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        for (const char *c = parts[i]; *c != '\0' && len + 1 < VARIABLE_BYTES_MAX; c++) {
-            out[len++] = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
-        }
-    }
-    out[len] = '\0';
-    return out;
-}
-
 /* The word that overrides the file, and its source (`room` holds the name). */
 static const char *overriding(const struct loader *l, const struct conf_place *place,
                               const char **origin, char room[VARIABLE_BYTES_MAX]) {
@@ -67,7 +48,7 @@ static const char *overriding(const struct loader *l, const struct conf_place *p
         *origin = "--data";
         return l->data;
     }
-    *origin = variable_name(place->section, place->option, room);
+    *origin = conf_variable_name(place->section, place->option, room);
     return getenv(*origin);
 }
 
@@ -104,7 +85,7 @@ static int apply_rows(const struct loader *l, const struct conf_place *place,
                       const struct conf_spec *spec, cfg_t *section, void *object) {
     int code = 0;
     for (size_t i = 0; i < spec->row_count && code == 0; i++) {
-        code = apply_row(l, place, &spec->rows[i], section, object);
+        code = conf_pardon(place, apply_row(l, place, &spec->rows[i], section, object));
     }
     return code;
 }
@@ -148,7 +129,7 @@ static int add_var(struct loader *l, const struct conf_place *vars_place, const 
         return code;
     }
     char room[VARIABLE_BYTES_MAX];
-    const char *text = getenv(variable_name("vars", name, room));
+    const char *text = getenv(conf_variable_name("vars", name, room));
     place.option = name;
     place.origin = text == NULL ? NULL : room;
     struct var_conf *vars = realloc(c->vars, (c->var_count + 1) * sizeof *vars);
@@ -168,7 +149,7 @@ static int add_var(struct loader *l, const struct conf_place *vars_place, const 
 static bool is_known_var(const struct conf *c, const char *variable) {
     char room[VARIABLE_BYTES_MAX];
     for (size_t i = 0; i < c->var_count; i++) {
-        if (strcmp(variable_name("vars", c->vars[i].name, room), variable) == 0) {
+        if (strcmp(conf_variable_name("vars", c->vars[i].name, room), variable) == 0) {
             return true;
         }
     }
@@ -194,7 +175,7 @@ static int add_vars_of_environment(struct loader *l, const struct conf_place *pl
         for (char *c = name; *c != '\0'; c++) {
             *c = (char)tolower((unsigned char)*c);
         }
-        code = add_var(l, place, name, &(struct conf_word){*at + len + 1, 0});
+        code = conf_pardon(place, add_var(l, place, name, &(struct conf_word){*at + len + 1, 0}));
     }
     return code;
 }
@@ -207,12 +188,41 @@ static int load_vars(struct loader *l) {
     struct conf_word word;
     int code = 0;
     for (unsigned n = 0; code == 0 && conf_entry_at(section, n, &name, &word); n++) {
-        code = add_var(l, &place, name, &word);
+        code = conf_pardon(&place, add_var(l, &place, name, &word));
     }
     return code != 0 ? code : add_vars_of_environment(l, &place);
 }
 
 /* ---- services, schedules ---- */
+
+/* What must hold between the options of a service. */
+static int check_service(const struct conf_place *place, const struct service_conf *s) {
+    const struct {
+        bool wrong;
+        const char *sentence;
+    } rules[] = {
+        {s->on_dead == ON_DEAD_PARK && !s->ordered,
+         "on_dead = park blocks a key's later events, which requires order = key (and a key)"},
+        {s->batch > 1 && s->ordered && s->key.kind == RULE_NONE,
+         "with order = key a batch has one event per key, so the service needs a key; with order = "
+         "none it needs none"},
+        {s->linger_ms > 0 && s->batch == 1,
+         "linger is how long a batch waits for more events: it requires batch, the maximum number "
+         "of events per batch"},
+    };
+    int code = 0;
+    if (s->backoff == BACKOFF_EXPONENTIAL && s->delay_ms > s->max_delay_ms) {
+        char delay[32];
+        char most[32];
+        code = conf_fail(place, "delay is %s and max_delay %s: raise max_delay to delay or above",
+                         conf_duration_text(s->delay_ms, delay),
+                         conf_duration_text(s->max_delay_ms, most));
+    }
+    for (size_t i = 0; i < sizeof rules / sizeof *rules && conf_pardon(place, code) == 0; i++) {
+        code = rules[i].wrong ? conf_fail(place, "%s", rules[i].sentence) : code;
+    }
+    return code;
+}
 
 static int finish_service(const struct conf_place *place, void *object) {
     struct service_conf *s = object;
@@ -221,27 +231,9 @@ static int finish_service(const struct conf_place *place, void *object) {
     if (s->name == NULL) {
         return ERR_MEMORY;
     }
-    if (s->backoff == BACKOFF_EXPONENTIAL && s->delay_ms > s->max_delay_ms) {
-        char delay[32];
-        char most[32];
-        return conf_fail(place, "delay is %s and max_delay %s: raise max_delay to delay or above",
-                         conf_duration_text(s->delay_ms, delay),
-                         conf_duration_text(s->max_delay_ms, most));
-    }
-    if (s->on_dead == ON_DEAD_PARK && !s->ordered) {
-        return conf_fail(place,
-                         "on_dead = park blocks a key's later events, which requires order = key "
-                         "(and a key)");
-    }
-    if (s->batch > 1 && s->ordered && s->key.kind == RULE_NONE) {
-        return conf_fail(place,
-                         "with order = key a batch has one event per key, so the service needs "
-                         "a key; with order = none it needs none");
-    }
-    if (s->linger_ms > 0 && s->batch == 1) {
-        return conf_fail(place,
-                         "linger is how long a batch waits for more events: it requires batch, "
-                         "the maximum number of events per batch");
+    int code = check_service(place, s);
+    if (code != 0) {
+        return code;
     }
     if (s->dead_topic == NULL) {
         struct buf topic;
@@ -279,18 +271,24 @@ static const struct titled SCHEDULES = {CONF_SCHEDULE, SCHEDULES_MAX, sizeof(str
 static const struct titled TOKENS = {CONF_TOKEN, TOKENS_MAX, sizeof(struct token_conf), true,
                                      conf_finish_token};
 
+static size_t mistakes_so_far(const struct loader *l) {
+    return l->place.mistakes == NULL ? 0 : l->place.mistakes->count;
+}
+
 static int load_one(const struct loader *l, const struct titled *kind, cfg_t *section,
                     void *object) {
     const struct conf_spec *spec = &CONF_SPECS[kind->section];
     struct conf_place place = l->place;
     place.line = conf_section_line(section);
     place.section = spec->name;
-    int code = kind->named ? check_name(&place, cfg_title(section)) : 0;
+    size_t before = mistakes_so_far(l);
+    int code = kind->named ? conf_pardon(&place, check_name(&place, cfg_title(section))) : 0;
     place.title = cfg_title(section);
     if (code == 0) {
         code = apply_rows(l, &place, spec, section, object);
     }
-    return code != 0 ? code : kind->finish(&place, object);
+    bool sound = code == 0 && mistakes_so_far(l) == before;
+    return sound ? conf_pardon(&place, kind->finish(&place, object)) : code;
 }
 
 /* Allocates *array for `count` items; the current one is counted, so that conf_free finds it. */
@@ -412,22 +410,20 @@ static int check_hosts(const struct loader *l) {
 
 /* ---- loading ---- */
 
+/* A check between options needs sound ones: with mistakes before, it waits for their mending. */
 static int load_all(struct loader *l) {
     int (*const steps[])(struct loader *) = {load_plain, load_vars, load_all_titled};
+    int (*const checks[])(const struct loader *) = {check_web, check_hosts, check_egress,
+                                                    check_tls};
     int code = 0;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && code == 0; i++) {
-        code = steps[i](l);
+        code = conf_pardon(&l->place, steps[i](l));
     }
-    if (code == 0) {
-        code = check_web(l);
+    bool sound = code == 0 && mistakes_so_far(l) == 0;
+    for (size_t i = 0; sound && i < sizeof checks / sizeof checks[0] && code == 0; i++) {
+        code = conf_pardon(&l->place, checks[i](l));
     }
-    if (code == 0) {
-        code = check_hosts(l);
-    }
-    if (code == 0) {
-        code = check_egress(l);
-    }
-    return code != 0 ? code : check_tls(l);
+    return code == 0 && mistakes_so_far(l) > 0 ? ERR_INVALID : code;
 }
 
 /* The file's bytes, and its name for error messages. */
@@ -512,6 +508,7 @@ int conf_load(struct conf **out, const char *file, const struct conf_overrides *
                            .place = {.file = shown, .report = r},
                            .broker_url = overrides == NULL ? NULL : overrides->broker_url};
         l.place.no_secrets = overrides != NULL && overrides->no_secrets;
+        l.place.mistakes = overrides == NULL ? NULL : overrides->mistakes;
         code = load(&l, shown, bytes, len, overrides);
     }
     free(bytes);

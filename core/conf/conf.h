@@ -11,6 +11,7 @@
 #include "conf/cron.h"
 #include "conf/division.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "conf/service.h"
 
 #include <stdbool.h>
@@ -126,8 +127,10 @@ struct conf {
     uint64_t memory_bytes; /* what all that comes in may use together: base/memory.h */
     uint64_t payload_bytes_max, lua_memory_bytes;
     int64_t lua_time_ms;
+    int64_t stop_timeout_ms; /* how long a host that stops lets attempts go on */
     uint64_t backlog_max;    /* events waiting, over all services */
     int64_t sys_interval_ms; /* 0 = no status topics */
+    struct log_settings log;
     struct hosts_conf hosts;
     struct var_conf *vars;
     size_t var_count;
@@ -141,6 +144,14 @@ struct conf {
     size_t token_count;
 };
 
+/* Who wants every mistake in topics.conf and not only the first: each sentence is told, and reading
+ * goes on. Of mistakes of syntax, unknown names among them, there is only the first. */
+struct conf_mistakes {
+    void (*tell)(void *ctx, const char *sentence);
+    void *ctx;
+    size_t count; /* so far; 0 before */
+};
+
 /* Command-line values that override the environment, which overrides the file; NULL = not given.
  * The environment's names are ZINGQ_<SECTION>_<OPTION>: ZINGQ_BROKER_URL, ZINGQ_STORE_PATH,
  * ZINGQ_VARS_GATEWAY_URL (an entry the file lacks is made, its name in lower case). Variables that
@@ -149,6 +160,7 @@ struct conf {
 struct conf_overrides {
     const char *broker_url;
     const char *data;
+    struct conf_mistakes *mistakes; /* or NULL */
     bool no_secrets; /* for those who only look: each env: and file: stands for "", unread, and what
                         a secret must look like is not checked */
 };
@@ -161,6 +173,10 @@ struct conf_overrides {
 int conf_load(struct conf **out, const char *file, const struct conf_overrides *overrides,
               struct report *r);
 void conf_free(struct conf *c);
+/* Calls each(ctx, name, near) for the variables of the environment that begin with ZINGQ_ and
+ * override nothing, with the nearest name that would, or NULL. What a container platform sets for a
+ * service called zingq is left out. */
+void conf_unknown_variables(void *ctx, void (*each)(void *ctx, const char *name, const char *near));
 
 /* The index of the service of that name. */
 static inline bool conf_find_service(const struct conf *c, struct slice name, size_t *index) {

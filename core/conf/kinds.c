@@ -255,65 +255,17 @@ static int set_fraction(const struct setting *s) {
 
 /* ---- choices ---- */
 
-/* A word and its value; tables end with NULL. */
-struct choice {
-    const char *word;
-    int value;
-};
-
-static const struct choice YES_NO[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
-static const struct choice SEVERAL_HOSTS[] = {{"divided", 0}, {"independent", 1}, {NULL, 0}};
-static const struct choice ORDERS[] = {{"key", 1}, {"none", 0}, {NULL, 0}};
-static const struct choice BACKOFFS[] = {
-    {"exponential", BACKOFF_EXPONENTIAL}, {"constant", BACKOFF_CONSTANT}, {NULL, 0}};
-static const struct choice ON_DEADS[] = {
-    {"continue", ON_DEAD_CONTINUE}, {"park", ON_DEAD_PARK}, {NULL, 0}};
-static const struct choice ROLES[] = {{"read", ROLE_READ},
-                                      {"submit", ROLE_SUBMIT},
-                                      {"operate", ROLE_OPERATE},
-                                      {"admin", ROLE_ADMIN},
-                                      {NULL, 0}};
-static const struct choice AUTHS[] = {{"none", AUTH_NONE}, {"token", AUTH_TOKEN}, {NULL, 0}};
-static_assert(sizeof(enum role) == sizeof(int) && sizeof(enum auth) == sizeof(int) &&
-                  sizeof(enum missed) == sizeof(int) && sizeof(enum on_dead) == sizeof(int) &&
-                  sizeof(enum backoff) == sizeof(int),
-              "set_enum writes an int");
-static const struct choice MISSED[] = {{"once", MISSED_ONCE}, {"skip", MISSED_SKIP}, {NULL, 0}};
-
-static int choose(const struct setting *s, const struct choice *choices, int *out) {
-    struct buf words;
-    buf_init(&words, 256);
-    for (const struct choice *c = choices; c->word != NULL; c++) {
-        if (strcmp(c->word, s->text) == 0) {
-            *out = c->value;
-            buf_clear(&words);
-            return 0;
-        }
-        buf_printf(&words, "%s%s", words.len == 0 ? "" : " or ", c->word);
-    }
-    int code = conf_fail(s->place, "\"%s\" is not valid: write %s", s->text, buf_str(&words));
-    buf_clear(&words);
-    return code;
-}
-
 static int set_bool(const struct setting *s) {
     int value = 0;
-    int code = choose(s, s->row->kind == CONF_YES_NO ? YES_NO : SEVERAL_HOSTS, &value);
+    int code = conf_choose(s->place, s->row->kind, s->text, &value);
     *(bool *)s->field = value != 0;
     return code;
 }
 
-/* Kinds that are enums. */
-static const struct choice *const ENUMS[CONF_KIND_COUNT] = {[CONF_BACKOFF] = BACKOFFS,
-                                                            [CONF_ON_DEAD] = ON_DEADS,
-                                                            [CONF_MISSED] = MISSED,
-                                                            [CONF_ROLE] = ROLES,
-                                                            [CONF_AUTH] = AUTHS};
-
 static int set_enum(const struct setting *s) {
     int value = 0;
     bool unsaid = s->text == s->row->fallback && s->text[0] == '\0';
-    int code = unsaid ? 0 : choose(s, ENUMS[s->row->kind], &value);
+    int code = unsaid ? 0 : conf_choose(s->place, s->row->kind, s->text, &value);
     memcpy(s->field, &value, sizeof value);
     return code;
 }
@@ -322,7 +274,8 @@ static int set_enum(const struct setting *s) {
 static int set_order(const struct setting *s) {
     const struct service_conf *service = s->object;
     int value = service->key.kind != RULE_NONE;
-    int code = s->text == s->row->fallback ? 0 : choose(s, ORDERS, &value);
+    int code =
+        s->text == s->row->fallback ? 0 : conf_choose(s->place, s->row->kind, s->text, &value);
     *(bool *)s->field = value != 0;
     return code;
 }
@@ -567,6 +520,8 @@ static const struct kind {
     [CONF_MISSED] = {set_enum, NULL},
     [CONF_ROLE] = {set_enum, NULL},
     [CONF_AUTH] = {set_enum, NULL},
+    [CONF_LOG_LEVEL] = {set_enum, NULL},
+    [CONF_LOG_FORMAT] = {set_bool, NULL},
 };
 
 bool conf_is_list(const struct conf_row *row) {

@@ -72,6 +72,7 @@ static const struct conf_row LIMITS_ROWS[] = {
     {"lua_memory", CONF_SIZE, "64MiB", AT(lua_memory_bytes), MIB, 64 * GIB},
     {"lua_time", CONF_MS, "200ms", AT(lua_time_ms), 1, 60 * SECOND_MS},
     {"backlog", CONF_U64, "1000000", AT(backlog_max), 1, 1000000000},
+    {"stop_timeout", CONF_MS, "30s", AT(stop_timeout_ms), 0, 7 * DAY_MS},
 };
 
 static const struct conf_row SYS_ROWS[] = {
@@ -81,6 +82,27 @@ static const struct conf_row SYS_ROWS[] = {
 static const struct conf_row EGRESS_ROWS[] = {
     {"allow", CONF_NAMES, "", AT(egress_allow), 0, 0},
 };
+
+#define AREA_ROW(name, index)                                                                      \
+    { name, CONF_LOG_LEVEL, "", AT(log.areas[index]), 0, 0 }
+
+/* The areas stand as in log_areas. */
+static const struct conf_row LOG_ROWS[] = {
+    AREA_ROW("admin", 0),
+    AREA_ROW("audit", 1),
+    AREA_ROW("broker", 2),
+    AREA_ROW("engine", 3),
+    AREA_ROW("files", 4),
+    AREA_ROW("fleet", 5),
+    AREA_ROW("handler", LOG_AREA_HANDLER),
+    AREA_ROW("host", 7),
+    AREA_ROW("http", 8),
+    AREA_ROW("script", 9),
+    AREA_ROW("store", 10),
+    {"level", CONF_LOG_LEVEL, "info", AT(log.level), 0, 0},
+    {"format", CONF_LOG_FORMAT, "text", AT(log.json), 0, 0},
+};
+static_assert(sizeof LOG_ROWS / sizeof *LOG_ROWS == LOG_AREA_COUNT + 2, "one row an area");
 
 /* `this` counts from 1; 0 = not given. */
 static const struct conf_row HOSTS_ROWS[] = {
@@ -118,6 +140,7 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"idempotency_window", CONF_MS, "24h", AT(idempotency_window_ms), SECOND_MS, 3650 * DAY_MS},
     {"lua_memory", CONF_SIZE_OR_NONE, "", AT(lua_memory_bytes), MIB, 64 * GIB},
     {"lua_time", CONF_MS_OR_NONE, "", AT(lua_time_ms), 1, 60 * SECOND_MS},
+    {"stop_timeout", CONF_MS_OR_NONE, "", AT(stop_timeout_ms), 1, 7 * DAY_MS},
     {"secrets", CONF_NAMES, "", AT(secrets), 0, 0},
     {"reply_to", CONF_FILTERS, "", AT(reply_to), 0, 0},
     {"retry", CONF_SCRIPT, "", AT(retry), 0, 0},
@@ -168,6 +191,7 @@ const struct conf_spec CONF_SPECS[CONF_SECTION_COUNT] = {
     [CONF_SYS] = {"sys", CONF_PLAIN, ROWS(SYS_ROWS)},
     [CONF_HOSTS] = {"hosts", CONF_PLAIN, ROWS(HOSTS_ROWS)},
     [CONF_EGRESS] = {"egress", CONF_PLAIN, ROWS(EGRESS_ROWS)},
+    [CONF_LOG] = {"log", CONF_PLAIN, ROWS(LOG_ROWS)},
     [CONF_VARS] = {"vars", CONF_FREE, NULL, 0},
     [CONF_SERVICE] = {"service", CONF_TITLED, ROWS(SERVICE_ROWS)},
     [CONF_ENDPOINT] = {"endpoint", CONF_TITLED, ROWS(ENDPOINT_ROWS)},
@@ -206,5 +230,9 @@ int conf_fail(const struct conf_place *p, const char *format, ...) {
     }
     int code = report(p->report, ERR_INVALID, "%s%s", buf_str(&where), sentence);
     buf_clear(&where);
+    if (p->mistakes != NULL) {
+        p->mistakes->count++;
+        p->mistakes->tell(p->mistakes->ctx, p->report->text);
+    }
     return code;
 }

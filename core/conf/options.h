@@ -9,6 +9,8 @@
 
 #include "conf/conf.h"
 
+#include "base/limits.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +50,8 @@ enum conf_kind {
     CONF_MISSED,        /* enum missed */
     CONF_ROLE,          /* enum role */
     CONF_AUTH,          /* enum auth */
+    CONF_LOG_LEVEL,     /* enum log_level */
+    CONF_LOG_FORMAT,    /* bool log_settings.json */
     CONF_KIND_COUNT
 };
 
@@ -81,6 +85,7 @@ enum conf_section {
     CONF_SYS,
     CONF_HOSTS,
     CONF_EGRESS,
+    CONF_LOG,
     CONF_VARS,
     CONF_SERVICE,
     CONF_ENDPOINT,
@@ -93,20 +98,28 @@ extern const struct conf_spec CONF_SPECS[CONF_SECTION_COUNT];
 
 /* Where a value comes from; what stands before the sentence of every error. */
 struct conf_place {
-    const char *file;    /* topics.conf as the user named it */
-    const char *dir;     /* its folder, absolute */
-    int line;            /* in the file; 0 = none */
-    const char *origin;  /* instead of file and line: "ZINGQ_BROKER_URL", "--broker" */
-    const char *section; /* "service"; NULL = none */
-    const char *title;   /* "payments"; NULL = none */
-    const char *option;  /* "retries"; NULL = none */
-    bool no_secrets;     /* env: and file: are not read: see conf_overrides */
+    const char *file;               /* topics.conf as the user named it */
+    const char *dir;                /* its folder, absolute */
+    int line;                       /* in the file; 0 = none */
+    const char *origin;             /* instead of file and line: "ZINGQ_BROKER_URL", "--broker" */
+    const char *section;            /* "service"; NULL = none */
+    const char *title;              /* "payments"; NULL = none */
+    const char *option;             /* "retries"; NULL = none */
+    bool no_secrets;                /* env: and file: are not read: see conf_overrides */
+    struct conf_mistakes *mistakes; /* from conf_overrides */
     struct report *report;
 };
 
-/* Writes `topics.conf:14: service "payments": retries: ...` and returns ERR_INVALID. */
+/* Writes `topics.conf:14: service "payments": retries: ...`, tells it to place->mistakes and returns
+ * ERR_INVALID. */
 int conf_fail(const struct conf_place *place, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* 0 in place of the ERR_INVALID of a conf_fail that was told to place->mistakes: reading goes on, and
+ * their count makes it fail in the end. */
+static inline int conf_pardon(const struct conf_place *place, int code) {
+    return code == ERR_INVALID && place->mistakes != NULL ? 0 : code;
+}
 
 /* A text written for an option. */
 struct conf_word {
@@ -120,6 +133,9 @@ bool conf_is_list(const struct conf_row *row);
  * what was set until then is freed by conf_clear_rows. */
 int conf_set(const struct conf_place *place, const struct conf_row *row,
              const struct conf_word *words, size_t count, void *object);
+/* The value of a text that is one of a kind's few words. ERR_INVALID with a sentence that lists
+ * them. */
+int conf_choose(const struct conf_place *place, enum conf_kind kind, const char *text, int *out);
 /* Frees what conf_set put into the fields. */
 void conf_clear_rows(const struct conf_spec *spec, void *object);
 
@@ -132,6 +148,14 @@ char *conf_join(const char *dir, const char *path);
 /* A whole file, terminated, malloc'd, at most CONF_BYTES_MAX. ERR_NOTFOUND, ERR_LIMIT, ERR_MEMORY,
  * ERR_SYSTEM: errno says why. */
 int conf_read_bytes(const char *path, char **out, size_t *len);
+
+/* ---- conf/environment.c ---- */
+
+enum { VARIABLE_BYTES_MAX = 2 * NAME_BYTES_MAX + 16 };
+
+/* ZINGQ_<SECTION>_<OPTION>, into `out`. */
+const char *conf_variable_name(const char *section, const char *option,
+                               char out[VARIABLE_BYTES_MAX]);
 
 /* ---- conf/web.c: the front door ---- */
 

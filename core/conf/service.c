@@ -440,6 +440,10 @@ bool service_may_reply(const struct service_conf *service, const struct conf *c,
     return !own;
 }
 
+int64_t service_stop_ms(const struct service_conf *s, const struct conf *c) {
+    return s->stop_timeout_ms > 0 ? s->stop_timeout_ms : c->stop_timeout_ms;
+}
+
 /* ---- the retry schedule ---- */
 
 /* The delay before attempt `failures + 1`, before jitter. */

@@ -64,7 +64,8 @@ struct service_conf {
     int64_t idempotency_window_ms; /* how long the peer of a call remembers its Idempotency-Key */
     uint64_t lua_memory_bytes;     /* of its Lua state; 0 = limits.lua_memory */
     int64_t lua_time_ms;           /* of one attempt; 0 = limits.lua_time */
-    char **secrets;                /* of vars{}, that its scripts may read */
+    int64_t stop_timeout_ms; /* of its attempts when the host stops; 0 = limits.stop_timeout */
+    char **secrets;          /* of vars{}, that its scripts may read */
     size_t secret_count;
     char **reply_to; /* topic filters that zing.reply may answer to; none = see service_may_reply */
     size_t reply_to_count;
@@ -102,6 +103,8 @@ bool service_wants(const struct service_conf *s, const char *topic);
  * one that neither begins with zingq/ or $ nor is subscribed to by a service; else r says why. */
 bool service_may_reply(const struct service_conf *service, const struct conf *c, const char *topic,
                        struct report *r);
+/* How long its attempts may go on when the host stops, in milliseconds. */
+int64_t service_stop_ms(const struct service_conf *s, const struct conf *c);
 /* The delay before attempt `failures + 1`, failures counted from 1; jitter from `random` in
  * [0,1): 0.5 gives the middle. Milliseconds. */
 int64_t service_backoff_ms(const struct service_conf *s, uint32_t failures, double random);

@@ -95,7 +95,7 @@ static int check_tokens(const struct conf_place *listen, const struct conf *c) {
         place.title = c->tokens[i].name;
         place.option = NULL;
         place.line = c->tokens[i].line;
-        int code = check_token(&place, c, &c->tokens[i]);
+        int code = conf_pardon(&place, check_token(&place, c, &c->tokens[i]));
         if (code != 0) {
             return code;
         }

@@ -3,7 +3,7 @@
  * could be lost there, and the line that mends it.
  *
  * Probes, does not read settings: it connects, subscribes, publishes under zingq/doctor/, and
- * writes a small file. It leaves nothing behind and never touches a service's own topics or
+ * writes a small file. It leaves nothing behind, makes the broker drop nothing unless it is asked to, and never touches a service's own topics or
  * sessions. Everything here blocks, for some seconds at most.
  */
 #ifndef ZINGQ_DOCTOR_DOCTOR_H
@@ -40,10 +40,11 @@ const char *doctor_verdict_name(enum doctor_verdict verdict);
 /* The worst of the rows; DOCTOR_GOOD when there are none. */
 enum doctor_verdict doctor_worst(const struct doctor *d);
 
-/* Examines the broker; `payload_bytes_max` is limits.payload, tried for real. Rows are added.
+/* Examines the broker; `payload_bytes_max` is limits.payload, tried for real. `fill_queue`: tries how
+ * much it keeps for a client that is away, which makes a limited one drop messages. Rows are added.
  * ERR_NETWORK or ERR_REFUSED when it could not be examined: a row says why. ERR_SYSTEM (r). */
 int doctor_broker(struct doctor *d, const struct broker_conf *conf, uint64_t payload_bytes_max,
-                  struct report *r);
+                  bool fill_queue, struct report *r);
 /* Examines the disk under the store's folder, which need not exist yet. ERR_DISK when it could not
  * be examined: a row says why. */
 int doctor_disk(struct doctor *d, const char *store_path, uint64_t store_max_bytes);

@@ -13,8 +13,9 @@ enum {
     PROBE_WAIT_MS = 3000,
     QUIET_MS = 300, /* nothing came for so long: nothing will */
     QUEUE_WAIT_MS = 10000,
-    QUEUE_MESSAGES = 1500, /* more than Mosquitto's default of 1,000 */
-    WINDOW = 5,            /* Receive Maximum of the patient that does not acknowledge */
+    QUEUE_MESSAGES = 1500,    /* more than Mosquitto's default of 1,000 */
+    QUEUE_MESSAGES_SAFE = 20, /* fewer than any broker's limit */
+    WINDOW = 5,               /* Receive Maximum of the patient that does not acknowledge */
     WINDOW_MESSAGES = 20,
     RECEIVE_MAXIMUM_LOW = 20, /* a broker that takes fewer slows the outbox */
     PUBLISH_WINDOW = 100,
@@ -45,6 +46,7 @@ struct probe {
     uv_timer_t guard; /* wakes the loop, so that a wait can end */
     const struct broker_conf *conf;
     uint64_t payload_bytes_max;
+    bool fill_queue;
     struct doctor *doctor;
     char token[20];
     struct peer hand, patient;

@@ -6,6 +6,7 @@
 #include "engine/append.h"
 #include "engine/append_owner.h"
 #include "engine/bury.h"
+#include "engine/files.h"
 #include "engine/impl.h"
 #include "engine/locks.h"
 #include "engine/item.h"
@@ -236,6 +237,7 @@ static int apply_dead_letter(const struct apply *a, const struct effect *effect)
 
 static int apply_append(const struct apply *a, const struct effect *effect) {
     int code = append_claim(a->e->journal, effect->name, a->s->number);
+    engine_take_file_bytes(a->e, a->s, effect->value.len + 1);
     return code != 0 ? code
                      : append_add(a->e->append, a->event->partition, a->e->now_ms, effect->name,
                                   effect->value);

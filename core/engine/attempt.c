@@ -3,6 +3,7 @@
  */
 #include "engine/attempt.h"
 
+#include "base/log.h"
 #include "engine/impl.h"
 #include "journal/event.h"
 #include "engine/item.h"
@@ -24,10 +25,10 @@ struct attempts {
     uint64_t last_call_id;
     TAILQ_HEAD(starts, invocation) to_start; /* calls to start after the commit, oldest first */
     struct invocation *next_start;           /* where engine_next_to_start continues */
-    bool late;                               /* some of them were passed over */
+    size_t late;                             /* of them, those that were passed over */
     struct invocations calls[CALL_BUCKETS];  /* waiting ones, by call id */
-    TAILQ_HEAD(waiting, invocation)
-    waiting[]; /* waiting ones, by service, earliest deadline first */
+    TAILQ_HEAD(waiting, invocation) cut;     /* given up because the host stops */
+    struct waiting waiting[];                /* waiting ones, by service, earliest deadline first */
 };
 
 int engine_make_attempts(struct engine *e) {
@@ -37,6 +38,7 @@ int engine_make_attempts(struct engine *e) {
     }
     if (e->attempts != NULL) {
         TAILQ_INIT(&e->attempts->to_start);
+        TAILQ_INIT(&e->attempts->cut);
     }
     return e->attempts == NULL ? ERR_MEMORY : 0;
 }
@@ -132,8 +134,8 @@ void engine_free_invocation(struct engine *e, struct invocation *inv) {
     if (inv->run != NULL) {
         run_free(inv->run);
     }
-    assert(e->attempts->running > 0); /* INV-ENGINE-4 */
-    e->attempts->running--;
+    assert(inv->cut || e->attempts->running > 0); /* INV-ENGINE-4 */
+    e->attempts->running -= inv->cut ? 0 : 1;
     if (e->attempts->current == inv) {
         e->attempts->current = NULL;
     }
@@ -189,7 +191,7 @@ struct invocation *engine_find_call(struct engine *e, uint64_t id) {
 
 void engine_begin_starts(struct engine *e) {
     e->attempts->next_start = TAILQ_FIRST(&e->attempts->to_start);
-    e->attempts->late = false;
+    e->attempts->late = 0;
 }
 
 /* The attempt's time ends `us` from now. */
@@ -210,7 +212,7 @@ struct invocation *engine_next_to_start(struct engine *e) {
     struct invocation *inv = a->next_start;
     while (inv != NULL && !may_start(e, inv)) {
         inv->call_late = true;
-        a->late = true;
+        a->late++;
         inv = TAILQ_NEXT(inv, start_link);
     }
     a->next_start = inv == NULL ? NULL : TAILQ_NEXT(inv, start_link);
@@ -225,7 +227,7 @@ struct invocation *engine_next_to_start(struct engine *e) {
     return inv;
 }
 
-bool engine_has_late_calls(const struct engine *e) {
+size_t engine_late_calls(const struct engine *e) {
     return e->attempts->late;
 }
 
@@ -250,12 +252,21 @@ size_t engine_running(const struct engine *e) {
     return e->attempts->running;
 }
 
+/* --- stopping --- */
+
+/* When the service's invocations are cut, monotonic. */
+static int64_t cut_us(const struct engine *e, const struct engine_service *s) {
+    return e->draining ? e->drain_us + service_stop_ms(s->conf, e->conf) * 1000 : INT64_MAX;
+}
+
 int64_t engine_earliest_deadline(struct engine *e) {
     int64_t earliest_us = INT64_MAX;
     for (size_t i = 0; i < e->service_count; i++) {
         const struct invocation *inv = TAILQ_FIRST(&e->attempts->waiting[i]);
-        if (inv != NULL && inv->deadline_us < earliest_us) {
-            earliest_us = inv->deadline_us;
+        if (inv != NULL) {
+            int64_t end_us = cut_us(e, &e->services[i]);
+            end_us = inv->deadline_us < end_us ? inv->deadline_us : end_us;
+            earliest_us = end_us < earliest_us ? end_us : earliest_us;
         }
     }
     if (earliest_us == INT64_MAX) {
@@ -265,28 +276,65 @@ int64_t engine_earliest_deadline(struct engine *e) {
     return engine_now_ms(e) + (left_us <= 0 ? 0 : (left_us + 999) / 1000);
 }
 
-static int mark_items_ready(struct engine *e, struct invocation *inv) {
-    size_t count;
-    struct lane_item **items = engine_items(inv, &count);
+/* Its lanes stay busy, so nothing else of them runs in its place. */
+static size_t cut_all(struct engine *e, const struct engine_service *s) {
+    size_t count = 0;
+    struct invocation *inv;
+    while ((inv = engine_first_waiting(e, s)) != NULL) {
+        engine_stop_waiting(e, inv, true);
+        assert(engine_first_waiting(e, s) != inv);
+        TAILQ_INSERT_TAIL(&e->attempts->cut, inv, link);
+        inv->cut = true;
+        e->attempts->running--;
+        count++;
+    }
+    return count;
+}
+
+void engine_cut_late(struct engine *e) {
+    char limit[32];
+    for (size_t i = 0; e->draining && i < e->service_count; i++) {
+        const struct engine_service *s = &e->services[i];
+        size_t count = cut_us(e, s) <= e->turn_us ? cut_all(e, s) : 0;
+        if (count > 0) {
+            log_warn("engine",
+                     "stopping: %zu attempts of service \"%s\" still wait for a call after %s "
+                     "(stop_timeout): they run again at the next start",
+                     count, s->conf->name,
+                     conf_duration_text(service_stop_ms(s->conf, e->conf), limit));
+        }
+    }
+}
+
+/* As if it had not begun. */
+static void uncount(struct event *event, bool continued) {
+    event->state = EVENT_READY;
+    if (event->undo == UNDO_NONE) {
+        event->continues = continued;
+        event->attempts -= !continued && event->attempts > 0 ? 1 : 0;
+    }
+}
+
+static int mark_items_ready(struct engine *e, const struct waiting *list) {
+    struct invocation *inv;
     int code = 0;
-    for (size_t i = 0; code == 0 && i < count; i++) {
-        items[i]->event->state = EVENT_READY;
-        code = journal_event_put(e->journal, items[i]->event);
+    TAILQ_FOREACH(inv, list, link) {
+        size_t count;
+        struct lane_item **items = engine_items(inv, &count);
+        for (size_t i = 0; code == 0 && i < count; i++) {
+            uncount(items[i]->event, inv->continued);
+            code = journal_event_put(e->journal, items[i]->event);
+        }
     }
     return code;
 }
 
 int engine_mark_ready(struct engine *e) {
-    struct invocation *inv;
-    for (size_t i = 0; i < e->service_count; i++) {
-        TAILQ_FOREACH(inv, &e->attempts->waiting[i], link) {
-            int code = mark_items_ready(e, inv);
-            if (code != 0) {
-                return code;
-            }
-        }
+    int code = mark_items_ready(e, &e->attempts->cut);
+    for (size_t i = 0; code == 0 && i < e->service_count; i++) {
+        code = mark_items_ready(e, &e->attempts->waiting[i]);
     }
-    return 0;
+    return code;
 }
 
 /* --- dropping a failed turn --- */
@@ -321,6 +369,11 @@ void engine_forget_invocations(struct engine *e) {
         e->current_item = NULL;
     }
     struct invocation *inv;
+    while ((inv = TAILQ_FIRST(&e->attempts->cut)) != NULL) {
+        TAILQ_REMOVE(&e->attempts->cut, inv, link);
+        assert(TAILQ_FIRST(&e->attempts->cut) != inv);
+        forget_invocation(e, inv);
+    }
     for (size_t i = 0; i < e->service_count; i++) {
         while ((inv = TAILQ_FIRST(&e->attempts->waiting[i])) != NULL) {
             engine_stop_waiting(e, inv, true);

@@ -25,6 +25,8 @@ struct invocation {
     struct engine_service *service;
     uint64_t call_id; /* what it waits for; 0 = nothing */
     bool call_started;
+    bool continued;      /* it continues an attempt that was counted before: it slept or waited */
+    bool cut;            /* given up because the host stops: in no list of waiting ones */
     bool call_late;      /* its call did not fit the budget of memory, or does not yet */
     int64_t left_us;     /* of the attempt's time when it asked for the call */
     size_t held_bytes;   /* taken for it while it waits: what it has staged, the request */
@@ -73,15 +75,18 @@ void engine_make_current(struct engine *e, struct invocation *inv);
  * not fit the budget of memory; NULL: none is left. */
 void engine_begin_starts(struct engine *e);
 struct invocation *engine_next_to_start(struct engine *e);
-/* Whether calls wait for memory. */
-bool engine_has_late_calls(const struct engine *e);
+/* The number of calls that wait for memory. */
+size_t engine_late_calls(const struct engine *e);
 /* Its call has not been started, for want of memory: that does not count as its time. */
 bool engine_spare_late(struct engine *e, struct invocation *inv);
 /* The service's invocation with the earliest deadline, or NULL; and the earliest deadline of all.
  */
 struct invocation *engine_first_waiting(struct engine *e, const struct engine_service *s);
 int64_t engine_earliest_deadline(struct engine *e);
-/* Marks the events of all waiting invocations as ready in the store, because the host stops. */
+/* The host stops: gives up those whose service's stop_timeout has passed, and cancels their calls. */
+void engine_cut_late(struct engine *e);
+/* Marks the events of all waiting invocations, and of those that were cut, as ready in the store, because
+ * the host stops: their attempts count as nothing. */
 int engine_mark_ready(struct engine *e);
 void engine_forget_invocations(struct engine *e);
 

@@ -13,6 +13,7 @@
 #include "engine/space.h"
 #include "engine/delayed.h"
 #include "engine/edit.h"
+#include "engine/erase.h"
 #include "engine/letters.h"
 #include "engine/once.h"
 #include "engine/outbox.h"
@@ -200,6 +201,7 @@ int engine_carry_out(struct engine *e, struct command *command) {
         [COMMAND_SIGNAL] = command_signal,
         [COMMAND_OUTBOX_RETRY] = command_outbox_retry,
         [COMMAND_OUTBOX_DISCARD] = command_outbox_discard,
+        [COMMAND_ERASE] = engine_erase,
     };
     assert((size_t)command->kind < sizeof carry_out / sizeof *carry_out);
     command->code = 0;

@@ -52,10 +52,15 @@ static void end_names(struct names *names) {
     buf_add_str(names->out, names->count > 0 ? "\n" : "");
 }
 
-int engine_tell_kept_steps(struct engine *e, const struct event *event, struct command *c) {
-    struct names names = {.out = c->notes, .before = "the results of its finished steps stay: "};
+/* Once its saga is undone, a replay starts from the beginning: engine_renew_steps. */
+static bool is_undone(const struct event *event) {
+    return event->state == EVENT_DEAD && event->undo != UNDO_NONE;
+}
+
+static int tell_kept_steps(struct engine *e, const struct event *event, struct buf *out) {
+    struct names names = {.out = out, .before = "the results of its finished steps stay: "};
     struct step step = {.name = {NULL, 0}};
-    int code = c->notes != NULL && event->durable ? 0 : ERR_NOTFOUND;
+    int code = event->durable ? 0 : ERR_NOTFOUND;
     while (code == 0 && (code = journal_step_next(e->journal, event, &step)) == 0) {
         bool has_result =
             step.kind == STEP_PLAIN || step.kind == STEP_SAGA || step.kind == STEP_WAIT;
@@ -63,10 +68,20 @@ int engine_tell_kept_steps(struct engine *e, const struct event *event, struct c
             add_name(&names, step.name);
         }
     }
-    if (c->notes != NULL) {
-        end_names(&names);
-    }
+    end_names(&names);
     return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_tell_what_stays(struct engine *e, const struct event *event, struct command *c) {
+    if (c->notes == NULL) {
+        return 0;
+    }
+    if (is_undone(event)) {
+        buf_add_str(c->notes, "its saga was undone: it starts from the beginning, under new "
+                              "Idempotency-Keys\n");
+        return 0;
+    }
+    return tell_kept_steps(e, event, c->notes);
 }
 
 /* The calls that changed with the edit, or those whose outcome is unknown. */
@@ -104,9 +119,11 @@ static int tell(struct engine *e, const struct event *before, const struct event
     if (identified) {
         buf_add_str(c->notes, "its idempotency key is computed from the new payload\n");
     }
-    tell_calls(before, edited, false, c->notes);
-    tell_calls(before, edited, true, c->notes);
-    return engine_tell_kept_steps(e, edited, c);
+    if (!is_undone(edited)) {
+        tell_calls(before, edited, false, c->notes);
+        tell_calls(before, edited, true, c->notes);
+    }
+    return engine_tell_what_stays(e, edited, c);
 }
 
 /* --- the change --- */

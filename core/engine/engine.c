@@ -367,6 +367,7 @@ int64_t engine_next_ms(struct engine *e) {
 
 void engine_drain(struct engine *e) {
     e->draining = true;
+    e->drain_us = e->doors.monotonic_us(e->doors.ctx);
 }
 
 int engine_stop(struct engine *e) {

@@ -156,6 +156,8 @@ enum command_kind {
     COMMAND_SIGNAL, /* service, key, name, payload, once */
     COMMAND_OUTBOX_RETRY,   /* id of a refused publish, or none (zero): all. ERR_NOTFOUND */
     COMMAND_OUTBOX_DISCARD, /* id of a refused publish, or of one held behind it */
+    COMMAND_ERASE, /* service, key; partition, id of an event of it that has ended; or no id (zero):
+                      some of its state, locks and signals; `erased` 0 = none is left */
 };
 
 struct command {
@@ -179,6 +181,7 @@ struct command {
     int code;                  /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
     struct report report;      /* out: the message if code is not 0 */
     struct uuid made;          /* out: the id of the publish */
+    size_t erased;             /* out: ERASE without an id: how many rows */
     struct buf *notes; /* out: EDIT, REPLAY: what the operator should know, a sentence on each
                                   line; the submitter's; NULL = not asked for */
     void *owner;       /* the submitter's */
@@ -290,6 +293,8 @@ struct engine_status {
     int64_t commit_us_last, commit_us_max;
     struct histogram commit;
     size_t lua_bytes;
+    uint64_t file_bytes;            /* of zing.append: a part of store_used */
+    size_t starved, calls_starved;  /* services, calls that wait for memory */
     uint64_t store_used, store_max; /* readers that keep freed pages count as use */
     const char *store_low; /* what fills it and what helps, until the next turn; NULL = room */
     uint64_t set_aside;    /* records of the store that cannot be read */

@@ -32,7 +32,8 @@ struct engine {
     int64_t turn_us;                /* monotonic, at its start */
     struct lane_item *current_item; /* off its lane, in nobody's list: being decided */
     bool draining;
-    bool lost; /* what is in memory is not what the store holds: nothing runs until it is */
+    int64_t drain_us; /* when that began, monotonic */
+    bool lost;        /* what is in memory is not what the store holds: nothing runs until it is */
 
     struct lanes *lanes;
     struct outbox *outbox;
@@ -45,6 +46,7 @@ struct engine {
     struct clock *clock;
     struct deaths *deaths; /* bury.c */
     struct inputs *inputs;
+    struct files *files;
     struct items *items;
     struct marks *marks; /* mark.c */
     struct publishing *publishing;

@@ -84,15 +84,6 @@ static int send_on(struct engine *e, struct engine_service *s, struct event *eve
     return engine_forward_event(e, s, event, event->partition);
 }
 
-static int tell_what_stays(struct engine *e, const struct event *event, struct command *c) {
-    bool is_undone = event->state == EVENT_DEAD && event->undo != UNDO_NONE;
-    if (c->notes != NULL && is_undone) {
-        buf_add_str(c->notes, "its saga was undone, so it begins from the start, with new "
-                              "Idempotency-Keys\n");
-    }
-    return is_undone ? 0 : engine_tell_kept_steps(e, event, c);
-}
-
 int engine_replay(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
@@ -109,7 +100,7 @@ int engine_replay(struct engine *e, struct command *c) {
         event_free(event);
         return code;
     }
-    code = tell_what_stays(e, event, c);
+    code = engine_tell_what_stays(e, event, c);
     if (code != 0) {
         event_free(event);
         return code;

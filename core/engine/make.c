@@ -6,6 +6,7 @@
 #include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/division.h"
+#include "engine/files.h"
 #include "engine/forwards.h"
 #include "engine/apply.h"
 #include "engine/crash.h"
@@ -86,7 +87,8 @@ static const struct {
     {engine_make_watch, engine_free_watch},           {engine_make_suspects, engine_free_suspects},
     {engine_make_deaths, engine_free_deaths},         {engine_make_attempts, engine_free_attempts},
     {engine_make_inputs, engine_free_inputs},         {engine_make_quotas, engine_free_quotas},
-    {engine_make_marks, engine_free_marks},           {engine_make_shortage, engine_free_shortage},
+    {engine_make_marks, engine_free_marks},           {engine_make_files, engine_free_files},
+    {engine_make_shortage, engine_free_shortage},
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };

@@ -103,7 +103,11 @@ size_t engine_memory_for_messages(const struct engine *e) {
     return room < share ? room : share;
 }
 
+size_t engine_starved(const struct engine *e) {
+    return e->shortage->starved;
+}
+
 int64_t engine_next_memory_ms(const struct engine *e) {
-    bool waits = e->shortage->starved > 0 || engine_has_late_calls(e);
+    bool waits = e->shortage->starved > 0 || engine_late_calls(e) > 0;
     return waits ? e->now_ms + MEMORY_AGAIN_MS : INT64_MAX;
 }

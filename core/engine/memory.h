@@ -17,6 +17,8 @@ void engine_feed_services(struct engine *e);
 struct lane *engine_next_lane(struct engine *e);
 /* Bytes of messages that a turn may take; 0 = they wait. */
 size_t engine_memory_for_messages(const struct engine *e);
+/* The number of services that wait for memory. */
+size_t engine_starved(const struct engine *e);
 /* When what waits for memory is tried again, in engine time; INT64_MAX = nothing waits. */
 int64_t engine_next_memory_ms(const struct engine *e);
 

@@ -239,6 +239,7 @@ static int time_out(struct engine *e, struct invocation *inv) {
 
 /* At most half a turn of them; the others follow in the next turn. */
 int engine_expire_waits(struct engine *e) {
+    engine_cut_late(e);
     engine_watch_clock(e);
     int64_t end_us = engine_seen_us(e) + TURN_MS_MAX * 1000 / 2;
     int code = 0;

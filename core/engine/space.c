@@ -17,6 +17,7 @@
 #include "engine/space.h"
 
 #include "base/log.h"
+#include "engine/files.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
 #include "engine/memory.h"
@@ -42,6 +43,7 @@ enum {
 };
 
 struct space {
+    uint64_t used; /* of the store's pages, when it was looked at */
     bool low;
     bool full; /* a turn found no room: only tidying, in room lent by the store */
     int64_t full_since_ms;
@@ -187,6 +189,18 @@ static void add_kept(const struct engine *e, uint64_t taken, struct buf *out) {
     }
 }
 
+static void add_files(const struct engine *e, uint64_t taken, struct buf *out) {
+    uint64_t bytes = engine_file_bytes(e);
+    const struct engine_service *most = engine_most_files(e);
+    if (bytes > 0 && bytes >= taken / LARGE_PARTS) {
+        buf_printf(out, "; files of zing.append take %llu bytes", (unsigned long long)bytes);
+        if (most != NULL) {
+            buf_printf(out, ", most of service \"%s\"", most->conf->name);
+        }
+        buf_printf(out, ": move them out of %s/files", e->conf->store_path);
+    }
+}
+
 static void tell_space(struct engine *e, uint64_t used, uint64_t max) {
     bool disk = max < e->conf->store_max_bytes / PAGE_BYTES * PAGE_BYTES;
     struct buf text;
@@ -204,6 +218,7 @@ static void tell_space(struct engine *e, uint64_t used, uint64_t max) {
     add_reader(e, &text);
     add_events(e, used, add_dead(e, &text), &text);
     add_outbox(e, &text);
+    add_files(e, used, &text);
     add_kept(e, used, &text);
     (void)snprintf(e->space->words, sizeof e->space->words, "%s", buf_str(&text));
     buf_clear(&text);
@@ -276,10 +291,18 @@ static uint64_t reserve_of(uint64_t max) {
     return max / RESERVE_PARTS + RESERVE_BYTES_MIN;
 }
 
+/* The files take nothing of what is needed for that. */
 bool engine_can_work_off(const struct engine *e) {
     bool looked = e->now_ms >= e->space->full_since_ms + LOOK_MS;
-    return looked &&
-           e->status.store_used + reserve_of(e->status.store_max) / 2 <= e->status.store_max;
+    uint64_t max = store_limit(journal_store(e->journal));
+    return looked && e->space->used + reserve_of(max) / 2 <= max;
+}
+
+/* Bytes that the store and the files of zing.append may take together. */
+static uint64_t limit_with_files(const struct engine *e) {
+    uint64_t limit = store_limit(journal_store(e->journal)) + engine_file_bytes(e);
+    uint64_t most = e->conf->store_max_bytes / PAGE_BYTES * PAGE_BYTES;
+    return limit < most ? limit : most;
 }
 
 int engine_look_at_space(struct engine *e) {
@@ -290,14 +313,19 @@ int engine_look_at_space(struct engine *e) {
     struct store *store = journal_store(e->journal);
     e->space->seen_ms = e->now_ms;
     look_at_readers(e);
+    int code = engine_look_at_files(e, e->space->low);
+    uint64_t files = engine_file_bytes(e);
     struct store_space space = {.used = store_taken(store)};
-    uint64_t max = store_limit(store);
+    uint64_t max = limit_with_files(e);
     uint64_t reserve = reserve_of(max);
     /* Once low, it takes more than one free page to recover. */
     uint64_t margin = e->space->low ? reserve / 2 : 0;
-    int code = space.used + reserve + margin >= max ? store_usage(store, &space) : 0;
-    uint64_t used = space.used;
+    if (code == 0 && space.used + files + reserve + margin >= max) {
+        code = store_usage(store, &space);
+    }
+    uint64_t used = space.used + files;
     bool low = used + reserve + margin >= max;
+    e->space->used = space.used;
     e->status.store_used = used;
     e->status.store_max = max;
     e->space->room = low ? 0 : max - used - reserve;

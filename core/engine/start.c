@@ -80,6 +80,7 @@ static int start_alone(struct engine *e, struct lane_item *item) {
     if (inv == NULL) {
         return ERR_MEMORY;
     }
+    inv->continued = event->continues;
     engine_begin_attempt(e, s, event);
     engine_name_culprit(e, inv);
     enum run_entry entry = event->undo == UNDO_NONE ? RUN_EVENT : RUN_UNDO;

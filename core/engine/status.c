@@ -3,10 +3,13 @@
  * host's stored texts.
  */
 #include "engine/append.h"
+#include "engine/attempt.h"
+#include "engine/files.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
 #include "engine/rows.h"
 #include "engine/lane.h"
+#include "engine/memory.h"
 #include "engine/metrics.h"
 #include "engine/outbox.h"
 #include "engine/services.h"
@@ -30,8 +33,11 @@ void engine_status(struct engine *e, struct engine_status *out) {
     e->status.append_file = files.file;
     e->status.append_error = files.error;
     e->status.refused_topic = outbox_refused_topic(e->outbox);
+    e->status.starved = engine_starved(e);
+    e->status.calls_starved = engine_late_calls(e);
     e->status.lua_bytes = script_memory(e->scripts);
     e->status.accepts = engine_accepts(e);
+    e->status.file_bytes = engine_file_bytes(e);
     e->status.store_low = engine_space_words(e);
     e->status.set_aside = journal_aside_count(e->journal);
     int64_t since_ms;

@@ -4,6 +4,7 @@
 #include "engine/view.h"
 
 #include "engine/append_owner.h"
+#include "engine/files.h"
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/locks.h"
@@ -107,6 +108,13 @@ static int view_delayed(void *ctx, const struct uuid *id) {
     return code == 0 ? ERR_EXISTS : code;
 }
 
+/* Whether those of the event's service may not grow. */
+static bool are_files_full(const struct engine *e, const struct event *event) {
+    size_t service;
+    return engine_service_by_number(e, event->service, &service) &&
+           engine_files_full(e, &e->services[service]);
+}
+
 /* A file whose service is no longer in topics.conf is free for other services. */
 static int view_file_owner(void *ctx, const struct event *event, struct slice file,
                            const char **service) {
@@ -114,11 +122,11 @@ static int view_file_owner(void *ctx, const struct event *event, struct slice fi
     uint16_t number;
     size_t index;
     int code = append_owner(e->journal, file, &number);
-    if (code != 0) {
+    if (code != 0 && code != ERR_NOTFOUND) {
         return code;
     }
-    if (number == event->service || !engine_service_by_number(e, number, &index)) {
-        return ERR_NOTFOUND;
+    if (code != 0 || number == event->service || !engine_service_by_number(e, number, &index)) {
+        return are_files_full(e, event) ? ERR_FULL : ERR_NOTFOUND;
     }
     *service = e->conf->services[index].name;
     return 0;

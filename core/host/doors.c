@@ -10,6 +10,7 @@
 #include "host/join.h"
 #include "host/loop.h"
 #include "host/members.h"
+#include "host/memory.h"
 #include "host/publisher.h"
 #include "host/scripts.h"
 #include "host/session.h"
@@ -165,6 +166,7 @@ static void host_metrics(void *ctx, struct buf *out) {
     host_terms_metrics(h, out);
     host_forward_metrics(h, out);
     host_shortage_metrics(h, out);
+    host_memory_metrics(h, out);
     host_members_metrics(h, out);
     host_stand_in_metrics(h, out);
     sys_write_metrics(h->sys, out);
@@ -201,6 +203,7 @@ static json_t *host_status(void *ctx) {
         sys_add_status(h->sys, host);
         host_terms_status(h, host);
         host_forward_status(h, host);
+        host_memory_status(h, host);
     }
     return host;
 }

@@ -363,6 +363,9 @@ static int start(struct host *h, struct report *r) {
         code = conf_load(&h->conf, h->options->conf_file, &overrides, r);
     }
     if (code == 0) {
+        host_set_log(h->options, h->conf);
+    }
+    if (code == 0) {
         code = check_division(h, r);
     }
     if (code == 0) {

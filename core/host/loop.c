@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <string.h>
 
-enum { DRAIN_MS = 10000 };
+enum {
+    CUT_MS = 5000 /* for the turn that cuts the last attempts: with a full store there is none */
+};
 
 int64_t host_now_ms(const struct host *h) {
     (void)h;
@@ -57,6 +59,16 @@ static void on_drain_timer(uv_timer_t *timer) {
     host_end_loop(h);
 }
 
+/* How long attempts may go on: as long as the most patient service allows. */
+static int64_t stop_ms(const struct host *h) {
+    int64_t most_ms = 0;
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        int64_t ms = service_stop_ms(&h->conf->services[i], h->conf);
+        most_ms = ms > most_ms ? ms : most_ms;
+    }
+    return most_ms;
+}
+
 void host_stop(struct host *h, int status) {
     if (h->stopping) {
         host_end_loop(h);
@@ -66,6 +78,7 @@ void host_stop(struct host *h, int status) {
     h->status = status;
     host_tell_manager("STOPPING=1");
     engine_drain(h->engine);
-    host_check_uv(uv_timer_start(&h->drain_timer, on_drain_timer, DRAIN_MS, 0), "drain timer");
+    host_check_uv(uv_timer_start(&h->drain_timer, on_drain_timer, (uint64_t)stop_ms(h) + CUT_MS, 0),
+                  "drain timer");
     host_wake(h);
 }

@@ -43,6 +43,14 @@ void host_each_shortage(const struct host *h, host_tell *tell, void *ctx) {
         tell(ctx, false, r.text);
     }
     engine_status(h->engine, &status);
+    calls = status.calls_starved + fetch_paused(h->fetch);
+    if (status.starved > 0 || calls > 0) {
+        (void)report(&r, 0,
+                     "memory is short: events of %zu services and %zu calls wait: raise "
+                     "limits.memory",
+                     status.starved, calls);
+        tell(ctx, false, r.text);
+    }
     if (status.append_file != NULL) {
         (void)report(&r, 0, "%" PRIu64 " lines of zing.append wait: files/%s cannot be written: %s",
                      status.append_waiting, status.append_file, strerror(status.append_error));

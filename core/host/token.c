@@ -131,18 +131,26 @@ void host_warn_tokens(const struct host *h) {
     }
 }
 
+void host_set_log(const struct host_options *options, const struct conf *conf) {
+    struct log_settings log = conf->log;
+    if (options->with_broker && log.areas[LOG_AREA_HANDLER] == LOG_LEVEL_UNSET) {
+        log.areas[LOG_AREA_HANDLER] = LOG_LEVEL_DEBUG;
+    }
+    log_set(&log);
+}
+
 void host_reload_front(struct host *h) {
     struct conf *fresh = NULL;
     struct report r = {""};
-    if (h->front == NULL) {
-        return;
-    }
     int code = conf_load(&fresh, h->conf->file, &h->options->overrides, &r);
-    if (code == 0 && front_set_tokens(h->front, fresh) != 0) {
+    if (code == 0) {
+        host_set_log(h->options, fresh);
+    }
+    if (code == 0 && h->front != NULL && front_set_tokens(h->front, fresh) != 0) {
         code = report(&r, ERR_MEMORY, "out of memory");
     }
     if (code != 0) {
-        log_error("host", "the tokens stay as they were: %s", r.text);
+        log_error("host", "the tokens stay as they were, and the log: %s", r.text);
     }
     conf_free(fresh);
     if (h->tcp != NULL && gateway_reload_tls(h->tcp, &r) != 0) {

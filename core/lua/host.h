@@ -134,6 +134,8 @@ struct script_host {
     struct culprit *culprit;            /* borrowed; knows which versions must not be run again */
     bool load_refused;                  /* the current load is one of these */
 
+    struct script_names names; /* found: NULL = nobody asked for them */
+
     bool reload_waits; /* for the end of a state older than the previous one */
 
     struct buf scratch; /* text under construction: survives a raise, so nothing leaks */
@@ -198,6 +200,11 @@ void script_log_ended(struct script_host *host, size_t service);
  * time is up: some texts take the compiler the square of their length. The text is not in the
  * host's Lua state; it stays where it is until this returns or raises. */
 int script_compile(lua_State *L, struct slice text, const char *name);
+
+/* --- lua/names.c --- */
+
+/* Calls names.found for the function on top, compiled from `file` for the environment at `env`. */
+void script_check_names(lua_State *L, const char *file, int env);
 
 /* --- lua/sandbox.c, lua/library.c, lua/coroutine.c: what scripts see --- */
 

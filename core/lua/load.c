@@ -81,6 +81,9 @@ static void run_file(lua_State *L, const char *name, int env) {
         lua_error(L);
     }
     lua_remove(L, -2);
+    if (host->names.found != NULL) {
+        script_check_names(L, name, env);
+    }
     lua_pushvalue(L, env);
     if (lua_setupvalue(L, -2, 1) == NULL) {
         lua_pop(L, 1);

@@ -69,13 +69,21 @@ static struct script_state *find_idle(const struct script_host *host) {
     return found;
 }
 
+static void collect(struct script_state *state) {
+    (void)lua_gc(state->L, LUA_GCCOLLECT);
+    state->memory_kept = state->memory_used;
+}
+
 bool script_reclaim(struct script_host *host) {
     struct script_state *state = find_garbage(host);
     if (state != NULL) {
-        (void)lua_gc(state->L, LUA_GCCOLLECT);
-        state->memory_kept = state->memory_used;
+        collect(state);
         return true;
     }
     state = find_idle(host);
-    return state != NULL && script_renew(host, state->service);
+    if (state == NULL) {
+        return false;
+    }
+    collect(state); /* what it kept at the last time may have been that of runs */
+    return state->memory_used <= LUA_SMALL_BYTES || script_renew(host, state->service);
 }

@@ -76,7 +76,8 @@ struct run_view {
     /* Whether a publish of that id waits for its time: 0; ERR_EXISTS: it did, on this host; or
      * ERR_NOTFOUND. */
     int (*delayed)(void *ctx, const struct uuid *id);
-    /* The other service that owns a file of zing.append. NULL: no files have owners. */
+    /* The other service that owns a file of zing.append; ERR_NOTFOUND: the event's may write to it;
+     * ERR_FULL: it has used up its share of the store. NULL: any service may write. */
     int (*file_owner)(void *ctx, const struct event *event, struct slice file,
                       const char **service);
 };

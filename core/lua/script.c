@@ -46,6 +46,10 @@ void script_use_memory(struct script_host *host, struct memory *memory) {
     host->memory = memory;
 }
 
+void script_tell_names(struct script_host *host, const struct script_names *names) {
+    host->names = *names;
+}
+
 void script_host_free(struct script_host *host) {
     if (host == NULL) {
         return;

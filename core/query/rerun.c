@@ -20,12 +20,15 @@ enum rerun_verdict rerun_judge(const struct rerun_filter *filter, const struct e
         event->accepted_ms < filter->from_ms || event->accepted_ms >= filter->to_ms) {
         return RERUN_OTHER;
     }
-    if (event->state == EVENT_DEAD) {
+    if (event_state_dead((enum event_state)event->state)) {
         return RERUN_DEAD;
     }
     if (!event_state_ended((enum event_state)event->state) ||
         event->ended_ms > filter->ended_by_ms) {
         return RERUN_WAITS;
+    }
+    if (event->state == EVENT_EXPIRED) {
+        return RERUN_OTHER; /* its payload is gone */
     }
     return event->kind == EVENT_LOCK_EXPIRED ? RERUN_LOCK : RERUN_GOOD;
 }

@@ -176,10 +176,11 @@ void prometheus_write(struct engine *engine, struct buf *out) {
         {"zingq_clock_steps_total", "counter", "steps of the wall clock of a second or more",
          (double)s.clock_steps},
         {"zingq_turns_total", "counter", "turns of the engine", (double)s.turns},
-        {"zingq_lua_bytes", "gauge", "memory of all Lua states", (double)s.lua_bytes},
         {"zingq_store_used_bytes", "gauge", "pages of the store in use", (double)s.store_used},
         {"zingq_store_set_aside", "gauge", "records of the store that cannot be read",
          (double)s.set_aside},
+        {"zingq_files_bytes", "gauge", "files of zing.append, a part of the store",
+         (double)s.file_bytes},
         {"zingq_store_max_bytes", "gauge", "store.max_size", (double)s.store_max},
         {"zingq_accepts", "gauge", "0 while new events are held back", s.accepts ? 1 : 0},
     };

@@ -129,6 +129,34 @@ names_none() {
 }
 ok "and nothing once it is" names_none
 
+mkdir -p wrong/scripts
+cat >wrong/topics.conf <<'END'
+broker { url = "mqtts://127.0.0.1:8883" ca_file = "nope.pem" }
+service "half" { subscribe = {"a", "b"} handler = "half.lua" secrets = {"none"} }
+schedule "lonely" { cron = "@daily" publish = "zzz" payload = "{bad" }
+endpoint "/lonely" { publish = "yyy" }
+END
+cat >wrong/scripts/half.lua <<'END'
+return { a = function(event) zing.publsh("x", 1) sum = 1 end, ["c/d"] = function() end }
+END
+warns() { # PATTERN...
+    ZINGQ_STORE_PTAH=/x "$ZINGQ" check -c wrong/topics.conf >"$dir/out" 2>"$dir/err" || return 1
+    for pattern in "$@"; do
+        grep -q "warning: .*$pattern" "$dir/err" || { echo "# no $pattern"; return 1; }
+    done
+}
+ok "check warns of what will hardly work as intended" warns 'subscribes to "b", but' 'nope.pem' \
+    '"c/d"\] matches no topic' '"lonely" publishes to "zzz"' 'payload is not JSON' '"/lonely" publishes' \
+    'ZINGQ_STORE_PTAH .*ZINGQ_STORE_PATH' 'half.lua:1: zing.publsh .*zing.publish' 'global sum' \
+    'secret "none" is not in vars'
+ok "which fails a check that is strict" ends 1 check --strict -c wrong/topics.conf
+printf 'limits { backlog = 0 }\nservice "x" { subscribe = {"x"} handler = "x.lua" delay = 5 }\n' >wrong/many.conf
+ok "check names all mistakes at once" sh -c '! "$ZINGQ" check -c wrong/many.conf 2>all &&
+    grep -q ":1: limits: backlog" all && grep -q "delay" all'
+printf 'service "x" { subscribe = {"x"} handler = "x.lua" }\nservice "y" { subscribe = {"y"} handler = "y.lua" }\n' \
+    >wrong/scripts.conf
+ok "those of scripts too" sh -c '! "$ZINGQ" check -c wrong/scripts.conf 2>all && grep -q x.lua all && grep -q y.lua all'
+
 # ---- with a host --------------------------------------------------------------------------------
 
 start_dev

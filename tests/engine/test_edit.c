@@ -235,6 +235,27 @@ static void a_finished_step_keeps_its_result_and_its_key_for_a_later_round(void 
     assert_same_keys(f, 2, 4, true);
 }
 
+static void an_event_whose_saga_was_undone_starts_from_the_beginning_and_says_so(void **state) {
+    struct engine_fixture *f = *state;
+    struct buf notes;
+    fixture_run(f, SERVICE(""), LUA(books_in_a_saga));
+    deliver(f, "s", "in/a", "1");
+    answer(f, 0, 200, ""); /* the step */
+    run_dry(f);
+    answer(f, 1, 402, ""); /* what makes it fail */
+    advance(f, 10);
+    answer(f, 2, 200, ""); /* the compensation */
+    run_dry(f);
+    assert_int_equal(state_of(f, "s", "1"), EVENT_DEAD);
+    assert_int_equal(edit(f, "1", "2", &notes), 0);
+    assert_non_null(strstr(buf_str(&notes), "from the beginning"));
+    assert_null(strstr(buf_str(&notes), "stay"));
+    buf_clear(&notes);
+    assert_int_equal(replay(f, "2"), 0);
+    assert_string_equal(f->asked[3].url, "http://peer/book");
+    assert_same_keys(f, 0, 3, false);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(an_edit_that_changes_the_key_moves_the_event_with_its_steps),
@@ -248,6 +269,7 @@ int main(void) {
         ENGINE_TEST(the_new_key_stays_through_retries_and_a_crash),
         ENGINE_TEST(a_call_of_unknown_outcome_keeps_its_key_and_goes_on_with_it),
         ENGINE_TEST(a_finished_step_keeps_its_result_and_its_key_for_a_later_round),
+        ENGINE_TEST(an_event_whose_saga_was_undone_starts_from_the_beginning_and_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

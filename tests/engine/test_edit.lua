@@ -27,3 +27,11 @@ return function(e)
     if r.status ~= 200 then zing.reject('refused') end
   end)
 end
+
+--- books_in_a_saga
+return function(e)
+  local saga = zing.saga()
+  saga:step('book', function() return zing.http.post('http://peer/book', {body = e.payload}).status end,
+    function() zing.http.post('http://peer/unbook', {body = e.payload}) end)
+  if zing.http.post('http://peer/pay', {body = e.payload}).status ~= 200 then zing.reject('refused') end
+end

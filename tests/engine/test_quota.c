@@ -1,4 +1,4 @@
-/* test_quota.c - dead letters have their part of the store, and no more. */
+/* test_quota.c - dead letters and files have their part of the store, and no more. */
 #include "engine_fixture.h"
 #include "test.h"
 
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LARGE = 300000, STORE_BYTES = 8 << 20 };
 
@@ -240,6 +241,58 @@ static void letters_that_are_replayed_or_discarded_make_room(void **state) {
     assert_books(f, "pay", (struct books){.accepted = 2, .done = 1, .discarded = 1});
 }
 
+/* --- files --- */
+
+#define APPENDS                                                                                    \
+    "return function(e) zing.append(e.payload == 'log' and 'log.txt' or 'big.txt',"                \
+    " e.payload == 'log' and 'a line' or ('x'):rep(600000)) end"
+
+static void path_of(const struct engine_fixture *f, const char *name, char path[512]) {
+    (void)snprintf(path, 512, "%s/data/files%s%s", f->folder.path, name[0] == '\0' ? "" : "/",
+                   name);
+}
+
+static void files_count_against_the_store(void **state) {
+    struct engine_fixture *f = *state;
+    char path[512];
+    fixture_run(f, STORE PAY, APPENDS);
+    deliver(f, "pay", "pay/1", "log");
+    assert_true(engine_accepts(f->engine));
+    path_of(f, "log.txt", path);
+    assert_int_equal(truncate(path, STORE_BYTES - (1 << 20)), 0);
+    advance(f, 70000);
+    assert_false(engine_accepts(f->engine));
+    assert_non_null(strstr(status(f).store_low, "files of zing.append take 7340032 bytes, most of "
+                                                "service \"pay\": move them out of"));
+    assert_true(status(f).store_used >= STORE_BYTES - (1 << 20));
+    assert_int_equal(unlink(path), 0);
+    advance(f, 10000);
+    assert_true(engine_accepts(f->engine));
+}
+
+static void a_service_whose_files_take_a_quarter_of_the_store_writes_no_more(void **state) {
+    struct engine_fixture *f = *state;
+    char text[512];
+    char path[512];
+    fixture_run(f,
+                STORE "service \"pay\" { subscribe = {\"pay/#\"} handler = \"h.lua\""
+                      " retries = 0 }\n"
+                      "service \"log\" { subscribe = {\"log/#\"} handler = \"h.lua\" }\n",
+                APPENDS);
+    for (int i = 0; i < 4; i++) {
+        deliver(f, "pay", "pay/1", "big");
+    }
+    deliver(f, "pay", "pay/1", "one more");
+    assert_non_null(strstr(reason_of(f, "pay", "one more", text), "a quarter of store.max_size"));
+    deliver(f, "log", "log/1", "log");
+    assert_int_equal(books_of(f, "log").done, 1);
+    path_of(f, "big.txt", path);
+    assert_int_equal(unlink(path), 0); /* as an operator moves it away */
+    advance(f, 10000);
+    deliver(f, "pay", "pay/1", "big again");
+    assert_books(f, "pay", (struct books){.accepted = 6, .done = 5, .dead = 1});
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_letter_that_never_ran_keeps_64_kib_of_its_payload),
@@ -252,6 +305,8 @@ int main(void) {
         ENGINE_TEST(a_letter_that_holds_its_key_goes_by_no_quota),
         ENGINE_TEST(letters_of_an_older_zingq_are_counted_too),
         ENGINE_TEST(letters_that_are_replayed_or_discarded_make_room),
+        ENGINE_TEST(files_count_against_the_store),
+        ENGINE_TEST(a_service_whose_files_take_a_quarter_of_the_store_writes_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

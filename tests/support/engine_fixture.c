@@ -62,6 +62,7 @@ static int start_engine(struct engine_fixture *f) {
                                      .scripts = f->scripts,
                                      .doors = &doors,
                                      .culprit = f->culprit,
+                                     .memory = &f->memory,
                                      .seed = ++f->seed,
                                      .only = &f->only,
                                      .only_count = f->only == NULL ? 0 : 1};
@@ -86,6 +87,8 @@ static int try_start(struct engine_fixture *f) {
         f->conf->lua_time_ms = LUA_TIME_MS;
     }
     need(script_host_new(&f->scripts, f->conf, &api_library), &r);
+    memory_init(&f->memory, f->conf->memory_bytes);
+    script_use_memory(f->scripts, &f->memory);
     need(script_load_all(f->scripts, &r), &r);
     struct store_options options = {.path = f->conf->store_path,
                                     .max_bytes = f->conf->store_max_bytes};

@@ -46,6 +46,7 @@ struct offered {
 struct engine_fixture {
     struct data_folder folder;
     struct conf *conf;
+    struct memory memory; /* of conf, from the next start on */
     struct script_host *scripts;
     struct store *store;
     struct culprit *culprit;

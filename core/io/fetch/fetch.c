@@ -150,6 +150,15 @@ bool fetch_close_idle(struct fetch *f) {
     return fetch_multi_renew(f) || closed;
 }
 
+size_t fetch_paused(const struct fetch *f) {
+    const struct call *call = NULL;
+    size_t count = 0;
+    TAILQ_FOREACH(call, &f->paused, link) {
+        count++;
+    }
+    return count;
+}
+
 size_t fetch_waiting_for_descriptors(const struct fetch *f) {
     return f->put_off_count;
 }

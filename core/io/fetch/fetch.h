@@ -45,5 +45,7 @@ bool fetch_close_idle(struct fetch *f);
 /* HTTP calls that could not start because no descriptor was free; they are retried within their
  * timeout. */
 size_t fetch_waiting_for_descriptors(const struct fetch *f);
+/* Answers that wait for memory. */
+size_t fetch_paused(const struct fetch *f);
 
 #endif

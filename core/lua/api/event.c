@@ -194,6 +194,18 @@ static struct run *run_of(lua_State *L, const char *field) {
     return NULL;
 }
 
+/* A field that an event never has is a misspelt one: nil would make a handler do the wrong thing. */
+static int refuse_field(lua_State *L, const char *field) {
+    const char *names[FIELDS];
+    for (size_t i = 0; i < FIELDS; i++) {
+        names[i] = fields[i].name;
+    }
+    const char *meant = conf_suggest(field, names, FIELDS);
+    return luaL_error(L, "an event has no field \"%s\"%s%s%s", field,
+                      meant == NULL ? "" : " (did you mean \"", meant == NULL ? "" : meant,
+                      meant == NULL ? "" : "\"?)");
+}
+
 /* Upvalue: field name to position in `fields`. */
 static int index_event(lua_State *L) {
     lua_settop(L, 2);
@@ -205,8 +217,7 @@ static int index_event(lua_State *L) {
                               "with `batch` in topics.conf",
                               lua_tointeger(L, 2));
         }
-        lua_pushnil(L); /* handlers may read fields that do not exist */
-        return 1;
+        return refuse_field(L, luaL_tolstring(L, 2, NULL));
     }
     size_t field = (size_t)lua_tointeger(L, -1);
     assert(field < FIELDS);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "event/value.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { LOG_FIELDS_MAX = 32 };
@@ -25,15 +26,17 @@ static bool is_bare(struct slice text) {
     return text.len > 0;
 }
 
-/* The value at `index`, of any type, as one word. */
-static void add_field_value(lua_State *L, int index, struct buf *out) {
+/* The value at `index`, of any type: one word, or a value of JSON. */
+static void add_field_value(lua_State *L, int index, bool json, struct buf *out) {
     if (lua_type(L, index) == LUA_TTABLE) {
         json_encode(L, index, "fields", out);
         return;
     }
+    bool plain = lua_type(L, index) == LUA_TBOOLEAN ||
+                 (lua_type(L, index) == LUA_TNUMBER && isfinite(lua_tonumber(L, index)));
     struct slice text;
     text.data = luaL_tolstring(L, index, &text.len);
-    if (is_bare(text)) {
+    if (json ? plain : is_bare(text)) {
         buf_add_slice(out, text);
     } else {
         (void)value_quote(text, out);
@@ -60,46 +63,69 @@ static size_t sorted_names(lua_State *L, int index, const char *names[LOG_FIELDS
     return count;
 }
 
-static void add_fields(lua_State *L, int index, struct buf *out) {
-    if (lua_isnoneornil(L, index)) {
-        return;
-    }
-    luaL_checktype(L, index, LUA_TTABLE);
+static void add_fields(lua_State *L, int index, bool json, struct buf *out) {
     const char *names[LOG_FIELDS_MAX];
     size_t count = sorted_names(L, index, names);
     for (size_t i = 0; i < count; i++) {
-        buf_printf(out, " %s=", names[i]);
+        buf_add_str(out, i == 0 || !json ? "" : ",");
+        if (json) {
+            (void)value_quote(slice_of(names[i]), out);
+        } else {
+            buf_printf(out, " %s", names[i]);
+        }
+        buf_add_str(out, json ? ":" : "=");
         lua_pushstring(L, names[i]);
         lua_rawget(L, index);
-        add_field_value(L, lua_gettop(L), out);
+        add_field_value(L, lua_gettop(L), json, out);
         lua_pop(L, 1);
     }
 }
 
-/* Begins with the message at `index`, then names the source. */
-static void add_head(lua_State *L, int index, struct buf *out) {
+static void add_source(lua_State *L, bool json, struct buf *out) {
     const struct script_state *state = script_state_of(L);
-    size_t len;
-    const char *text =
-        luaL_tolstring(L, index, &len); /* may run __tostring, so call it before the reset */
-    buf_reset(out);
-    buf_add(out, text, len);
-    lua_pop(L, 1);
     if (state->current != NULL) {
         char id[UUID_TEXT_BYTES + 1];
-        buf_printf(out, " service=%s event=%s", state->host->conf->services[state->service].name,
+        buf_printf(out, json ? ",\"service\":\"%s\",\"event\":\"%s\"" : " service=%s event=%s",
+                   state->host->conf->services[state->service].name,
                    uuid_text(&state->current->event->id, id));
+    }
+}
+
+/* Appends what stands behind the message. */
+static void add_more(lua_State *L, int fields, bool json, struct buf *out) {
+    size_t begin = out->len;
+    add_source(L, json, out);
+    if (lua_isnoneornil(L, fields)) {
+        return;
+    }
+    luaL_checktype(L, fields, LUA_TTABLE);
+    size_t before = out->len;
+    buf_add_str(out, json ? ",\"fields\":{" : "");
+    add_fields(L, fields, json, out);
+    buf_add_str(out, json ? "}" : "");
+    if (json && (out->failed || out->len - begin > LOG_MEMBERS_BYTES)) {
+        out->len = before; /* cut in the middle it would not be JSON */
+        out->failed = false;
+        buf_printf(out, ",\"fields\":\"left out: more than %d bytes\"", LOG_MEMBERS_BYTES / 2);
     }
 }
 
 static int write_line(lua_State *L, enum log_level level) {
     struct buf *out = &script_state_of(L)->host->second;
+    bool json = log_is_json();
+    size_t len;
     luaL_checkany(L, 1);
     lua_settop(L, 2);
-    add_head(L, 1, out);
-    add_fields(L, 2, out);
-    if (log_writes(level) && script_may_log(script_state_of(L), out->len)) {
-        log_line(level, "handler", "%s", buf_str(out));
+    const char *text = luaL_tolstring(L, 1, &len); /* may run __tostring: before the reset */
+    buf_reset(out);
+    buf_add(out, text, len);
+    lua_pop(L, 1);
+    len = out->len;
+    add_more(L, 2, json, out);
+    if (log_writes(level, "handler") && script_may_log(script_state_of(L), out->len)) {
+        const char *bytes = buf_str(out);
+        log_text(level, "handler", (struct slice){bytes, len},
+                 (struct slice){bytes + len, out->len - len});
     }
     return 0;
 }

@@ -309,6 +309,11 @@ static void check_owner(lua_State *L, const struct run *run, struct slice file) 
         luaL_error(L, "zing.append: \"%s\" belongs to service \"%s\", which wrote it first",
                    file.data, owner);
     }
+    if (code == ERR_FULL) {
+        luaL_error(L,
+                   "zing.append: the files of this service take a quarter of store.max_size: move "
+                   "them out of the data folder's files/");
+    }
     if (code != ERR_NOTFOUND) {
         luaL_error(L, "zing.append: the file's owner cannot be read: %s", error_text(code));
     }

@@ -138,6 +138,7 @@ static const struct route rows[] = {
     {POST, "/api/cancel/*", ACCESS_OPERATE, admin_command, COMMAND_CANCEL},
     {POST, "/api/keys/*/resume", ACCESS_OPERATE, admin_command, COMMAND_KEY_RESUME},
     {POST, "/api/keys/*/skip", ACCESS_OPERATE, admin_command, COMMAND_KEY_SKIP},
+    {POST, "/api/keys/*/erase", ACCESS_OPERATE, admin_erase, 0},
     {POST, "/api/outbox/*/retry", ACCESS_OPERATE, admin_command, COMMAND_OUTBOX_RETRY},
     {POST, "/api/outbox/*/discard", ACCESS_OPERATE, admin_command, COMMAND_OUTBOX_DISCARD},
     {POST, "/api/services/*/pause", ACCESS_OPERATE, admin_command, COMMAND_PAUSE},

@@ -13,8 +13,10 @@
 #include "base/log.h"
 #include "query/json.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +114,105 @@ void audit_note(struct audit *a, json_t *record) {
     free(text);
     buf_clear(&line);
     json_decref(record);
+}
+
+/* ---- hiding ---- */
+
+void audit_hash(const char *key, char out[AUDIT_HASH_BYTES]) {
+    static const char prefix[] = "sha256:";
+    uint8_t hash[crypto_hash_sha256_BYTES];
+    static_assert(sizeof prefix + 2 * sizeof hash == AUDIT_HASH_BYTES, "it is full");
+    (void)crypto_hash_sha256(hash, (const uint8_t *)key, strlen(key));
+    memcpy(out, prefix, sizeof prefix);
+    (void)sodium_bin2hex(out + sizeof prefix - 1, 2 * sizeof hash + 1, hash, sizeof hash);
+}
+
+/* Whether the record is about the service: by its query, or as a part of its path. */
+static bool is_about(const json_t *record, const char *service) {
+    const char *named =
+        json_string_value(json_object_get(json_object_get(record, "query"), "service"));
+    const char *path = json_string_value(json_object_get(record, "path"));
+    size_t len = strlen(service);
+    if (named != NULL) {
+        return strcmp(named, service) == 0;
+    }
+    for (const char *at = path; at != NULL && (at = strstr(at, service)) != NULL; at++) {
+        if (at > path && at[-1] == '/' && (at[len] == '/' || at[len] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The line with the key hidden, to be freed; NULL: it stays as it is. */
+static char *hide_in_line(const char *line, size_t len, const char *service, const char *key) {
+    char hash[AUDIT_HASH_BYTES];
+    json_t *record =
+        memmem(line, len, "\"key\":", 6) == NULL ? NULL : json_loadb(line, len, 0, NULL);
+    json_t *query = json_object_get(record, "query");
+    const char *named = json_string_value(json_object_get(query, "key"));
+    char *hidden = NULL;
+    if (named != NULL && strcmp(named, key) == 0 && is_about(record, service)) {
+        audit_hash(key, hash);
+        (void)json_object_set_new(query, "key", json_string(hash));
+        hidden = json_dumps(record, JSON_COMPACT);
+    }
+    json_decref(record);
+    return hidden;
+}
+
+/* Copies the lines; *changed: one of them is another now. */
+static bool copy_lines(FILE *from, FILE *to, const char *service, const char *key, bool *changed) {
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+    bool good = true;
+    *changed = false;
+    while (good && (len = getline(&line, &room, from)) > 0) {
+        char *hidden = hide_in_line(line, (size_t)len, service, key);
+        *changed = *changed || hidden != NULL;
+        good = hidden == NULL ? fwrite(line, 1, (size_t)len, to) == (size_t)len
+                              : fputs(hidden, to) >= 0 && fputc('\n', to) == '\n';
+        free(hidden);
+    }
+    free(line);
+    return good && ferror(from) == 0 && fflush(to) == 0 && fdatasync(fileno(to)) == 0;
+}
+
+static int hide_in_file(const char *path, const char *service, const char *key) {
+    char other[PATH_BYTES];
+    bool changed = false;
+    FILE *from = fopen(path, "re");
+    if (from == NULL) {
+        return errno == ENOENT ? 0 : ERR_DISK;
+    }
+    int len = snprintf(other, sizeof other, "%s.new", path);
+    int fd = len < PATH_BYTES
+                 ? open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)
+                 : -1;
+    FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
+    bool good = to != NULL && copy_lines(from, to, service, key, &changed);
+    (void)fclose(from);
+    good = (to == NULL || fclose(to) == 0) && good;
+    if (good && changed) {
+        return rename(other, path) == 0 ? 0 : ERR_DISK;
+    }
+    (void)unlink(other);
+    return good ? 0 : ERR_DISK;
+}
+
+void audit_hide_key(struct audit *a, const char *service, const char *key) {
+    int code = hide_in_file(a->older, service, key);
+    code = code == 0 ? hide_in_file(a->path, service, key) : code;
+    if (code != 0) {
+        log_error("audit", "cannot hide an erased key in %s: %s", a->path, strerror(errno));
+    }
+    if (a->fd >= 0) {
+        (void)close(a->fd);
+    }
+    if (open_file(a) != 0) {
+        log_error("audit", "cannot write %s: %s", a->path, strerror(errno));
+    }
 }
 
 /* ---- reading ---- */

@@ -21,6 +21,12 @@ void audit_close(struct audit *a);
 /* Appends a record ("at" and "at_ms" are added), and takes it over. If it cannot be written, it
  * goes to the log. */
 void audit_note(struct audit *a, json_t *record);
+/* "sha256:" and the hash of a key, in hex: what records have of a key that was erased. */
+enum { AUDIT_HASH_BYTES = 7 + 64 + 1 };
+void audit_hash(const char *key, char out[AUDIT_HASH_BYTES]);
+/* Puts the hash in place of the key in every record about that key of the service. What cannot be
+ * written goes to the log. */
+void audit_hide_key(struct audit *a, const char *service, const char *key);
 
 /* Calls `each` for every record of the folder since then, oldest first; false ends it. `tail`: only
  * those in the last AUDIT_TAIL_BYTES. ERR_DISK with a sentence; a missing file counts as empty. */

@@ -6,6 +6,7 @@
 
 #include "query/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,15 +33,41 @@ static json_t *query_json(const struct gateway_request *request) {
     return object;
 }
 
+/* The record of an erasure has a hash in place of the key. */
+static void hide_key(struct admin *a, const struct gateway_request *request, int status,
+                     json_t *query) {
+    static const char prefix[] = "/api/keys/";
+    static const char erase[] = "/erase";
+    const char *path = gateway_path(request);
+    const char *key = gateway_query(request, "key");
+    size_t len = strlen(path);
+    size_t name_len = len - (sizeof prefix - 1) - (sizeof erase - 1);
+    char service[NAME_BYTES_MAX + 1];
+    char hash[AUDIT_HASH_BYTES];
+    bool erases = len > sizeof prefix + sizeof erase - 2 &&
+                  strcmp(path + len - (sizeof erase - 1), erase) == 0;
+    if (!erases || key == NULL || name_len > NAME_BYTES_MAX) {
+        return;
+    }
+    (void)snprintf(service, sizeof service, "%.*s", (int)name_len, path + sizeof prefix - 1);
+    audit_hash(key, hash);
+    (void)json_object_set_new(query, "key", json_string(hash));
+    if (status == 202 && division_is_divided(&a->options.conf->hosts.share)) {
+        audit_hide_key(a->audit, service, key); /* the host that has the key hides its own */
+    }
+}
+
 void admin_note_change(void *ctx, const struct gateway_request *request, int status) {
     struct admin *a = ctx;
     char from[ADDRESS_TEXT_BYTES];
     struct address address = gateway_from(request);
     const char *who = gateway_who(request);
     address_text(&address, from);
-    json_t *record = json_pack("{s:s, s:s, s:s, s:i, s:o}", "who", who[0] != '\0' ? who : "owner",
-                               "from", from, "method", gateway_method(request), "status", status,
-                               "query", query_json(request));
+    json_t *query = query_json(request);
+    hide_key(a, request, status, query);
+    json_t *record =
+        json_pack("{s:s, s:s, s:s, s:i, s:o}", "who", who[0] != '\0' ? who : "owner", "from", from,
+                  "method", gateway_method(request), "status", status, "query", query);
     if (record != NULL && !look_json_bytes(record, "path", slice_of(gateway_path(request)))) {
         json_decref(record);
         record = NULL;

@@ -9,6 +9,7 @@
  *   web/admin/readings.c what they read: events, dead letters, keys, state
  *   web/admin/job.c      jobs: replay and discard of many letters, paced
  *   web/admin/rerun.c    jobs: replay of events that are done
+ *   web/admin/erase.c    jobs: erasure of everything that belongs to a key
  *   web/admin/try.c      a dry run
  *   web/admin/signal.c   a signal
  *   web/admin/peek.c     one state value, for a handler of another host
@@ -201,6 +202,9 @@ void admin_forget_jobs(struct admin *a);
 
 /* web/admin/rerun.c */
 void admin_rerun(void *ctx, const struct call *call);
+
+/* web/admin/erase.c */
+void admin_erase(void *ctx, const struct call *call);
 
 /* web/admin/changes.c */
 /* For gateway_on_answer: records what was requested, by whom, and how it was answered. */

@@ -67,7 +67,7 @@ static void swap(struct job_item *a, struct job_item *b) {
     *b = kept;
 }
 
-int admin_job_push(struct job *b, const struct event *event, uint64_t order) {
+static int push(struct job *b, const struct job_item *item) {
     if (b->count == b->cap) {
         size_t cap = b->cap == 0 ? 1024 : b->cap * 2;
         struct job_item *items = realloc(b->items, cap * sizeof *items);
@@ -78,12 +78,21 @@ int admin_job_push(struct job *b, const struct event *event, uint64_t order) {
         b->cap = cap;
     }
     size_t at = b->count++;
-    b->items[at] = (struct job_item){
-        .order = order, .seq = event->seq, .id = event->id, .partition = event->partition};
+    b->items[at] = *item;
     for (; at > 0 && is_older(&b->items[at], &b->items[(at - 1) / 2]); at = (at - 1) / 2) {
         swap(&b->items[at], &b->items[(at - 1) / 2]);
     }
     return 0;
+}
+
+int admin_job_push(struct job *b, const struct event *event, uint64_t order) {
+    const struct job_item item = {
+        .order = order, .seq = event->seq, .id = event->id, .partition = event->partition};
+    return push(b, &item);
+}
+
+int admin_job_push_rest(struct job *b) {
+    return push(b, &(struct job_item){.order = UINT64_MAX});
 }
 
 static struct job_item pop(struct job *b) {
@@ -111,8 +120,18 @@ static void on_job_timer(uv_timer_t *timer) {
     work(timer->data);
 }
 
+/* Some rows of a key were erased: again, until none is left. */
+static void note_rest(struct admin *a, struct job *b, const struct command *c) {
+    b->erase.rows += c->erased;
+    if (c->erased > 0 && !is_over(b) && admin_job_push_rest(b) != 0) {
+        admin_job_fail(a, b, error_text(ERR_MEMORY));
+    }
+}
+
 static void note_answer(struct admin *a, struct job *b, const struct command *c) {
-    if (c->code == 0) {
+    if (c->code == 0 && c->kind == COMMAND_ERASE && uuid_is_zero(&c->id)) {
+        note_rest(a, b, c);
+    } else if (c->code == 0) {
         b->good++;
     } else if (c->code == ERR_NOTFOUND || c->code == ERR_EXISTS) {
         b->gone++;
@@ -151,6 +170,7 @@ static void submit(struct admin *a, struct job *b) {
     *slot = (struct job_slot){.job = b, .busy = true, .order = {.done = on_done}};
     slot->order.command = (struct command){.kind = b->kind,
                                            .service = slice_of(b->service),
+                                           .key = b->rerun.filter.key,
                                            .id = item.id,
                                            .partition = item.partition,
                                            .force = b->force,
@@ -284,7 +304,18 @@ static const char *state_name(const struct job *b) {
 }
 
 static const char *what(const struct job *b) {
-    return b->kind == COMMAND_REPLAY ? "replay" : b->kind == COMMAND_RERUN ? "rerun" : "discard";
+    static const char *const names[] = {[COMMAND_REPLAY] = "replay",
+                                        [COMMAND_RERUN] = "rerun",
+                                        [COMMAND_DISCARD] = "discard",
+                                        [COMMAND_ERASE] = "erase"};
+    return names[b->kind];
+}
+
+/* The name of the number of its events that were carried out. */
+static const char *past(const struct job *b) {
+    return b->kind == COMMAND_DISCARD ? "discarded"
+           : b->kind == COMMAND_ERASE ? "erased"
+                                      : "replayed";
 }
 
 /* The fields that all jobs have; NULL when out of memory. */
@@ -293,12 +324,8 @@ static json_t *job_json(const struct admin *a, const struct job *b) {
         const char *name;
         uint64_t value;
     } rows[] = {
-        {"id", b->id},
-        {"found", b->found},
-        {b->kind == COMMAND_DISCARD ? "discarded" : "replayed", b->good},
-        {"gone", b->gone},
-        {"refused", b->refused},
-        {"old", b->old},
+        {"id", b->id},     {"found", b->found},     {past(b), b->good},
+        {"gone", b->gone}, {"refused", b->refused}, {"old", b->old},
     };
     json_t *object = json_pack("{s:s, s:s, s:s, s:s?, s:f, s:b}", "what", what(b), "state",
                                state_name(b), "service", b->service, "group", b->filter.group,
@@ -308,6 +335,10 @@ static json_t *job_json(const struct admin *a, const struct job *b) {
               look_json_bytes(object, "error", slice_of(b->error));
     for (size_t i = 0; i < sizeof rows / sizeof *rows && ok; i++) {
         ok = look_json_count(object, rows[i].name, rows[i].value);
+    }
+    const struct division *share = &a->options.conf->hosts.share;
+    if (division_is_divided(share)) {
+        ok = ok && look_json_count(object, "host", share->place);
     }
     ok = ok && (b->add_figures == NULL || b->add_figures(a, b, object));
     if (!ok) {

@@ -40,6 +40,14 @@ struct job_rerun {
     uint64_t confirmed;          /* the number of events that was confirmed; 0 = any number */
 };
 
+/* What only an erasure has. */
+struct job_erase {
+    struct uuid unfinished; /* the last event that has not ended */
+    uint8_t state;          /* its state */
+    size_t unfinished_count;
+    uint64_t rows; /* of state, locks and signals that are gone */
+};
+
 struct job {
     uint64_t id;
     enum command_kind kind;
@@ -52,8 +60,9 @@ struct job {
     bool (*add_figures)(const struct admin *a, const struct job *b, json_t *object);
     struct dead_filter filter;
     char group[GROUP_BYTES_MAX];
-    struct dead_row row; /* how far the search for letters has got */
-    struct job_rerun rerun;
+    struct dead_row row;    /* how far the search for letters has got */
+    struct job_rerun rerun; /* an erasure has its filter and walk, too */
+    struct job_erase erase;
     char service[NAME_BYTES_MAX + 1];
     double per_second; /* 0 = as fast as possible */
     bool force;
@@ -82,6 +91,8 @@ void admin_job_free(struct job *b);
 void admin_job_begin(struct admin *a, struct job *b, struct gateway_request *request);
 /* ERR_MEMORY. */
 int admin_job_push(struct job *b, const struct event *event, uint64_t order);
+/* The same for what else belongs to the key of an erasure; it comes last. */
+int admin_job_push_rest(struct job *b);
 /* Ends the job. */
 void admin_job_end(struct admin *a, struct job *b, enum job_state state);
 /* The same with a sentence. */

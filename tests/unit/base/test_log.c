@@ -8,6 +8,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@
 struct capture {
     int saved;          /* standard error as it was */
     int read_end;       /* of the pipe that stands in for it */
-    char text[1 << 14]; /* what was logged, terminated */
+    char text[1 << 16]; /* what was logged, terminated */
 };
 
 static void capture_start(struct capture *c) {
@@ -47,9 +48,9 @@ static size_t count_of(const char *text, char c) {
     return count;
 }
 
-static int level_back_to_info(void **state) {
+static int settings_back(void **state) {
     (void)state;
-    log_set_level(LOG_LEVEL_INFO);
+    log_set(&(struct log_settings){.json = false});
     return 0;
 }
 
@@ -83,7 +84,7 @@ static void a_line_of_one_of_several_hosts_says_which(void **state) {
 static void levels_below_the_least_are_silent(void **state) {
     (void)state;
     struct capture c;
-    log_set_level(LOG_LEVEL_WARN);
+    log_set(&(struct log_settings){.level = LOG_LEVEL_WARN});
     capture_start(&c);
     log_debug("test", "no");
     log_info("test", "no");
@@ -97,10 +98,60 @@ static void levels_below_the_least_are_silent(void **state) {
 static void debug_is_written_when_asked_for(void **state) {
     (void)state;
     struct capture c;
-    log_set_level(LOG_LEVEL_DEBUG);
+    log_set(&(struct log_settings){.level = LOG_LEVEL_DEBUG});
     capture_start(&c);
     log_debug("test", "seen");
     assert_non_null(strstr(capture_end(&c), "debug test: seen\n"));
+}
+
+static void an_area_may_have_a_level_of_its_own(void **state) {
+    (void)state;
+    struct capture c;
+    log_set(&(struct log_settings){.level = LOG_LEVEL_ERROR,
+                                   .areas = {[LOG_AREA_HANDLER] = LOG_LEVEL_DEBUG}});
+    capture_start(&c);
+    log_debug("handler", "seen");
+    log_warn("broker", "no");
+    log_error("broker", "seen");
+    assert_int_equal(count_of(capture_end(&c), '\n'), 2);
+    assert_true(log_writes(LOG_LEVEL_DEBUG, "handler"));
+    assert_false(log_writes(LOG_LEVEL_WARN, "store"));
+}
+
+static void a_line_of_json_has_the_same_and_its_members(void **state) {
+    (void)state;
+    struct capture c;
+    log_set(&(struct log_settings){.json = true});
+    capture_start(&c);
+    log_set_host(2);
+    log_text(LOG_LEVEL_WARN, "handler", slice_of("he said \"no\"\nat C:\\"),
+             slice_of(",\"service\":\"a\",\"fields\":{\"n\":1}"));
+    log_set_host(0);
+    const char *line = capture_end(&c);
+    assert_ptr_equal(strstr(line, "{\"time\":\"2"), line);
+    assert_non_null(strstr(line,
+                           "Z\",\"level\":\"warn\",\"area\":\"handler\",\"host\":2,\"message\":"
+                           "\"he said \\\"no\\\"\\nat C:\\\\\",\"service\":\"a\",\"fields\":"
+                           "{\"n\":1}}\n"));
+}
+
+static void a_line_of_json_stays_json_whatever_it_holds(void **state) {
+    (void)state;
+    static char endless[1 << 13];
+    struct capture c;
+    log_set(&(struct log_settings){.json = true});
+    for (unsigned byte = 1; byte < 256; byte++) {
+        memset(endless, (int)byte, sizeof endless - 1);
+        endless[byte] = 'x';
+        capture_start(&c);
+        log_error("engine", "\xf3\xa0\x81\xbf\xe2\x80\xae %s", endless);
+        const char *text = capture_end(&c);
+        json_t *line = json_loads(text, 0, NULL);
+        assert_non_null(line);
+        assert_int_equal(count_of(text, '\n'), 1);
+        assert_non_null(strstr(text, "\\udb40\\udc7f\\u202e"));
+        json_decref(line);
+    }
 }
 
 static void a_payload_cannot_forge_a_line(void **state) {
@@ -158,8 +209,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_time_level_area_and_text),
         cmocka_unit_test(a_line_of_one_of_several_hosts_says_which),
-        cmocka_unit_test_teardown(levels_below_the_least_are_silent, level_back_to_info),
-        cmocka_unit_test_teardown(debug_is_written_when_asked_for, level_back_to_info),
+        cmocka_unit_test_teardown(levels_below_the_least_are_silent, settings_back),
+        cmocka_unit_test_teardown(debug_is_written_when_asked_for, settings_back),
+        cmocka_unit_test_teardown(an_area_may_have_a_level_of_its_own, settings_back),
+        cmocka_unit_test_teardown(a_line_of_json_has_the_same_and_its_members, settings_back),
+        cmocka_unit_test_teardown(a_line_of_json_stays_json_whatever_it_holds, settings_back),
         cmocka_unit_test(a_payload_cannot_forge_a_line),
         cmocka_unit_test(a_payload_cannot_turn_a_line_round),
         cmocka_unit_test(no_password_of_a_url_is_written),

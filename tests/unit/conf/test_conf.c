@@ -77,6 +77,7 @@ static void a_service_with_only_what_must_be_given_has_the_documented_defaults(v
     assert_int_equal(s->backoff, BACKOFF_EXPONENTIAL);
     assert_int_equal(s->delay_ms, 1000);
     assert_int_equal(s->max_delay_ms, 300000);
+    assert_int_equal(service_stop_ms(s, c), 30000);
     assert_true(s->jitter == 0.2);
     assert_int_equal(s->crashes, 3);
     assert_int_equal(s->on_dead, ON_DEAD_CONTINUE);
@@ -225,6 +226,22 @@ static void without_secrets_none_is_read_or_missed(void **state) {
     assert_true(c->vars[0].secret);
     assert_string_equal(conf_var(c, "plain"), "here");
     conf_free(c);
+}
+
+static void each_area_of_the_log_is_an_option(void **state) {
+    (void)state;
+    for (size_t i = 0; i < LOG_AREA_COUNT; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "log { %s = debug level = warn format = json }",
+                       log_areas[i]);
+        struct conf *c = conf_folder_load(text);
+        assert_true(c->log.json);
+        assert_int_equal(c->log.level, LOG_LEVEL_WARN);
+        for (size_t k = 0; k < LOG_AREA_COUNT; k++) {
+            assert_int_equal(c->log.areas[k], k == i ? LOG_LEVEL_DEBUG : LOG_LEVEL_UNSET);
+        }
+        conf_free(c);
+    }
 }
 
 static void status_topics_can_be_off(void **state) {
@@ -460,6 +477,7 @@ int main(void) {
         TEST_IN_FOLDER(the_host_sections_are_read),
         TEST_IN_FOLDER(the_largest_packet_follows_the_payload),
         TEST_IN_FOLDER(without_secrets_none_is_read_or_missed),
+        TEST_IN_FOLDER(each_area_of_the_log_is_an_option),
         TEST_IN_FOLDER(status_topics_can_be_off),
         TEST_IN_FOLDER(broker_urls_give_host_and_port),
         TEST_IN_FOLDER(several_brokers_stand_in_their_order),

@@ -426,6 +426,71 @@ static void a_damaged_file_never_does_harm(void **state) {
     }
 }
 
+static void keep_sentence(void *ctx, const char *sentence) {
+    buf_add_str(ctx, sentence);
+    buf_add_str(ctx, "\n");
+}
+
+static void all_mistakes_are_told_to_who_wants_them(void **state) {
+    (void)state;
+    conf_folder_write(
+        "topics.conf",
+        "limits { backlog = 0 }\n"
+        "vars { key = \"env:NO_SUCH_VARIABLE\" }\n"
+        "service \"a b\" { subscribe = {a}  handler = \"../h\"  delay = 5 }\n"
+        "service c { subscribe = {c}  handler = h  on_dead = park  linger = \"1s\" }\n"
+        "schedule s { publish = x }\n");
+    struct buf told;
+    buf_init(&told, 1 << 16);
+    struct conf_mistakes mistakes = {.tell = keep_sentence, .ctx = &told};
+    const struct conf_overrides overrides = {.mistakes = &mistakes};
+    struct report r = {.text = ""};
+    struct conf *c = NULL;
+    assert_int_equal(conf_load(&c, NULL, &overrides, &r), ERR_INVALID);
+    assert_null(c);
+    assert_int_equal(mistakes.count, 8);
+    static const char *const parts[] = {"topics.conf:1: limits: backlog: ",
+                                        "topics.conf:2: vars: key: ",
+                                        "topics.conf:3: service: \"a b\" is not",
+                                        "topics.conf:3: service \"a b\": handler: ",
+                                        "topics.conf:3: service \"a b\": delay: ",
+                                        "topics.conf:4: service \"c\": on_dead = park ",
+                                        "topics.conf:4: service \"c\": linger ",
+                                        "topics.conf:5: schedule \"s\": \"cron\" is required"};
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        assert_non_null(strstr(buf_str(&told), parts[i]));
+    }
+    buf_clear(&told);
+}
+
+static void keep_variable(void *ctx, const char *name, const char *near) {
+    buf_printf(ctx, "%s %s\n", name, near == NULL ? "-" : near);
+}
+
+static void variables_that_override_nothing_are_told(void **state) {
+    (void)state;
+    static const char *const set[][2] = {
+        {"ZINGQ_STORE_PTAH", "/x"},  {"ZINGQ_STORE_PATH", "/x"},
+        {"ZINGQ_VARS_ANY", "x"},     {"ZINGQ_HTTP_SERVICE_HOST", "h"},
+        {"ZINGQ_PORT", "tcp://h:1"}, {"ZINGQ_NOTHING_LIKE_IT", ""}};
+    struct buf told;
+    buf_init(&told, 1 << 12);
+    for (size_t i = 0; i < COUNT(set); i++) {
+        assert_int_equal(setenv(set[i][0], set[i][1], 1), 0);
+    }
+    conf_unknown_variables(&told, keep_variable);
+    assert_non_null(strstr(buf_str(&told), "ZINGQ_STORE_PTAH ZINGQ_STORE_PATH\n"));
+    assert_non_null(strstr(buf_str(&told), "ZINGQ_NOTHING_LIKE_IT -\n"));
+    assert_null(strstr(buf_str(&told), "ZINGQ_STORE_PATH -"));
+    assert_null(strstr(buf_str(&told), "VARS"));
+    assert_null(strstr(buf_str(&told), "SERVICE_HOST"));
+    assert_null(strstr(buf_str(&told), "ZINGQ_PORT "));
+    for (size_t i = 0; i < COUNT(set); i++) {
+        assert_int_equal(unsetenv(set[i][0]), 0);
+    }
+    buf_clear(&told);
+}
+
 int main(void) {
     (void)unsetenv("MQTT_PASSWORD");
     (void)unsetenv("ZINGQ_TOKEN");
@@ -445,6 +510,8 @@ int main(void) {
         TEST_IN_FOLDER(who_may_come_in_is_checked),
         TEST_IN_FOLDER(listening_beyond_loopback_is_fine_with_a_token),
         TEST_IN_FOLDER(too_many_sections_and_vars_are_refused),
+        TEST_IN_FOLDER(all_mistakes_are_told_to_who_wants_them),
+        TEST_IN_FOLDER(variables_that_override_nothing_are_told),
         TEST_IN_FOLDER(a_damaged_file_never_does_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

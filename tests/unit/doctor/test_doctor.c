@@ -44,14 +44,21 @@ static int teardown(void **state) {
     return 0;
 }
 
-static const struct doctor_row *row(const struct bench *b, const char *name) {
+static const struct doctor_row *find_row(const struct bench *b, const char *name) {
     for (size_t i = 0; i < b->doctor.count; i++) {
         if (strcmp(b->doctor.rows[i].name, name) == 0) {
             return &b->doctor.rows[i];
         }
     }
-    fail_msg("no row \"%s\"", name);
     return NULL;
+}
+
+static const struct doctor_row *row(const struct bench *b, const char *name) {
+    const struct doctor_row *found = find_row(b, name);
+    if (found == NULL) {
+        fail_msg("no row \"%s\"", name);
+    }
+    return found;
 }
 
 static void expect(const struct bench *b, const char *name, enum doctor_verdict verdict,
@@ -65,11 +72,15 @@ static void expect(const struct bench *b, const char *name, enum doctor_verdict 
     }
 }
 
-static int examine(struct bench *b) {
+static int examine_and(struct bench *b, bool fill_queue) {
     struct report r = {""};
-    int error = doctor_broker(&b->doctor, &b->conf, PAYLOAD, &r);
+    int error = doctor_broker(&b->doctor, &b->conf, PAYLOAD, fill_queue, &r);
     assert_string_equal(r.text, "");
     return error;
+}
+
+static int examine(struct bench *b) {
+    return examine_and(b, false);
 }
 
 /* ---- brokers ---- */
@@ -92,6 +103,24 @@ static void a_mosquitto_as_installed_is_examined_through(void **state) {
     expect(b, "packet size", DOCTOR_GOOD, "is taken");
     expect(b, "after a broker restart", DOCTOR_WARN, "forgets shared subscriptions");
     expect(b, "persistence", DOCTOR_WARN, "unknown");
+    expect(b, "queue limit", DOCTOR_WARN, "kept 20 of 20");
+    assert_non_null(strstr(row(b, "queue limit")->mend, "--queue"));
+    assert_int_equal(doctor_worst(&b->doctor), DOCTOR_WARN);
+}
+
+static void an_examination_makes_a_mosquitto_as_installed_drop_nothing(void **state) {
+    struct bench *b = *state;
+    broker_start(&b->broker, "allow_anonymous true\nsys_interval 1\n");
+    assert_int_equal(examine(b), 0);
+    b->doctor.count = 0;
+    assert_int_equal(examine_and(b, true), 0); /* what is counted by now, it sees at its begin */
+    assert_null(find_row(b, "dropped messages"));
+}
+
+static void a_limited_queue_is_found_when_it_may_be_filled(void **state) {
+    struct bench *b = *state;
+    broker_start(&b->broker, NULL);
+    assert_int_equal(examine_and(b, true), 0);
     expect(b, "queue limit", DOCTOR_BAD, "kept 1000 of 1500");
     assert_non_null(strstr(row(b, "queue limit")->mend, "max_queued_messages 0"));
     assert_int_equal(doctor_worst(&b->doctor), DOCTOR_BAD);
@@ -101,7 +130,7 @@ static void a_mosquitto_without_queue_limit_keeps_all(void **state) {
     struct bench *b = *state;
     broker_start(&b->broker, "allow_anonymous true\nmax_queued_messages 0\n");
     b->conf.alone = true;
-    assert_int_equal(examine(b), 0);
+    assert_int_equal(examine_and(b, true), 0);
     expect(b, "shared subscriptions", DOCTOR_GOOD, "came through");
     expect(b, "after a broker restart", DOCTOR_GOOD, "plain subscriptions");
     expect(b, "queue limit", DOCTOR_GOOD, "kept 1500 of 1500");
@@ -195,6 +224,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(a_mosquitto_as_installed_is_examined_through),
+        T(an_examination_makes_a_mosquitto_as_installed_drop_nothing),
+        T(a_limited_queue_is_found_when_it_may_be_filled),
         T(a_mosquitto_without_queue_limit_keeps_all),
         T(a_broker_for_small_packets_only_is_told),
         T(a_limit_on_payloads_that_connack_hides_is_found),

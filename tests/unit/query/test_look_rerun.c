@@ -36,9 +36,11 @@ static void only_what_is_done_or_discarded_can_run_again(void **state) {
         enum event_state state;
         enum rerun_verdict verdict;
     } rows[] = {
-        {EVENT_READY, RERUN_WAITS},    {EVENT_RUNNING, RERUN_WAITS}, {EVENT_RETRYING, RERUN_WAITS},
-        {EVENT_SLEEPING, RERUN_WAITS}, {EVENT_DONE, RERUN_GOOD},     {EVENT_DEAD, RERUN_DEAD},
-        {EVENT_DISCARDED, RERUN_GOOD},
+        {EVENT_READY, RERUN_WAITS},    {EVENT_RUNNING, RERUN_WAITS},
+        {EVENT_RETRYING, RERUN_WAITS}, {EVENT_SLEEPING, RERUN_WAITS},
+        {EVENT_DONE, RERUN_GOOD},      {EVENT_DEAD, RERUN_DEAD},
+        {EVENT_DISCARDED, RERUN_GOOD}, {EVENT_NEEDS_PERSON, RERUN_DEAD},
+        {EVENT_EXPIRED, RERUN_OTHER},
     };
     const struct rerun_filter filter = {.to_ms = INT64_MAX, .ended_by_ms = INT64_MAX};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

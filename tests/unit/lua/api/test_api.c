@@ -1,6 +1,7 @@
 /* test_api.c - every call a handler can make: what it stages, answers and refuses. */
 #include "lua_world.h"
 #include "script.h"
+#include "base/log.h"
 #include "test.h"
 #include "event/value.h"
 
@@ -476,6 +477,39 @@ static void api_log_writes_what_an_attempt_may_and_counts_the_rest(void **state)
     world_free(w);
 }
 
+static void api_log_writes_debug_and_fields_in_the_logs_form(void **state) {
+    (void)state;
+    static const char code[] = "zing.log.debug('hi', {n = 1.5, on = true, who = 'a b', t = {1}})";
+    struct log_settings log = {.level = LOG_LEVEL_DEBUG};
+    int kept;
+    bool has;
+    log_set(&log);
+    FILE *out = read_log(&kept);
+    world_free(world_ran(code, "{}"));
+    (void)stop_reading(out, kept, " n=1.5 on=true t=[1] who=\"a b\"\n", &has);
+    assert_true(has);
+    log.json = true;
+    log_set(&log);
+    out = read_log(&kept);
+    world_free(world_ran(code, "{}"));
+    (void)stop_reading(out, kept, "\"fields\":{\"n\":1.5,\"on\":true,\"t\":[1],\"who\":\"a b\"}}\n",
+                       &has);
+    log_set(&(struct log_settings){.json = false});
+    assert_true(has);
+}
+
+static void api_event_refuses_a_field_it_never_has(void **state) {
+    (void)state;
+    struct lua_world *w = world_ran("return event.paylod", "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_ERROR);
+    assert_non_null(strstr(buf_str(&w->run->error),
+                           "an event has no field \"paylod\" (did you mean \"payload\"?)"));
+    world_free(w);
+    w = world_ran("event.note = 1 zing.publish('x', {event.note, event.cause})", "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    world_free(w);
+}
+
 static void api_counts_its_cpu_time(void **state) {
     (void)state;
     struct lua_world *w = world_ran("local x = 0 for i = 1, 1000000 do x = x + i end", "{}");
@@ -517,6 +551,8 @@ int main(void) {
         cmocka_unit_test(api_knows_time_ids_config_and_secrets),
         cmocka_unit_test(api_log_takes_any_message_and_fields),
         cmocka_unit_test(api_log_writes_what_an_attempt_may_and_counts_the_rest),
+        cmocka_unit_test(api_log_writes_debug_and_fields_in_the_logs_form),
+        cmocka_unit_test(api_event_refuses_a_field_it_never_has),
         cmocka_unit_test(api_counts_its_cpu_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

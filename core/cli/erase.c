@@ -1,0 +1,82 @@
+/*
+ * erase.c - zingq erase: everything that the host has of a key goes.
+ *
+ * Nothing brings it back, so it asks, or wants --yes.
+ */
+#include "cli/impl.h"
+
+#include "cli/ask.h"
+#include "cli/job.h"
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { PATH_BYTES_MAX = 4096 };
+
+static bool is_sure(const struct cli *cli) {
+    char answer[16];
+    if (cli_flag(cli, "yes")) {
+        return true;
+    }
+    if (cli->json || isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0) {
+        (void)cli_fail(ERR_NOTFOUND, "nothing was erased: add --yes");
+        return false;
+    }
+    (void)printf(
+        "Erase the events, letters, state, locks and signals of this key for good? [y/N] ");
+    (void)fflush(stdout);
+    bool sure =
+        fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+    if (!sure) {
+        (void)printf("nothing was erased\n");
+    }
+    return sure;
+}
+
+static int tell_end(const struct cli *cli, json_t *job) {
+    int status = job_judge(job);
+    bool incomplete = job_count(job, "refused") > 0 || json_is_true(json_object_get(job, "cut"));
+    if (status == 0 && incomplete) {
+        status = cli_fail(ERR_NOTFOUND, "not everything was erased, run the command again: %s",
+                          job_text(job, "error"));
+    }
+    if (cli->json) {
+        int printed = cli_print_json(job);
+        return status != 0 ? status : printed;
+    }
+    if (status == 0) {
+        (void)printf("erased %" JSON_INTEGER_FORMAT " events, %" JSON_INTEGER_FORMAT
+                     " values, locks and signals\n",
+                     job_count(job, "erased"), job_count(job, "rows"));
+    }
+    json_decref(job);
+    return status;
+}
+
+int cli_erase(struct cli *cli) {
+    struct slice key;
+    struct buf path;
+    json_t *job = NULL;
+    int status = cli_parse_key(cli, cli->words[1], &key);
+    if (status != 0 || !is_sure(cli)) {
+        return status != 0 ? status : EXIT_NO;
+    }
+    buf_init(&path, PATH_BYTES_MAX);
+    buf_add_str(&path, "/api/keys/");
+    cli_add_part(&path, slice_of(cli->words[0]));
+    buf_add_str(&path, "/erase?key=");
+    cli_add_part(&path, key);
+    status = path.failed ? cli_misused(cli, "the service name is too long")
+                         : job_run(cli, buf_str(&path), "erased", &job);
+    buf_clear(&path);
+    if (status != 0) {
+        json_decref(job);
+        return status;
+    }
+    return tell_end(cli, job);
+}

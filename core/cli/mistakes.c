@@ -1,0 +1,198 @@
+/*
+ * mistakes.c - see cli/mistakes.h.
+ *
+ * Warnings and no errors: another topics.conf may listen to a topic, another machine may have the
+ * certificates.
+ */
+#include "cli/mistakes.h"
+
+#include "cli/options.h"
+#include "cli/secrets.h"
+#include "cli/tell.h"
+#include "cli/text.h"
+#include "base/limits.h"
+#include "io/mqtt/tls.h"
+#include "lua/script.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- topics and functions ---- */
+
+/* The filters of a service, and which of them a function of its handler is for. */
+struct routes {
+    const struct service_conf *service;
+    size_t count;
+    bool used[FILTERS_MAX];
+};
+
+/* A function that no event can reach: its filter or reserved name is misspelt. */
+static void take_route(void *ctx, const char *filter) {
+    static const char *const reserved[] = {"on_lock_expired", "on_dead"};
+    struct routes *routes = ctx;
+    const struct service_conf *s = routes->service;
+    bool reached = false;
+    routes->count++;
+    for (size_t i = 0; i < s->filter_count; i++) {
+        bool fits = filter_overlaps(s->filters[i], filter);
+        routes->used[i] = routes->used[i] || fits;
+        reached = reached || fits;
+    }
+    if (reached) {
+        return;
+    }
+    const char *meant = conf_suggest(filter, reserved, sizeof reserved / sizeof *reserved);
+    cli_warn("scripts/%s: [\"%s\"] matches no topic that service \"%s\" subscribes to%s%s%s",
+             s->handler, filter, s->name, meant == NULL ? "" : " (did you mean \"",
+             meant == NULL ? "" : meant, meant == NULL ? "" : "\"?)");
+}
+
+/* A script that returns one function has no routes: it is for all topics. */
+static void warn_of_routes(const struct conf *conf, const struct script_host *scripts) {
+    for (size_t i = 0; i < conf->service_count; i++) {
+        struct routes routes = {.service = &conf->services[i]};
+        script_each_route(scripts, i, &routes, take_route);
+        for (size_t f = 0; routes.count > 0 && f < conf->services[i].filter_count; f++) {
+            if (!routes.used[f]) {
+                cli_warn("%s:%d: service \"%s\" subscribes to \"%s\", but scripts/%s has no "
+                         "function for it: every such event becomes a dead letter",
+                         conf->file, conf->services[i].line, conf->services[i].name,
+                         conf->services[i].filters[f], conf->services[i].handler);
+            }
+        }
+    }
+    if (conf->service_count == 0) {
+        cli_warn("%s has no service: no messages will be handled", conf->file);
+    }
+}
+
+/* ---- who hears what is published ---- */
+
+/* Whether a service subscribes to the topic; one that reads the payload as JSON comes first. */
+static const struct service_conf *listener(const struct conf *conf, const char *topic) {
+    const struct service_conf *found = NULL;
+    for (size_t i = 0; i < conf->service_count; i++) {
+        const struct service_conf *s = &conf->services[i];
+        bool reads_json = s->key.kind == RULE_JSON || s->idempotency.kind == RULE_JSON;
+        for (size_t f = 0; f < s->filter_count; f++) {
+            if (filter_matches(s->filters[f], topic)) {
+                found = found == NULL || reads_json ? s : found;
+            }
+        }
+    }
+    return found;
+}
+
+static void warn_of_schedule(const struct conf *conf, const struct schedule_conf *s) {
+    const struct service_conf *hears = listener(conf, s->publish);
+    bool reads_json =
+        hears != NULL && (hears->key.kind == RULE_JSON || hears->idempotency.kind == RULE_JSON);
+    if (hears == NULL) {
+        cli_warn("%s:%d: schedule \"%s\" publishes to \"%s\", to which no service here subscribes",
+                 conf->file, s->line, s->name, s->publish);
+    }
+    if ((reads_json || strchr("{[", s->payload[0]) != NULL) && s->payload[0] != '\0' &&
+        !text_is_json(slice_of(s->payload))) {
+        cli_warn("%s:%d: schedule \"%s\": its payload is not JSON%s%s%s", conf->file, s->line,
+                 s->name, reads_json ? ", which service \"" : "", reads_json ? hears->name : "",
+                 reads_json ? "\" expects" : "");
+    }
+}
+
+static void warn_of_unheard(const struct conf *conf) {
+    for (size_t i = 0; i < conf->schedule_count; i++) {
+        warn_of_schedule(conf, &conf->schedules[i]);
+    }
+    for (size_t i = 0; i < conf->endpoint_count; i++) {
+        const struct endpoint_conf *e = &conf->endpoints[i];
+        if (listener(conf, e->publish) == NULL) {
+            cli_warn("%s:%d: endpoint \"%s\" publishes to \"%s\", to which no service here "
+                     "subscribes",
+                     conf->file, e->line, e->path, e->publish);
+        }
+    }
+}
+
+/* ---- files, secrets, variables ---- */
+
+static void warn_of_file(const char *option, const char *path) {
+    if (path[0] != '\0' && access(path, R_OK) != 0) {
+        cli_warn("cannot read %s \"%s\": %s", option, path, strerror(errno));
+    }
+}
+
+/* The machine that checks topics.conf may not have the certificates. */
+static void warn_of_certificates(const struct conf *conf) {
+    struct broker_conf broker = conf->broker;
+    struct report r = {""};
+    int code = 0;
+    for (size_t i = 0; i < broker.address_count && code == 0; i++) {
+        broker_conf_use(&broker, i);
+        code = mqtt_tls_check(&broker, &r); /* all brokers with TLS use the same files */
+    }
+    if (code != 0) {
+        cli_warn("%s", r.text);
+    }
+    warn_of_file("broker.ca_file", broker.ca_file);
+    warn_of_file("http.cert_file", conf->http_cert_file);
+    warn_of_file("http.key_file", conf->http_key_file);
+}
+
+static void warn_of_missing_secrets(const struct conf *conf) {
+    for (size_t i = 0; i < conf->service_count; i++) {
+        const struct service_conf *s = &conf->services[i];
+        for (size_t k = 0; k < s->secret_count; k++) {
+            if (conf_var(conf, s->secrets[k]) == NULL) {
+                cli_warn("%s:%d: service \"%s\": its secret \"%s\" is not in vars{}", conf->file,
+                         s->line, s->name, s->secrets[k]);
+            }
+        }
+    }
+}
+
+/* One that topics.conf reads as env:NAME is known. */
+static void warn_of_variable(void *ctx, const char *name, const char *near) {
+    struct buf *text = ctx;
+    if (strstr(buf_str(text), name) == NULL) {
+        cli_warn("the environment variable %s matches no option%s%s%s", name,
+                 near == NULL ? "" : " (did you mean ", near == NULL ? "" : near,
+                 near == NULL ? "" : "?)");
+    }
+}
+
+static void warn_of_variables(const struct conf *conf) {
+    struct buf text;
+    if (cli_read_file(conf->file, CONF_BYTES_MAX, &text) == 0) {
+        conf_unknown_variables(&text, warn_of_variable);
+    }
+    buf_clear(&text);
+}
+
+static void warn_of_script_memory(const struct conf *conf, uint64_t bytes, const char *whose) {
+    if (bytes > conf->memory_bytes) {
+        cli_warn("%s: lua_memory is larger than limits.memory (%llu MiB): one script may use more "
+                 "than there is for the whole host",
+                 whose, (unsigned long long)(conf->memory_bytes >> 20));
+    }
+}
+
+static void warn_of_memory(const struct conf *conf) {
+    char whose[NAME_BYTES_MAX + 16];
+    warn_of_script_memory(conf, conf->lua_memory_bytes, "limits");
+    for (size_t i = 0; i < conf->service_count; i++) {
+        (void)snprintf(whose, sizeof whose, "service \"%s\"", conf->services[i].name);
+        warn_of_script_memory(conf, conf->services[i].lua_memory_bytes, whose);
+    }
+}
+
+void cli_warn_of_mistakes(const struct cli *cli, const struct script_host *scripts) {
+    warn_of_routes(cli->conf, scripts);
+    warn_of_unheard(cli->conf);
+    warn_of_certificates(cli->conf);
+    warn_of_missing_secrets(cli->conf);
+    warn_of_variables(cli->conf);
+    warn_of_memory(cli->conf);
+    cli_warn_of_secrets(cli->conf, scripts);
+}

@@ -1,0 +1,17 @@
+/*
+ * mistakes.h - what `zingq check` warns of: a configuration that works, but hardly as it was meant.
+ */
+#ifndef ZINGQ_CLI_MISTAKES_H
+#define ZINGQ_CLI_MISTAKES_H
+
+#include "cli/impl.h"
+
+struct script_host;
+
+/* Functions without a topic and topics without a function, files that are missing, schedules and
+ * endpoints that nobody listens to, secrets and variables that name nothing. */
+void cli_warn_of_mistakes(const struct cli *cli, const struct script_host *scripts);
+/* What lua-check (Debian) says of the scripts, if it is installed. */
+void cli_warn_of_lua(const struct conf *conf, const struct script_host *scripts);
+
+#endif

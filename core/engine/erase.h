@@ -1,0 +1,13 @@
+/*
+ * erase.h - an operator erases what the store has of a key.
+ */
+#ifndef ZINGQ_ENGINE_ERASE_H
+#define ZINGQ_ENGINE_ERASE_H
+
+#include "engine/engine.h"
+
+/* COMMAND_ERASE: an event of the key with its history and steps, or, without an id, some of the
+ * key's state, locks and kept signals. */
+int engine_erase(struct engine *e, struct command *c);
+
+#endif
