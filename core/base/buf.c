@@ -21,6 +21,13 @@ void buf_reset(struct buf *b) {
     b->failed = false;
 }
 
+void buf_trim(struct buf *b, size_t most) {
+    buf_reset(b);
+    if (b->cap > most) {
+        buf_clear(b);
+    }
+}
+
 /* Makes room for `more` bytes past len, plus one for a terminator. */
 static bool reserve(struct buf *b, size_t more) {
     if (b->failed || more > b->max || b->len > b->max - more) {

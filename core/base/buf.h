@@ -31,6 +31,8 @@ void buf_init(struct buf *b, size_t max);
 void buf_clear(struct buf *b);
 /* Forgets the contents, keeps the memory. */
 void buf_reset(struct buf *b);
+/* The same, but memory of more than `most` bytes is freed. */
+void buf_trim(struct buf *b, size_t most);
 
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_add_str(struct buf *b, const char *text);

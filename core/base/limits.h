@@ -69,6 +69,7 @@ enum {
                                           its properties */
     REFUSED_PARTS = 10,                /* of the store: all such dead letters of one service */
     FILES_PARTS = 4,                   /* of the store: the files of zing.append of one service */
+    SIGNALS_PARTS = 10,    /* of the store: signals of one service that nobody has taken */
     LANE_QUEUE_MAX = 1024, /* events of one lane kept in memory; the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */

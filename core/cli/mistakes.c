@@ -115,7 +115,24 @@ static void warn_of_unheard(const struct conf *conf) {
     }
 }
 
-/* ---- files, secrets, variables ---- */
+/* ---- memory, files, secrets, variables ---- */
+
+static void warn_of_script_memory(const struct conf *conf, uint64_t bytes, const char *whose) {
+    if (bytes > conf->memory_bytes) {
+        cli_warn("%s: lua_memory is larger than limits.memory (%llu MiB): one script may use more "
+                 "than there is for the whole host",
+                 whose, (unsigned long long)(conf->memory_bytes >> 20));
+    }
+}
+
+static void warn_of_memory(const struct conf *conf) {
+    char whose[NAME_BYTES_MAX + 16];
+    warn_of_script_memory(conf, conf->lua_memory_bytes, "limits");
+    for (size_t i = 0; i < conf->service_count; i++) {
+        (void)snprintf(whose, sizeof whose, "service \"%s\"", conf->services[i].name);
+        warn_of_script_memory(conf, conf->services[i].lua_memory_bytes, whose);
+    }
+}
 
 static void warn_of_file(const char *option, const char *path) {
     if (path[0] != '\0' && access(path, R_OK) != 0) {
@@ -170,26 +187,10 @@ static void warn_of_variables(const struct conf *conf) {
     buf_clear(&text);
 }
 
-static void warn_of_script_memory(const struct conf *conf, uint64_t bytes, const char *whose) {
-    if (bytes > conf->memory_bytes) {
-        cli_warn("%s: lua_memory is larger than limits.memory (%llu MiB): one script may use more "
-                 "than there is for the whole host",
-                 whose, (unsigned long long)(conf->memory_bytes >> 20));
-    }
-}
-
-static void warn_of_memory(const struct conf *conf) {
-    char whose[NAME_BYTES_MAX + 16];
-    warn_of_script_memory(conf, conf->lua_memory_bytes, "limits");
-    for (size_t i = 0; i < conf->service_count; i++) {
-        (void)snprintf(whose, sizeof whose, "service \"%s\"", conf->services[i].name);
-        warn_of_script_memory(conf, conf->services[i].lua_memory_bytes, whose);
-    }
-}
-
 void cli_warn_of_mistakes(const struct cli *cli, const struct script_host *scripts) {
     warn_of_routes(cli->conf, scripts);
     warn_of_unheard(cli->conf);
+    warn_of_memory(cli->conf);
     warn_of_certificates(cli->conf);
     warn_of_missing_secrets(cli->conf);
     warn_of_variables(cli->conf);

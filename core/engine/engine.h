@@ -85,6 +85,15 @@ void engine_mark_name(const struct engine *e, char out[ENGINE_MARK_NAME_BYTES]);
  * have another secret. At first: when keys are divided and hosts.secret is not set. */
 void engine_trust_hosts(struct engine *e, bool trusts);
 
+/* The same for what hosts send each other: appends the mark to a message's properties; and whether
+ * a message that came is to be believed. */
+void engine_mark_message(const struct engine *e, struct slice topic, struct slice correlation,
+                         struct slice payload, struct buf *properties);
+bool engine_believes_message(const struct engine *e, struct slice topic, struct slice correlation,
+                             struct slice payload, struct slice properties);
+/* One came that is not: it is counted, and logged once a minute. */
+void engine_refuse_message(struct engine *e);
+
 /* A text that the host stores for its next run; between turns only. `out` is appended to.
  * ERR_NOTFOUND; engine_remember is durable when it returns. */
 int engine_recall(struct engine *e, const char *name, struct buf *out);

@@ -47,6 +47,7 @@ struct engine {
     struct deaths *deaths; /* bury.c */
     struct inputs *inputs;
     struct files *files;
+    struct kept *kept; /* signals */
     struct items *items;
     struct marks *marks; /* mark.c */
     struct publishing *publishing;

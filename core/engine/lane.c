@@ -424,7 +424,7 @@ static int64_t held_until(const struct lanes *lanes, struct lane_service *s, int
     if (s->paused || (s->concurrency > 0 && s->running >= s->concurrency)) {
         return -1;
     }
-    int64_t until_ms = pace_held_until(&s->pace, s->running, now_ms);
+    int64_t until_ms = pace_held_until(&s->pace, now_ms);
     if (until_ms != 0) {
         return until_ms;
     }
@@ -499,7 +499,11 @@ static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
     lane->busy = true;
     lane->taken = item;
     s->waiting--;
-    pace_started(&s->pace, lane->joined);
+    if (lane->joined) {
+        pace_joined(&s->pace);
+    } else {
+        lane->paced = pace_started(&s->pace);
+    }
     return item;
 }
 
@@ -529,7 +533,7 @@ void lanes_finish(struct lanes *lanes, struct lane *lane) {
     lane->taken = NULL;
     if (!lane->joined) {
         s->running--;
-        pace_ended(&s->pace, s->concurrency);
+        pace_ended(&s->pace, lane->paced, s->concurrency);
     }
     if (can_enter(lane)) {
         enter_ring(s, lane, false);

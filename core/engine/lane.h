@@ -56,6 +56,7 @@ struct lane {
     bool spilled; /* older than what comes, newer than what is here: rows in the lane table */
     bool in_ring;
     bool joined;             /* busy, but its service counts the invocation elsewhere: lanes_join */
+    uint32_t paced;          /* busy: as pace_started said */
     struct lane_item *taken; /* the head that was taken, while busy; the engine's */
     struct lane_items items;
     uint32_t count;

@@ -7,6 +7,7 @@
 #include "engine/clock.h"
 #include "engine/division.h"
 #include "engine/files.h"
+#include "engine/kept.h"
 #include "engine/forwards.h"
 #include "engine/apply.h"
 #include "engine/crash.h"
@@ -78,16 +79,27 @@ static const struct {
     int (*make)(struct engine *e);
     void (*free)(struct engine *e);
 } parts[] = {
-    {engine_make_clock, engine_free_clock},           {engine_make_shares, engine_free_shares},
-    {engine_make_space, engine_free_space},           {engine_make_rows, engine_free_rows},
-    {engine_make_windows, engine_free_windows},       {engine_make_items, engine_free_items},
-    {engine_make_timers, engine_free_timers},         {engine_make_trim, engine_free_trim},
-    {engine_make_schedules, engine_free_schedules},   {engine_make_sources, engine_free_sources},
-    {engine_make_publishing, engine_free_publishing}, {engine_make_applying, engine_free_applying},
-    {engine_make_watch, engine_free_watch},           {engine_make_suspects, engine_free_suspects},
-    {engine_make_deaths, engine_free_deaths},         {engine_make_attempts, engine_free_attempts},
-    {engine_make_inputs, engine_free_inputs},         {engine_make_quotas, engine_free_quotas},
-    {engine_make_marks, engine_free_marks},           {engine_make_files, engine_free_files},
+    {engine_make_clock, engine_free_clock},
+    {engine_make_shares, engine_free_shares},
+    {engine_make_space, engine_free_space},
+    {engine_make_rows, engine_free_rows},
+    {engine_make_windows, engine_free_windows},
+    {engine_make_items, engine_free_items},
+    {engine_make_timers, engine_free_timers},
+    {engine_make_trim, engine_free_trim},
+    {engine_make_schedules, engine_free_schedules},
+    {engine_make_sources, engine_free_sources},
+    {engine_make_publishing, engine_free_publishing},
+    {engine_make_applying, engine_free_applying},
+    {engine_make_watch, engine_free_watch},
+    {engine_make_suspects, engine_free_suspects},
+    {engine_make_deaths, engine_free_deaths},
+    {engine_make_attempts, engine_free_attempts},
+    {engine_make_inputs, engine_free_inputs},
+    {engine_make_quotas, engine_free_quotas},
+    {engine_make_marks, engine_free_marks},
+    {engine_make_files, engine_free_files},
+    {engine_make_kept, engine_free_kept},
     {engine_make_shortage, engine_free_shortage},
 };
 

@@ -1,7 +1,8 @@
 /*
  * mark.c - marks, made and checked.
  *
- * A mark is a keyed BLAKE2b of 16 bytes, in hex, over the lengths and bytes of four texts. A host
+ * A mark is a keyed BLAKE2b of 16 bytes, in hex, over the lengths and bytes of some texts: of an
+ * event four, of a message between hosts three. A host
  * marks with the secret of its division if it has one, and believes the marks of its own store, too:
  * hosts.secret may be set or changed while messages are on their way.
  */
@@ -60,12 +61,14 @@ void engine_trust_hosts(struct engine *e, bool trusts) {
 }
 
 static void add_text(crypto_generichash_state *hash, struct slice text) {
-    uint8_t len[4]; /* texts of a packet, in which each has at most 65,535 bytes */
+    uint8_t len[4]; /* a packet is far shorter */
     for (size_t i = 0; i < sizeof len; i++) {
         len[i] = (uint8_t)(text.len >> (8 * i));
     }
     (void)crypto_generichash_update(hash, len, sizeof len);
-    (void)crypto_generichash_update(hash, (const uint8_t *)text.data, text.len);
+    if (text.len > 0) {
+        (void)crypto_generichash_update(hash, (const uint8_t *)text.data, text.len);
+    }
 }
 
 static void digest(const uint8_t key[KEY_BYTES], const struct slice *texts, size_t count,
@@ -109,6 +112,29 @@ static bool has_mark(struct slice properties, const char *mark) {
     }
     return false;
 }
+
+/* --- between hosts --- */
+
+void engine_mark_message(const struct engine *e, struct slice topic, struct slice correlation,
+                         struct slice payload, struct buf *properties) {
+    char mark[ENGINE_MARK_NAME_BYTES];
+    const struct slice texts[] = {topic, correlation, payload};
+    digest(e->marks->common, texts, sizeof texts / sizeof *texts, mark);
+    property_add(properties, slice_of(MARK), slice_of(mark));
+}
+
+bool engine_believes_message(const struct engine *e, struct slice topic, struct slice correlation,
+                             struct slice payload, struct slice properties) {
+    char mark[ENGINE_MARK_NAME_BYTES];
+    const struct slice texts[] = {topic, correlation, payload};
+    if (e->marks->trusts) {
+        return true;
+    }
+    digest(e->marks->common, texts, sizeof texts / sizeof *texts, mark);
+    return has_mark(properties, mark);
+}
+
+/* --- of events --- */
 
 bool engine_believes(const struct engine *e, struct slice topic, struct slice properties,
                      const char *name, struct slice value) {

@@ -6,6 +6,9 @@
  * each comes with a mark, `zingq-mark`: a hash of topic, id, property and value, keyed with the secret
  * of this host's store, or with hosts.secret, which all hosts of a division have.
  *
+ * What hosts send each other alone (zingq/forward, receipt, ask, answer) has such a mark of all its
+ * bytes.
+ *
  * A mark fits one id on one topic: copied to another message, it proves nothing. The payload is not
  * part of it, because of one past limits.payload only the beginning comes back.
  */

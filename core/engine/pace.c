@@ -7,11 +7,14 @@
  *
  * After a throttle everything that had to wait would start at once, at a peer that has just asked for
  * less. So it begins with one invocation; each that ends lets another one run beside: twice as many
- * with each round, until the service's own limit is reached. A throttle during this begins again.
+ * with each round, until the service's own limit is reached. A throttle during this begins again; what was
+ * started before it does not count.
  */
 #include "engine/pace.h"
 
 #include "base/limits.h"
+
+#include <assert.h>
 
 static double most_tokens(const struct pace *p) {
     return p->rate_per_s / 10 < 1 ? 1 : p->rate_per_s / 10;
@@ -25,18 +28,26 @@ void pace_limit(struct pace *p, double rate_per_s) {
 void pace_throttle(struct pace *p, int64_t until_ms) {
     p->not_before_ms = until_ms > p->not_before_ms ? until_ms : p->not_before_ms;
     p->ramp = 1;
-    p->ramp_started = false;
+    p->ramp_running = 0;
+    p->throttles++;
 }
 
-void pace_started(struct pace *p, bool joined) {
+uint32_t pace_started(struct pace *p) {
+    pace_joined(p);
+    p->ramp_running += p->ramp > 0 ? 1 : 0;
+    return p->throttles;
+}
+
+void pace_joined(struct pace *p) {
     p->tokens -= p->rate_per_s > 0 ? 1 : 0;
-    p->ramp_started = p->ramp_started || !joined;
 }
 
-void pace_ended(struct pace *p, uint32_t most) {
-    if (p->ramp == 0 || !p->ramp_started) { /* it was started before the throttle */
+void pace_ended(struct pace *p, uint32_t started, uint32_t most) {
+    if (p->ramp == 0 || started != p->throttles) {
         return;
     }
+    assert(p->ramp_running > 0);
+    p->ramp_running--;
     p->ramp++;
     if (p->ramp >= (most > 0 && most < RAMP_MAX ? most : RAMP_MAX)) {
         p->ramp = 0;
@@ -52,11 +63,11 @@ static void count_tokens(struct pace *p, int64_t now_ms) {
     p->tokens = p->tokens > most ? most : p->tokens;
 }
 
-int64_t pace_held_until(struct pace *p, size_t running, int64_t now_ms) {
+int64_t pace_held_until(struct pace *p, int64_t now_ms) {
     if (p->not_before_ms > now_ms) {
         return p->not_before_ms;
     }
-    if (p->ramp > 0 && running >= p->ramp) {
+    if (p->ramp > 0 && p->ramp_running >= p->ramp) {
         return -1;
     }
     if (p->rate_per_s > 0) {

@@ -164,6 +164,10 @@ static void tell_useless(struct engine *e, const char *what) {
     }
 }
 
+void engine_refuse_message(struct engine *e) {
+    tell_useless(e, "it has no mark of a host with the same hosts.secret");
+}
+
 /* True if the message is for this host, from a host of the same division. */
 static bool is_for_us(struct engine *e, const struct forward_sender *sender) {
     const struct division *d = &e->conf->hosts.share;

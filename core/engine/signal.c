@@ -13,6 +13,7 @@
 #include "engine/forward.h"
 #include "engine/impl.h"
 #include "engine/item.h"
+#include "engine/kept.h"
 #include "engine/place.h"
 #include "engine/services.h"
 #include "engine/timers.h"
@@ -97,6 +98,15 @@ static int keep_signal(struct engine *e, const struct cell *cell, struct slice v
         return report(r, ERR_INVALID,
                       "%d signals \"%.*s\" wait for this key already and no handler takes them",
                       SIGNALS_MAX, (int)cell->name.len, cell->name.data);
+    }
+    bool room;
+    code =
+        engine_room_for_signal(e, cell->service, cell->key.len + cell->name.len + value.len, &room);
+    if (code != 0 || !room) {
+        return code != 0 ? code
+                         : report(r, ERR_INVALID,
+                                  "the signals that no handler of the service takes fill a tenth "
+                                  "of the store");
     }
     struct timer timer = {.kind = TIMER_SIGNAL,
                           .partition = cell->partition,

@@ -8,6 +8,7 @@
  */
 #include "host/ask.h"
 
+#include "host/forward.h"
 #include "host/loop.h"
 #include "host/members.h"
 #include "base/limits.h"
@@ -52,6 +53,7 @@ int host_open_asks(struct host *h) {
                                         .ctx = h,
                                         .serve = serve,
                                         .is_away = is_away,
+                                        .sign = host_sign,
                                         .wake = wake};
     return division_is_divided(&h->conf->hosts.share) ? ask_new(&h->ask, &options) : 0;
 }

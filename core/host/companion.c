@@ -1,6 +1,10 @@
 /*
  * companion.c - child processes with a temporary folder; each reports its port, or is given one.
  *
+ * A host that is killed can end nobody, and a program that changes its user loses the wish to die with
+ * its parent. So one more process, the janitor, only waits for the host's end: it ends the others and
+ * removes the folder.
+ *
  * Left out on purpose: supervision. If a companion dies, the user sees it; this is for trying out
  * handlers, not for production.
  */
@@ -14,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <spawn.h>
@@ -21,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -30,6 +36,8 @@
 enum {
     WAIT_STEP_MS = 20,
     WAIT_STEPS = 250,
+    END_WAIT_MS = 5000, /* from SIGTERM to SIGKILL */
+    FILE_PATH_BYTES = COMPANIONS_PATH_BYTES + 32,
     PATH_BYTES_MAX = 4200,
     PASSWORD_BYTES = 16,
     PASSWORD_CHARS = PASSWORD_BYTES * 2,
@@ -40,6 +48,7 @@ extern char **environ;
 /* Created in the temporary folder. */
 static const char conf_name[] = "mosquitto.conf";
 static const char mails_name[] = "mail.log"; /* one line of JSON per mail */
+static const char passwords_name[] = "passwords";
 
 static void wait_step(void) {
     const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
@@ -130,20 +139,21 @@ static void own_folder(char out[4096]) {
     }
 }
 
-/* --- Mosquitto's plugin --- */
-
-static bool find_plugin(char path[PATH_BYTES_MAX]) {
-    static const char *const places[] = {"%s/zingq_sys.so", "%s/../lib/zingq/zingq_sys.so"};
+/* A file that was built with this program: at `built` from its folder, or installed, in lib/zingq. */
+static bool find_own(const char *built, char path[PATH_BYTES_MAX]) {
     char own[4096];
+    const char *slash = strrchr(built, '/');
     own_folder(own);
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        (void)snprintf(path, PATH_BYTES_MAX, places[i], own);
-        if (access(path, R_OK) == 0) {
-            return true;
-        }
+    (void)snprintf(path, PATH_BYTES_MAX, "%s/%s", own, built);
+    if (access(path, R_OK) == 0) {
+        return true;
     }
-    return false;
+    (void)snprintf(path, PATH_BYTES_MAX, "%s/../lib/zingq/%s", own,
+                   slash == NULL ? built : slash + 1);
+    return access(path, R_OK) == 0;
 }
+
+/* --- Mosquitto's plugin --- */
 
 static bool write_password(const char *path, const char *password) {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -188,9 +198,9 @@ static bool make_user(char *path) {
  * write. */
 static bool write_plugin(const struct companions *c, FILE *conf) {
     char plugin[PATH_BYTES_MAX];
-    char passwords[128];
-    (void)snprintf(passwords, sizeof passwords, "%s/passwords", c->folder);
-    if (!find_plugin(plugin)) {
+    char passwords[FILE_PATH_BYTES];
+    (void)snprintf(passwords, sizeof passwords, "%s/%s", c->folder, passwords_name);
+    if (!find_own("zingq_sys.so", plugin)) {
         return true;
     }
     if (!make_user(passwords)) {
@@ -198,33 +208,33 @@ static bool write_plugin(const struct companions *c, FILE *conf) {
                          "mosquitto_passwd installed?)");
         return true;
     }
-    /* Started as root, Mosquitto would switch to a user who cannot read the folder. */
     return fprintf(conf,
                    "password_file %s\nplugin %s\nplugin_opt_user zingq\n"
-                   "plugin_opt_other_topics allow\n%s",
-                   passwords, plugin, geteuid() == 0 ? "user root\n" : "") > 0;
+                   "plugin_opt_other_topics allow\n",
+                   passwords, plugin) > 0;
 }
 
 /* --- the broker --- */
 
-static int write_broker_conf(struct companions *c, uint16_t port, char path[128]) {
-    (void)snprintf(path, 128, "%s/%s", c->folder, conf_name);
+static int write_broker_conf(struct companions *c, uint16_t port, char path[FILE_PATH_BYTES]) {
+    (void)snprintf(path, FILE_PATH_BYTES, "%s/%s", c->folder, conf_name);
     FILE *file = fopen(path, "we");
     if (file == NULL) {
         return ERR_SYSTEM;
     }
-    /* Nothing is kept after its end; the queue is large enough for any trial. */
+    /* Nothing is kept after its end; the queue is large enough for any trial. Started as root, it
+     * would switch to a user who cannot read the folder. */
     bool ok = fprintf(file,
                       "listener %u 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
-                      "set_tcp_nodelay true\nlog_type error\nlog_type warning\n",
-                      port) > 0;
+                      "set_tcp_nodelay true\nlog_type error\nlog_type warning\n%s",
+                      port, geteuid() == 0 ? "user root\n" : "") > 0;
     ok = write_plugin(c, file) && ok;
     return fclose(file) == 0 && ok ? 0 : ERR_SYSTEM;
 }
 
 static int start_broker(struct companions *c, struct report *r) {
     uint16_t port = 0;
-    char path[128];
+    char path[FILE_PATH_BYTES];
     if (free_port(&port) != 0 || write_broker_conf(c, port, path) != 0) {
         return report(r, ERR_SYSTEM, "cannot prepare a private broker in %s: %s", c->folder,
                       strerror(errno));
@@ -291,16 +301,17 @@ static int start_with_port(struct companions *c, char *const argv[], unsigned *p
 /* Starts a helper unless the user has configured one; if it is missing, this is printed, but is not
  * an error. */
 static bool start_helper(struct companions *c, const char *variable, const char *scheme,
-                         const char *what, char *const argv[], const char *file) {
+                         const char *what, char *const argv[], bool there) {
     unsigned port = 0;
     char url[64];
     if (getenv(variable) != NULL) {
         printf("%-8s %s   (%s)\n", what, getenv(variable), variable);
         return false;
     }
-    if (access(file, R_OK) != 0 || start_with_port(c, argv, &port) != 0) {
-        printf("%-8s none: one comes with build/zingq in the source tree, or set %s to yours\n",
-               what, variable);
+    if (!there || start_with_port(c, argv, &port) != 0) {
+        printf("%-8s none: %s; set %s to yours\n", what,
+               there ? "it does not start (is python3-aiosmtpd installed?)" : "it is not installed",
+               variable);
         return false;
     }
     (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u", scheme, port);
@@ -312,34 +323,106 @@ static bool start_helper(struct companions *c, const char *variable, const char 
 }
 
 static void start_helpers(struct companions *c) {
-    char own[4096];
-    char gateway[4200];
-    char sink[4200];
-    char mails[128];
-    own_folder(own);
-    (void)snprintf(gateway, sizeof gateway, "%s/tests/gateway", own);
-    (void)snprintf(sink, sizeof sink, "%s/../tests/demo/smtp_sink.py", own);
+    char gateway[PATH_BYTES_MAX];
+    char sink[PATH_BYTES_MAX];
+    char mails[FILE_PATH_BYTES];
+    bool has_gateway = find_own("tests/gateway", gateway);
+    bool has_sink = find_own("../tests/demo/smtp_sink.py", sink);
     (void)snprintf(mails, sizeof mails, "%s/%s", c->folder, mails_name);
     char *gateway_argv[] = {gateway, "--port", "0", NULL};
     char *sink_argv[] = {"/usr/bin/python3", sink, "--port", "0", "--log", mails, NULL};
-    (void)start_helper(c, "ZINGQ_VARS_GATEWAY_URL", "http", "payments", gateway_argv, gateway);
-    if (start_helper(c, "ZINGQ_VARS_SMTP_URL", "smtp", "mail", sink_argv, sink)) {
+    (void)start_helper(c, "ZINGQ_VARS_GATEWAY_URL", "http", "payments", gateway_argv, has_gateway);
+    if (start_helper(c, "ZINGQ_VARS_SMTP_URL", "smtp", "mail", sink_argv, has_sink)) {
         printf("%-8s %s\n", "mails", mails);
     }
 }
 
-int companions_start(struct companions *c, struct report *r) {
-    *c = (struct companions){.folder = "/tmp/zingq-dev-XXXXXX"};
-    if (mkdtemp(c->folder) == NULL) {
-        c->folder[0] = '\0';
-        return report(r, ERR_SYSTEM, "cannot make a folder in /tmp: %s", strerror(errno));
+/* --- the end --- */
+
+static void remove_folder(const struct companions *c) {
+    const char *const names[] = {conf_name, mails_name, passwords_name};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[FILE_PATH_BYTES];
+        (void)snprintf(path, sizeof path, "%s/%s", c->folder, names[i]);
+        (void)unlink(path); /* not all are there */
     }
-    int code = start_broker(c, r);
+    (void)rmdir(c->folder);
+}
+
+/* The janitor: waits until nobody holds the other end of `lifeline`. */
+static _Noreturn void wait_and_sweep(const struct companions *c, int lifeline) {
+    struct pollfd ends[COMPANIONS_MAX];
+    char byte;
+    int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    (void)prctl(PR_SET_NAME, "zingq-janitor");
+    for (int fd = 0; fd <= STDERR_FILENO && nowhere >= 0; fd++) {
+        (void)dup2(nowhere, fd); /* whoever reads the host's output sees its end */
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        ends[i] = (struct pollfd){.fd = pidfd_open(c->pids[i], 0), .events = POLLIN};
+    }
+    while (read(lifeline, &byte, 1) < 0 && errno == EINTR) {
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        (void)pidfd_send_signal(ends[i].fd, SIGTERM, NULL, 0); /* it may have ended */
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        if (ends[i].fd >= 0 && poll(&ends[i], 1, END_WAIT_MS) == 0) {
+            (void)pidfd_send_signal(ends[i].fd, SIGKILL, NULL, 0);
+        }
+    }
+    remove_folder(c);
+    _exit(0);
+}
+
+/* Without it they still end with the host as far as the kernel sees to it. */
+static void start_janitor(struct companions *c) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        log_warn("host", "what `zingq dev` starts may outlive it: %s", strerror(errno));
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(ends[1]);
+        (void)setsid(); /* Ctrl-C is not for it */
+        wait_and_sweep(c, ends[0]);
+    }
+    (void)close(ends[0]);
+    c->janitor = pid < 0 ? 0 : pid;
+    c->lifeline = ends[1];
+    if (pid < 0) {
+        (void)close(ends[1]);
+    }
+}
+
+static int make_folder(struct companions *c, struct report *r) {
+    const char *tmp = getenv("TMPDIR");
+    tmp = tmp == NULL || tmp[0] == '\0' ? "/tmp" : tmp;
+    int len = snprintf(c->folder, sizeof c->folder, "%s/zingq-dev-XXXXXX", tmp);
+    errno = ENAMETOOLONG;
+    if (len < 0 || (size_t)len >= sizeof c->folder || mkdtemp(c->folder) == NULL) {
+        c->folder[0] = '\0';
+        return report(r, ERR_SYSTEM, "cannot make a folder in %s: %s", tmp, strerror(errno));
+    }
+    return 0;
+}
+
+int companions_start(struct companions *c, struct report *r) {
+    *c = (struct companions){.count = 0};
+    int code = make_folder(c, r);
+    if (code == 0) {
+        code = start_broker(c, r);
+    }
     if (code != 0) {
         return code;
     }
     start_helpers(c);
-    return fflush(stdout) == 0 ? 0 : report(r, ERR_SYSTEM, "cannot write to standard output");
+    if (fflush(stdout) != 0) {
+        return report(r, ERR_SYSTEM, "cannot write to standard output");
+    }
+    start_janitor(c);
+    return 0;
 }
 
 void companions_stop(struct companions *c) {
@@ -349,14 +432,12 @@ void companions_stop(struct companions *c) {
     for (size_t i = 0; i < c->count; i++) {
         (void)waitpid(c->pids[i], NULL, 0);
     }
-    c->count = 0;
     if (c->folder[0] != '\0') {
-        const char *const names[] = {conf_name, mails_name, "passwords"};
-        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-            char path[128];
-            (void)snprintf(path, sizeof path, "%s/%s", c->folder, names[i]);
-            (void)unlink(path);
-        }
-        (void)rmdir(c->folder);
+        remove_folder(c);
     }
+    if (c->janitor > 0) {
+        (void)close(c->lifeline);
+        (void)waitpid(c->janitor, NULL, 0);
+    }
+    *c = (struct companions){.count = 0};
 }

@@ -1,6 +1,6 @@
 /*
- * companion.h - programs that `zingq dev` starts and stops with the host: a private Mosquitto, and
- * the demo's payment gateway and mail server if they are next to the zingq binary.
+ * companion.h - programs that `zingq dev` starts and that end with the host, however it ends: a
+ * private Mosquitto, and the demo's payment gateway and mail server.
  */
 #ifndef ZINGQ_HOST_COMPANION_H
 #define ZINGQ_HOST_COMPANION_H
@@ -9,12 +9,14 @@
 
 #include <sys/types.h>
 
-enum { COMPANIONS_MAX = 3 };
+enum { COMPANIONS_MAX = 3, COMPANIONS_PATH_BYTES = 1024 };
 
 struct companions {
     pid_t pids[COMPANIONS_MAX];
     size_t count;
-    char folder[64]; /* temporary; "" = none */
+    char folder[COMPANIONS_PATH_BYTES]; /* temporary; "" = none */
+    pid_t janitor;                      /* ends them and removes the folder; 0 = none */
+    int lifeline;                       /* which it does when this is closed; valid with it */
     char broker_url[64];
 };
 

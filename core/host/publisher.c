@@ -27,7 +27,8 @@
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
-    if (host_members_heard(h, m) || (h->ask != NULL && ask_note(h->ask, m))) {
+    if (host_members_heard(h, m) || host_is_forged(h, m) ||
+        (h->ask != NULL && ask_note(h->ask, m))) {
         return;
     }
     if (m->refused.len == 0 && !host_forward_heard(h, m)) {

@@ -253,6 +253,28 @@ int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_
     }
 }
 
+int journal_signal_walk(struct journal *j, void *ctx,
+                        void (*each)(void *ctx, uint16_t service, size_t bytes)) {
+    struct key k = {.len = 0};
+    struct slice key;
+    struct slice value;
+    int code;
+    while ((code = store_seek(j->store, TABLE_SIGNAL, key_slice(&k), k.len > 0, &key, &value)) ==
+           0) {
+        struct reader r = reader_of(key.data, key.len);
+        (void)read_u8(&r);
+        uint16_t service = read_u16_be(&r);
+        if (!r.failed) {
+            each(ctx, service, key.len + value.len);
+        }
+        k.len = 0;
+        if (!key_bytes(&k, key)) {
+            return ERR_CORRUPT;
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 int journal_signal_scan(struct journal *j, struct cell *cell, uint64_t *seq, int64_t *expires_ms,
                         struct slice *value) {
     struct cell all = {.partition = cell->partition, .service = cell->service, .key = cell->key};

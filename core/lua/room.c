@@ -4,8 +4,8 @@
  *
  * A script cannot wait in the middle of an instruction, so the question comes before it starts. It
  * is asked with the most by which a run of the service has made its state grow lately, or, while
- * nobody knows, with all that the service may have; but with no more than Lua's share of the budget,
- * so that a large script runs, too. A state that is small runs whatever others have.
+ * nobody knows, with all that the service may have; but with no more than half of Lua's share of the
+ * budget, so that a large script runs, too. A state that is small runs whatever others have.
  *
  * Idle states hold garbage that nobody has collected yet, and what scripts keep between events.
  * When there is no room the garbage goes first, then whole states: the largest that nothing runs in
@@ -19,7 +19,7 @@
 static size_t next_growth(const struct script_host *host, size_t service) {
     const struct script_slot *slot = &host->slots[service];
     size_t growth = slot->growth > 0 ? slot->growth : slot->live->memory_limit;
-    size_t most = memory_share(host->memory, MEMORY_LUA);
+    size_t most = memory_share(host->memory, MEMORY_LUA) / 2;
     return growth < most ? growth : most;
 }
 

@@ -15,7 +15,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { SCRATCH_BYTES_MAX = EFFECTS_BYTES_MAX };
+enum { SCRATCH_BYTES_MAX = EFFECTS_BYTES_MAX, SCRATCH_KEPT_BYTES = 1 << 20 };
 
 #define TOLD_NS INT64_C(60000000000) /* between two log lines about a state that is full */
 
@@ -153,6 +153,8 @@ void script_end(struct script_state *state) {
     struct script_slot *slot = &state->host->slots[state->service];
     assert(state->runs > 0 && (state == slot->live || state == slot->old));
     state->runs--;
+    buf_trim(&state->host->scratch, SCRATCH_KEPT_BYTES);
+    buf_trim(&state->host->second, SCRATCH_KEPT_BYTES);
     if (state == slot->old && state->runs == 0) {
         slot->old = NULL;
         script_state_free(state);

@@ -165,5 +165,22 @@ ok "JSON that takes much memory when it is decoded waits" all_done 96
 ok "and the memory holds" memory_holds
 ok "the host ends well" stop_host
 
+# --- what handlers stage: 4 services that set 30 values of 1 MB, and call before they end ---
+
+services=4
+per='concurrency = 8'
+host staged '' <<'END_LUA'
+return function(event)
+  for i = 1, 30 do zing.state.set("value" .. i, string.rep("x", 1000000)) end
+  zing.http.get(zing.config.gateway .. "/slow")
+end
+END_LUA
+for i in $(seq "$services"); do
+    pub -t "$name/$i" -m '{}' --repeat 8
+done
+ok "handlers that stage much wait for one another" all_done 32
+ok "and the memory holds" memory_holds
+ok "the host ends well" stop_host
+
 echo "1..$count"
 exit $((failed > 0))

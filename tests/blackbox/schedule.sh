@@ -52,6 +52,9 @@ ok "check says when a schedule runs next, by its own clock" says 0 \
     'next runs  *... [0-9]*-01-01 06:30 +01:00, ... [0-9]*-01-01 06:30 +01:00, ...' check
 ok "check says by which clock" says 0 'schedule  *30 6 1 1 \*, by the clock of Europe/Berlin' check
 ok "check says what is published" says 0 'publishes  *report/run  {"kind":"yearly"}' check
+sed 's|"Europe/Berlin"|"UTC+1"|' topics.conf >offset.conf
+ok "check refuses an offset for a zone" complains 2 'there is no time zone "UTC+1"' check -c offset.conf
+ok "and says what to write" grep -q 'a clock 1 h ahead of UTC is "Etc/GMT-1"' err
 ok "check says what becomes of missed ticks" says 0 'ticks missed while the host was down are skipped' \
     check
 ok "check as JSON says the same" says 0 '"publishes": *"tidy/up  {}"' check --json

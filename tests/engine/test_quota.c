@@ -1,4 +1,4 @@
-/* test_quota.c - dead letters and files have their part of the store, and no more. */
+/* test_quota.c - dead letters, files and signals have their part of the store, and no more. */
 #include "engine_fixture.h"
 #include "test.h"
 
@@ -293,6 +293,38 @@ static void a_service_whose_files_take_a_quarter_of_the_store_writes_no_more(voi
     assert_books(f, "pay", (struct books){.accepted = 6, .done = 5, .dead = 1});
 }
 
+/* --- signals --- */
+
+static int send_signal(struct engine_fixture *f, const char *service, int n) {
+    static char value[100000];
+    char key[16];
+    memset(value, 'x', sizeof value);
+    (void)snprintf(key, sizeof key, "k%d", n);
+    struct command c = {.kind = COMMAND_SIGNAL,
+                        .service = slice_of(service),
+                        .key = slice_of(key),
+                        .name = slice_of("paid"),
+                        .payload = {value, sizeof value}};
+    return command(f, c);
+}
+
+static void signals_that_nobody_takes_fill_a_tenth_of_the_store_at_most(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, "store { max_size = \"8MiB\" keep_signals = \"1h\" }\n" JUNK PAY, HANDLER);
+    int kept = 0;
+    while (send_signal(f, "junk", kept) == 0) {
+        kept++;
+        assert_true(kept < 100);
+    }
+    assert_int_equal(kept, 8);
+    assert_non_null(strstr(f->report.text, "a tenth of the store"));
+    assert_int_equal(send_signal(f, "pay", 1), 0);
+    crash(f);
+    assert_int_equal(send_signal(f, "junk", 50), ERR_INVALID);
+    advance(f, 3601 * 1000); /* they expire */
+    assert_int_equal(send_signal(f, "junk", 50), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_letter_that_never_ran_keeps_64_kib_of_its_payload),
@@ -306,6 +338,7 @@ int main(void) {
         ENGINE_TEST(letters_of_an_older_zingq_are_counted_too),
         ENGINE_TEST(letters_that_are_replayed_or_discarded_make_room),
         ENGINE_TEST(files_count_against_the_store),
+        ENGINE_TEST(signals_that_nobody_takes_fill_a_tenth_of_the_store_at_most),
         ENGINE_TEST(a_service_whose_files_take_a_quarter_of_the_store_writes_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,7 @@ static enum MHD_Result echo(struct MHD_Connection *connection, const char *metho
     return queued;
 }
 
-/* /status/N, /echo (method, headers and body), /huge, /drop (closes unanswered), /silent */
+/* /status/N, /echo (method, headers and body), /huge, /large, /drop (closes unanswered), /silent */
 static enum MHD_Result on_http(void *ctx, struct MHD_Connection *connection, const char *url,
                                const char *method, const char *version, const char *data,
                                size_t *len, void **own) {
@@ -75,6 +75,9 @@ static enum MHD_Result on_http(void *ctx, struct MHD_Connection *connection, con
     }
     if (strcmp(url, "/huge") == 0) {
         return answer(connection, 200, w->huge, (size_t)CALL_BYTES_MAX + 1);
+    }
+    if (strcmp(url, "/large") == 0) {
+        return answer(connection, 200, w->huge, LARGE_BYTES);
     }
     if (strcmp(url, "/echo") == 0) {
         return echo(connection, method, body);

@@ -11,7 +11,7 @@
 #include <microhttpd.h>
 #include <sys/types.h>
 
-enum { RESULTS_MAX = 1100, CROWD = 1000 };
+enum { RESULTS_MAX = 1100, CROWD = 1000, LARGE_BYTES = 4 << 20 /* the body of /large */ };
 
 struct world {
     uv_loop_t loop;

@@ -141,6 +141,7 @@ struct lua_world *world_new_unloaded(const char *script) {
 int world_load(struct lua_world *w) {
     if (w->host == NULL) {
         assert_int_equal(script_host_new(&w->host, &w->conf, &api_library), 0);
+        script_use_memory(w->host, w->memory);
     }
     return script_load_all(w->host, &w->report);
 }

@@ -25,6 +25,7 @@ struct lua_world {
     struct var_conf vars[4];
     char *secrets[1];
     struct script_host *host;
+    struct memory *memory; /* the test's; NULL = no budget */
     struct run_view view;
     struct event *event;
     struct run *run;

@@ -37,7 +37,7 @@ keep() {
 }
 
 # start_broker: a Mosquitto that queues without end; $port, the same again the second time. One of our own:
-# that of `zingq dev` may outlive a host that is killed.
+# that of `zingq dev` ends with the host.
 start_broker() {
     port=${port:-$(free_port)}
     printf 'listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n' "$port" >"$dir/broker.conf"

@@ -365,9 +365,6 @@ static int prepare(struct fleet *f, struct report *r) {
     int code = conf_load(&f->conf, f->options->conf_file, &f->options->overrides, r);
     if (code == 0) {
         host_set_log(f->options, f->conf);
-        if (log_writes(LOG_LEVEL_DEBUG, "handler")) {
-            (void)setenv("ZINGQ_LOG_HANDLER", "debug", 1); /* the hosts do not know of `dev` */
-        }
         code = check_conf(f, r);
     }
     if (code == 0) {

@@ -56,9 +56,10 @@ static int64_t take_retry_after(lua_State *L, struct run *run, int index) {
 static int retry_after(lua_State *L) {
     struct run *run = api_run(L, "retry_after");
     luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
     api_check_can_yield(L, run, "retry_after");
     run->after_ms = take_retry_after(L, run, 1);
-    if (!lua_isnoneornil(L, 2)) {
+    if (!lua_isnil(L, 2)) {
         take_reason(L, run, 2, "");
     }
     return api_end_attempt(L, run, OUTCOME_RETRY, "retry_after");

@@ -85,6 +85,68 @@ static void what_is_thrown_away_replaces_nothing(void **state) {
     world_free(w);
 }
 
+/* A world in which others have used up all of the budget but Lua's share, 8 MiB. */
+static struct lua_world *short_of_memory(struct memory *memory, const char *handler) {
+    struct lua_world *w = world_new_unloaded(handler);
+    *memory = (struct memory){.limit = 48 << 20, .used[MEMORY_BODIES] = 48 << 20};
+    w->memory = memory;
+    assert_int_equal(world_load(w), 0);
+    return w;
+}
+
+static void reclaim_until_it_fits(const struct lua_world *w) {
+    assert_false(script_fits(w->host, 0));
+    while (!script_fits(w->host, 0)) {
+        assert_true(script_reclaim(w->host));
+    }
+}
+
+static void garbage_is_collected_when_memory_is_short(void **state) {
+    (void)state;
+    struct memory memory;
+    struct lua_world *w = short_of_memory(&memory, world_handler("local s = ('x'):rep(6000000)"));
+    const struct script_state *first = w->host->slots[0].live;
+    ends(w, 0, OUTCOME_DONE, "");
+    assert_true(memory.used[MEMORY_LUA] > 6000000);
+    reclaim_until_it_fits(w);
+    assert_true(memory.used[MEMORY_LUA] < 1000000);
+    assert_ptr_equal(w->host->slots[0].live, first);
+    world_free(w);
+    assert_int_equal(memory.used[MEMORY_LUA], 0);
+}
+
+static void an_idle_state_that_keeps_much_is_replaced_when_memory_is_short(void **state) {
+    (void)state;
+    struct memory memory;
+    struct lua_world *w = short_of_memory(&memory, LUA(a_state_that_keeps_too_much_is_replaced));
+    const struct script_state *first = w->host->slots[0].live;
+    struct run *held = start(w, 0); /* which keeps the first 1 MB */
+    for (int i = 0; i < 7; i++) {
+        ends(w, 0, OUTCOME_REJECT, "kept ");
+    }
+    assert_false(script_fits(w->host, 0));
+    while (script_reclaim(w->host)) {
+    }
+    assert_ptr_equal(w->host->slots[0].live, first); /* an invocation is in it */
+    assert_false(script_fits(w->host, 0));
+    run_free(held);
+    reclaim_until_it_fits(w);
+    assert_ptr_not_equal(w->host->slots[0].live, first);
+    world_free(w);
+}
+
+static void a_small_state_runs_whatever_others_have(void **state) {
+    (void)state;
+    struct memory memory;
+    struct lua_world *w = short_of_memory(&memory, world_handler("local s = ('x'):rep(1000)"));
+    memory_take(&memory, MEMORY_LUA, memory.limit);
+    assert_false(script_fits(w->host, 0)); /* nobody knows yet */
+    ends(w, 0, OUTCOME_DONE, "");
+    assert_true(script_fits(w->host, 0));
+    memory_give(&memory, MEMORY_LUA, memory.limit);
+    world_free(w);
+}
+
 static void random_numbers_of_one_service_tell_nothing_of_another_ones(void **state) {
     (void)state;
     const char *draw = LUA(draw);
@@ -177,6 +239,9 @@ int main(void) {
         cmocka_unit_test(memory_that_one_service_keeps_is_not_another_ones),
         cmocka_unit_test(a_state_that_keeps_too_much_is_replaced),
         cmocka_unit_test(what_is_thrown_away_replaces_nothing),
+        cmocka_unit_test(garbage_is_collected_when_memory_is_short),
+        cmocka_unit_test(an_idle_state_that_keeps_much_is_replaced_when_memory_is_short),
+        cmocka_unit_test(a_small_state_runs_whatever_others_have),
         cmocka_unit_test(random_numbers_of_one_service_tell_nothing_of_another_ones),
         cmocka_unit_test(a_secret_is_for_the_service_that_names_it),
         cmocka_unit_test(a_service_may_have_limits_of_its_own),

@@ -231,6 +231,56 @@ static void idle_connections_are_closed_after_the_last_call_under_way(void **sta
     assert_int_equal(__atomic_load_n(&w->connections, __ATOMIC_SEQ_CST), before + 1);
 }
 
+enum { MANY = 12 };
+
+/* Others have used up all the budget but the calls' share, in which no large answer fits. */
+static void start_many(struct world *w, struct memory *memory, struct call_request **requests) {
+    *memory = (struct memory){.limit = 8 << 20, .used[MEMORY_BODIES] = 8 << 20};
+    fetch_use_memory(w->fetch, memory);
+    for (uint64_t i = 0; i < MANY; i++) {
+        requests[i] = http_request("GET", w->http_port, "/large");
+        requests[i]->timeout_ms = 60000;
+        assert_int_equal(fetch_start(w->fetch, i, requests[i]), 0);
+    }
+    while (fetch_paused(w->fetch) == 0) {
+        assert_true(w->done_count < MANY);
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    }
+}
+
+static void long_answers_that_do_not_fit_in_memory_wait_and_all_come(void **state) {
+    struct world *w = *state;
+    static struct memory memory; /* as long as fetch */
+    struct call_request *requests[MANY];
+    size_t most = 0;
+    start_many(w, &memory, requests);
+    while (w->done_count < MANY) {
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+        most = memory.used[MEMORY_CALLS] > most ? memory.used[MEMORY_CALLS] : most;
+    }
+    for (uint64_t i = 0; i < MANY; i++) {
+        assert_int_equal(w->results[i].code, 0);
+        assert_int_equal(w->results[i].body.len, LARGE_BYTES);
+        call_request_free(requests[i]);
+    }
+    assert_true(most < 2 * (size_t)LARGE_BYTES); /* one at a time */
+    assert_int_equal(memory.used[MEMORY_CALLS], 0);
+}
+
+static void a_call_whose_answer_waits_for_memory_can_be_cancelled(void **state) {
+    struct world *w = *state;
+    static struct memory memory;
+    struct call_request *requests[MANY];
+    start_many(w, &memory, requests);
+    for (uint64_t i = 0; i < MANY; i++) {
+        fetch_cancel(w->fetch, i);
+        call_request_free(requests[i]);
+    }
+    assert_int_equal(fetch_paused(w->fetch), 0);
+    assert_int_equal(memory.used[MEMORY_CALLS], 0);
+    assert_int_equal(call(w, 99, http_request("GET", w->http_port, "/status/200"))->status, 200);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fetch_world_open, fetch_world_close)
 
 int main(void) {
@@ -251,6 +301,8 @@ int main(void) {
         TEST(idle_connections_are_closed_when_they_are_asked_to),
         TEST(idle_connections_are_closed_after_the_last_call_under_way),
         TEST(a_thousand_calls_wait_at_once),
+        TEST(long_answers_that_do_not_fit_in_memory_wait_and_all_come),
+        TEST(a_call_whose_answer_waits_for_memory_can_be_cancelled),
         TEST(a_cancelled_call_is_heard_of_no_more),
         TEST(calls_under_way_are_dropped_when_fetch_ends),
     };
