@@ -74,7 +74,7 @@ static int read_words(struct work *w) {
         return cli_misused(cli, "give either --yes or --dry-run");
     }
     w->count = (uint16_t)count;
-    status = cli_load_conf(cli);
+    status = cli_load_conf_to_look(cli);
     if (status == 0 && cli->word_count < 2) {
         w->only = cli->word_count == 1 ? cli->words[0] : cli->conf->store_path;
     }

@@ -72,6 +72,10 @@ int cli_check_conf(struct cli *cli) {
     return code == 0 ? 0 : EXIT_USAGE;
 }
 
+int cli_load_conf_to_look(struct cli *cli) {
+    return load_conf_or_tell(cli, true);
+}
+
 /* With --data, the store can be read without topics.conf: for example a copy on another machine. */
 static void load_conf_if_good(struct cli *cli) {
     struct report r = {""};
@@ -87,7 +91,7 @@ static int find_folder(struct cli *cli) {
         return 0;
     }
     if (cli->conf == NULL && path == NULL) {
-        int status = load_conf_or_tell(cli, true);
+        int status = cli_load_conf_to_look(cli);
         if (status != 0) {
             return status;
         }

@@ -8,7 +8,9 @@
 
 /* Reads topics.conf into cli->conf, secrets included. 0, or an exit status after printing why. */
 int cli_load_conf(struct cli *cli);
-/* The same, but prints every mistake of meaning and not only the first. */
+/* The same without secrets, for commands that only look at stores and hosts. */
+int cli_load_conf_to_look(struct cli *cli);
+/* Like cli_load_conf, but prints every mistake of meaning and not only the first. */
 int cli_check_conf(struct cli *cli);
 /* Finds the data folder, cli->data. With --data, topics.conf may be missing (cli->conf is NULL). If
  * topics.conf was not loaded before, cli->conf then has no secrets: looking needs none.

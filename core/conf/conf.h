@@ -145,7 +145,7 @@ struct conf {
 };
 
 /* Who wants every mistake in topics.conf and not only the first: each sentence is told, and reading
- * goes on. Of mistakes of syntax, unknown names among them, there is only the first. */
+ * goes on. Of mistakes of syntax, unknown sections among them, there is only the first. */
 struct conf_mistakes {
     void (*tell)(void *ctx, const char *sentence);
     void *ctx;

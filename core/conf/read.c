@@ -228,7 +228,15 @@ static const struct message {
 static void on_error(cfg_t *cfg, const char *format, va_list args) {
     struct parse *parse = parse_of(cfg);
     bool unknown = strcmp(format, MESSAGES[0].theirs) == 0;
-    if (unknown && (cfg->flags & CFGF_KEYSTRVAL) != 0) {
+    const struct conf_spec *spec = spec_of(cfg);
+    bool goes_on = unknown && (cfg->flags & CFGF_KEYSTRVAL) != 0;
+    if (goes_on && spec != NULL && spec->form != CONF_FREE) {
+        place_at(parse, cfg);
+        tell_unknown(parse, cfg, args);
+        parse->code = 0; /* it was told, and is kept where nobody reads it */
+        return;
+    }
+    if (goes_on) {
         va_list copy;
         va_copy(copy, args);
         (void)cfg_setopt(cfg, &cfg->opts[1], va_arg(copy, const char *)); /* keeps the line */
@@ -327,8 +335,12 @@ static void fill_tables(struct tables *t, struct parse *parse, char *line_defaul
         for (size_t row = 0; row < spec->row_count; row++) {
             opts[row + 2] = word_option(spec->rows[row].name, conf_is_list(&spec->rows[row]));
         }
-        t->root[i + 2] = (cfg_opt_t){
-            .name = spec->name, .type = CFGT_SEC, .flags = flags[spec->form], .subopts = opts};
+        /* To whoever wants all mistakes an unknown option is one of them, and no end. */
+        cfg_flag_t any = parse->place.mistakes != NULL ? CFGF_KEYSTRVAL : CFGF_NONE;
+        t->root[i + 2] = (cfg_opt_t){.name = spec->name,
+                                     .type = CFGT_SEC,
+                                     .flags = flags[spec->form] | any,
+                                     .subopts = opts};
     }
 }
 

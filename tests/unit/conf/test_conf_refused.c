@@ -439,7 +439,7 @@ static void all_mistakes_are_told_to_who_wants_them(void **state) {
         "vars { key = \"env:NO_SUCH_VARIABLE\" }\n"
         "service \"a b\" { subscribe = {a}  handler = \"../h\"  delay = 5 }\n"
         "service c { subscribe = {c}  handler = h  on_dead = park  linger = \"1s\" }\n"
-        "schedule s { publish = x }\n");
+        "schedule s { publish = x  zone = UTC }\n");
     struct buf told;
     buf_init(&told, 1 << 16);
     struct conf_mistakes mistakes = {.tell = keep_sentence, .ctx = &told};
@@ -448,8 +448,9 @@ static void all_mistakes_are_told_to_who_wants_them(void **state) {
     struct conf *c = NULL;
     assert_int_equal(conf_load(&c, NULL, &overrides, &r), ERR_INVALID);
     assert_null(c);
-    assert_int_equal(mistakes.count, 8);
-    static const char *const parts[] = {"topics.conf:1: limits: backlog: ",
+    assert_int_equal(mistakes.count, 9);
+    static const char *const parts[] = {"topics.conf:5: schedule \"s\": unknown option \"zone\"",
+                                        "topics.conf:1: limits: backlog: ",
                                         "topics.conf:2: vars: key: ",
                                         "topics.conf:3: service: \"a b\" is not",
                                         "topics.conf:3: service \"a b\": handler: ",
