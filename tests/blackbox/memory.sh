@@ -51,14 +51,14 @@ figure() {
 }
 
 all_ended() {
-    [ "$(figure done)" = "$1" ] || [ "$(figure dead)" != 0 ]
+    [ "$(figure "done")" = "$1" ] || [ "$(figure dead)" != 0 ]
 }
 
 # all_done COUNT: so many events end, within the test's time, and none of them died.
 all_done() {
     wait_for 100 all_ended "$1"
-    echo "# $name: $(figure done) of $1 done, $(figure dead) dead, $(figure retries) retries"
-    [ "$(figure done)" = "$1" ] && [ "$(figure dead)" = 0 ] && [ "$(figure retries)" = 0 ]
+    echo "# $name: $(figure "done") of $1 done, $(figure dead) dead, $(figure retries) retries"
+    [ "$(figure "done")" = "$1" ] && [ "$(figure dead)" = 0 ] && [ "$(figure retries)" = 0 ]
 }
 
 memory_holds() {
