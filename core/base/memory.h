@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 enum memory_use {
-    MEMORY_LUA,       /* Lua states, JSON that is decoded for them included */
-    MEMORY_CALLS,     /* calls in progress: requests, answers, what their handlers have staged */
+    MEMORY_LUA,       /* Lua states, JSON decoded for them, what waiting handlers have staged */
+    MEMORY_CALLS,     /* calls in progress: requests, answers */
     MEMORY_BODIES,    /* bodies of requests that we answer */
     MEMORY_EVENTS,    /* events in memory: new ones, running ones, the first of those that wait */
     MEMORY_PUBLISHES, /* the outbox */

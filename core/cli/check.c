@@ -138,6 +138,17 @@ static void add_dead(struct buf *out, const struct service_conf *s) {
     if (s->dead_letter != NULL) {
         buf_printf(out, "; %s decides", s->dead_letter);
     }
+    if (s->keep_dead_ms > 0) {
+        char text[32];
+        buf_printf(out, "; kept for %s", conf_duration_text(s->keep_dead_ms, text));
+    }
+    if (s->max_dead.count > 0) {
+        buf_printf(out, "; at most %" PRIu64 " are kept", s->max_dead.count);
+    } else if (s->max_dead.bytes > 0) {
+        buf_add_str(out, "; at most ");
+        text_add_bytes(out, s->max_dead.bytes);
+        buf_add_str(out, " are kept");
+    }
 }
 
 enum { LINE_BYTES_MAX = 1 << 20 };

@@ -194,6 +194,5 @@ void cli_warn_of_mistakes(const struct cli *cli, const struct script_host *scrip
     warn_of_certificates(cli->conf);
     warn_of_missing_secrets(cli->conf);
     warn_of_variables(cli->conf);
-    warn_of_memory(cli->conf);
     cli_warn_of_secrets(cli->conf, scripts);
 }

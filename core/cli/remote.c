@@ -131,9 +131,9 @@ static const struct remote remotes[] = {
 
 /* Commands that send a request to the running host anyway: --host is just passed along. */
 static const char *const asking[] = {
-    "publish",      "cancel",         "signal",      "pause",       "resume",
-    "replay",       "dlq replay",     "dlq discard", "keys resume", "keys skip",
-    "outbox retry", "outbox discard", "top",
+    "publish",   "cancel",       "signal",         "pause",       "resume",
+    "erase",     "replay",       "dlq replay",     "dlq discard", "keys resume",
+    "keys skip", "outbox retry", "outbox discard", "top",
 };
 
 static const struct remote *find(const struct cli *cli) {

@@ -81,8 +81,10 @@ void engine_stop_waiting(struct engine *e, struct invocation *inv, bool cancel) 
     if (inv->call_started && cancel) {
         e->doors.call_cancel(e->doors.ctx, inv->call_id);
     }
-    memory_give(e->memory, MEMORY_CALLS, inv->held_bytes);
-    inv->held_bytes = 0;
+    memory_give(e->memory, MEMORY_LUA, inv->staged_bytes);
+    memory_give(e->memory, MEMORY_CALLS, inv->request_bytes);
+    inv->staged_bytes = 0;
+    inv->request_bytes = 0;
     LIST_REMOVE(inv, call_link);
     TAILQ_REMOVE(&e->attempts->waiting[inv->service->index], inv, link);
     inv->call_id = 0;
@@ -151,13 +153,6 @@ struct lane_item *engine_release(struct engine *e, struct invocation *inv) {
     return item;
 }
 
-/* What it holds outside of Lua: what it has staged, the call it asks for. */
-static size_t held_bytes(const struct run *run) {
-    size_t bytes = run->effects.bytes;
-    bytes += run->durable == NULL ? 0 : run->durable->effects.bytes;
-    return bytes + (run->request == NULL ? 0 : call_request_bytes(run->request));
-}
-
 int engine_await(struct engine *e, struct invocation *inv) {
     size_t count;
     struct lane_item **items = engine_items(inv, &count);
@@ -166,8 +161,10 @@ int engine_await(struct engine *e, struct invocation *inv) {
     inv->call_started = false;
     inv->call_late = false;
     inv->left_us = inv->deadline_us - e->doors.monotonic_us(e->doors.ctx);
-    inv->held_bytes = held_bytes(inv->run);
-    memory_take(e->memory, MEMORY_CALLS, inv->held_bytes);
+    inv->staged_bytes = run_staged(inv->run);
+    inv->request_bytes = inv->run->request == NULL ? 0 : call_request_bytes(inv->run->request);
+    memory_take(e->memory, MEMORY_LUA, inv->staged_bytes);
+    memory_take(e->memory, MEMORY_CALLS, inv->request_bytes);
     LIST_INSERT_HEAD(call_bucket(e, inv->call_id), inv, call_link);
     TAILQ_INSERT_TAIL(&e->attempts->to_start, inv, start_link);
     enter_waiting(e, inv);

@@ -25,12 +25,12 @@ struct invocation {
     struct engine_service *service;
     uint64_t call_id; /* what it waits for; 0 = nothing */
     bool call_started;
-    bool continued;      /* it continues an attempt that was counted before: it slept or waited */
-    bool cut;            /* given up because the host stops: in no list of waiting ones */
-    bool call_late;      /* its call did not fit the budget of memory, or does not yet */
-    int64_t left_us;     /* of the attempt's time when it asked for the call */
-    size_t held_bytes;   /* taken for it while it waits: what it has staged, the request */
-    int64_t started_us;  /* monotonic */
+    bool continued;  /* it continues an attempt that was counted before: it slept or waited */
+    bool cut;        /* given up because the host stops: in no list of waiting ones */
+    bool call_late;  /* its call did not fit the budget of memory, or does not yet */
+    int64_t left_us; /* of the attempt's time when it asked for the call */
+    size_t staged_bytes, request_bytes; /* taken for it while it waits */
+    int64_t started_us;                 /* monotonic */
     int64_t deadline_us; /* monotonic: neither a step nor a suspend cuts an attempt off */
     /* While it waits: */
     TAILQ_ENTRY(invocation) link;

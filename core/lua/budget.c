@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/watchdog.h"
+#include "lua/run.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -205,10 +206,10 @@ void script_enter(struct script_state *state, struct run *run, lua_State *L, int
     watchdog_call(on_watchdog, state);
 }
 
-/* A run has left: by how much it made its state grow. */
+/* A run has left: by how much it made its state grow, what it has staged included. */
 static void note_growth(struct script_state *state) {
     struct script_slot *slot = &state->host->slots[state->service];
-    size_t grown = state->memory_peak - state->memory_before;
+    size_t grown = state->memory_peak - state->memory_before + run_staged(state->current);
     size_t before = slot->growth - slot->growth / GROWTH_PARTS;
     slot->growth = grown > before ? grown : before;
 }

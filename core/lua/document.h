@@ -12,14 +12,14 @@
 
 struct script_state;
 
-/* Pushes the value of the text. Raises with `what` when it is not JSON, when the memory does not
- * suffice, when the time is up. */
+/* Pushes the value of the text. Raises with `what` if it is not JSON, if memory runs out, or if the
+ * time is up. */
 void document_push(lua_State *L, struct slice text, const char *what);
 
-/* The same, but for a text that is not JSON: nothing is pushed then, r says why, and it is false. */
+/* The same, except that a text that is not JSON pushes nothing and returns false; r says why. */
 bool document_try(lua_State *L, struct slice text, const char *what, struct report *r);
 
-/* Frees what a raise within document_push left. */
+/* Frees what an error raised within document_push left behind. */
 void document_drop(struct script_state *state);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * effects.h - what an invocation asks for, kept until it succeeds. Pure data.
+ * effects.h - the effects of an invocation, kept until it succeeds. Pure data.
  *
  * A handler's writes, locks, publishes and file lines are collected here while it runs; the engine
  * applies them in the commit that also ends the event, or drops them all when the attempt fails.
@@ -19,13 +19,13 @@ enum effect_kind {
     EFFECT_PUBLISH,
     EFFECT_STATE_SET,
     EFFECT_STATE_DELETE,
-    EFFECT_STATE_INCR, /* a delta, so that unordered invocations of one key never lose a count */
+    EFFECT_STATE_INCR, /* a difference, so that unordered invocations never lose a count */
     EFFECT_LOCK,       /* take or extend */
     EFFECT_UNLOCK,
-    EFFECT_DEAD_LETTER, /* put something else into this service's dead letters */
+    EFFECT_DEAD_LETTER, /* add something else to this service's dead letters */
     EFFECT_APPEND,      /* a line to a file */
-    EFFECT_SIGNAL,      /* to whoever waits for it in (service, key) */
-    EFFECT_CANCEL,      /* take a delayed publish back: id, and as text its name */
+    EFFECT_SIGNAL,      /* for an event that waits for it in (service, key) */
+    EFFECT_CANCEL,      /* cancel a delayed publish: its id, and that id as text in `name` */
 };
 
 struct effect {
@@ -38,13 +38,13 @@ struct effect {
     struct slice properties; /* publish: user properties as property_add writes them */
     struct slice content_type, response_topic, correlation; /* publish */
     int64_t due_ms;    /* publish: when, 0 = at once; state, lock: when it expires, 0 = never */
-    bool by_wall;      /* publish: due_ms is of the wall clock (`at`), not engine time */
+    bool by_wall;      /* publish: due_ms is on the wall clock (`at`), not engine time */
     double delta;      /* STATE_INCR of a float */
     int64_t delta_int; /* STATE_INCR of an integer */
     bool delta_is_int;
     uint8_t qos;
     bool retain;
-    struct uuid id; /* publish, dead letter: the id it will carry; cancel: of what */
+    struct uuid id; /* publish, dead letter: its future id; cancel: the id to cancel */
 };
 
 struct effects_block; /* memory the slices point into; never moves */
@@ -60,22 +60,22 @@ struct effects {
 
 void effects_init(struct effects *effects);
 void effects_clear(struct effects *effects); /* frees all; may be used again */
-void effects_reset(struct effects *effects); /* forgets all, keeps the memory of a usual run */
+void effects_reset(struct effects *effects); /* drops all, keeps the memory of a usual run */
 
-/* Adds a copy of `effect`, its slices copied and terminated. ERR_LIMIT past EFFECTS_MAX or
+/* Adds a copy of `effect`, its slices copied and terminated. ERR_LIMIT beyond EFFECTS_MAX or
  * EFFECTS_BYTES_MAX, ERR_MEMORY, ERR_INVALID for an INCR of a staged value that is not a number;
  * then nothing was added. */
 int effects_add(struct effects *effects, const struct effect *effect);
 /* The last staged effect on state `name` (SET, DELETE or INCR), or NULL. INCRs of one name are
- * merged into one, and into a SET before it, so that the last is all there is to know. */
+ * merged, also into a preceding SET, so the last one is enough. */
 const struct effect *effects_state(const struct effects *effects, struct slice name);
 /* The last staged effect on lock `name` (LOCK or UNLOCK), or NULL. */
 const struct effect *effects_lock(const struct effects *effects, struct slice name);
 
-/* A staged publish of that id is staged no more; false when there is none. Pointers to effects are
- * void after it. */
+/* Removes a staged publish with that id; false when there is none. Pointers to effects are invalid
+ * afterwards. */
 bool effects_withdraw(struct effects *effects, const struct uuid *id);
-/* Whether a cancel of that id is staged. */
+/* True if a cancel of that id is staged. */
 bool effects_cancels(const struct effects *effects, const struct uuid *id);
 
 #endif

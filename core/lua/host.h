@@ -1,13 +1,13 @@
 /*
- * host.h - the Lua host from inside: what core/lua and core/lua/api share.
+ * host.h - the inside of the Lua host, shared by core/lua and core/lua/api.
  *
  * Each service has a lua_State of its own, so that no script sees, fills or slows another's: its
  * memory, its random numbers, its modules. A new version of its code is a new state; the old one
- * lives until the invocations that began in it have ended, and no third is made before. Memory is
- * counted by the allocator; CPU time is watched by a count hook that every coroutine inherits.
- * Between script_enter and script_leave the limits are in force: an allocation past the cap fails,
- * and the hook raises once the time is up. Outside, the host works for itself: it never raises
- * unprotected and memory fails only with the system's.
+ * lives until the invocations that began in it have ended, and no third one is created before. The
+ * allocator counts memory; a count hook that every coroutine inherits watches CPU time. Between
+ * script_enter and script_leave the limits are in force: an allocation beyond the cap fails, and
+ * the hook raises an error once the time is up. Outside, the host works for itself: it never raises
+ * unprotected, and memory fails only when the system's does.
  */
 #ifndef ZINGQ_LUA_HOST_H
 #define ZINGQ_LUA_HOST_H
@@ -43,7 +43,7 @@ struct script_file {
     uint8_t hash[32]; /* BLAKE2b of the bytes */
 };
 
-/* Functions with a role besides the routes, by their place in `roles`. */
+/* Functions with a role other than a route, by index in `roles`. */
 enum script_role {
     ROLE_ANY,             /* the script returned one function for every topic */
     ROLE_ON_LOCK_EXPIRED, /* reserved names of the handler's table */
@@ -58,7 +58,7 @@ struct script_code {
     struct script_route *routes; /* most specific first; owned */
     size_t route_count;
     int roles[ROLE_COUNT];     /* registry references, LUA_NOREF = none */
-    struct script_file *files; /* what was read, in that order; owned */
+    struct script_file *files; /* the files that were read, in that order; owned */
     size_t file_count;
     uint64_t version;
 };
@@ -71,8 +71,8 @@ struct script_watch {
     int64_t spent_ns;      /* of the same attempt, before this entry */
     int64_t wall_start_ns; /* CLOCK_MONOTONIC at entry */
     int64_t cpu_start_ns;  /* CLOCK_THREAD_CPUTIME_ID at entry, -1 until first needed */
-    size_t charged;        /* work done in C since the clock was looked at: see script_charge */
-    const char *stack;     /* where the C stack was at entry */
+    size_t charged;        /* work done in C since the last check of the clock: see script_charge */
+    const char *stack;     /* position of the C stack at entry */
 };
 
 enum { THREADS_POOLED_MAX = 256 }; /* a few KB each */
@@ -82,18 +82,18 @@ struct script_state {
     lua_State *L;             /* the main thread: loads scripts, runs no handler */
     struct script_host *host; /* borrowed */
     size_t service;           /* index in conf->services */
-    struct script_code *code; /* owned; while it loads, what there is of it */
+    struct script_code *code; /* owned; while it is loading, the part loaded so far */
     size_t runs;              /* invocations that began in it */
 
     size_t memory_used, memory_limit;  /* bytes */
     size_t memory_before, memory_peak; /* at entry; the most since then */
-    size_t memory_churn;               /* bytes allocated since the hook last looked */
-    size_t memory_kept;                /* what was left after the last full collection; 0 = none */
+    size_t memory_churn;               /* bytes allocated since the hook last checked */
+    size_t memory_kept;                /* left after the last full collection; 0 = none */
     bool memory_strict;                /* the limit is in force */
-    bool full;                         /* too much of it is kept: a new one is wanted */
+    bool full;                         /* too much of it is kept: a new state is needed */
     struct script_watch watch;
 
-    bool unwinding;             /* nothing may catch the error under way: see lua/api/step.c */
+    bool unwinding;             /* nothing may catch the current error: see lua/api/step.c */
     struct run *current;        /* the invocation inside, or NULL */
     lua_State *base;            /* the coroutine the host resumed, or the main thread */
     lua_State *volatile thread; /* the coroutine that runs now: base or one of its own */
@@ -104,7 +104,7 @@ struct script_state {
                          lua/document.h */
 };
 
-/* What the handlers of a service have written to the log in this second. */
+/* What the handlers of a service have logged in the current second. */
 struct log_budget {
     int64_t begun_ns; /* monotonic; 0 = nothing was written yet */
     size_t bytes;
@@ -115,28 +115,28 @@ struct log_budget {
 struct script_slot {
     struct script_state *live;   /* NULL = never loaded */
     struct script_state *old;    /* the one before, while invocations run in it; or NULL */
-    struct script_code *refused; /* the files of the load that failed last, or NULL */
+    struct script_code *refused; /* the files of the last load, if it failed; or NULL */
     char *error;                 /* why it failed, or NULL; owned */
-    int64_t renew_ns;            /* not loaded again for being full before then; monotonic */
-    int64_t told_ns;             /* when the log was told that it is full; monotonic */
+    int64_t renew_ns;            /* not renewed for being full before this time; monotonic */
+    int64_t told_ns;             /* when it was last logged as full; monotonic */
     struct log_budget log;
     size_t growth; /* bytes by which runs have lately made the state grow, at most; 0 = none ran */
-    bool unseen;   /* that brought a new version, which on_reload is to know of */
+    bool unseen;   /* that brought a new version, which on_reload has not reported yet */
 };
 
 struct script_host {
     const struct conf *conf;              /* borrowed */
     const struct script_library *library; /* borrowed */
     struct memory *memory;                /* borrowed; NULL = no budget */
-    struct script_slot *slots;            /* one a service */
+    struct script_slot *slots;            /* one per service */
 
-    uint8_t loaded[CULPRIT_LOAD_BYTES]; /* a hash over what of a code being loaded has been read */
+    uint8_t loaded[CULPRIT_LOAD_BYTES]; /* a hash over what was read of the code being loaded */
     struct culprit *culprit;            /* borrowed; knows which versions must not be run again */
-    bool load_refused;                  /* this load was one of these */
+    bool load_refused;                  /* the current load is one of these */
 
-    struct script_names names; /* found: NULL = nobody wants to know */
+    struct script_names names; /* found: NULL = nobody asked for them */
 
-    bool reload_waits; /* for the end of a state before the last */
+    bool reload_waits; /* for the end of a state older than the previous one */
 
     struct buf scratch; /* text under construction: survives a raise, so nothing leaks */
     struct buf second;  /* the same, where two are needed */
@@ -151,31 +151,31 @@ static inline struct script_state *script_state_of(lua_State *L) {
 
 /* A lua_Alloc; ud is the state. */
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size);
-/* Memory that a script needs in addition to Lua's own, within the limit; false = over it. */
+/* Counts memory that a script needs in addition to Lua's own; false = beyond the limit. */
 bool script_memory_take(struct script_state *state, size_t bytes);
 void script_memory_give(struct script_state *state, size_t bytes);
-/* Puts the hook on the main thread; every coroutine made later inherits it. */
+/* Sets the hook on the main thread; coroutines created later inherit it. */
 void script_limits_open(struct script_state *state);
-/* Puts the limits in force for work on `L`; spent_us was used before by the same attempt. */
+/* Puts the limits in force for work on `L`; the same attempt has already used spent_us. */
 void script_enter(struct script_state *state, struct run *run, lua_State *L, int64_t spent_us);
 /* Lifts them. Returns the attempt's CPU time so far, in microseconds. */
 int64_t script_leave(struct script_state *state);
-/* At the end of what a script did, the limits still in force: whether too much is kept, after a full
- * collection. Sets state->full. */
+/* After a script's work, with the limits still in force: sets state->full if too much memory is
+ * kept after a full collection. */
 void script_look_at_memory(struct script_state *state);
-/* Raises when the time is up; for whatever may have caught the first raise. */
+/* Raises when the time is up; for functions that may have caught the first error. */
 void script_check_time(lua_State *L);
-/* Looks at the clock now and raises when the time is up: for functions of C that can take long. */
+/* Checks the clock now and raises when the time is up: for C functions that may take long. */
 void script_look_at_clock(lua_State *L);
-/* The same without raising: whether it is up. */
+/* The same without raising: true if the time is up. */
 bool script_time_is_up(struct script_state *state);
 /* Raises when the C stack is nearly used up. */
 void script_check_stack(lua_State *L);
 
 enum { CHARGE_PER_LOOK = 1 << 16 /* units: some hundred microseconds */ };
 
-/* Work that C does or has done without an instruction of Lua, a unit a byte or a few nanoseconds:
- * every so many the clock is looked at. May raise: no loop in C goes on without it. */
+/* Charges work done in C without any Lua instruction, one unit per byte or per few nanoseconds: at
+ * intervals the clock is checked. May raise. Every loop in C calls it. */
 static inline void script_charge(lua_State *L, size_t units) {
     struct script_watch *watch = &script_state_of(L)->watch;
     watch->charged += units;
@@ -187,9 +187,9 @@ static inline void script_charge(lua_State *L, size_t units) {
 const char *script_time_text(const struct script_state *state, char out[96]);
 const char *script_memory_text(const struct script_state *state, char out[96]);
 
-/* --- lua/lines.c: what handlers write to the log --- */
+/* --- lua/lines.c: how much handlers write to the log --- */
 
-/* Whether a line of so many bytes may be written; if not, it is counted as left out. */
+/* True if a line of this size may be written; otherwise it is counted as left out. */
 bool script_may_log(struct script_state *state, size_t bytes);
 /* An invocation of the service ended: logs what was left out, once a second. */
 void script_log_ended(struct script_host *host, size_t service);
@@ -221,10 +221,10 @@ void sandbox_open_patterns(lua_State *L);
 void sandbox_bound_string(lua_State *L);
 void sandbox_bound_table(lua_State *L);
 void sandbox_bound_utf8(lua_State *L);
-/* Wraps the field's function, a plain one of C, of the table on top; upvalues: the function, its
- * name. The wrapper calls it in its own frame, so a function is wrapped once. May raise. */
+/* Wraps a plain C function in the given field of the table on top; upvalues: the function, its
+ * name. The wrapper calls it in its own frame, so a function can be wrapped once. May raise. */
 void sandbox_wrap_field(lua_State *L, const char *name, lua_CFunction wrapper);
-/* A wrapper: the bytes of its arguments are charged. */
+/* A wrapper that charges the bytes of its arguments. */
 int sandbox_charge_bytes(lua_State *L);
 /* Sets create, wrap, resume... / pcall and xpcall in the table on top. May raise. */
 void sandbox_open_coroutines(lua_State *L);
@@ -235,21 +235,21 @@ void sandbox_open_catching(lua_State *L);
 /* Replaces `out` by the file's bytes and fills stamp and hash. */
 int script_file_read(const struct script_host *host, struct script_file *file, struct buf *out,
                      struct report *r);
-/* Whether its bytes are others now. */
+/* True if its bytes have changed. */
 bool script_file_changed(struct script_host *host, struct script_file *file);
-/* Whether one of the files could not be read. */
+/* True if one of the files could not be read. */
 bool script_files_lack(const struct script_code *code);
-/* Over their names and bytes. */
+/* A hash over their names and bytes. */
 uint64_t script_files_hash(struct script_code *code);
 
-/* --- lua/routes.c: what the scripts return --- */
+/* --- lua/routes.c: the results of scripts --- */
 
-/* NULL is fine. */
+/* NULL is allowed. */
 void script_code_free(struct script_code *code);
 
-/* The function on top is for that role. */
+/* Takes the function on top for that role. */
 void script_take_role(lua_State *L, struct script_code *code, enum script_role role);
-/* The table on top, of topic filter or reserved name to function. Raises. */
+/* Takes the table on top, from topic filter or reserved name to function. Raises. */
 void script_take_table(lua_State *L, struct script_code *code, const char *file);
 /* The role of a reserved name, or -1. */
 int script_role_of(const char *name);
@@ -258,31 +258,32 @@ int script_route_for(const struct script_code *code, struct slice topic);
 
 /* --- lua/load.c: files to functions --- */
 
-/* Loads the service's code into a new state. ERR_MEMORY, ERR_SCRIPT; ERR_REFUSED: it took the host
- * down at an earlier start. Then *refused names the files that were read, and there is no state. */
+/* Loads the service's code into a new state. ERR_MEMORY, ERR_SCRIPT; ERR_REFUSED: it crashed the
+ * host at an earlier start. Then *refused has the names of the files, and there is no state. */
 int script_load(struct script_host *host, size_t service, struct script_state **out,
                 struct script_code **refused, struct report *r);
 
 /* --- lua/state.c: a Lua state --- */
 
-/* A state with nothing in it. ERR_MEMORY. */
+/* An empty state. ERR_MEMORY. */
 int script_state_new(struct script_state **out, struct script_host *host, size_t service);
-/* NULL is fine; no invocation may be left in it. */
+/* NULL is allowed; no invocation may be left in it. */
 void script_state_free(struct script_state *state);
 /* Runs fn(ud) protected on the main thread. 0, ERR_MEMORY or ERR_SCRIPT; r gets the message. */
 int script_protect(struct script_state *state, lua_CFunction fn, void *ud, struct report *r);
 /* A coroutine for an invocation. ERR_MEMORY. */
 int script_thread_take(struct script_state *state, struct script_thread *out);
-/* Gives it back: `clean` when its function returned, so that it can be used again. */
+/* Returns it: `clean` if its function returned, so that it can be reused. */
 void script_thread_give(struct script_state *state, struct script_thread thread, bool clean);
 
 /* --- lua/script.c: generations --- */
 
-/* For an invocation of the service that begins: its state, NULL when it has no code; a new one when
- * the last was full. It stays until script_end. */
+/* The state for a new invocation of the service; NULL when it has no code; a new state if the last
+ * one was full. It stays until script_end. */
 struct script_state *script_begin(struct script_host *host, size_t service);
 void script_end(struct script_state *state);
-/* A new state of the same files for the service, whose live one keeps too much. False: not now. */
+/* Creates a new state from the same files, because the live one keeps too much memory. False: not
+ * now. */
 bool script_renew(struct script_host *host, size_t service);
 
 #endif

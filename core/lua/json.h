@@ -6,8 +6,8 @@
  * light userdata NULL (zing.json.null). Encoding is deterministic: names in byte order, floats in
  * the fewest digits that read back the same.
  *
- * Nothing here owns memory while it may raise: text goes to the caller's buffer, which must
- * outlive a raise (the host's scratch), and a json_t stays with whoever made it.
+ * Nothing here owns memory while it may raise: text goes to the caller's buffer, which must survive
+ * an error (the host's scratch), and a json_t stays with its creator.
  */
 #ifndef ZINGQ_LUA_JSON_H
 #define ZINGQ_LUA_JSON_H
@@ -22,7 +22,7 @@
 /* Flags for every JSON text this program reads: any value at the top, no duplicate names. */
 enum { JSON_READ_FLAGS = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL };
 
-/* Makes the metatables; once for a Lua state. May raise (memory). */
+/* Creates the metatables; once per Lua state. May raise (memory). */
 void json_open(lua_State *L);
 
 /* Pushes the value. May raise (memory). */
@@ -30,8 +30,7 @@ void json_push(lua_State *L, const json_t *value);
 void json_push_null(lua_State *L);
 bool json_at_null(lua_State *L, int index);
 
-/* Marks the table at `index` as an array, so that it is one even when empty. Raises when it has a
- * metatable of its own. */
+/* Marks the table at `index` as an array, also when empty. Raises if it has another metatable. */
 void json_mark_array(lua_State *L, int index);
 
 /* Appends the value at `index` as JSON. Raises with the path of the value at fault, which begins

@@ -2,9 +2,9 @@
  * run.h - one invocation: a coroutine, its staged effects, its outcome. The only place that calls
  * lua_resume.
  *
- * A handler reads what `struct run_view` shows it (the transaction under way) plus its own staged
- * effects. It ends in one of a closed list of outcomes; what that means for the event is the
- * engine's to decide.
+ * A handler reads what `struct run_view` shows (the current transaction) plus its own staged
+ * effects. It ends in one of a fixed list of outcomes; the engine decides what that means for the
+ * event.
  */
 #ifndef ZINGQ_LUA_RUN_H
 #define ZINGQ_LUA_RUN_H
@@ -37,7 +37,7 @@ enum outcome {
                          is there already, else as SLEEP */
 };
 
-/* Which function of the service's scripts runs. */
+/* Which of the service's functions runs. */
 enum run_entry {
     RUN_EVENT,        /* the handler for event->topic, or on_lock_expired for EVENT_LOCK_EXPIRED */
     RUN_UNDO,         /* the handler once more, up to where it came, to learn the compensations of
@@ -47,8 +47,8 @@ enum run_entry {
     RUN_RETRY_POLICY, /* run_retry_policy's own; must neither wait nor stage effects */
 };
 
-/* What a handler can look at. Slices are valid until the next call. Return ERR_NOTFOUND when there
- * is none. `event` names lane and service of the invocation. */
+/* What a handler can read. Slices are valid until the next call. Functions return ERR_NOTFOUND when
+ * there is nothing. `event` names lane and service of the invocation. */
 struct lock_view {
     struct slice owner, data;
     int64_t expires_ms;
@@ -67,24 +67,24 @@ struct run_view {
                       int (*each)(void *arg, struct slice name, struct slice value));
     int (*peek)(void *ctx, struct slice service, struct slice key, struct slice name,
                 struct slice *value);
-    /* A lock that has run out and whose on_lock_expired is still to come counts as held. */
+    /* An expired lock whose on_lock_expired has not run yet counts as held. */
     int (*lock_get)(void *ctx, const struct event *event, struct slice name,
                     struct lock_view *lock);
-    /* The event's record of that step; it is read before anything else is called. */
+    /* The event's record of that step; it must be used before anything else is called. */
     int (*step_get)(void *ctx, const struct event *event, enum step_kind kind, struct slice name,
                     struct step *step);
-    /* Whether a publish of that id waits for its time: 0; ERR_EXISTS: it did, in this host; or
+    /* Whether a publish of that id waits for its time: 0; ERR_EXISTS: it did, on this host; or
      * ERR_NOTFOUND. */
     int (*delayed)(void *ctx, const struct uuid *id);
-    /* The other service that a file of zing.append belongs to; ERR_NOTFOUND: the event's may write to
-     * it; ERR_FULL: it has used up its part of the store. NULL: any may. */
+    /* The other service that owns a file of zing.append; ERR_NOTFOUND: the event's may write to it;
+     * ERR_FULL: it has used up its share of the store. NULL: any service may write. */
     int (*file_owner)(void *ctx, const struct event *event, struct slice file,
                       const char **service);
 };
 
 enum { STEP_LABEL_BYTES_MAX = STATE_NAME_BYTES_MAX + 16 /* a name and how often it was used */ };
 
-/* Additional state of a handler that uses steps, sleeps or waits; made at the first of them. */
+/* Additional state of a handler that uses steps, sleeps or waits; created by the first of them. */
 struct run_durable {
     /* KEEP, SLEEP, WAIT: the record to store; while a step is open: that step's. Its name and
      * value point to what follows. */
@@ -93,7 +93,7 @@ struct run_durable {
     struct buf value;
     char signal[STATE_NAME_BYTES_MAX + 1]; /* WAIT: what it waits for */
     bool open;                             /* the function of `step` is running */
-    bool touched;           /* one of its calls did something, or may have: see saga:step */
+    bool touched;           /* one of its calls had, or may have had, an effect: see saga:step */
     uint32_t calls;         /* asked for in it */
     struct buf asked;       /* their keys as buf_add_lv; what only reads has none */
     uint32_t sleeps;        /* without a name, in this run */
@@ -101,7 +101,7 @@ struct run_durable {
     struct buf failed; /* saga steps of this run whose action did nothing: names as buf_add_lv */
 };
 
-/* What the service's retry script says. */
+/* The result of the service's retry script. */
 struct retry_verdict {
     bool dead;        /* give up now: `reason` */
     int64_t after_ms; /* otherwise: the delay */
@@ -115,12 +115,13 @@ struct run_failure {
 };
 
 struct run {
-    struct event *event;          /* borrowed until run_free; of a batch: the first */
-    struct event *const *events;  /* the same; what the handler was given */
-    size_t event_count;           /* 1, or of a batch */
-    bool listed;                  /* the handler was given a list, if only of one */
-    struct run_failure *failures; /* DONE, of several events: one for each, owned; NULL = none */
-    size_t culprit; /* REJECT, of several events: the one it is about, from 1; 0 = all */
+    struct event *event;         /* borrowed until run_free; in a batch, the first one */
+    struct event *const *events; /* the same; what the handler was given */
+    size_t event_count;          /* 1, or the size of a batch */
+    bool listed;                 /* the handler was given a list, even if of one event */
+    struct run_failure
+        *failures;  /* DONE, of several events: one for each, owned; NULL = all succeeded */
+    size_t culprit; /* REJECT, of several events: which one it concerns, from 1; 0 = all */
     size_t service; /* index in conf->services */
     struct effects effects;
     enum outcome outcome;         /* of the last step */
@@ -135,26 +136,26 @@ struct run {
     struct script_host *host;     /* borrowed */
     struct script_state *state;   /* the generation it began in; NULL = the service has no code */
     const struct run_view *view;  /* borrowed */
-    void *owner;                  /* the engine's own record of the invocation */
+    void *owner;                  /* the engine's record of the invocation */
 
     /* Private to the Lua host. */
     enum run_entry entry;
     struct script_thread thread;      /* the coroutine; L NULL once it is gone */
-    int function;                     /* what runs, in the registry */
+    int function;                     /* the function that runs, in the registry */
     const char *reason;               /* RUN_ON_DEAD, RUN_DEAD_POLICY, the retry policy's error;
                                          borrowed during run_start */
     bool yielded;                     /* it yielded through the API, which set outcome */
     bool discard;                     /* the dead-letter policy returned "discard" */
     bool noted;                       /* has a table of notes in the registry, under its address */
     const void **event_tables;        /* identities of the event objects */
-    const void *event_table;          /* backs it when there is one */
-    size_t event_seen;                /* the last one looked at */
+    const void *event_table;          /* used instead when there is only one */
+    size_t event_seen;                /* the last one accessed */
     const struct call_result *result; /* of the call, during run_resume_call */
-    struct retry_verdict *verdict;    /* where a retry policy's answer goes */
+    struct retry_verdict *verdict;    /* for the result of a retry policy */
 };
 
-/* Makes an invocation and runs it to its first outcome (see run->outcome).
- * `reason` is for RUN_ON_DEAD and RUN_DEAD_POLICY. ERR_MEMORY: nothing was made. */
+/* Creates an invocation and runs it to its first outcome (see run->outcome). `reason` is for
+ * RUN_ON_DEAD and RUN_DEAD_POLICY. ERR_MEMORY: nothing was created. */
 int run_start(struct run **out, struct script_host *host, size_t service, enum run_entry entry,
               struct event *event, const char *reason, const struct run_view *view);
 /* The same with RUN_EVENT for several events at once, of a service with batches; the list is
@@ -165,22 +166,28 @@ int run_start_batch(struct run **out, struct script_host *host, size_t service,
 /* Continues after OUTCOME_CALL, KEEP, or a WAIT whose signal is there; `result`: of the call, NULL
  * for the others; it is read during the call only. */
 void run_resume(struct run *run, const struct call_result *result);
-/* run->durable, made when there was none; NULL when out of memory. */
+/* run->durable, created if there was none; NULL when out of memory. */
 struct run_durable *run_durable(struct run *run);
-/* The open step failed: what was staged in it is dropped. `itself`: by an error of its own rather
- * than because the run was given up; then a saga step of which nothing came is noted as failed. */
+/* The open step failed: drops what was staged in it. `itself`: because of its own error, not
+ * because the run was dropped; then a saga step that had no effect is recorded as failed. */
 void run_fail_step(struct run *run, bool itself);
-/* Ends it wherever it is (to-be-closed variables are closed): nothing of it runs any more. */
+/* Ends it wherever it is, closing to-be-closed variables: nothing of it runs any more. */
 void run_stop(struct run *run);
-/* Gives it up outside a turn: nothing of it runs any more, what was to be closed is not. */
+/* Drops it outside a turn: nothing of it runs any more, and to-be-closed variables are not
+ * closed. */
 void run_abandon(struct run *run);
 /* Sets run->error, cut at ERROR_BYTES_MAX. */
 void run_set_error(struct run *run, struct slice text);
+/* Bytes of what it has staged. */
+static inline size_t run_staged(const struct run *run) {
+    return run->effects.bytes + (run->durable == NULL ? 0 : run->durable->effects.bytes);
+}
+
 /* run_stop, and frees everything it owns. */
 void run_free(struct run *run);
 
-/* ERR_NOTFOUND when the service has no retry script; ERR_SCRIPT (r) when it fails or answers
- * nonsense: the caller then uses the numbers. */
+/* ERR_NOTFOUND when the service has no retry script; ERR_SCRIPT (r) when it fails or returns
+ * something invalid: the caller then uses the numbers. */
 int run_retry_policy(struct script_host *host, size_t service, struct event *event,
                      const char *error, const struct run_view *view, struct retry_verdict *verdict,
                      struct report *r);

@@ -2,7 +2,7 @@
 # memory.sh - past limits.memory things wait, nothing dies and nothing is lost: each door of a host with 64 MiB
 # is flooded, and the most of its anonymous memory that was seen is at most 64 MiB more.
 #
-# ctest: long timeout=400
+# ctest: busy long timeout=900
 # ctest: label=torture
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
@@ -51,14 +51,14 @@ figure() {
 }
 
 all_ended() {
-    [ "$(figure done)" = "$1" ] || [ "$(figure dead)" != 0 ]
+    [ "$(figure "done")" = "$1" ] || [ "$(figure dead)" != 0 ]
 }
 
 # all_done COUNT: so many events end, within the test's time, and none of them died.
 all_done() {
     wait_for 100 all_ended "$1"
-    echo "# $name: $(figure done) of $1 done, $(figure dead) dead, $(figure retries) retries"
-    [ "$(figure done)" = "$1" ] && [ "$(figure dead)" = 0 ] && [ "$(figure retries)" = 0 ]
+    echo "# $name: $(figure "done") of $1 done, $(figure dead) dead, $(figure retries) retries"
+    [ "$(figure "done")" = "$1" ] && [ "$(figure dead)" = 0 ] && [ "$(figure retries)" = 0 ]
 }
 
 memory_holds() {

@@ -220,7 +220,6 @@ static void a_full_store_says_what_fills_it(void **state) {
          "publishes are delayed: `zingq delayed`"},
         {"return function(e) zing.lock(e.payload:sub(1, 9), {ttl = '1h', data = e.payload}) end",
          "locks are held"},
-        {"return function(e) zing.signal('s', 'b', 'n', e.payload) end", "signals wait"},
         {"return function(e) zing.sleep('1h') end",
          "events wait, most of service \"s\": `zingq keys list --service s`"},
     };

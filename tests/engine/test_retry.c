@@ -291,7 +291,7 @@ static void a_throttled_service_starts_again_with_few(void **state) {
     offer(f, "s", "in", "slow", "k", "a", NULL);
     run_dry(f);
     for (int i = 0; i < 20; i++) {
-        char key[8];
+        char key[16];
         (void)snprintf(key, sizeof key, "k%d", i);
         offer(f, "s", "in", "call", "k", key, NULL);
     }

@@ -16,8 +16,11 @@ enum {
     PACKET_BYTES = 1 << 20,
     LOADED = 50,        /* events waiting: a crash among them counts as loaded */
     SCRIPTS_EVERY = 16, /* a start in so many loads the scripts anew */
-    RUN_US = 300,       /* what a run takes */
-    LOOK_US = 2,        /* and a look at the clock */
+    LITTLE_EVERY = 7,   /* a start in so many has little memory: things wait for it */
+    LITTLE_MEMORY = 1 << 20,
+    MUCH_MEMORY = 512 << 20,
+    RUN_US = 300, /* what a run takes */
+    LOOK_US = 2,  /* and a look at the clock */
     PHASE_KINDS = 16,
     NOBODY = 63,
 };
@@ -254,6 +257,14 @@ static void door_command_done(void *ctx, struct command *command) {
 
 /* --- up and down --- */
 
+static bool load_scripts(struct node *n, struct report *r) {
+    if (script_host_new(&n->scripts, n->conf, &api_library) != 0) {
+        return false;
+    }
+    script_use_memory(n->scripts, &n->memory);
+    return script_load_all(n->scripts, r) == 0;
+}
+
 static bool open_parts(struct node *n, struct report *r) {
     const struct store_options store = {.path = n->conf->store_path,
                                         .max_bytes = n->conf->store_max_bytes};
@@ -266,10 +277,10 @@ static bool open_parts(struct node *n, struct report *r) {
     if (fresh) {
         node_scripts_mend(n);
     }
+    n->memory.limit = (n->starts + n->number) % LITTLE_EVERY == 0 ? LITTLE_MEMORY : MUCH_MEMORY;
     return store_open(&n->store, &store, r) == 0 &&
            culprit_open(&n->culprit, n->conf->store_path, boot, r) == 0 &&
-           (!fresh || (script_host_new(&n->scripts, n->conf, &api_library) == 0 &&
-                       script_load_all(n->scripts, r) == 0));
+           (!fresh || load_scripts(n, r));
 }
 
 static void close_parts(struct node *n) {
@@ -340,6 +351,7 @@ void node_start(struct node *n) {
                                      .scripts = n->scripts,
                                      .doors = &doors,
                                      .culprit = n->culprit,
+                                     .memory = &n->memory,
                                      .seed = sim_below(n->sim, UINT64_MAX)};
     enum disk disk = n->disk;
     working = n;

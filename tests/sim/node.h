@@ -52,6 +52,7 @@ struct node {
     unsigned number; /* from 1: its place in the division */
     char folder[NODE_PATH_BYTES];
     struct conf *conf;
+    struct memory memory; /* its budget */
     struct script_host *scripts;
     int script_count, script_chosen; /* files in its folder; see node_scripts.c */
     unsigned script_versions;

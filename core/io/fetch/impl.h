@@ -1,5 +1,5 @@
 /*
- * impl.h - what the outgoing calls' files share; nobody else includes it.
+ * impl.h - shared by the files of outgoing calls; nobody else includes it.
  *
  * A call lives from fetch_start until on_done or fetch_cancel. It is always in the table by id, and
  * in exactly one of these places: an easy handle (HTTP), the calls put off (HTTP), the queue
@@ -19,7 +19,7 @@ enum {
     FETCH_SPARES_MAX = 64 /* easy handles kept for reuse */
 };
 
-/* What curl's "this handle is done" message is for: the first field of a call or of a session. */
+/* Receives curl's "this handle is done" message: the first field of a call or of a session. */
 struct transfer {
     void (*on_complete)(struct transfer *transfer, CURLcode code);
 };
@@ -41,7 +41,7 @@ struct call {
     struct call_result result;
     enum call_place place;
     uint64_t deadline_ms;   /* loop time */
-    size_t taken;           /* of the budget of memory */
+    size_t taken;           /* from the memory budget */
     bool paused;            /* CALL_HTTP: its answer waits for memory */
     TAILQ_ENTRY(call) link; /* paused, CALL_PUT_OFF, CALL_MAIL_WAITING, CALL_FINISHED */
     struct call *bucket_next;
@@ -65,20 +65,20 @@ struct fetch {
     struct egress egress;
     struct memory *memory;   /* borrowed; NULL = no budget */
     struct call_list paused; /* answers that wait for memory */
-    struct call *favoured;   /* its answer is read whatever memory there is; NULL = none's */
+    struct call *favoured;   /* its answer is read even without free memory; NULL = none */
     uv_timer_t paused_timer;
     CURLM *multi;
     uv_timer_t curl_timer; /* when curl wants to be called */
-    uv_timer_t hand_over;  /* zero delay: there are finished calls and no event will come */
+    uv_timer_t hand_over;  /* zero delay: there are finished calls, and no event is expected */
     uv_timer_t mail_timer; /* the next deadline of a mail or of an idle session */
     uv_timer_t put_off_timer;
     size_t handles; /* libuv handles not yet closed; the last one frees the struct */
     bool closing, handing_over;
     struct call *buckets[FETCH_BUCKETS];
     size_t running;
-    size_t http_running; /* on curl */
+    size_t http_running; /* in curl */
     bool pooled;         /* HTTP connections may be kept */
-    bool renew;          /* they are to be closed when curl is idle */
+    bool renew;          /* they should be closed when curl is idle */
     struct call_list put_off;
     size_t put_off_count;
     uint64_t mail_pause_ms; /* loop time: no SMTP session is opened before */
@@ -98,34 +98,35 @@ struct call *fetch_find(struct fetch *f, uint64_t id);
 /* NULL: out of memory. */
 struct call *fetch_call_new(struct fetch *f, uint64_t id, const struct call_request *request);
 void fetch_call_free(struct call *call);
-/* Puts the call among the finished; its result is complete. `error` NULL keeps the text there. */
+/* Adds the call to the finished ones; its result is complete. `error` NULL keeps the text there. */
 void fetch_finish(struct call *call, int code, const char *error);
-/* Calls on_done for whatever is finished. Every event from the loop ends with this. */
+/* Calls on_done for all finished calls. Every event from the loop ends with this. */
 void fetch_hand_over(struct fetch *f);
 
 /* io/fetch/room.c */
-/* Takes what the call needs before its answer comes; what more the answer has by now; gives all. */
+/* Takes what the call needs before its answer arrives; what the answer has added since; returns
+ * everything. */
 void fetch_take_own(struct call *call);
 void fetch_take_answer(struct call *call);
 void fetch_give(struct call *call);
-/* Whether so many bytes of the answer may be read; if not, it is paused now. */
+/* True if this many bytes of the answer may be read; if not, it has been paused. */
 bool fetch_may_read(struct call *call, size_t len);
-/* It is no longer paused. */
+/* Removes the call from the paused ones. */
 void fetch_leave_paused(struct call *call);
 
 /* io/fetch/short.c */
 /* How many idle HTTP connections may be kept. */
 long fetch_pool_size(void);
-/* Whether there are too few descriptors for a call. */
+/* True if there are too few descriptors for a call. */
 bool fetch_is_short(void);
 
 /* io/fetch/multi.c */
 /* ERR_MEMORY. */
 int fetch_multi_open(struct fetch *f);
-/* Closes idle HTTP connections if that is wanted and no transfer is on curl; true: it did. Not to
- * be called from curl's callbacks. */
+/* Closes idle HTTP connections if requested and no transfer is in curl; true: it did. Must not be
+ * called from curl's callbacks. */
 bool fetch_multi_renew(struct fetch *f);
-/* Every option that both doors want on an easy handle, and its place in the multi handle. */
+/* Sets the options that both doors need on an easy handle, and adds it to the multi handle. */
 int fetch_easy_setup(CURL *easy, struct transfer *transfer, const char *protocols);
 int fetch_code_of(CURLcode code);
 /* Closes a libuv handle that f->handles counts; `on_closed` must call fetch_handle_closed. */
@@ -141,7 +142,7 @@ bool mail_close_idle(struct fetch *f);
 
 /* io/fetch/http.c */
 int http_start(struct call *call);
-/* Takes the call off curl, or out of those put off. */
+/* Takes the call out of curl, or off the calls put off. */
 void http_stop(struct call *call);
 
 #endif

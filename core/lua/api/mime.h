@@ -16,15 +16,15 @@ struct mime_mail {
     struct slice subject;
     struct slice text, html; /* UTF-8; data NULL = none; both make multipart/alternative */
     struct slice headers;    /* more of them, as property_add writes them */
-    struct slice message_id; /* left of the @; the right is the sender's domain */
+    struct slice message_id; /* the part before the @; after it comes the sender's domain */
     int64_t date_ms;         /* since 1970 */
 };
 
-/* An address may be UTF-8. The parts of "Name <local@domain>" or "local@domain": name "" when there is none. ERR_INVALID
- * with a sentence when it is not an address a mail can go to, or holds a line break. */
+/* Splits "Name <local@domain>" or "local@domain"; name is "" when there is none. An address may be
+ * UTF-8. ERR_INVALID with a sentence if it is not a mail address, or contains a line break. */
 int mime_address(struct slice text, struct slice *name, struct slice *address, struct report *r);
-/* ERR_INVALID with a sentence when the header must not be set: a name that is none, one that
- * mime_write sets itself, a value with a line break. */
+/* ERR_INVALID with a sentence if the header must not be set: an invalid name, one that mime_write
+ * sets itself, a value with a line break. */
 int mime_check_header(struct slice name, struct slice value, struct report *r);
 
 /* Appends the whole message. ERR_INVALID with a sentence, ERR_LIMIT when out is full. */

@@ -9,24 +9,24 @@
 
 #include <lua.h>
 
-/* A fresh run->request; it belongs to the run at once, so a raise loses nothing. */
+/* A new run->request; it belongs to the run immediately, so an error loses nothing. */
 struct call_request *api_new_request(lua_State *L, struct run *run);
 
-/* The key under which the peer is to know the next call of this run, the same at every try (of a
- * batch: never the same):
+/* The key by which the peer knows the next call of this run, the same in every attempt (in a batch:
+ * never the same):
  *   <service>-<event id>[.<round>][-<n>]            outside steps; n from the second call on
  *   <service>-<event id>[.<round>]:<step>[:<n>]     in a step
  *   <service>-<event id>[.<round>]:~<step>[:<n>]    in its compensation
  * `round` counts how often the event's saga was undone, or an edit made answered calls void; a call
- * of an earlier round that is not superseded keeps its key. For mail a Message-ID results: it has a
- * dot for each colon (RFC 5322, 3.2.3). A step's name is percent-encoded where it holds anything but letters, digits and . _ -, so no two
- * calls share a key. Counts the call. Returns `out`. */
+ * of an earlier round that is not superseded keeps its key. In a mail's Message-ID, dots replace
+ * the colons (RFC 5322, 3.2.3). A step's name is percent-encoded except for letters, digits and
+ * . _ -, so no two calls share a key. Counts the call. Returns `out`. */
 enum { CALL_KEY_BYTES = NAME_BYTES_MAX + UUID_TEXT_BYTES + 3 * STATE_NAME_BYTES_MAX + 48 };
 const char *api_next_call_key(struct run *run, enum call_kind kind, char out[CALL_KEY_BYTES]);
-/* run->request is about to be made: an open step knows it as one of its own. Does not raise. */
+/* run->request is about to be sent: an open step notes it as one of its own. Does not raise. */
 void api_note_call(struct run *run);
-/* Asks this host or another one: `return api_ask_host(...)`. The path and what to call it are on top
- * of the stack, the query is in the host's scratch, as a list of pairs; `go_on` continues. */
+/* Asks this host or another one: `return api_ask_host(...)`. The path and its label are on top of
+ * the stack; the query is in the host's scratch, as a list of pairs; `go_on` continues. */
 int api_ask_host(lua_State *L, struct run *run, const char *method, lua_KFunction go_on);
 /* In `go_on`: the answer; raises unless its status is 2xx or 404. */
 const struct call_result *api_answer_of_host(lua_State *L, const char *call);

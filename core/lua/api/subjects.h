@@ -1,11 +1,11 @@
 /*
- * subjects.h - the parts of the zing table, one file a subject, for the index (lua/api/api.c).
+ * subjects.h - the parts of the zing table, one file per subject, for the index (lua/api/api.c).
  *
  * Each api_open_x sets its functions in the table on top of the stack; a new subject is a row in
- * api.c. Functions that wait or end the attempt do it by yielding, so that no pcall of a handler
- * can swallow it; lua/run.c gets the outcome. Lua raises by longjmp: no function of a subject holds
- * malloc'd memory, a json_t or a cursor of its own while something may raise. Texts are built in the
- * host's scratch buffers, requests belong to the run from the first byte.
+ * api.c. Functions that wait or end the attempt yield, so that no pcall of a handler can catch it;
+ * lua/run.c gets the outcome. Lua raises errors by longjmp: no function of a subject holds malloc'd
+ * memory, a json_t or a cursor of its own while something may raise. Texts are built in the host's
+ * scratch buffers, and requests belong to the run from the first byte.
  */
 #ifndef ZINGQ_LUA_API_SUBJECTS_H
 #define ZINGQ_LUA_API_SUBJECTS_H
@@ -14,7 +14,7 @@
 
 #include <lua.h>
 
-/* --- what struct script_library wants --- */
+/* --- required by struct script_library --- */
 
 /* open_print */
 void api_open_print(lua_State *L, int globals);
@@ -25,7 +25,7 @@ void api_push_lock_event(lua_State *L, struct run *run);
 /* undo */
 int api_undo(lua_State *L);
 
-/* --- the subjects: each sets its calls in the table on top; may raise (memory) --- */
+/* --- the subjects: each sets its functions in the table on top; may raise (memory) --- */
 
 /* The event's metatable. */
 void api_open_event(lua_State *L);

@@ -31,6 +31,7 @@ static void an_empty_file_gives_the_documented_defaults(void **state) {
     assert_string_equal(c->http_token, "");
     assert_int_equal(c->payload_bytes_max, 256 * 1024);
     assert_int_equal(c->lua_memory_bytes, 64 << 20);
+    assert_int_equal(c->memory_bytes, 512 << 20);
     assert_int_equal(c->lua_time_ms, 200);
     assert_int_equal(c->backlog_max, 1000000);
     assert_int_equal(c->sys_interval_ms, 5000);
