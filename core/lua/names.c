@@ -164,7 +164,7 @@ static int compare_names(const void *a, const void *b) {
 
 /* The name in the table on top that was probably meant, or NULL. */
 static const char *meant_in_table(lua_State *L, const char *field) {
-    const char *names[FIELDS_SUGGESTED];
+    const char *names[FIELDS_SUGGESTED] = {NULL};
     size_t count = 0;
     lua_pushnil(L);
     while (lua_next(L, -2)) {
