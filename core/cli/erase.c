@@ -14,24 +14,19 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum { PATH_BYTES_MAX = 4096 };
 
 static bool is_sure(const struct cli *cli) {
-    char answer[16];
     if (cli_flag(cli, "yes")) {
         return true;
     }
-    if (cli->json || isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0) {
+    if (!cli_may_ask(cli)) {
         (void)cli_fail(ERR_NOTFOUND, "nothing was erased: add --yes");
         return false;
     }
-    (void)printf(
-        "Erase the events, letters, state, locks and signals of this key for good? [y/N] ");
-    (void)fflush(stdout);
-    bool sure =
-        fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+    bool sure = cli_confirm("Erase the events, letters, state, locks and signals of this key for "
+                            "good?");
     if (!sure) {
         (void)printf("nothing was erased\n");
     }

@@ -63,18 +63,15 @@ static int dev(struct cli *cli) {
 
 /* Asks for confirmation on a terminal; elsewhere --yes is required. */
 static int confirm(const struct cli *cli) {
-    char answer[16];
     if (cli_flag(cli, "yes")) {
         return 0;
     }
     if (!isatty(STDIN_FILENO)) {
         return cli_misused(cli, "leave ends the session for good: confirm with --yes");
     }
-    (void)printf("The host unsubscribes, handles its stored events, ends its session at the broker "
-                 "and stops.\nIt will not get the messages that the broker still holds for it. "
-                 "Leave? [y/N] ");
-    (void)fflush(stdout);
-    if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
+    if (!cli_confirm("The host unsubscribes, handles its stored events, ends its session at the "
+                     "broker and stops.\nIt will not get the messages that the broker still holds "
+                     "for it. Leave?")) {
         (void)printf("cancelled; nothing was done\n");
         return EXIT_NO;
     }

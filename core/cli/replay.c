@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PATH_BYTES_MAX = 16384 };
 
@@ -265,17 +264,10 @@ static int run_job(struct replay *replay, const char *consent) {
     return status != 0 ? status : printed;
 }
 
-static bool may_ask(const struct cli *cli) {
-    return !cli->json && isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
-}
-
 /* Asks for confirmation, then runs the events that were counted. */
 static int ask_and_run(struct replay *replay, const json_t *dry) {
     char consent[128];
-    char answer[16];
-    (void)printf("Run %s again? [y/N] ", job_count(dry, "found") == 1 ? "it" : "them");
-    (void)fflush(stdout);
-    if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
+    if (!cli_confirm("Run %s again?", job_count(dry, "found") == 1 ? "it" : "them")) {
         (void)printf("nothing was replayed\n");
         return EXIT_NO;
     }
@@ -291,7 +283,7 @@ static int decide(struct replay *replay, json_t *dry) {
     bool found = job_count(dry, "found") > 0;
     int status = judge(replay, dry);
     if (status == 0 && found && !cli_flag(cli, "dry-run")) {
-        if (may_ask(cli)) {
+        if (cli_may_ask(cli)) {
             status = ask_and_run(replay, dry);
         } else {
             status = cli_fail(ERR_NOTFOUND, "nothing was replayed: add --yes");

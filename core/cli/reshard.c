@@ -390,22 +390,15 @@ static void put_away_emptied(const struct work *w, bool all) {
 
 /* --- resharding --- */
 
-static bool may_ask(const struct cli *cli) {
-    return !cli->json && isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
-}
-
 /* 0, or the exit status if it was not confirmed. */
 static int confirm(const struct cli *cli) {
-    char answer[16];
     if (cli_flag(cli, "yes")) {
         return 0;
     }
-    if (!may_ask(cli)) {
+    if (!cli_may_ask(cli)) {
         return cli_fail(ERR_NOTFOUND, "nothing was changed: add --yes");
     }
-    (void)printf("\nDivide the keys? [y/N] ");
-    (void)fflush(stdout);
-    if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
+    if (!cli_confirm("\nDivide the keys?")) {
         (void)printf("nothing was changed\n");
         return EXIT_NO;
     }
