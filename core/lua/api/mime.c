@@ -13,6 +13,7 @@
 #include "event/event.h"
 
 #include <assert.h>
+#include <sodium.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
@@ -105,29 +106,19 @@ int mime_address(struct slice text, struct slice *name, struct slice *address, s
 
 /* --- headers --- */
 
-static void add_base64(struct buf *out, const unsigned char *s, size_t len) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t group = (uint32_t)s[i] << 16;
-        group |= i + 1 < len ? (uint32_t)s[i + 1] << 8 : 0;
-        group |= i + 2 < len ? s[i + 2] : 0;
-        char four[4] = {digits[group >> 18], digits[group >> 12 & 63],
-                        i + 1 < len ? digits[group >> 6 & 63] : '=',
-                        i + 2 < len ? digits[group & 63] : '='};
-        buf_add(out, four, sizeof four);
-    }
-}
-
 /* Encoded words that do not cut a UTF-8 character in two. */
 static void add_encoded_words(struct buf *out, struct slice text) {
+    char word[sodium_base64_ENCODED_LEN(WORD_BYTES, sodium_base64_VARIANT_ORIGINAL)];
     for (size_t at = 0; at < text.len;) {
         size_t len = text.len - at < WORD_BYTES ? text.len - at : WORD_BYTES;
         while (at + len < text.len && len > 1 &&
                ((unsigned char)text.data[at + len] & 0xC0) == 0x80) {
             len--;
         }
+        (void)sodium_bin2base64(word, sizeof word, (const unsigned char *)text.data + at, len,
+                                sodium_base64_VARIANT_ORIGINAL);
         buf_add_str(out, at == 0 ? "=?UTF-8?B?" : "\r\n =?UTF-8?B?");
-        add_base64(out, (const unsigned char *)text.data + at, len);
+        buf_add_str(out, word);
         buf_add_str(out, "?=");
         at += len;
     }
