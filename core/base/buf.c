@@ -162,6 +162,10 @@ bool slice_is(struct slice a, const char *text) {
     return slice_equal(a, slice_of(text));
 }
 
+bool slice_has_nul(struct slice text) {
+    return text.len > 0 && memchr(text.data, '\0', text.len) != NULL;
+}
+
 struct slice slice_first_line(struct slice text) {
     const char *end = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
     return end == NULL ? text : (struct slice){text.data, (size_t)(end - text.data)};

@@ -53,6 +53,7 @@ struct slice slice_of(const char *text); /* NULL gives the empty slice */
 struct slice buf_slice(const struct buf *b);
 bool slice_equal(struct slice a, struct slice b);
 bool slice_is(struct slice a, const char *text);
+bool slice_has_nul(struct slice text);
 /* The first line of the text, without its end. */
 struct slice slice_first_line(struct slice text);
 /* A malloc'd, terminated copy, or NULL when out of memory. The caller frees it. */

@@ -119,11 +119,6 @@ static int keep_signal(struct engine *e, const struct cell *cell, struct slice v
     return code == 0 ? engine_timer_put(e, &timer) : code;
 }
 
-/* A handler could not name it. */
-static bool has_nul(struct slice text) {
-    return text.len > 0 && memchr(text.data, '\0', text.len) != NULL;
-}
-
 int engine_check_signal(const struct signal *signal, struct report *r) {
     struct slice key = signal->key;
     struct slice name = signal->name;
@@ -131,7 +126,7 @@ int engine_check_signal(const struct signal *signal, struct report *r) {
         return report(r, ERR_INVALID, "the signal's key has %zu bytes, %d is the limit", key.len,
                       KEY_BYTES_MAX);
     }
-    if (has_nul(key) || has_nul(name)) {
+    if (slice_has_nul(key) || slice_has_nul(name)) {
         return report(r, ERR_INVALID, "the signal's key or name holds a NUL byte");
     }
     if (name.len == 0 || name.len > STATE_NAME_BYTES_MAX) {

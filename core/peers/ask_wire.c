@@ -29,10 +29,6 @@ void ask_write_reply(const struct gateway_reply *reply, struct buf *out) {
 
 /* ---- reading ---- */
 
-static bool has_nul(struct slice text) {
-    return text.len > 0 && memchr(text.data, '\0', text.len) != NULL;
-}
-
 /* True if it fits on one header line. */
 static bool is_line(struct slice text) {
     for (size_t i = 0; i < text.len; i++) {
@@ -54,7 +50,8 @@ static bool is_method(struct slice text) {
 }
 
 static bool is_path(struct slice text) {
-    return text.len > 0 && text.len <= TOPIC_BYTES_MAX && text.data[0] == '/' && !has_nul(text);
+    return text.len > 0 && text.len <= TOPIC_BYTES_MAX && text.data[0] == '/' &&
+           !slice_has_nul(text);
 }
 
 /* Pairs of texts, the first of which is not empty. */
@@ -63,7 +60,7 @@ static bool is_list(struct slice list, bool lines) {
     for (size_t pairs = 0; r.at < r.end; pairs++) {
         struct slice name = read_lv(&r);
         struct slice value = read_lv(&r);
-        if (r.failed || name.len == 0 || has_nul(name) || has_nul(value) ||
+        if (r.failed || name.len == 0 || slice_has_nul(name) || slice_has_nul(value) ||
             pairs == ASK_PAIRS_MAX || (lines && (!is_line(name) || !is_line(value)))) {
             return false;
         }

@@ -28,7 +28,7 @@ static int keep_pairs(struct buf *out, struct slice list) {
     buf_init(out, list.len * 2 + 16);
     while (r.at < r.end) {
         struct slice text = read_lv(&r);
-        if (r.failed || (text.len > 0 && memchr(text.data, '\0', text.len) != NULL)) {
+        if (r.failed || slice_has_nul(text)) {
             return ERR_INVALID;
         }
         buf_add_u32(out, (uint32_t)text.len + 1);
