@@ -46,7 +46,7 @@ static int erase_ended(struct engine *e, struct engine_service *s, struct event 
                      : code;
 }
 
-static bool may_erase(const struct event *event) {
+bool engine_may_erase(const struct event *event) {
     return event_state_ended((enum event_state)event->state) && event->state != EVENT_NEEDS_PERSON;
 }
 
@@ -57,7 +57,7 @@ static int erase_event(struct engine *e, struct engine_service *s, struct comman
         event_free(event);
         return engine_refuse(c, ERR_NOTFOUND, "the key has no such event");
     }
-    if (code == 0 && may_erase(event)) {
+    if (code == 0 && engine_may_erase(event)) {
         code = erase_ended(e, s, event);
     } else if (code == 0) {
         char id[UUID_TEXT_BYTES + 1];

@@ -8,22 +8,17 @@
 #include "web/admin/job.h"
 
 #include "base/log.h"
+#include "engine/erase.h"
 #include "query/json.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 /* ---- finding ---- */
 
-/* Of a letter that needs a person, a compensation is open, which others may rely on. */
-static bool has_ended(const struct event *event) {
-    return event_state_ended((enum event_state)event->state) && event->state != EVENT_NEEDS_PERSON;
-}
-
 static int note_event(struct job *b, const struct event *event) {
-    if (!has_ended(event)) {
+    if (!engine_may_erase(event)) {
         b->erase.unfinished = event->id;
         b->erase.state = event->state;
         b->erase.unfinished_count++;

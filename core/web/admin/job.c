@@ -120,10 +120,11 @@ static void on_job_timer(uv_timer_t *timer) {
     work(timer->data);
 }
 
-/* Some rows of a key were erased: again, until none is left. */
+/* Rows of a key were erased, as many as one turn may: there may be more. A key that goes on being
+ * written to does not keep the job from ending. */
 static void note_rest(struct admin *a, struct job *b, const struct command *c) {
     b->erase.rows += c->erased;
-    if (c->erased > 0 && !is_over(b) && admin_job_push_rest(b) != 0) {
+    if (c->erased >= TRIM_ROWS_PER_TURN && !is_over(b) && admin_job_push_rest(b) != 0) {
         admin_job_fail(a, b, error_text(ERR_MEMORY));
     }
 }
