@@ -1,7 +1,7 @@
 /*
  * log.c - one line, one fact, one write(2).
  *
- * Settings are of the process: read in every thread, written when topics.conf was read.
+ * Settings belong to the process: every thread reads them, reading topics.conf sets them.
  */
 #include "base/log.h"
 
@@ -77,7 +77,7 @@ static void add(struct line *line, const char *text) {
     line->len += len;
 }
 
-/* How a character is told in a text: "\n", "\x1b", "\u{202e}". */
+/* Escapes a character in a text: "\n", "\x1b", "\u{202e}". */
 static void tell_in_text(uint32_t c, char out[ESCAPE_BYTES]) {
     (void)snprintf(out, ESCAPE_BYTES, c == '\n' ? "\\n" : c < 0x100 ? "\\x%02x" : "\\u{%x}", c);
 }
@@ -162,7 +162,7 @@ static void add_json(struct line *line, enum log_level level, const char *area, 
     add(line, "}");
 }
 
-/* As much of it as fits, terminated. */
+/* Copies as much as fits, and terminates it. */
 static size_t copy_text(char *out, size_t room, struct slice text) {
     size_t len = text.len < room ? text.len : room - 1;
     memcpy(out, text.data, len);

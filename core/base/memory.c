@@ -30,7 +30,7 @@ size_t memory_share(const struct memory *m, enum memory_use use) {
     return m == NULL ? SIZE_MAX : m->limit / MEMORY_PARTS * uses[use].parts;
 }
 
-/* What is left of its share it has in any case, whatever others have taken too much. */
+/* The rest of its share is always there, even if other uses have taken too much. */
 size_t memory_room(const struct memory *m, enum memory_use use) {
     if (m == NULL) {
         return SIZE_MAX;

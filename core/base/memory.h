@@ -1,10 +1,11 @@
 /*
- * memory.h - the budget of memory, limits.memory: how much of it each use has, and whether more fits.
+ * memory.h - the budget of memory, limits.memory: how much of it each use has, and whether more
+ * fits.
  *
- * Whoever holds bytes that come from outside, or that scripts ask for, takes them here and gives
- * them back. Taking cannot fail: whether it should be done is asked before, and who does not fit
- * waits where nothing is lost (docs/limits.md, "One budget of memory"). Each use has a share that
- * no other can take from it; what is above the shares is for whoever needs it first.
+ * Code that holds bytes from outside, or bytes that scripts ask for, takes them here and gives them
+ * back. Taking cannot fail: the caller asks beforehand, and what does not fit waits where nothing
+ * is lost (docs/limits.md, "One budget of memory"). Each use has a share that no other can take
+ * from it; what is above the shares is for whoever needs it first.
  *
  * It counts bytes, and touches none. Without a budget (NULL, as in tests) everything fits.
  */
@@ -26,10 +27,10 @@ enum memory_use {
 
 struct memory {
     size_t limit;             /* for all uses together */
-    size_t used[MEMORY_USES]; /* may be more than fits: see above */
+    size_t used[MEMORY_USES]; /* may exceed the limit: see above */
 };
 
-/* `bytes`: limits.memory, of which the host itself has a part. */
+/* `bytes`: limits.memory, including the part for the host itself. */
 void memory_init(struct memory *m, uint64_t bytes);
 /* "lua", "calls"..., for people. */
 const char *memory_use_name(enum memory_use use);

@@ -7,8 +7,8 @@
 #include "base/buf.h"
 
 /* How many bytes of `rest`, which is what follows a "://", are user name and password with their @;
- * 0 = there are none. A URL ends before a space, a quote or a control character. A password may hold
- * what should have been escaped, such as @ / ? and #. */
+ * 0 = there are none. A URL ends before a space, a quote or a control character. A password may
+ * hold what should have been escaped, such as @ / ? and #. */
 size_t url_login_bytes(struct slice rest);
 /* Cuts the user names and passwords of the URLs in the text out of it; its length. */
 size_t url_cut_logins(char *text);

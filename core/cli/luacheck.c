@@ -99,7 +99,7 @@ void cli_warn_of_lua(const struct conf *conf, const struct script_host *scripts)
         }
     }
     if (out != NULL) {
-        (void)fclose(out); /* was only read */
+        (void)fclose(out); /* it was only read */
     }
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
     }

@@ -1,7 +1,7 @@
 /*
  * mistakes.c - see cli/mistakes.h.
  *
- * Warnings and no errors: another topics.conf may listen to a topic, another machine may have the
+ * Warnings, not errors: another topics.conf may listen to a topic, another machine may have the
  * certificates.
  */
 #include "cli/mistakes.h"

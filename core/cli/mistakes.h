@@ -1,5 +1,5 @@
 /*
- * mistakes.h - what `zingq check` warns of: a configuration that works, but hardly as it was meant.
+ * mistakes.h - warnings of `zingq check`: a configuration that works, but probably not as intended.
  */
 #ifndef ZINGQ_CLI_MISTAKES_H
 #define ZINGQ_CLI_MISTAKES_H

@@ -3,8 +3,8 @@
  *
  * The books are read from the store, so they are correct with and without a running host. Waiting
  * events are counted a second time, row by row, in the same transaction, which proves that accepted
- * = waiting + done + dead + discarded + expired + duplicates. With more than ROWS_COUNTED rows, this
- * count is left out unless --count is given, because a long transaction costs the running host
+ * = waiting + done + dead + discarded + expired + duplicates. With more than ROWS_COUNTED rows,
+ * this count is left out unless --count is given, because a long transaction costs the running host
  * pages.
  */
 #include "cli/impl.h"

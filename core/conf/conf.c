@@ -4,8 +4,8 @@
  *
  * Design: the file becomes words with lines (conf/read.c); a row says which field a word goes to
  * (conf/options.c) and its kind how (conf/kinds.c). Here the word is chosen: command line, then
- * environment, then file, then default. The first error ends it, with the place and the mend, unless
- * all are wanted (struct conf_mistakes); then what depends on a wrong option is not checked.
+ * environment, then file, then default. The first error ends it, with the place and the mend,
+ * unless all are wanted (struct conf_mistakes); then what depends on a wrong option is not checked.
  */
 #include "conf/conf.h"
 

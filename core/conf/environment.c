@@ -1,8 +1,8 @@
 /*
  * environment.c - the names of variables that override options, and variables that look like one.
  *
- * Those that match no option are no error: container platforms put ZINGQ_HTTP_PORT and the like into
- * every environment. `zingq check` names the others.
+ * Those that match no option are no error: container platforms put ZINGQ_HTTP_PORT and the like
+ * into every environment. `zingq check` names the others.
  */
 #include "conf/options.h"
 

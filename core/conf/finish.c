@@ -1,6 +1,6 @@
 /*
- * finish.c - what remains to be done for a service or a schedule when its options are in; for the
- * front door's sections see web.c.
+ * finish.c - completes a service or a schedule once its options are read; for the front door's
+ * sections see web.c.
  */
 #include "conf/options.h"
 

@@ -110,13 +110,13 @@ struct conf_place {
     struct report *report;
 };
 
-/* Writes `topics.conf:14: service "payments": retries: ...`, tells it to place->mistakes and returns
- * ERR_INVALID. */
+/* Writes `topics.conf:14: service "payments": retries: ...`, tells it to place->mistakes and
+ * returns ERR_INVALID. */
 int conf_fail(const struct conf_place *place, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* 0 in place of the ERR_INVALID of a conf_fail that was told to place->mistakes: reading goes on, and
- * their count makes it fail in the end. */
+/* 0 in place of the ERR_INVALID of a conf_fail that was told to place->mistakes: reading goes on,
+ * and their count makes it fail in the end. */
 static inline int conf_pardon(const struct conf_place *place, int code) {
     return code == ERR_INVALID && place->mistakes != NULL ? 0 : code;
 }

@@ -55,9 +55,8 @@ struct service_conf {
     uint32_t retries;     /* attempts after the first */
     enum backoff backoff;
     int64_t delay_ms, max_delay_ms;
-    double jitter; /* 0..1: each delay varies by up to this share, both ways */
-    int64_t
-        keep_dead_ms; /* how long a letter of an event that ran is kept; 0 = until a person decides */
+    double jitter;                /* 0..1: each delay varies by up to this share, both ways */
+    int64_t keep_dead_ms;         /* letters of events that ran; 0 = until a person decides */
     struct letter_quota max_dead; /* letters of events that ran; zeros = any number */
     uint32_t crashes;             /* host crashes in mid-handler before it is dead */
     enum on_dead on_dead;

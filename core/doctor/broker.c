@@ -244,8 +244,8 @@ static void tell_own_limit(struct probe *p) {
     }
 }
 
-/* Messages that the broker keeps for a client that is away: a patient leaves, they are published, it
- * comes back and counts. -1: the trial did not come to its end. */
+/* Messages that the broker keeps for a client that is away: a patient leaves, they are published,
+ * it comes back and counts. -1: the trial did not come to its end. */
 static int count_kept(struct probe *p, int messages) {
     char topic[PROBE_TOPIC_BYTES];
     probe_topic(p, QUEUE, topic);
@@ -262,8 +262,8 @@ static int count_kept(struct probe *p, int messages) {
     return tried ? got : -1;
 }
 
-/* A queue is found to be limited only by overfilling it, and what the broker drops then looks like a
- * loss to whoever watches it, the hosts included. So that is done on demand. */
+/* A queue is found to be limited only by overfilling it, and what the broker drops then looks like
+ * a loss to whoever watches it, the hosts included. So that is done on demand. */
 static void examine_queue(struct probe *p) {
     int messages = p->fill_queue ? QUEUE_MESSAGES : QUEUE_MESSAGES_SAFE;
     int got = count_kept(p, messages);

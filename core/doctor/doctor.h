@@ -3,8 +3,9 @@
  * could be lost there, and the line that mends it.
  *
  * Probes, does not read settings: it connects, subscribes, publishes under zingq/doctor/, and
- * writes a small file. It leaves nothing behind, makes the broker drop nothing unless it is asked to, and never touches a service's own topics or
- * sessions. Everything here blocks, for some seconds at most.
+ * writes a small file. It leaves nothing behind, makes the broker drop nothing unless it is asked
+ * to, and never touches a service's own topics or sessions. Everything here blocks, for some
+ * seconds at most.
  */
 #ifndef ZINGQ_DOCTOR_DOCTOR_H
 #define ZINGQ_DOCTOR_DOCTOR_H
@@ -40,9 +41,10 @@ const char *doctor_verdict_name(enum doctor_verdict verdict);
 /* The worst of the rows; DOCTOR_GOOD when there are none. */
 enum doctor_verdict doctor_worst(const struct doctor *d);
 
-/* Examines the broker; `payload_bytes_max` is limits.payload, tried for real. `fill_queue`: tries how
- * much it keeps for a client that is away, which makes a limited one drop messages. Rows are added.
- * ERR_NETWORK or ERR_REFUSED when it could not be examined: a row says why. ERR_SYSTEM (r). */
+/* Examines the broker; `payload_bytes_max` is limits.payload, tried for real. `fill_queue`: tries
+ * how much it keeps for a client that is away, which makes a limited one drop messages. Rows are
+ * added. ERR_NETWORK or ERR_REFUSED when it could not be examined: a row says why. ERR_SYSTEM
+ * (r). */
 int doctor_broker(struct doctor *d, const struct broker_conf *conf, uint64_t payload_bytes_max,
                   bool fill_queue, struct report *r);
 /* Examines the disk under the store's folder, which need not exist yet. ERR_DISK when it could not
@@ -52,7 +54,8 @@ int doctor_disk(struct doctor *d, const char *store_path, uint64_t store_max_byt
 /* Adds a finding and returns it, for the examinations. */
 struct doctor_row *doctor_add(struct doctor *d, const char *name, enum doctor_verdict verdict,
                               const char *seen, ...) __attribute__((format(printf, 4, 5)));
-/* Adds what is known of this broker and cannot be tried: whether it forgets shared subscriptions. */
+/* Adds what is known of this broker and cannot be tried: whether it forgets shared
+ * subscriptions. */
 void doctor_shares(struct doctor *d, const char *broker_version, bool alone);
 /* Completes a finding. */
 void doctor_advise(struct doctor_row *row, const char *risk, const char *mend);

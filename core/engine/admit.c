@@ -366,7 +366,7 @@ int engine_readdress(struct engine *e, struct engine_service *s, struct event *o
         code = try_address(e, s, old, edited, r);
     }
     if (code == ERR_INVALID && old->attempts == 0) {
-        return 0; /* it never ran, for want of a key: the replay looks for one, and says what is wrong */
+        return 0; /* it never ran because it had no key: a replay looks for one */
     }
     return code == 0 ? reidentify(e, s, old, edited, identified, r) : code;
 }

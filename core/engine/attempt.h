@@ -83,10 +83,11 @@ bool engine_spare_late(struct engine *e, struct invocation *inv);
  */
 struct invocation *engine_first_waiting(struct engine *e, const struct engine_service *s);
 int64_t engine_earliest_deadline(struct engine *e);
-/* The host stops: gives up those whose service's stop_timeout has passed, and cancels their calls. */
+/* The host stops: gives up those whose service's stop_timeout has passed, and cancels their
+ * calls. */
 void engine_cut_late(struct engine *e);
-/* Marks the events of all waiting invocations, and of those that were cut, as ready in the store, because
- * the host stops: their attempts count as nothing. */
+/* Marks the events of all waiting invocations, and of those that were cut, as ready in the store,
+ * because the host stops: their attempts count as nothing. */
 int engine_mark_ready(struct engine *e);
 void engine_forget_invocations(struct engine *e);
 

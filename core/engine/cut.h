@@ -9,12 +9,12 @@
 /* Signals that come as messages: <this>SERVICE/KEY/NAME. */
 #define ENGINE_SIGNAL_TOPIC "zingq/signal/"
 
-/* Keeps `room` bytes of its payload and of its properties at most; with none it keeps nothing but
- * its topic, its key and its numbers. Takes the event over; NULL when out of memory. */
+/* Keeps at most `room` bytes of the payload and of the properties; if it is 0, only the topic, the
+ * key and the numbers. Takes the event over; NULL when out of memory. */
 struct event *engine_cut(struct event *event, size_t room);
-/* Whether the dead event is a signal that could not be. */
+/* True if the dead event is a signal that could not be delivered. */
 bool engine_is_signal_letter(const struct event *event);
-/* ERR_INVALID (r): only the beginning of its payload is left, and nobody has edited it since. */
+/* ERR_INVALID (r): only the beginning of the payload is left, and it was not edited since. */
 int engine_check_whole(const struct event *event, struct report *r);
 
 #endif

@@ -2,14 +2,14 @@
  * edit.c - an operator changes the payload of a dead letter, which stays dead.
  *
  * What was computed from the payload is computed again: the key, which may be another one, so the
- * event's rows move to its lane; and the idempotency key. State, locks and signals belong to a key and
- * stay where they are. The old idempotency key stays known, too: a repetition of the message as it
- * came is still a duplicate.
+ * event's rows move to its lane; and the idempotency key. State, locks and signals belong to a key
+ * and stay where they are. The old idempotency key stays known, too: a repetition of the message as
+ * it came is still a duplicate.
  *
- * What the event has finished was done with the old payload and stays: the results of its steps. Calls
- * outside of them are made again. Those that were answered are other requests now and get other
- * Idempotency-Keys: under the old one a peer refuses another body, or repeats its refusal. Those of
- * unknown outcome keep theirs, because only by it the peer can tell whether it has acted.
+ * What the event has finished was done with the old payload and stays: the results of its steps.
+ * Calls outside of them are made again. Those that were answered are other requests now and get
+ * other Idempotency-Keys: under the old one a peer refuses another body, or repeats its refusal.
+ * Those of unknown outcome keep theirs, because only by it the peer can tell whether it has acted.
  */
 #include "engine/edit.h"
 

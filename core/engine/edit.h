@@ -1,5 +1,5 @@
 /*
- * edit.h - a dead letter's payload is changed; what stays of an event that runs again.
+ * edit.h - changes a dead letter's payload; tells what stays of an event that runs again.
  */
 #ifndef ZINGQ_ENGINE_EDIT_H
 #define ZINGQ_ENGINE_EDIT_H

@@ -1,12 +1,12 @@
 /*
  * erase.c - see engine/erase.h.
  *
- * Only events that have ended are erased: a handler that runs would go on with what it has read, and
- * what it has promised to others would never happen. The person decides what becomes of such an
+ * Only events that have ended are erased: a handler that runs would go on with what it has read,
+ * and what it has promised to others would never happen. The person decides what becomes of such an
  * event first. A dead letter has ended; erased, it counts as discarded.
  *
- * Left out on purpose: idempotency keys, which are kept as hashes under a secret of the store until
- * they expire; publishes that are made already.
+ * Left out on purpose: idempotency keys, which are stored as hashes keyed with a secret of the
+ * store until they expire; publishes that were already made.
  */
 #include "engine/erase.h"
 

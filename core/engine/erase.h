@@ -1,5 +1,5 @@
 /*
- * erase.h - an operator erases what the store has of a key.
+ * erase.h - erases what the store has of a key, for an operator.
  */
 #ifndef ZINGQ_ENGINE_ERASE_H
 #define ZINGQ_ENGINE_ERASE_H

@@ -1,8 +1,8 @@
 /*
  * files.c - see engine/files.h.
  *
- * What is written is counted as it is asked for; what an operator moves away is noticed when the
- * folder is looked at again.
+ * Bytes are counted when a handler asks to write them; files that an operator moves away are
+ * noticed when the folder is measured again.
  */
 #include "engine/files.h"
 
@@ -19,7 +19,7 @@
 
 enum {
     LOOK_MS = 60000,
-    LOOK_SOON_MS = 5000, /* while there is too much of them, or the store is nearly full */
+    LOOK_SOON_MS = 5000, /* while they take too much, or the store is nearly full */
     PATH_BYTES_MAX = 4096
 };
 
@@ -50,7 +50,7 @@ static int count_file(struct engine *e, int folder, const char *name) {
     uint16_t number;
     size_t service;
     if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) {
-        return 0; /* gone by now, or none of ours */
+        return 0; /* gone by now, or not a file of ours */
     }
     e->files->bytes += (uint64_t)st.st_size;
     int code = append_owner(e->journal, slice_of(name), &number);
@@ -83,7 +83,7 @@ int engine_look_at_files(struct engine *e, bool urgent) {
         urgent = engine_files_full(e, &e->services[i]);
     }
     if (!store_active(journal_store(e->journal))) {
-        return 0; /* whose they are is in the store */
+        return 0; /* the store knows whose files they are */
     }
     if (e->files->seen && e->now_ms < e->files->seen_ms + (urgent ? LOOK_SOON_MS : LOOK_MS)) {
         return 0;

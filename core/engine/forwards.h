@@ -44,8 +44,9 @@ int forwards_build(struct forwards *f, void *ctx,
                    int (*too_large)(void *ctx, const struct forward *forward));
 /* Deletes the rows that have receipts; inside a transaction. */
 int forwards_settle(struct forwards *f);
-/* The next row of a partition that is this host's own, into `record`: for the caller, who may delete
- * it, to decide; inside a transaction. ERR_NOTFOUND: all have been looked at since forwards_load. */
+/* The next row of a partition that is this host's own, into `record`: for the caller, who may
+ * delete it, to decide; inside a transaction. ERR_NOTFOUND: all have been looked at since
+ * forwards_load. */
 int forwards_next_own(struct forwards *f, uint8_t *partition, uint64_t *seq, struct buf *record);
 
 /* Hands what may go to `send`, which returns 0 or an error that ends this round. */

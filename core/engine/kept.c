@@ -1,8 +1,8 @@
 /*
  * kept.c - see engine/kept.h.
  *
- * Signals are counted as they come. Those that are taken or expire are only missed when a service
- * seems to have too many: then all are counted again, now and then.
+ * Signals are counted as they come, but not as they are taken or expire. So when a service seems to
+ * have too many, all are counted again, at most every COUNT_MS.
  */
 #include "engine/kept.h"
 
@@ -16,7 +16,7 @@
 enum { COUNT_MS = 10000 };
 
 struct kept {
-    uint64_t *bytes; /* by the service's index: that, or less */
+    uint64_t *bytes; /* by the service's index; the signals take this much, or less */
     int64_t counted_ms;
     bool counted;
 };

@@ -9,7 +9,7 @@
 /* ERR_MEMORY. */
 int engine_make_kept(struct engine *e);
 void engine_free_kept(struct engine *e);
-/* Whether one of that size may be kept for the service; it is counted then. */
+/* *room: whether a signal of that size may be kept for the service; if so, it is counted. */
 int engine_room_for_signal(struct engine *e, uint16_t service, size_t bytes, bool *room);
 
 #endif

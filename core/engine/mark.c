@@ -2,9 +2,9 @@
  * mark.c - marks, made and checked.
  *
  * A mark is a keyed BLAKE2b of 16 bytes, in hex, over the lengths and bytes of some texts: of an
- * event four, of a message between hosts three. A host
- * marks with the secret of its division if it has one, and believes the marks of its own store, too:
- * hosts.secret may be set or changed while messages are on their way.
+ * event four, of a message between hosts three. A host marks with the secret of its division if it
+ * has one, and believes the marks of its own store, too: hosts.secret may be set or changed while
+ * messages are on their way.
  */
 #include "engine/mark.h"
 

@@ -1,10 +1,10 @@
 /*
  * mark.h - proof that a host made what a message says of itself.
  *
- * Properties that decide what happens to an event (`zingq-handled`, the idempotency key of a tick or
- * of a dead letter's announcement) travel over the broker, where a stranger can write them, too. So
- * each comes with a mark, `zingq-mark`: a hash of topic, id, property and value, keyed with the secret
- * of this host's store, or with hosts.secret, which all hosts of a division have.
+ * Properties that decide what happens to an event (`zingq-handled`, the idempotency key of a tick
+ * or of a dead letter's announcement) travel over the broker, where a stranger can write them, too.
+ * So each comes with a mark, `zingq-mark`: a hash of topic, id, property and value, keyed with the
+ * secret of this host's store, or with hosts.secret, which all hosts of a division have.
  *
  * What hosts send each other alone (zingq/forward, receipt, ask, answer) has such a mark of all its
  * bytes.

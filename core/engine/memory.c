@@ -1,11 +1,11 @@
 /*
- * memory.c - what does not fit the budget of memory (base/memory.h) waits: events, calls, messages.
+ * memory.c - events, calls and messages that do not fit the memory budget (base/memory.h) wait.
  *
- * An event starts while there is memory for what its script may need, for the calls it may make
- * and for its body. Past that a service has one event in progress at a time, and none while its
- * script does not fit; before it waits, garbage is collected, a state a turn. When nothing at all is
- * in progress one event starts anyway, or none would ever. What is in progress goes on: only its
- * end gives memory back.
+ * An event starts while there is memory for what its script may need, for the calls it may make and
+ * for its body. Past that a service has one event in progress at a time, and none while its script
+ * does not fit; before it waits, garbage is collected, a state a turn. When nothing at all is in
+ * progress one event starts anyway, or none would ever. What is in progress goes on: only its end
+ * gives memory back.
  *
  * Calls wait in engine/attempt.c until they fit. Messages stay at the broker: the socket is not
  * read. Nothing tells the engine that memory has been given back, so it looks every MEMORY_AGAIN_MS

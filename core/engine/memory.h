@@ -1,5 +1,5 @@
 /*
- * memory.h - what does not fit the budget of memory (base/memory.h) waits: events, calls, messages.
+ * memory.h - events, calls and messages that do not fit the memory budget (base/memory.h) wait.
  */
 #ifndef ZINGQ_ENGINE_MEMORY_H
 #define ZINGQ_ENGINE_MEMORY_H
@@ -11,15 +11,15 @@ struct lane;
 /* ERR_MEMORY. */
 int engine_make_shortage(struct engine *e);
 void engine_free_shortage(struct engine *e);
-/* A turn begins to run lanes: services that waited for memory are tried again. */
+/* A turn begins to run lanes: lets services that waited for memory try again. */
 void engine_feed_services(struct engine *e);
-/* The next lane that may start its head, and has memory for it; NULL: none. */
+/* The next lane that may start its head and has the memory for it; NULL: there is none. */
 struct lane *engine_next_lane(struct engine *e);
-/* Bytes of messages that a turn may take; 0 = they wait. */
+/* How many bytes of messages a turn may take; 0 = they wait. */
 size_t engine_memory_for_messages(const struct engine *e);
 /* The number of services that wait for memory. */
 size_t engine_starved(const struct engine *e);
-/* When what waits for memory is tried again, in engine time; INT64_MAX = nothing waits. */
+/* When to try again whatever waits for memory, in engine time; INT64_MAX = nothing waits. */
 int64_t engine_next_memory_ms(const struct engine *e);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * metrics.h - what has happened lately in one service: rates over a minute, latency quantiles.
  *
- * Totals are the books (journal/journal.h), on disk; this is memory only and begins at zero with the host.
+ * Totals are the books (journal/journal.h), on disk; this is memory only and begins at zero with
+ * the host.
  */
 #ifndef ZINGQ_ENGINE_METRICS_H
 #define ZINGQ_ENGINE_METRICS_H

@@ -65,8 +65,8 @@ int outbox_send(struct outbox *o, int64_t now_ms, size_t window, void *ctx,
 /* The broker answered; reason >= 0x80 is a refusal. Unknown mids are not an error (late answers).
  */
 void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reason);
-/* Whether something that is not in the outbox may be sent now, as far as the outbox is concerned: it
- * must not come between a publish that is on trial and the end of the connection. */
+/* Whether something that is not in the outbox may be sent now, as far as the outbox is concerned:
+ * it must not come between a publish that is on trial and the end of the connection. */
 bool outbox_may_be_joined(const struct outbox *o);
 /* Something that is not in the outbox has been sent on its connection. */
 void outbox_beside(struct outbox *o);

@@ -1,7 +1,7 @@
 /*
- * outbox_impl.h - what engine/outbox.c (what the broker answers), engine/outbox_rows.c (the rows on disk),
- * engine/outbox_send.c (what goes next), engine/outbox_blocked.c (what may not simply go) and
- * engine/outbox_queue.c (the lists) share.
+ * outbox_impl.h - what engine/outbox.c (what the broker answers), engine/outbox_rows.c (the rows on
+ * disk), engine/outbox_send.c (what goes next), engine/outbox_blocked.c (what may not simply go)
+ * and engine/outbox_queue.c (the lists) share.
  */
 #ifndef ZINGQ_ENGINE_OUTBOX_IMPL_H
 #define ZINGQ_ENGINE_OUTBOX_IMPL_H
@@ -165,8 +165,9 @@ void blocked_refuse(struct blocked *b, struct outbox_item *item, int64_t now_ms,
 void blocked_put_off(struct blocked *b, struct outbox_item *item, int64_t now_ms);
 /* The reason may pass by itself. */
 bool blocked_is_passing(uint8_t reason);
-/* Others of the topic would be refused as well: not authorized, topic name invalid, a passing reason
- * that did not pass, or the connection closed, which is how Mosquitto and AWS say "not authorized". */
+/* Others of the topic would be refused as well: not authorized, topic name invalid, a passing
+ * reason that did not pass, or the connection closed, which is how Mosquitto and AWS say "not
+ * authorized". */
 bool blocked_is_about_topic(uint8_t reason, bool closed);
 bool blocked_topic_refused(const struct blocked *b, uint64_t topic);
 /* The broker took one of this topic: the others are tried at once. */

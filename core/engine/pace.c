@@ -5,10 +5,10 @@
  * small, and any full second has at most 1.1 times the rate. A batch takes a token for each of its
  * events, more than there are if need be, and the next one waits until that is made up for.
  *
- * After a throttle everything that had to wait would start at once, at a peer that has just asked for
- * less. So it begins with one invocation; each that ends lets another one run beside: twice as many
- * with each round, until the service's own limit is reached. A throttle during this begins again; what was
- * started before it does not count.
+ * After a throttle everything that had to wait would start at once, at a peer that has just asked
+ * for less. So it begins with one invocation; each that ends lets another one run beside: twice as
+ * many with each round, until the service's own limit is reached. A throttle during this begins
+ * again; what was started before it does not count.
  */
 #include "engine/pace.h"
 

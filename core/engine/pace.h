@@ -31,8 +31,9 @@ void pace_joined(struct pace *p);
 void pace_ended(struct pace *p, uint32_t started, uint32_t most);
 /* 0 = one may start; > 0 = not before that time; -1 = when one ends. */
 int64_t pace_held_until(struct pace *p, int64_t now_ms);
-/* When the bucket is full again, if nothing starts: all there is to know of it later; 0 = it is. And the
- * bucket of a service that starts again: it owes a batch at most, whatever its rate was before. */
+/* When the bucket is full again, if nothing starts: all there is to know of it later; 0 = it is.
+ * And the bucket of a service that starts again: it owes a batch at most, whatever its rate was
+ * before. */
 int64_t pace_full_ms(const struct pace *p);
 void pace_resume(struct pace *p, int64_t full_ms, int64_t now_ms, uint32_t batch);
 

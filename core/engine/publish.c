@@ -3,8 +3,9 @@
  *
  * A publish that services of this host subscribe to is admitted to their lanes in the same commit.
  * The copy for everyone else goes to the outbox and names the services already served in
- * `zingq-handled`, with a mark (engine/mark.h); members of those groups acknowledge and skip it. Broadcast services (share = no)
- * are not served by hand-over: every host must get its copy, ours included.
+ * `zingq-handled`, with a mark (engine/mark.h); members of those groups acknowledge and skip it.
+ * Broadcast services (share = no) are not served by hand-over: every host must get its copy, ours
+ * included.
  */
 #include "engine/publish.h"
 

@@ -4,8 +4,8 @@
  * What never reached a handler (malformed, too large, without a key) is not worth a full store:
  * whoever may publish could fill it. Such letters of a service take at most a tenth of the store,
  * and those of all services together half of it. Where three quarters of that are used new ones
- * keep only their heads, so that many can be counted and looked at; past it the oldest go. While the
- * store is nearly full half of them goes at each look, until there is room.
+ * keep only their heads, so that many can be counted and looked at; past it the oldest go. While
+ * the store is nearly full half of them goes at each look, until there is room.
  *
  * What ran stays until somebody decides, unless the service sets keep_dead or max_dead. Of those
  * that go then the event stays behind without its payload, to be traced, for store.keep_done.
@@ -29,7 +29,7 @@
 
 enum {
     GIVE_WAY_MS = 1000, /* between two looks at a store that is nearly full */
-    TELL_MS = 60000     /* between two lines of the log about one service */
+    TELL_MS = 60000     /* between two log lines about a service */
 };
 
 static const char INDEXED[] = "letters"; /* flag: every letter has its row of TABLE_LETTER */
@@ -37,9 +37,9 @@ static const char INDEXED[] = "letters"; /* flag: every letter has its row of TA
 /* Of one service. */
 struct letters {
     uint64_t count[LETTER_KINDS], bytes[LETTER_KINDS];
-    uint64_t give_way_bytes; /* all that refused ones may take; UINT64_MAX = the store has room */
-    int64_t due_ms;          /* no letter is past keep_dead before; INT64_MAX = none will be */
-    uint64_t untold;         /* went since the last line of the log */
+    uint64_t give_way_bytes; /* limit for refused ones; UINT64_MAX = the store has room */
+    int64_t due_ms;          /* when a letter may first be past keep_dead; INT64_MAX = never */
+    uint64_t untold;         /* expired since the last log line */
     int64_t told_ms;
 };
 
@@ -47,7 +47,7 @@ struct quotas {
     struct letters *of; /* by the service's index */
     struct dead_row at; /* where the indexing of letters of an older zingq stands */
     bool indexed;
-    bool more; /* the turn had no time for all that is past its quota */
+    bool more; /* the turn could not expire every letter beyond its quota */
     int64_t gave_way_ms;
 };
 
@@ -72,7 +72,7 @@ static struct letters *letters_of(const struct engine *e, const struct engine_se
 
 /* --- rows --- */
 
-/* What it never was: a replay, an event on a processor, something that a handler gave up. */
+/* Refused: it never ran, was not replayed, and does not come from zing.dead_letter. */
 static enum letter_kind kind_of(const struct event *event) {
     bool made = event->kind == EVENT_DEAD_LETTER && !engine_is_signal_letter(event);
     bool ran = event->attempts > 0 || event->crashes > 0 || event->replayed;
@@ -204,7 +204,7 @@ int engine_load_quotas(struct engine *e) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* Letters of an older zingq get their rows, a few in a turn. */
+/* Writes the rows of letters stored by an older zingq, a few per turn. */
 static int index_letters(struct engine *e, size_t most) {
     struct event *event = NULL;
     int code = 0;
@@ -243,7 +243,7 @@ bool engine_letters_full(const struct engine *e, const struct engine_service *s)
     return bytes > allowed / 4 * 3 || bytes + DEAD_PAYLOAD_BYTES_MAX > allowed;
 }
 
-/* Whether more are there than may be; by age they may be past it all the same. */
+/* True if there are more than allowed, whatever their age. */
 static bool are_too_many(const struct engine *e, const struct engine_service *s,
                          enum letter_kind kind) {
     const struct letters *l = letters_of(e, s);
@@ -284,7 +284,7 @@ static void tell(struct engine *e, const struct engine_service *s, const struct 
     l->untold = 0;
 }
 
-/* What can still be traced of it. */
+/* Reduces the event to what can still be traced. */
 static int strip(struct engine *e, struct event *event) {
     int code = journal_history_clear(e->journal, event);
     if (code == 0) {
@@ -327,7 +327,7 @@ static int expire(struct engine *e, struct engine_service *s, const struct lette
     return code;
 }
 
-/* The oldest of each partition. */
+/* The oldest letter of each partition. */
 struct oldest {
     struct letter_row rows[PARTITIONS];
     bool there[PARTITIONS];
@@ -349,7 +349,7 @@ static const struct letter_row *first_of(const struct oldest *o) {
     return first;
 }
 
-/* *most: how many may still go in this turn. */
+/* *most: how many letters may still expire in this turn. */
 static int expire_kind(struct engine *e, struct engine_service *s, enum letter_kind kind,
                        size_t *most) {
     struct letters *l = letters_of(e, s);

@@ -1,5 +1,5 @@
 /*
- * quota.h - how many dead letters a service keeps: their rows, what they take, which go first.
+ * quota.h - how many dead letters a service keeps: their rows, their size, which expire first.
  */
 #ifndef ZINGQ_ENGINE_QUOTA_H
 #define ZINGQ_ENGINE_QUOTA_H
@@ -13,22 +13,22 @@ void engine_free_quotas(struct engine *e);
 /* Counts the letters of every service, as the store has them. */
 int engine_load_quotas(struct engine *e);
 
-/* The rows of an event that is dead, written or written anew. */
+/* Writes the rows of a dead event, or replaces them. */
 int engine_letter_put(struct engine *e, struct engine_service *s, const struct event *event);
-/* The rows of a letter that was edited, and may have another key, replace those it had. */
+/* Replaces the rows of a letter that was edited, and may have another key. */
 int engine_letter_move(struct engine *e, struct engine_service *s, const struct event *from,
                        const struct event *to);
-/* It is dead no more: its rows go, and the books no longer count it as dead. */
+/* The event is no longer dead: deletes its rows, and the books no longer count it as dead. */
 int engine_letter_del(struct engine *e, struct engine_service *s, const struct event *event);
-/* The letter's record cannot be read: its row goes. */
+/* Deletes the row of a letter whose record cannot be read. */
 int engine_letter_lost(struct engine *e, struct engine_service *s, const struct event *lost);
 
-/* Whether a letter that never reached a handler keeps nothing but its head: what such letters of
- * the service may take is used up. */
+/* True if a letter that never reached a handler keeps only its head, because such letters of the
+ * service have used up their part of the store. */
 bool engine_letters_full(const struct engine *e, const struct engine_service *s);
-/* Takes letters past their quotas, the oldest first: a bounded number in a turn. */
+/* Expires letters beyond their quotas, oldest first: a bounded number per turn. */
 int engine_expire_letters(struct engine *e);
-/* When there may be such letters; INT64_MAX = when another event dies. */
+/* When there may be such letters; INT64_MAX = not before another event dies. */
 int64_t engine_next_expiry_ms(const struct engine *e);
 
 #endif

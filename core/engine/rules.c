@@ -4,8 +4,8 @@
  *   text "rules/<service>"   "key json:/a, idempotency json:/id", as in topics.conf
  *
  * Events keep the key and the idempotency key that they were accepted with. So after a change of
- * the rules, new messages of the same key may run beside those that wait, and what repeats one of
- * them is not recognized.
+ * the rules, new messages may run beside waiting ones of the same key, and a message that repeats a
+ * waiting one is not recognized.
  */
 #include "engine/rules.h"
 

@@ -6,8 +6,8 @@
 
 #include "engine/services.h"
 
-/* Warns if the rules are not those of the last run and events wait; notes them. Once the service's
- * books are loaded, within a transaction. */
+/* Warns if the rules have changed since the last run and events wait; stores the rules. Call it
+ * once the service's books are loaded, within a transaction. */
 int engine_note_rules(struct engine *e, const struct engine_service *s);
 
 #endif

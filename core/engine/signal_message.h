@@ -9,7 +9,8 @@
 
 /* One that came as a message; takes the event over. */
 int engine_admit_signal(struct engine *e, struct event *event);
-/* Whether one with this identity came as a message on that topic before; one without any did not. */
+/* Whether one with this identity came as a message on that topic before; one without any did
+ * not. */
 int engine_signal_repeated(struct engine *e, const struct engine_service *s, struct slice topic,
                            struct slice properties, uint8_t partition, bool *repeated);
 /* A signal as bytes to a value: JSON, or else a string. */

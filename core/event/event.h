@@ -141,7 +141,8 @@ struct event *event_new(const struct event_bytes *bytes);
 void event_free(struct event *event);
 /* Copies every number and id of `from`; the bytes, and values derived from them, stay unchanged. */
 void event_take_numbers(struct event *event, const struct event *from);
-/* The same event with another payload, which is whole: a copy to be freed, or NULL when out of memory. */
+/* The same event with another payload, which is whole: a copy to be freed, or NULL when out of
+ * memory. */
 struct event *event_with_payload(const struct event *event, struct slice payload);
 /* Replace the reason / the list of publishes / of calls. ERR_MEMORY changes nothing. */
 int event_set_reason(struct event *event, struct slice reason);

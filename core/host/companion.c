@@ -1,9 +1,9 @@
 /*
  * companion.c - child processes with a temporary folder; each reports its port, or is given one.
  *
- * A host that is killed can end nobody, and a program that changes its user loses the wish to die with
- * its parent. So one more process, the janitor, only waits for the host's end: it ends the others and
- * removes the folder.
+ * A host that is killed can end nobody, and a program that changes its user loses the wish to die
+ * with its parent. So one more process, the janitor, only waits for the host's end: it ends the
+ * others and removes the folder.
  *
  * Left out on purpose: supervision. If a companion dies, the user sees it; this is for trying out
  * handlers, not for production.
@@ -139,7 +139,8 @@ static void own_folder(char out[4096]) {
     }
 }
 
-/* A file that was built with this program: at `built` from its folder, or installed, in lib/zingq. */
+/* A file that was built with this program: at `built` from its folder, or installed, in
+ * lib/zingq. */
 static bool find_own(const char *built, char path[PATH_BYTES_MAX]) {
     char own[4096];
     const char *slash = strrchr(built, '/');

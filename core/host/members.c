@@ -146,7 +146,8 @@ bool host_members_known(const struct host *h) {
     return h->members.known && !host_members_unknown(h, &r);
 }
 
-/* Without hosts.secret the others have other secrets, as long as nobody knows that there are none. */
+/* Without hosts.secret the others have other secrets, as long as nobody knows that there are
+ * none. */
 void host_members_trust(struct host *h) {
     struct host_members *p = &h->members;
     struct report r = {""};

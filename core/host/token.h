@@ -14,8 +14,8 @@ int host_load_secret(const char *folder, const char *name, char out[HOST_TOKEN_B
 int host_load_token(struct host *h, struct report *r);
 /* Appends "http://127.0.0.1:8080/login?token=..."; false if there is no front door over TCP. */
 bool host_login_link(const struct host *h, struct buf *out);
-/* Sets what the log writes. Under `zingq dev` handlers write debug lines too, unless topics.conf says
- * otherwise. */
+/* Sets what the log writes. Under `zingq dev` handlers write debug lines too, unless topics.conf
+ * says otherwise. */
 void host_set_log(const struct host_options *options, const struct conf *conf);
 /* Reads the tokens and the log's levels of topics.conf and the certificate again; whatever is wrong
  * is logged and keeps its old value. */

@@ -4,8 +4,8 @@
  * They are in DEDUPE_BUCKETS tables that are filled one after another, for an eighth of the longest
  * keep_idempotency each. When all keys of a table have expired, the whole table is emptied: no row
  * is ever deleted alone, and inserts stay close together in a small tree. Only the keys of events
- * that have not ended go over into the table being filled, so before a table is emptied its rows are
- * looked at, some in each turn; unless nothing waits in the whole store.
+ * that have not ended go over into the table being filled, so before a table is emptied its rows
+ * are looked at, some in each turn; unless nothing waits in the whole store.
  *
  *   dedupe<i>  u8 partition | hash128  -> id128 | (hash128 mark) | i64 noted_ms
  *
@@ -390,7 +390,8 @@ static int carry_over(struct journal *j, int64_t now_ms, const struct key *k,
     return code == 0 ? keep_secrets(j, j->buckets[filling].until_ms) : code;
 }
 
-/* Looks at the next row. *ends: there is none. Notes about publishes come last, and are not held. */
+/* Looks at the next row. *ends: there is none. Notes about publishes come last, and are not
+ * held. */
 static int sweep_row(struct journal *j, int64_t now_ms, bool *ends, bool *stays) {
     struct key k = {.len = 0};
     struct slice key;

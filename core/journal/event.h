@@ -21,8 +21,8 @@ bool journal_event_exists(struct journal *j, uint8_t partition, const struct uui
                           uint16_t service);
 /* Whether an event of that id, of any service, has not ended. */
 bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid *id);
-/* The next event of the partition in the order of (id, service), after those two or at them; in/out,
- * zeroed at the start. A copy on the heap. ERR_NOTFOUND. */
+/* The next event of the partition in the order of (id, service), after those two or at them;
+ * in/out, zeroed at the start. A copy on the heap. ERR_NOTFOUND. */
 int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
                        bool after, struct event **out);
 /* The same through all partitions: the next one after *at, zeroed at the start. */

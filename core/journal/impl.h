@@ -149,9 +149,9 @@ int journal_meta_take(struct journal *j, const char *name, journal_taker *take, 
 int journal_load_names(struct journal *j);
 int journal_load_seq(struct journal *j);
 int journal_load_buckets(struct journal *j);
-/* INV-JOURNAL-15: whether the row has a number that was not given out yet. That is damage, since all
- * that comes would stand before the row: it is noted. A little ahead, the number counts as given out.
- * Who reads beside the host knows the numbers of when it began: nothing is ahead. */
+/* INV-JOURNAL-15: whether the row has a number that was not given out yet. That is damage, since
+ * all that comes would stand before the row: it is noted. A little ahead, the number counts as
+ * given out. Who reads beside the host knows the numbers of when it began: nothing is ahead. */
 bool journal_is_ahead(struct journal *j, enum store_table t, const struct key *k, uint64_t seq);
 /* The secrets of other stores, as the rows have them. */
 int journal_load_secrets(struct journal *j);

@@ -52,8 +52,9 @@
 
 struct journal;
 
-/* Reads (and, when the store is writable, first makes) the meta rows. `keep_idempotency_ms`,
- * the longest of all services, sets the width of the dedupe buckets. Begins and ends its own transaction. */
+/* Reads (and, when the store is writable, first makes) the meta rows. `keep_idempotency_ms`, the
+ * longest of all services, sets the width of the dedupe buckets. Begins and ends its own
+ * transaction. */
 int journal_open(struct journal **out, struct store *store, int64_t keep_idempotency_ms,
                  struct report *r);
 void journal_close(struct journal *j);

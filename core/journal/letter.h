@@ -20,10 +20,10 @@ struct letter_row {
     uint8_t kind; /* enum letter_kind */
     int64_t dead_ms;
     struct uuid id;
-    uint64_t bytes; /* that it takes, about */
+    uint64_t bytes; /* its approximate size in the store */
 };
 
-/* Writes the row, or writes it anew with other bytes. */
+/* Writes the row, or replaces it. */
 int journal_letter_put(struct journal *j, const struct letter_row *row);
 /* *bytes: what the row said. ERR_NOTFOUND. */
 int journal_letter_del(struct journal *j, const struct letter_row *row, uint64_t *bytes);

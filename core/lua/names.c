@@ -3,8 +3,8 @@
  * fields that a library does not have, such as zing.publsh.
  *
  * Reading them fails only when the line runs, which may be at night. The compiler knows which names
- * are globals, so its own output is read, as lua_dump writes it (Lua 5.4, ldump.c). Comments, strings
- * and locals are no trouble then.
+ * are globals, so its own output is read, as lua_dump writes it (Lua 5.4, ldump.c). Comments,
+ * strings and locals are no trouble then.
  *
  * Left out: fields of a library that is kept in a local, and more than 255 constants in a function.
  */
@@ -191,8 +191,8 @@ static void tell_unknown(const struct names *n, const struct proto *p, size_t at
     found(n, p, at, text);
 }
 
-/* A global was read into a register: follows the fields that are read from it at once, as far as
- * they are libraries. */
+/* A global was read into a register: follows the fields that the next instructions read from it, as
+ * long as they are libraries. */
 static void follow(const struct names *n, const struct proto *p, size_t at) {
     char path[PATH_BYTES] = "";
     unsigned reg = 0;
@@ -275,7 +275,7 @@ void script_check_names(lua_State *L, const char *file, int env) {
     int top = lua_gettop(L);
     buf_reset(dump);
     if (lua_dump(L, write_dump, dump, 0) != 0 || dump->failed) {
-        return; /* as large as that is no script */
+        return; /* no script is that large */
     }
     lua_pushvalue(L, env);
     if (open_library(L)) {

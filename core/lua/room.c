@@ -1,11 +1,11 @@
 /*
- * room.c - memory of all Lua states together: whether there is some for another run, and how it is
- * had back.
+ * room.c - the memory of all Lua states together: whether there is enough for another run, and how
+ * to free some.
  *
  * A script cannot wait in the middle of an instruction, so the question comes before it starts. It
  * is asked with the most by which a run of the service has made its state grow lately, or, while
- * nobody knows, with all that the service may have; but with no more than half of Lua's share of the
- * budget, so that a large script runs, too. A state that is small runs whatever others have.
+ * nobody knows, with all that the service may have; but with no more than half of Lua's share of
+ * the budget, so that a large script runs, too. A state that is small runs whatever others have.
  *
  * Idle states hold garbage that nobody has collected yet, and what scripts keep between events.
  * When there is no room the garbage goes first, then whole states: the largest that nothing runs in
@@ -84,6 +84,6 @@ bool script_reclaim(struct script_host *host) {
     if (state == NULL) {
         return false;
     }
-    collect(state); /* what it kept at the last time may have been that of runs */
+    collect(state); /* what was kept at the last collection may have belonged to runs */
     return state->memory_used <= LUA_SMALL_BYTES || script_renew(host, state->service);
 }

@@ -55,15 +55,15 @@ void script_name_loads(struct script_host *host, struct culprit *culprit);
  * anything is loaded. */
 void script_use_memory(struct script_host *host, struct memory *memory);
 
-/* Receives names in the scripts that mean nothing: undeclared globals, and fields that a library does
- * not have. */
+/* Receives names in the scripts that mean nothing: undeclared globals, and fields that a library
+ * does not have. */
 struct script_names {
     void (*found)(void *ctx, const char *file, int line, const char *sentence);
     void *ctx;
 };
 
-/* From now on, calls found() for such names in each script that is loaded, once per service. It must
- * not use the host. */
+/* From now on, calls found() for such names in each script that is loaded, once per service. It
+ * must not use the host. */
 void script_tell_names(struct script_host *host, const struct script_names *names);
 
 /* Loads every script of every service (handler, retry, dead_letter and what they require). If one

@@ -25,8 +25,8 @@ struct dead_filter {
 
 /* 4 to 16 hex digits. */
 bool dead_group_is_valid(const char *text);
-/* The next row after *row (zeroed at the start), *matches telling whether the filter lets it through.
- * ERR_NOTFOUND after the last. */
+/* The next row after *row (zeroed at the start), *matches telling whether the filter lets it
+ * through. ERR_NOTFOUND after the last. */
 int dead_next(struct journal *j, const struct dead_filter *filter, struct dead_row *row,
               bool *matches);
 /* The dead letter with that id, the caller's. ERR_NOTFOUND. */

@@ -27,7 +27,8 @@ void steps_clear(struct steps *steps);
 /* Of a saga step, when its event is being undone or has failed: "undone", "NOT undone", "nothing to
  * undo"; "" otherwise. */
 const char *steps_undo_text(const struct event *event, const struct shown_step *shown);
-/* Whether the value is a text rather than in event/value.h form: an error, a cause, a signal's name. */
+/* Whether the value is a text rather than in event/value.h form: an error, a cause, a signal's
+ * name. */
 bool steps_value_is_text(const struct step *step);
 /* An array of {kind, name, state, at, due_at, tries, result | error, undo}; NULL when out of
  * memory. */

@@ -6,7 +6,7 @@
  * more from its socket, and the peer waits. If all that have begun waited for the others to end,
  * none would, so one of them is favoured and read on.
  *
- * Nobody tells when memory is given back; a timer looks while answers are paused.
+ * Nothing reports that memory was given back, so a timer checks while answers are paused.
  */
 #include "io/fetch/impl.h"
 
@@ -66,7 +66,7 @@ static void on_paused_timer(uv_timer_t *timer) {
         through = call == last;
         fetch_leave_paused(call);
         CURLcode code = curl_easy_pause(call->easy, CURLPAUSE_CONT);
-        (void)code; /* a transfer that fails is told of like any other */
+        (void)code; /* a failed transfer is reported like any other */
     }
     if (TAILQ_EMPTY(&f->paused)) {
         (void)uv_timer_stop(timer);

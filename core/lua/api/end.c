@@ -1,5 +1,6 @@
 /*
- * end.c - zing.retry, retry_after, snooze, throttle, reject: calls that end the attempt; zing.dead_letter.
+ * end.c - zing.retry, retry_after, snooze, throttle, reject: calls that end the attempt;
+ * zing.dead_letter.
  */
 #include "lua/api/subjects.h"
 
@@ -65,7 +66,8 @@ static int retry_after(lua_State *L) {
     return api_end_attempt(L, run, OUTCOME_RETRY, "retry_after");
 }
 
-/* zing.throttle(response [, otherwise]): by the header, else by `otherwise` or the service's delay. */
+/* zing.throttle(response [, otherwise]): by the header, else by `otherwise` or the service's
+ * delay. */
 static int throttle_as_asked(lua_State *L) {
     struct run *run = api_run(L, "throttle");
     int64_t otherwise_ms = lua_isnoneornil(L, 2) ? run->host->conf->services[run->service].delay_ms

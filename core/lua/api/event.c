@@ -194,7 +194,8 @@ static struct run *run_of(lua_State *L, const char *field) {
     return NULL;
 }
 
-/* A field that an event never has is a misspelt one: nil would make a handler do the wrong thing. */
+/* A field that an event never has is a misspelt one: nil would make a handler do the wrong
+ * thing. */
 static int refuse_field(lua_State *L, const char *field) {
     const char *names[FIELDS];
     for (size_t i = 0; i < FIELDS; i++) {

@@ -3,9 +3,9 @@
  *
  * Plain ASCII with short lines goes as it is; other bodies are quoted-printable (RFC 2045, 6.7).
  * Headers are folded at spaces. What is not ASCII in them becomes encoded words (RFC 2047): a whole
- * text, but of an address only its name. An address that is not ASCII itself stays UTF-8 (RFC 6532),
- * which only servers with SMTPUTF8 take. Nothing that came from outside reaches a header without a look
- * for line breaks. Left out: attachments, turning domains into ASCII (IDNA).
+ * text, but of an address only its name. An address that is not ASCII itself stays UTF-8 (RFC
+ * 6532), which only servers with SMTPUTF8 take. Nothing that came from outside reaches a header
+ * without a look for line breaks. Left out: attachments, turning domains into ASCII (IDNA).
  */
 #include "lua/api/mime.h"
 
@@ -124,7 +124,7 @@ static void add_encoded_words(struct buf *out, struct slice text) {
     }
 }
 
-/* The length of the word at `at`, with the spaces before it; *spaces of them. 0 = none follows. */
+/* The length of the word at `at`, including the *spaces before it. 0 = none follows. */
 static size_t word_at(struct slice text, size_t at, size_t *spaces) {
     size_t end = at;
     while (end < text.len && (text.data[end] == ' ' || text.data[end] == '\t')) {

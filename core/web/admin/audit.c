@@ -2,8 +2,8 @@
  * audit.c - see web/admin/audit.h.
  *
  * The log is next to the store, not in it: it outlives a store that is damaged, salvaged or
- * restored, and log shippers can ship a text file. Readers skip a line torn by a crash, and the
- * next line starts anew.
+ * restored, and log shippers can ship a text file. Readers skip a line torn by a crash; the next
+ * record begins on a new line.
  */
 #include "web/admin/audit.h"
 

@@ -2,8 +2,8 @@
  * erase.c - POST /api/keys/<service>/erase?key=: everything that the store has of a key goes: its
  * events with their histories and steps, its letters, state, locks and kept signals.
  *
- * It is refused as a whole while one of the events has not ended. What arrives while the job works is
- * left alone, so the job can be requested again.
+ * It is refused as a whole while one of the events has not ended. What arrives while the job works
+ * is left alone, so the job can be requested again.
  */
 #include "web/admin/job.h"
 
