@@ -19,15 +19,6 @@ struct search {
     const struct service_conf *service;
 };
 
-static bool is_given(const struct service_conf *service, struct slice name) {
-    for (size_t i = 0; i < service->secret_count; i++) {
-        if (slice_is(name, service->secrets[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The quoted name after zing.secret, with or without parentheses; len 0 = not a literal name. */
 static struct slice written_name(const char *at) {
     at += strspn(at, " \t(");
@@ -50,7 +41,7 @@ static void look_for_calls(const struct search *s, const char *file, const char 
     static const char call[] = "zing.secret";
     for (const char *at = strstr(text, call); at != NULL; at = strstr(at + 1, call)) {
         struct slice name = written_name(at + strlen(call));
-        if (name.len > 0 && !is_given(s->service, name)) {
+        if (name.len > 0 && !service_has_secret(s->service, name)) {
             cli_warn("scripts/%s:%d: service \"%s\" is not given the secret \"%.*s\": add "
                      "secrets = {\"%.*s\"} to it in %s",
                      file, line_of(text, at), s->service->name, (int)name.len, name.data,

@@ -440,6 +440,15 @@ bool service_may_reply(const struct service_conf *service, const struct conf *c,
     return !own;
 }
 
+bool service_has_secret(const struct service_conf *s, struct slice name) {
+    for (size_t i = 0; i < s->secret_count; i++) {
+        if (slice_is(name, s->secrets[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int64_t service_stop_ms(const struct service_conf *s, const struct conf *c) {
     return s->stop_timeout_ms > 0 ? s->stop_timeout_ms : c->stop_timeout_ms;
 }

@@ -102,6 +102,8 @@ bool service_wants(const struct service_conf *s, const char *topic);
  * one that neither begins with zingq/ or $ nor is subscribed to by a service; else r says why. */
 bool service_may_reply(const struct service_conf *service, const struct conf *c, const char *topic,
                        struct report *r);
+/* Whether its scripts may read this variable of vars{} with zing.secret. */
+bool service_has_secret(const struct service_conf *s, struct slice name);
 /* How long its attempts may go on when the host stops, in milliseconds. */
 int64_t service_stop_ms(const struct service_conf *s, const struct conf *c);
 /* The delay before attempt `failures + 1`, failures counted from 1; jitter from `random` in

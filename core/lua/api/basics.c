@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 
-#include <string.h>
 
 /* zing.now() -> seconds since 1970, with the milliseconds as a fraction */
 static int now(lua_State *L) {
@@ -32,22 +31,13 @@ static int new_uuid(lua_State *L) {
     return 1;
 }
 
-static bool is_given(const struct service_conf *service, const char *name) {
-    for (size_t i = 0; i < service->secret_count; i++) {
-        if (strcmp(service->secrets[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* zing.secret(name) -> its value; raises if the service may not read it, or topics.conf has none */
 static int secret(lua_State *L) {
     struct slice name = args_check_text(L, 1, "name");
     const struct script_state *state = script_state_of(L);
     const struct conf *conf = state->host->conf;
     const struct service_conf *service = &conf->services[state->service];
-    if (!is_given(service, name.data)) {
+    if (!service_has_secret(service, name)) {
         return luaL_error(L,
                           "zing.secret: service \"%s\" is not given \"%s\": add secrets = "
                           "{\"%s\"} to it in topics.conf",
