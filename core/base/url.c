@@ -63,3 +63,16 @@ void url_add_public(struct buf *out, struct slice text) {
         }
     }
 }
+
+void url_add_part(struct buf *out, struct slice part) {
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
+    for (size_t i = 0; i < part.len; i++) {
+        unsigned char c = (unsigned char)part.data[i];
+        if (c != '\0' && strchr(plain, c) != NULL) {
+            buf_add_u8(out, c);
+        } else {
+            buf_printf(out, "%%%02X", c);
+        }
+    }
+}

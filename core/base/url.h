@@ -1,5 +1,5 @@
 /*
- * url.h - URLs as they may be shown: what stands before the host is a user's name and password.
+ * url.h - URLs as they may be shown, without user name and password; and their parts, encoded.
  */
 #ifndef ZINGQ_BASE_URL_H
 #define ZINGQ_BASE_URL_H
@@ -14,5 +14,7 @@ size_t url_login_bytes(struct slice rest);
 size_t url_cut_logins(char *text);
 /* Appends the text without them. */
 void url_add_public(struct buf *out, struct slice text);
+/* Appends a part of a path or a query, percent-encoded. */
+void url_add_part(struct buf *out, struct slice part);
 
 #endif

@@ -11,19 +11,6 @@
 #include <assert.h>
 #include <string.h>
 
-void cli_add_part(struct buf *path, struct slice part) {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
-    for (size_t i = 0; i < part.len; i++) {
-        unsigned char c = (unsigned char)part.data[i];
-        if (c != '\0' && strchr(plain, c) != NULL) {
-            buf_add_u8(path, c);
-        } else {
-            buf_printf(path, "%%%02X", c);
-        }
-    }
-}
-
 int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struct slice body,
                     long *status, json_t **answer, struct report *r) {
     assert(cli->data != NULL);

@@ -5,14 +5,13 @@
 #define ZINGQ_CLI_ASK_H
 
 #include "base/error.h"
+#include "base/url.h"
 #include "cli/impl.h"
 
 #include <jansson.h>
 
 enum { CLI_ASK_MS = 30000 /* the running host answers after its next commit */ };
 
-/* Appends a path or query part, percent-encoded. */
-void cli_add_part(struct buf *path, struct slice part);
 /* Sends one request; a refusal by the host is printed. *answer is the JSON it sent, or NULL if it
  * sent none; `answer` may be NULL. 0, or an exit status. */
 int cli_ask(struct cli *cli, const char *method, const char *path, struct slice body,

@@ -81,7 +81,7 @@ static int add_properties(const struct cli *cli, struct buf *path) {
             return cli_misused(cli, "at most %d properties", PROPERTIES_MAX);
         }
         buf_printf(path, "&property%d=", count++);
-        cli_add_part(path, slice_of(pair));
+        url_add_part(path, slice_of(pair));
     }
     return 0;
 }
@@ -98,7 +98,7 @@ static int publish_path(const struct cli *cli, struct buf *path) {
         return cli_misused(cli, "%s", r.text);
     }
     buf_add_str(path, "/api/publish?topic=");
-    cli_add_part(path, slice_of(cli->words[0]));
+    url_add_part(path, slice_of(cli->words[0]));
     buf_printf(path, "&qos=%s&retain=%d", qos, cli_flag(cli, "retain") ? 1 : 0);
     int status = check_once(cli);
     status = status != 0 ? status : add_after(cli, path);
@@ -132,11 +132,11 @@ static int send_signal(struct cli *cli) {
     json_t *answer = NULL;
     buf_init(&path, TOPIC_BYTES_MAX);
     buf_add_str(&path, "/api/signals/");
-    cli_add_part(&path, slice_of(cli->words[0]));
+    url_add_part(&path, slice_of(cli->words[0]));
     buf_add_str(&path, "?key=");
-    cli_add_part(&path, slice_of(cli->words[1]));
+    url_add_part(&path, slice_of(cli->words[1]));
     buf_add_str(&path, "&name=");
-    cli_add_part(&path, slice_of(cli->words[2]));
+    url_add_part(&path, slice_of(cli->words[2]));
     const char *value = cli->word_count > 3 ? cli->words[3] : "true";
     int status = path.failed ? cli_misused(cli, "the key and name are too long")
                              : cli_ask(cli, "POST", buf_str(&path), slice_of(value), &answer);
@@ -199,7 +199,7 @@ static int ask_service(struct cli *cli, const char *verb, const char *done) {
     struct buf path;
     buf_init(&path, 4096);
     buf_add_str(&path, "/api/services/");
-    cli_add_part(&path, slice_of(cli->words[0]));
+    url_add_part(&path, slice_of(cli->words[0]));
     buf_printf(&path, "/%s", verb);
     json_t *answer = NULL;
     int status = path.failed ? cli_misused(cli, "the service name is too long")

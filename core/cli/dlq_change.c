@@ -51,7 +51,7 @@ int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const c
     }
     if (service != NULL) {
         buf_add_str(&path, "&service=");
-        cli_add_part(&path, slice_of(service));
+        url_add_part(&path, slice_of(service));
     }
     int code = path.failed ? report(&r, ERR_LIMIT, "the service's name is too long")
                            : cli_ask_quietly(cli, "POST", buf_str(&path), body, &answer->status,

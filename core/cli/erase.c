@@ -63,9 +63,9 @@ int cli_erase(struct cli *cli) {
     }
     buf_init(&path, PATH_BYTES_MAX);
     buf_add_str(&path, "/api/keys/");
-    cli_add_part(&path, slice_of(cli->words[0]));
+    url_add_part(&path, slice_of(cli->words[0]));
     buf_add_str(&path, "/erase?key=");
-    cli_add_part(&path, key);
+    url_add_part(&path, key);
     status = path.failed ? cli_misused(cli, "the service name is too long")
                          : job_run(cli, buf_str(&path), "erased", &job);
     buf_clear(&path);

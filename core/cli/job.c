@@ -28,7 +28,7 @@ const char *job_text(const json_t *job, const char *name) {
 void job_add_query(struct buf *out, const char *name, const char *value) {
     if (value != NULL) {
         buf_printf(out, "%s=", name);
-        cli_add_part(out, slice_of(value));
+        url_add_part(out, slice_of(value));
         buf_add_str(out, "&");
     }
 }

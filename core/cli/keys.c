@@ -302,9 +302,9 @@ static int ask_key(struct cli *cli, const char *verb, const char *done) {
     }
     buf_init(&path, 8192);
     buf_add_str(&path, "/api/keys/");
-    cli_add_part(&path, slice_of(cli->words[0]));
+    url_add_part(&path, slice_of(cli->words[0]));
     buf_printf(&path, "/%s?force=%d&key=", verb, cli_flag(cli, "force") ? 1 : 0);
-    cli_add_part(&path, key);
+    url_add_part(&path, key);
     status = path.failed ? cli_misused(cli, "the service name is too long")
                          : cli_ask(cli, "POST", buf_str(&path), (struct slice){"", 0}, &answer);
     buf_clear(&path);

@@ -149,7 +149,7 @@ static const struct remote *find(const struct cli *cli) {
 
 static void add_query(struct buf *path, bool *first, const char *name, const char *value) {
     buf_printf(path, "%c%s=", *first ? '?' : '&', name);
-    cli_add_part(path, slice_of(value));
+    url_add_part(path, slice_of(value));
     *first = false;
 }
 
@@ -187,7 +187,7 @@ static int write_path(const struct cli *cli, const struct remote *remote, struct
         add_query(path, &first, "service", cli->words[0]);
         add_query(path, &first, "key", cli->words[1]);
     } else if (cli->word_count > 0) {
-        cli_add_part(path, slice_of(cli->words[0]));
+        url_add_part(path, slice_of(cli->words[0]));
         buf_add_str(path, is_try(remote) ? "/try" : "");
     }
     if (remote->second != NULL) {

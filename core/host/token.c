@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/url.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,14 +96,6 @@ static void add_address(struct buf *out, const char *listen, uint16_t port) {
     buf_printf(out, ":%u", port);
 }
 
-static void add_escaped(struct buf *out, const char *text) {
-    for (; *text != '\0'; text++) {
-        bool plain = (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') ||
-                     (*text >= 'A' && *text <= 'Z') || strchr("-._~", *text) != NULL;
-        buf_printf(out, plain ? "%c" : "%%%02X", (unsigned char)*text);
-    }
-}
-
 bool host_login_link(const struct host *h, struct buf *out) {
     const char *token = h->conf->http_token[0] != '\0' ? h->conf->http_token : h->token;
     if (h->tcp == NULL || gateway_port(h->tcp) == 0) {
@@ -111,7 +104,7 @@ bool host_login_link(const struct host *h, struct buf *out) {
     buf_add_str(out, gateway_is_tls(h->tcp) ? "https://" : "http://");
     add_address(out, h->conf->http_listen, gateway_port(h->tcp));
     buf_add_str(out, "/login?token=");
-    add_escaped(out, token);
+    url_add_part(out, slice_of(token));
     return !out->failed;
 }
 
