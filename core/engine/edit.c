@@ -17,7 +17,6 @@
 #include "engine/find.h"
 #include "engine/history.h"
 #include "engine/impl.h"
-#include "engine/item.h"
 #include "engine/place.h"
 #include "engine/quota.h"
 #include "event/ledger.h"
@@ -129,17 +128,15 @@ static int tell(struct engine *e, const struct event *before, const struct event
 /* --- the change --- */
 
 /* Its rows move to the place of its key; a parked one lets its old key go on. */
-static int move(struct engine *e, struct engine_service *s, const struct event *old,
+static int move(struct engine *e, struct engine_service *s, struct event *old,
                 struct event *edited) {
     if (old->lane == edited->lane) {
         return 0;
     }
     int code = 0;
     if (old->parked) {
-        struct row row = engine_row(old);
-        row.flags = LANE_PARKED;
         edited->parked = false;
-        code = engine_lane_drop_head(e, s, &row);
+        code = engine_unpark(e, s, old);
     }
     if (code != 0 || old->partition == edited->partition) {
         return code;

@@ -12,7 +12,6 @@
 
 #include "engine/find.h"
 #include "engine/impl.h"
-#include "engine/item.h"
 #include "engine/place.h"
 #include "engine/quota.h"
 #include "engine/services.h"
@@ -29,10 +28,7 @@
 static int erase_letter(struct engine *e, struct engine_service *s, struct event *event) {
     int code = engine_letter_del(e, s, event);
     if (code == 0 && event->parked) {
-        struct row row = engine_row(event);
-        row.flags = LANE_PARKED;
-        event->parked = false;
-        code = engine_lane_drop_head(e, s, &row);
+        code = engine_unpark(e, s, event);
     }
     engine_count(e, s, BOOK_DISCARDED, 1);
     return code;

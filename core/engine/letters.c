@@ -23,16 +23,11 @@
 
 #include <stdio.h>
 
-static struct row parked_row(const struct event *event) {
-    struct row row = engine_row(event);
-    row.flags = LANE_PARKED;
-    return row;
-}
-
 /* A parked event runs again at its place, the head of its lane. */
 static int revive_parked(struct engine *e, struct engine_service *s, struct event *event,
                          bool forced) {
-    struct row row = parked_row(event);
+    struct row row = engine_row(event);
+    row.flags = LANE_PARKED;
     event->parked = false;
     int code = engine_letter_del(e, s, event);
     if (code == 0) {
@@ -127,12 +122,6 @@ int engine_replay(struct engine *e, struct command *c) {
     return engine_wait_again(e, s, event, c->force);
 }
 
-static int unpark(struct engine *e, struct engine_service *s, struct event *event) {
-    struct row row = parked_row(event);
-    event->parked = false;
-    return engine_lane_drop_head(e, s, &row);
-}
-
 /* It is kept for store.keep_done like everything that ended, unless the store is short of room:
  * then room is why it is discarded. */
 static int end_discarded(struct engine *e, struct engine_service *s, struct event *event) {
@@ -159,7 +148,7 @@ int engine_discard(struct engine *e, struct command *c) {
     }
     code = engine_letter_del(e, s, event);
     if (code == 0 && event->parked) {
-        code = unpark(e, s, event);
+        code = engine_unpark(e, s, event);
     }
     if (code == 0) {
         code = end_discarded(e, s, event);
@@ -222,7 +211,7 @@ int engine_key_skip(struct engine *e, struct command *c) {
     if (code != 0) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
-    code = unpark(e, s, event);
+    code = engine_unpark(e, s, event);
     if (code == 0) {
         code = journal_event_put(e->journal, event);
     }

@@ -310,6 +310,13 @@ int engine_lane_drop_head(struct engine *e, struct engine_service *s, const stru
     return code == 0 ? engine_lane_wake(e, s, &next) : code == ERR_NOTFOUND ? 0 : code;
 }
 
+int engine_unpark(struct engine *e, struct engine_service *s, struct event *letter) {
+    struct row row = engine_row(letter);
+    row.flags = LANE_PARKED;
+    letter->parked = false;
+    return engine_lane_drop_head(e, s, &row);
+}
+
 /* It becomes runnable now: its linger time begins. Events marked alone skip batching. */
 static int linger_anew(struct engine *e, struct engine_service *s, struct lane_item *item) {
     int code = engine_load_body(e, s, item);

@@ -24,6 +24,8 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags);
 int engine_head_waits(struct engine *e, struct row *row, bool *waits);
 /* Removes the head of a blocked lane with its row; the events behind it may run. */
 int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head);
+/* A parked letter no longer blocks its key: the events behind it may run. */
+int engine_unpark(struct engine *e, struct engine_service *s, struct event *letter);
 /* Unblocks a blocked lane on disk: loads its head. */
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head);
 /* Loads ready rows into memory while there is room. */
