@@ -128,34 +128,23 @@ static void tell_now(char out[32]) {
     (void)snprintf(out + len, 32 - len, ".%03dZ", (int)(ms - (int64_t)seconds * 1000) % 1000);
 }
 
-static void add_text(struct line *line, enum log_level level, const char *area, char *text) {
-    char head[HEAD_BYTES];
-    char now[32];
-    char mark[16] = "";
-    unsigned host = atomic_load(&host_number);
-    if (host > 0) {
-        (void)snprintf(mark, sizeof mark, "[%u] ", host);
-    }
-    tell_now(now);
-    (void)snprintf(head, sizeof head, "%s %-5s %s%s: ", now, level_names[level], mark, area);
-    add(line, head);
-    add_escaped(line, (struct slice){text, url_cut_logins(text)}, false, false);
-}
-
-static void add_json(struct line *line, enum log_level level, const char *area, char *text,
-                     char *members) {
+static void add_head(struct line *line, enum log_level level, const char *area, bool json) {
     char head[HEAD_BYTES];
     char now[32];
     char mark[32] = "";
     unsigned host = atomic_load(&host_number);
     if (host > 0) {
-        (void)snprintf(mark, sizeof mark, "\"host\":%u,", host);
+        (void)snprintf(mark, sizeof mark, json ? "\"host\":%u," : "[%u] ", host);
     }
     tell_now(now);
     (void)snprintf(head, sizeof head,
-                   "{\"time\":\"%s\",\"level\":\"%s\",\"area\":\"%s\",%s\"message\":\"", now,
-                   level_names[level], area, mark);
+                   json ? "{\"time\":\"%s\",\"level\":\"%s\",%s\"area\":\"%s\",\"message\":\""
+                        : "%s %-5s %s%s: ",
+                   now, level_names[level], mark, area);
     add(line, head);
+}
+
+static void add_json(struct line *line, char *text, char *members) {
     add_escaped(line, (struct slice){text, url_cut_logins(text)}, true, true);
     add(line, "\"");
     add_escaped(line, (struct slice){members, url_cut_logins(members)}, true, false);
@@ -178,15 +167,16 @@ void log_text(enum log_level level, const char *area, struct slice message, stru
     char text[LOG_MESSAGE_BYTES];
     struct line line;
     line.len = 0;
+    add_head(&line, level, area, log_is_json());
     size_t len = copy_text(text, sizeof text, message);
     if (log_is_json()) {
         char members[LOG_MEMBERS_BYTES + 1] = "";
         assert(more.len <= LOG_MEMBERS_BYTES);
         (void)copy_text(members, sizeof members, more);
-        add_json(&line, level, area, text, members);
+        add_json(&line, text, members);
     } else {
         (void)copy_text(text + len, sizeof text - len, more);
-        add_text(&line, level, area, text);
+        add_escaped(&line, (struct slice){text, url_cut_logins(text)}, false, false);
     }
     add(&line, "\n");
     /* A log that cannot be written has nowhere to say so. */

@@ -25,24 +25,18 @@ enum {
 
 struct files {
     uint64_t bytes;
-    uint64_t *of; /* by the service's index */
     int64_t seen_ms;
     bool seen;
+    uint64_t of[]; /* by the service's index */
 };
 
 int engine_make_files(struct engine *e) {
-    e->files = calloc(1, sizeof *e->files);
-    if (e->files != NULL) {
-        e->files->of = calloc(e->service_count + 1, sizeof *e->files->of);
-    }
-    return e->files == NULL || e->files->of == NULL ? ERR_MEMORY : 0;
+    e->files = calloc(1, sizeof *e->files + e->service_count * sizeof *e->files->of);
+    return e->files == NULL ? ERR_MEMORY : 0;
 }
 
 void engine_free_files(struct engine *e) {
-    if (e->files != NULL) {
-        free(e->files->of);
-        free(e->files);
-    }
+    free(e->files);
 }
 
 static int count_file(struct engine *e, int folder, const char *name) {

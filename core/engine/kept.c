@@ -16,24 +16,18 @@
 enum { COUNT_MS = 10000 };
 
 struct kept {
-    uint64_t *bytes; /* by the service's index; the signals take this much, or less */
     int64_t counted_ms;
     bool counted;
+    uint64_t bytes[]; /* by the service's index; the signals take this much, or less */
 };
 
 int engine_make_kept(struct engine *e) {
-    e->kept = calloc(1, sizeof *e->kept);
-    if (e->kept != NULL) {
-        e->kept->bytes = calloc(e->service_count + 1, sizeof *e->kept->bytes);
-    }
-    return e->kept == NULL || e->kept->bytes == NULL ? ERR_MEMORY : 0;
+    e->kept = calloc(1, sizeof *e->kept + e->service_count * sizeof *e->kept->bytes);
+    return e->kept == NULL ? ERR_MEMORY : 0;
 }
 
 void engine_free_kept(struct engine *e) {
-    if (e->kept != NULL) {
-        free(e->kept->bytes);
-        free(e->kept);
-    }
+    free(e->kept);
 }
 
 static void count_one(void *ctx, uint16_t service, size_t bytes) {

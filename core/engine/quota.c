@@ -44,26 +44,20 @@ struct letters {
 };
 
 struct quotas {
-    struct letters *of; /* by the service's index */
     struct dead_row at; /* where the indexing of letters of an older zingq stands */
     bool indexed;
     bool more; /* the turn could not expire every letter beyond its quota */
     int64_t gave_way_ms;
+    struct letters of[]; /* by the service's index */
 };
 
 int engine_make_quotas(struct engine *e) {
-    e->quotas = calloc(1, sizeof *e->quotas);
-    if (e->quotas != NULL) {
-        e->quotas->of = calloc(e->service_count + 1, sizeof *e->quotas->of);
-    }
-    return e->quotas == NULL || e->quotas->of == NULL ? ERR_MEMORY : 0;
+    e->quotas = calloc(1, sizeof *e->quotas + e->service_count * sizeof *e->quotas->of);
+    return e->quotas == NULL ? ERR_MEMORY : 0;
 }
 
 void engine_free_quotas(struct engine *e) {
-    if (e->quotas != NULL) {
-        free(e->quotas->of);
-        free(e->quotas);
-    }
+    free(e->quotas);
 }
 
 static struct letters *letters_of(const struct engine *e, const struct engine_service *s) {

@@ -12,10 +12,10 @@ set -u
 # POST /bulk takes a JSON list of readings and answers what is wrong with each, or null. A reading of 13
 # is never taken, one of 7 at the second asking. GET /books: how many times each was taken, and the requests.
 start_peer() {
-    "$PYTHON" - >peer.port 2>peer.err <<'PEER' &
+    serve peer.port <<'PEER'
 import http.server, json, threading
 lock, taken, asked, requests = threading.Lock(), {}, {}, []
-class Bulk(http.server.BaseHTTPRequestHandler):
+class Peer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def answer(self, body):
         text = json.dumps(body).encode()
@@ -41,14 +41,7 @@ class Bulk(http.server.BaseHTTPRequestHandler):
             requests.append(len(readings))
             answer = [self.take(r) for r in readings]
         self.answer(answer)
-    def log_message(self, *rest):
-        pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bulk)
-print(server.server_port, flush=True)
-server.serve_forever()
 PEER
-    keep $!
-    must wait_for 10 test -s peer.port
 }
 
 write_project() {

@@ -12,7 +12,7 @@ set -u
 # A peer that answers a POST to /x with what the file status.x says, else
 # 200, and writes down path, Idempotency-Key and status.
 start_peer() {
-    "$PYTHON" - >peer.port 2>peer.err <<'PEER' &
+    serve peer.port <<'PEER'
 import http.server
 class Peer(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
@@ -27,14 +27,7 @@ class Peer(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
-    def log_message(self, *rest):
-        pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Peer)
-print(server.server_port, flush=True)
-server.serve_forever()
 PEER
-    keep $!
-    must wait_for 10 test -s peer.port
 }
 
 order() { # KEY HOW

@@ -11,10 +11,10 @@ set -u
 
 # A gateway that honours Idempotency-Keys as Stripe does: another body under a known key is a 400.
 start_gateway() {
-    "$PYTHON" - >gateway.port 2>gateway.err <<'PEER' &
+    serve gateway.port <<'PEER'
 import http.server
 answers = {}
-class Gateway(http.server.BaseHTTPRequestHandler):
+class Peer(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         key = self.headers["Idempotency-Key"]
@@ -22,14 +22,7 @@ class Gateway(http.server.BaseHTTPRequestHandler):
         self.send_response(before[1] if before[0] == body else 400)
         self.send_header("Content-Length", "0")
         self.end_headers()
-    def log_message(self, *rest):
-        pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-print(server.server_port, flush=True)
-server.serve_forever()
 PEER
-    keep $!
-    must wait_for 10 test -s gateway.port
 }
 
 count_is() { # N BOOK

@@ -12,10 +12,10 @@ set -u
 # The first request to each path gets 429: /seconds and /throttle with a number, /date with a date, /hour
 # with a number that is an hour.
 start_gateway() {
-    "$PYTHON" - >gateway.port 2>gateway.err <<'PEER' &
+    serve gateway.port <<'PEER'
 import email.utils, http.server, time
 seen = set()
-class Gateway(http.server.BaseHTTPRequestHandler):
+class Peer(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         first = self.path not in seen
@@ -27,14 +27,7 @@ class Gateway(http.server.BaseHTTPRequestHandler):
             self.send_header("Retry-After", "3600" if self.path == "/hour" else "1")
         self.send_header("Content-Length", "0")
         self.end_headers()
-    def log_message(self, *rest):
-        pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-print(server.server_port, flush=True)
-server.serve_forever()
 PEER
-    keep $!
-    must wait_for 10 test -s gateway.port
 }
 
 count_is() { # N SERVICE BOOK

@@ -13,10 +13,10 @@ set -u
 # pending; nothing is refunded while there is a file "no-refunds". GET /books tells what is charged and
 # what was given back.
 start_gateway() {
-    "$PYTHON" - >peer.port 2>peer.err <<'PEER' &
+    serve peer.port <<'PEER'
 import http.server, json, os, threading, urllib.parse
 lock, answers, charges, refunds = threading.Lock(), {}, {}, {}
-class Gateway(http.server.BaseHTTPRequestHandler):
+class Peer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def answer(self, status, body):
         text = json.dumps(body).encode()
@@ -48,14 +48,7 @@ class Gateway(http.server.BaseHTTPRequestHandler):
                 answers[key] = self.decide(dict(urllib.parse.parse_qsl(body)))
             status, answer = answers[key]
         self.answer(status, answer)
-    def log_message(self, *rest):
-        pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-print(server.server_port, flush=True)
-server.serve_forever()
 PEER
-    keep $!
-    must wait_for 10 test -s peer.port
 }
 
 listen() {

@@ -11,9 +11,9 @@ set -u
 
 # Notes the path and the key of each request in "asked", and answers once there is a file "go".
 start_gateway() {
-    "$PYTHON" - >gateway.port 2>gateway.err <<'PEER' &
+    serve gateway.port <<'PEER'
 import http.server, os, time
-class Gateway(http.server.BaseHTTPRequestHandler):
+class Peer(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with open("asked", "a") as asked:
@@ -23,14 +23,7 @@ class Gateway(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
-    def log_message(self, *rest):
-        pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-print(server.server_port, flush=True)
-server.serve_forever()
 PEER
-    keep $!
-    must wait_for 10 test -s gateway.port
 }
 
 asked_are() { # N PATH

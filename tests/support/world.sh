@@ -36,6 +36,24 @@ keep() {
     kept="$kept $1"
 }
 
+# serve FILE: an HTTP server that answers as the Python class Peer on standard input says; FILE gets
+# its port.
+serve() {
+    {
+        cat
+        cat <<'END'
+    def log_message(self, *rest):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Peer)
+print(server.server_port, flush=True)
+server.serve_forever()
+END
+    } >"$1.py"
+    "$PYTHON" "$1.py" >"$1" 2>"$1.err" &
+    keep $!
+    must wait_for 10 test -s "$1"
+}
+
 # start_broker: a Mosquitto that queues without end; $port, the same again the second time. One of our own:
 # that of `zingq dev` ends with the host.
 start_broker() {

@@ -130,7 +130,7 @@ static void a_line_of_json_has_the_same_and_its_members(void **state) {
     const char *line = capture_end(&c);
     assert_ptr_equal(strstr(line, "{\"time\":\"2"), line);
     assert_non_null(strstr(line,
-                           "Z\",\"level\":\"warn\",\"area\":\"handler\",\"host\":2,\"message\":"
+                           "Z\",\"level\":\"warn\",\"host\":2,\"area\":\"handler\",\"message\":"
                            "\"he said \\\"no\\\"\\nat C:\\\\\",\"service\":\"a\",\"fields\":"
                            "{\"n\":1}}\n"));
 }
