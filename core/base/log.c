@@ -167,9 +167,10 @@ void log_text(enum log_level level, const char *area, struct slice message, stru
     char text[LOG_MESSAGE_BYTES];
     struct line line;
     line.len = 0;
-    add_head(&line, level, area, log_is_json());
+    const bool json = log_is_json(); /* another thread may be reading topics.conf */
+    add_head(&line, level, area, json);
     size_t len = copy_text(text, sizeof text, message);
-    if (log_is_json()) {
+    if (json) {
         char members[LOG_MEMBERS_BYTES + 1] = "";
         assert(more.len <= LOG_MEMBERS_BYTES);
         (void)copy_text(members, sizeof members, more);
