@@ -34,8 +34,8 @@ struct page {
 /* What earlier crashes left, in a page of its own after the first one. */
 struct past {
     struct culprit_record debt;
-    uint8_t
-        suspect[CULPRIT_LOAD_BYTES]; /* loaded when the host went down, not loaded whole since */
+    /* loaded when the host went down, and not loaded whole since */
+    uint8_t suspect[CULPRIT_LOAD_BYTES];
     uint32_t loads; /* number of loads noted so far: the next is stored at loads % CULPRIT_LOADS */
     uint8_t refused[CULPRIT_LOADS][CULPRIT_LOAD_BYTES];
 };

@@ -28,9 +28,8 @@ struct work {
     char *paths[PARTITIONS];
     size_t path_count;
     const char *only; /* the only folder given, or store.path; NULL = several were given */
-    char
-        *whole; /* the folder that contains those of all hosts; NULL = they were given one by one */
-    bool adopted; /* the first of them is `whole` itself, and has to be moved */
+    char *whole;      /* the folder with those of all hosts; NULL = they were given one by one */
+    bool adopted;     /* the first of them is `whole` itself, and has to be moved */
     uint16_t count;
     struct reshard *reshard;
 };

@@ -290,8 +290,8 @@ static void fail(struct host *h, struct host_stand_in *s, int64_t now_ms) {
     if (s->nothing) {
         log_info("host", "host %u (%s) is down, and the broker has no session of it",
                  (unsigned)s->place, s->name);
-    } else if (s->standing &&
-               !s->stuck) { /* most likely the host is back; not every broker says so */
+    } else if (s->standing && !s->stuck) {
+        /* Most likely the host is back; not every broker says so. */
         log_info("host", "no longer standing in for host %u (%s): %s", (unsigned)s->place, s->name,
                  s->why == MQTT_DOWN_TAKEN_OVER ? "another client has its session" : s->error);
         s->error[0] = '\0';

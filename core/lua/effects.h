@@ -31,8 +31,8 @@ enum effect_kind {
 struct effect {
     enum effect_kind kind;
     struct slice name; /* of a state, lock or signal; topic or file name (terminated) */
-    struct slice
-        value; /* state value, signal (event/value.h form), lock data (JSON), payload, line */
+    /* state value, signal (event/value.h form), lock data (JSON), payload, line */
+    struct slice value;
     struct slice owner;      /* lock owner; dead letter: the reason; signal: the service */
     struct slice key;        /* publish: explicit key, data NULL = none; signal: of that service */
     struct slice properties; /* publish: user properties as property_add writes them */

@@ -119,8 +119,8 @@ struct run {
     struct event *const *events; /* the same; what the handler was given */
     size_t event_count;          /* 1, or the size of a batch */
     bool listed;                 /* the handler was given a list, even if of one event */
-    struct run_failure
-        *failures;  /* DONE, of several events: one for each, owned; NULL = all succeeded */
+    /* DONE, of several events: one for each, owned; NULL = all succeeded */
+    struct run_failure *failures;
     size_t culprit; /* REJECT, of several events: which one it concerns, from 1; 0 = all */
     size_t service; /* index in conf->services */
     struct effects effects;

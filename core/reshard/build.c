@@ -175,8 +175,8 @@ static int put_row(struct reshard *re, const struct routed_row *row) {
     struct folder *to = &re->folders[row->route.to];
     bool stray = row->route.stray;
     int code = 0;
-    if (row->table == TABLE_FORWARD &&
-        stray) { /* what the broker still has of them comes too late */
+    if (row->table == TABLE_FORWARD && stray) {
+        /* What the broker still has of them comes too late. */
         const struct folder *f = &re->folders[row->from];
         code = raise_cursor(to, row->sight.partition, &f->host, journal_last_seq(f->journal));
     }

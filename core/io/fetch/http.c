@@ -169,8 +169,8 @@ static int set_options(struct call *call) {
     code = code ? code : curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->result.error);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
-    code =
-        code ? code : curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* whatever the environment says */
+    /* Whatever the environment says. */
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_PROXY, "");
     code = code ? code : curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left_ms);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, left_ms);
     code =

@@ -32,8 +32,8 @@ struct gateway_identity {
 /* Newest first; empty = no door uses TLS. */
 static STAILQ_HEAD(identity_list,
                    gateway_identity) identities = STAILQ_HEAD_INITIALIZER(identities);
-static int64_t
-    run_since_us; /* when the first handshake of this run of the daemon began; 0 = none yet */
+/* When the first handshake of this run of the daemon began; 0 = none yet. */
+static int64_t run_since_us;
 
 static void free_identity(struct gateway_identity *id) {
     for (unsigned i = 0; i < id->count; i++) {

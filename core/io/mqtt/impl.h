@@ -49,8 +49,8 @@ struct mqtt {
     char *will_topic, *will_payload;      /* owned; back will */
     mosquitto_property *will_properties;
     bool without_will; /* for the next connect: the will may be what the broker refuses */
-    unsigned
-        greetings_closed; /* consecutive connections closed instead of a CONNACK; 2 = or more */
+    /* consecutive connections closed instead of a CONNACK; 2 = or more */
+    unsigned greetings_closed;
 
     enum mqtt_state state;
     struct mqtt_link *link; /* from CONNECTING to UP */
@@ -82,8 +82,7 @@ struct mqtt {
     size_t queued; /* packets of it, for the cork */
     bool acks;     /* some of it is PUBACKs */
     size_t in_flight;
-    struct mids
-        windowed; /* of these, those with QoS 1, which the broker's Receive Maximum counts */
+    struct mids windowed; /* of these, those with QoS 1: the broker's Receive Maximum */
     size_t windowed_count;
     uint32_t *sent_s;   /* by packet id: loop time + 1 of sending, 0 = free; owned */
     uint16_t looked_at; /* ids up to this one were free when the last publish was queued */

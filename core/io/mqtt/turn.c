@@ -24,9 +24,8 @@
 #include <errno.h>
 #include <string.h>
 
-enum {
-    READS_MAX = 64
-}; /* of mqtt_collect in addition to one per message: further input waits for the next turn */
+/* Of mqtt_collect, in addition to one per message: further input waits for the next turn. */
+enum { READS_MAX = 64 };
 
 /* ---- libmosquitto's callbacks ---- */
 

@@ -114,8 +114,8 @@ static void push_properties(lua_State *L, struct run *run) {
     while (property_next(seen(run)->properties, &at, &name, &value)) {
         push_slice(L, name);
         lua_pushvalue(L, -1);
-        if (lua_rawget(L, -3) !=
-            LUA_TNIL) { /* if a name occurs more than once, the first one counts */
+        /* If a name occurs more than once, the first one counts. */
+        if (lua_rawget(L, -3) != LUA_TNIL) {
             lua_pop(L, 2);
             continue;
         }
