@@ -43,7 +43,9 @@ static void add_file(void *ctx, const char *file) {
 
 static void make_command(struct command *c, const struct conf *conf,
                          const struct script_host *scripts) {
-    static char *const options[] = {"luacheck",
+    static char *const options[] = {"timeout", /* of coreutils: nothing waits for it for good */
+                                    "30",
+                                    "luacheck",
                                     "--formatter",
                                     "plain",
                                     "--no-global",

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "query/json.h"
+#include "store/folder.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -26,7 +27,7 @@
 enum { PATH_BYTES = 4096 };
 
 struct audit {
-    char path[PATH_BYTES], older[PATH_BYTES];
+    char folder[PATH_BYTES], path[PATH_BYTES], older[PATH_BYTES];
     int fd; /* -1 = it could not be reopened */
     uint64_t bytes;
 };
@@ -58,7 +59,7 @@ int audit_open(struct audit **out, const char *folder, struct report *r) {
         return report(r, ERR_MEMORY, "%s", error_text(ERR_MEMORY));
     }
     a->fd = -1;
-    if (!name_file(folder, "audit.jsonl", a->path) ||
+    if (!name_file(folder, ".", a->folder) || !name_file(folder, "audit.jsonl", a->path) ||
         !name_file(folder, "audit.1.jsonl", a->older)) {
         audit_close(a);
         return report(r, ERR_DISK, "the path of the data folder is too long");
@@ -193,6 +194,9 @@ static int hide_in_file(const char *path, const char *service, const char *key) 
     FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
     bool good = to != NULL && copy_lines(from, to, service, key, &changed);
     (void)fclose(from);
+    if (to == NULL && fd >= 0) {
+        (void)close(fd);
+    }
     good = (to == NULL || fclose(to) == 0) && good;
     if (good && changed) {
         return rename(other, path) == 0 ? 0 : ERR_DISK;
@@ -202,10 +206,13 @@ static int hide_in_file(const char *path, const char *service, const char *key) 
 }
 
 void audit_hide_key(struct audit *a, const char *service, const char *key) {
+    struct report r = {""};
     int code = hide_in_file(a->older, service, key);
     code = code == 0 ? hide_in_file(a->path, service, key) : code;
     if (code != 0) {
         log_error("audit", "cannot hide an erased key in %s: %s", a->path, strerror(errno));
+    } else if (store_folder_sync(a->folder, &r) != 0) { /* a power cut could bring it back */
+        log_error("audit", "an erased key may come back into %s: %s", a->path, r.text);
     }
     if (a->fd >= 0) {
         (void)close(a->fd);
