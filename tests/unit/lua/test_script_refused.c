@@ -48,13 +48,14 @@ static struct culprit *open_page(const uint8_t boot[16]) {
     return c;
 }
 
-static const struct culprit *watched;
-static int ticks; /* of processor time that loading has taken */
+static const struct culprit_record *volatile watched;
+static volatile sig_atomic_t ticks; /* of processor time that loading has taken */
 
 static void die_while_loading(int signal_number) {
     (void)signal_number;
-    if (culprit_now(watched)->phase == CULPRIT_LOAD && ++ticks == 20) {
-        (void)raise(SIGKILL);
+    ticks += watched->phase == CULPRIT_LOAD ? 1 : 0;
+    if (ticks == 20) {
+        (void)kill(getpid(), SIGKILL);
     }
 }
 
@@ -67,7 +68,7 @@ static void go_down_once(struct lua_world *w) {
         struct culprit *c = NULL;
         struct report r = {""};
         if (culprit_open(&c, folder.path, this_boot, &r) == 0) {
-            watched = c;
+            watched = culprit_now(c);
             (void)signal(SIGVTALRM, die_while_loading);
             (void)setitimer(ITIMER_VIRTUAL, &often, NULL);
             script_name_loads(w->host, c);

@@ -291,8 +291,8 @@ static void mime_takes_addresses_in_utf8(void **state) {
     buf_clear(&out);
     assert_int_equal(mime_address(slice_of("jos\xE9@example.org"), &name, &address, &r),
                      ERR_INVALID);
-    assert_int_equal(mime_address(slice_of("a\xE2\x80\xAE@example.org"), &name, &address, &r),
-                     ERR_INVALID);
+    const char turned[] = "a\xE2\x80\xAE@example.org"; // NOLINT(misc-misleading-bidirectional)
+    assert_int_equal(mime_address(slice_of(turned), &name, &address, &r), ERR_INVALID);
 }
 
 int main(void) {
