@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 
-
 /* zing.now() -> seconds since 1970, with the milliseconds as a fraction */
 static int now(lua_State *L) {
     struct run *run = script_state_of(L)->current;
