@@ -2,7 +2,7 @@
 # memory.sh - past limits.memory things wait, nothing dies and nothing is lost: each door of a host with 64 MiB
 # is flooded, and the most of its anonymous memory that was seen is at most 64 MiB more.
 #
-# ctest: busy long timeout=900
+# ctest: busy long timeout=240
 # ctest: label=torture
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
@@ -11,13 +11,11 @@ set -u
 
 MOST_KIB=$(((64 + 64) * 1024))
 
-flood() {
-    "$PYTHON" "$SOURCE_DIR/tests/support/flood.py" "$@"
-}
+flood=$SOURCE_DIR/tests/support/flood.py # no function: of one in the background $! would be a shell
 
 # a_gateway BYTES: $gateway, an HTTP server that answers so many.
 a_gateway() {
-    flood server "$1" >"$dir/gateway" &
+    "$PYTHON" "$flood" server "$1" >"$dir/gateway" &
     keep $!
     must wait_for 10 test -s "$dir/gateway"
     gateway=http://127.0.0.1:$(cat "$dir/gateway")
@@ -42,7 +40,7 @@ host() {
         done
     } >topics.conf
     start_host
-    flood watch "$host" "$dir/$name.peak" &
+    "$PYTHON" "$flood" watch "$host" "$dir/$name.peak" &
     keep $!
 }
 
@@ -100,7 +98,7 @@ return function(event)
   assert(#event.payload == 4000000)
 end
 END_LUA
-flood bodies "$http_port" /api/in 60 4000000 >"$dir/out"
+"$PYTHON" "$flood" bodies "$http_port" /api/in 60 4000000 >"$dir/out"
 sed 's/^/# bodies: status and how often: /' "$dir/out"
 ok "bodies that do not fit are answered 503 with a time, the others are accepted" grep -q '^202 60$' "$dir/out"
 ok "and each is handled once" all_done 60
@@ -148,7 +146,7 @@ ok "the host ends well" stop_host
 
 # --- JSON: 12 services that decode 256 KiB, and keep it while they wait ---
 
-flood json 262144 >"$dir/large.json"
+"$PYTHON" "$flood" json 262144 >"$dir/large.json"
 services=12
 per='concurrency = 4'
 host json '' <<'END_LUA'
