@@ -118,7 +118,7 @@ return function(event)
 end
 END_LUA
 for i in $(seq "$services"); do
-    pub -t "$name/$i" -f "$dir/large" --repeat 250 &
+    mosquitto_pub -V 5 -q 1 -p "$port" -t "$name/$i" -f "$dir/large" --repeat 250 &
     keep $!
 done
 ok "messages that come faster than they are handled wait" all_done 1000
