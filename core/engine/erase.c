@@ -15,6 +15,7 @@
 #include "engine/place.h"
 #include "engine/quota.h"
 #include "engine/services.h"
+#include "engine/timers.h"
 #include "journal/event.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
@@ -90,8 +91,7 @@ static int drop_timer(struct engine *e, enum timer_kind kind, const struct cell 
                                 .key = cell->key,
                                 .name = cell->name,
                                 .seq = seq};
-    int code = due_ms > 0 ? journal_timer_del(e->journal, &timer) : 0;
-    return code == ERR_NOTFOUND ? 0 : code;
+    return engine_timer_drop(e, &timer);
 }
 
 /* The first value of the key. ERR_NOTFOUND: there is none. */
