@@ -170,7 +170,9 @@ int engine_erase(struct engine *e, struct command *c) {
         return engine_no_service(c);
     }
     if (c->key.len == 0 || c->key.len > KEY_BYTES_MAX) {
-        return engine_refuse(c, ERR_INVALID, "a key has 1 to 256 bytes");
+        char text[32];
+        (void)snprintf(text, sizeof text, "a key has 1 to %d bytes", KEY_BYTES_MAX);
+        return engine_refuse(c, ERR_INVALID, text);
     }
     return uuid_is_zero(&c->id) ? erase_rest(e, s, c) : erase_event(e, s, c);
 }

@@ -113,6 +113,26 @@ static int make_parts(struct engine *e, struct report *r) {
     return code == 0 ? 0 : report(r, code, "out of memory");
 }
 
+/* What the journal keeps, each read from it as it is opened. */
+static int open_stored(struct engine *e, const struct engine_options *options, struct report *r) {
+    int code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
+    if (code != 0) {
+        return code;
+    }
+    engine_load_marks(e);
+    code = engine_check_division(e, r);
+    code = code == 0 ? engine_start_clock(e) : code;
+    code = code == 0 ? outbox_new(&e->outbox, e->journal, e->memory) : code;
+    code = code == 0 ? append_new(&e->append, e->journal, e->conf->store_path) : code;
+    return code == 0 ? forwards_new(&e->forwards, e->journal, &e->conf->hosts.share, options->seed)
+                     : code;
+}
+
+static int recover(struct engine *e, struct report *r) {
+    int code = engine_recover(e);
+    return code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
+}
+
 int engine_new(struct engine **out, const struct engine_options *options, struct report *r) {
     assert(options->scripts != NULL && options->store != NULL);
     struct engine *e = calloc(1, sizeof *e);
@@ -129,32 +149,9 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     buf_init(&e->scratch, 1 << 20);
     engine_view_init(e);
     int code = make_services(e, options, r);
-    if (code == 0) {
-        code = make_parts(e, r);
-    }
-    if (code == 0) {
-        code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
-    }
-    if (code == 0) {
-        engine_load_marks(e);
-        code = engine_check_division(e, r);
-    }
-    if (code == 0) {
-        code = engine_start_clock(e);
-    }
-    if (code == 0) {
-        code = outbox_new(&e->outbox, e->journal, e->memory);
-    }
-    if (code == 0) {
-        code = append_new(&e->append, e->journal, e->conf->store_path);
-    }
-    if (code == 0) {
-        code = forwards_new(&e->forwards, e->journal, &e->conf->hosts.share, options->seed);
-    }
-    if (code == 0) {
-        code = engine_recover(e);
-        code = code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
-    }
+    code = code == 0 ? make_parts(e, r) : code;
+    code = code == 0 ? open_stored(e, options, r) : code;
+    code = code == 0 ? recover(e, r) : code;
     if (code != 0) {
         engine_free(e);
         return code;
