@@ -164,7 +164,7 @@ static int erase_rest(struct engine *e, struct engine_service *s, struct command
 }
 
 int engine_erase(struct engine *e, struct command *c) {
-    struct engine_service *s = engine_service_named(e, c->service);
+    struct engine_service *s = engine_service_known(e, c->service);
     c->erased = 0;
     if (s == NULL) {
         return engine_no_service(c);
