@@ -76,7 +76,7 @@ static bool policy_is_suspect(const struct engine *e, const struct engine_servic
 
 static int run_policies(struct engine *e, struct engine_service *s, struct event *event,
                         const char *reason, bool *discard) {
-    bool on_dead = script_has(e->scripts, s->index, "on_dead");
+    bool on_dead = engine_service_has(e, s, "on_dead");
     char id[UUID_TEXT_BYTES + 1];
     if ((on_dead || s->conf->dead_letter != NULL) && policy_is_suspect(e, s, event)) {
         log_error("engine", "the policies of service \"%s\" took the host down: not run event=%s",
