@@ -9,6 +9,8 @@
  *   - Lane rows stand in front of any ready row of the same lane: a lane that has lane rows takes
  *     what comes as lane rows, too.
  *   - A lane whose head waits or is parked is not in memory at all.
+ *
+ * Nothing of a service that topics.conf no longer has is in memory.
  */
 #include "engine/place.h"
 
@@ -17,6 +19,7 @@
 #include "engine/lane.h"
 #include "engine/rows.h"
 #include "engine/services.h"
+#include "engine/timers.h"
 #include "journal/event.h"
 
 #include <stdlib.h>
@@ -112,7 +115,7 @@ static int place_in_memory(struct engine *e, struct engine_service *s, struct ev
 int engine_place(struct engine *e, struct engine_service *s, struct event *event) {
     assert(event->state == EVENT_READY && event->seq > 0);
     bool window_full = lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX;
-    if (s->window->unloaded[event->partition] > 0 || window_full) {
+    if (s->removed || s->window->unloaded[event->partition] > 0 || window_full) {
         return place_on_disk(e, s, event, false);
     }
     struct lane *lane = lanes_find(e->lanes, s->index, event->lane);
@@ -317,6 +320,29 @@ int engine_unpark(struct engine *e, struct engine_service *s, struct event *lett
     return engine_lane_drop_head(e, s, &row);
 }
 
+int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,
+                    uint8_t *flags) {
+    struct row row = engine_row(event);
+    assert(s->removed);
+    int code = journal_ready_del(e->journal, &row);
+    if (code != ERR_NOTFOUND) {
+        s->window->unloaded[row.partition] -= code == 0 ? 1 : 0;
+        s->window->unloaded_total -= code == 0 ? 1 : 0;
+        *flags = LANE_BEHIND;
+        return code;
+    }
+    struct row found = row;
+    found.seq--;
+    code = journal_lane_next(e->journal, &found);
+    if (code != 0 || found.seq != row.seq) {
+        return code == 0 ? ERR_NOTFOUND : code;
+    }
+    *flags = found.flags;
+    engine_count_head(s, found.flags, -1);
+    code = lane_waits(found.flags) ? engine_drop_wake(e, event) : 0;
+    return code == 0 ? engine_del_lane_row(e, s, &row) : code;
+}
+
 /* It becomes runnable now: its linger time begins. Events marked alone skip batching. */
 static int linger_anew(struct engine *e, struct engine_service *s, struct lane_item *item) {
     int code = engine_load_body(e, s, item);
@@ -336,6 +362,9 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
         if (code != 0) {
             return code;
         }
+    }
+    if (s->removed) {
+        return 0;
     }
     struct lane *lane = lanes_find(e->lanes, s->index, row.lane);
     if (lane !=

@@ -28,6 +28,10 @@ int engine_lane_drop_head(struct engine *e, struct engine_service *s, const stru
 int engine_unpark(struct engine *e, struct engine_service *s, struct event *letter);
 /* Unblocks a blocked lane on disk: loads its head. */
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head);
+/* Removes the row of an event that waits or is parked, with its timer; of a removed service alone, of
+ * which nothing is in memory. *flags: enum lane_flags. ERR_NOTFOUND. */
+int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,
+                    uint8_t *flags);
 /* Loads ready rows into memory while there is room. */
 int engine_refill(struct engine *e);
 bool engine_wants_refill(const struct engine *e);
