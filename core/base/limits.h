@@ -196,8 +196,11 @@ enum {
     ASKED_MAX = 1024,           /* requests of other hosts being answered; more get a 503 */
     FOLLOW_QUESTIONS_MAX = 64,  /* questions to other hosts about one event's publishes */
     ASK_PAIRS_MAX = 128,        /* pairs of a query or of headers: PROPERTIES_MAX and some more */
-    ASK_WAITING_BYTES_MAX = 64 << 20, /* requests and answers that have not been sent yet */
-    ASK_BEATEN_MAX = 2,   /* connections lost in a row over these topics, before a pause */
+    ASK_WAITING_BYTES_MAX = 64 << 20, /* requests without an answer, and answers not sent yet */
+    ASK_SEEN_MAX =
+        4096,           /* requests remembered, lest they be repeated; then all need a new ticket */
+    ASK_SENDS_MAX = 3,  /* of one request, if the host that is asked has new tickets meanwhile */
+    ASK_BEATEN_MAX = 2, /* connections lost in a row over these topics, before a pause */
     ASK_REST_MS = 300000, /* length of that pause, in which requests of other hosts are not read */
 
     READINGS_MAX = 64,           /* requests being answered from the store at once */

@@ -131,20 +131,38 @@ for n in $(seq 40); do
 done
 ok "events are forwarded with a mark" wait_for 20 keyed_done 40
 ok "and none was refused" status h2/data '.engine.forwards_refused == 0 and .engine.forwards_taken > 0'
-pub -r -t listening -m yes
-mosquitto_sub -V 5 -p "$port" -t zingq/ask/default/2 -t listening -F '%t %x' -C 2 -W 60 >heard &
-sub=$!
-must wait_for 20 grep -q ^listening heard
+"$PYTHON" "$SOURCE_DIR/tests/support/replay.py" "$port" zingq/ask/default/2 learnt &
+keep $!
+must wait_for 20 test -e learnt.ready
 must ends 0 pause second --data h1/data --host 2
-wait "$sub"
-sed -n 's/^zingq.ask.default.2 //p' heard | "$PYTHON" -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))' >asked
-must test -s asked
+must ends 0 resume second --data h1/data --host 2
+must wait_for 20 test -s learnt # which was under no ticket, or under that of an earlier run
+"$PYTHON" "$SOURCE_DIR/tests/support/replay.py" "$port" zingq/ask/default/2 asked &
+keep $!
+must wait_for 20 test -e asked.ready
+must ends 0 pause second --data h1/data --host 2
+must wait_for 20 test -s asked
 ok "so are requests" paused
 must ends 0 resume second --data h1/data --host 2
-mosquitto_pub -V 5 -q 1 -p "$port" -t zingq/ask/default/2 -f asked -D publish correlation-data 0123456789abcdef \
+
+pauses() { # COUNT: so often host 2 was told to pause "second"
+    [ "$(grep -c '"second" paused by an operator' h2/host.log)" = "$1" ]
+}
+
+not_paused() {
+    status h2/data '[.services[] | select(.paused)] == []'
+}
+
+for file in asked learnt; do
+    must "$PYTHON" "$SOURCE_DIR/tests/support/replay.py" "$port" "$file"
+done
+must ends 0 resume second --data h1/data --host 2 # which arrives after them
+ok "what somebody recorded is not executed again" not_paused
+ok "not even for a moment" pauses 2
+mosquitto_pub -V 5 -q 1 -p "$port" -t zingq/ask/default/2 -m rubbish -D publish correlation-data 0123456789abcdef \
     -D publish response-topic zingq/answer/default/1
 ok "a stranger's request is refused" wait_for 20 refused 1
-ok "and not executed: the service is not paused" status h2/data '[.services[] | select(.paused)] == []'
+ok "and not executed: the service is not paused" not_paused
 pub -t zingq/forward/default/2 -m 'ZQF1 anything'
 pub -t zingq/receipt/default/2 -m 'ZQR1 anything'
 ok "and what a stranger forwards" wait_for 20 refused 3
