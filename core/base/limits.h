@@ -34,6 +34,8 @@ enum {
     RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */
     RULE_LEVEL_MAX = 128,     /* the deepest topic level a key rule may name */
 
+    HOSTS_SECRETS_MAX = 4,          /* hosts.secret: one that marks, earlier ones still believed */
+    STRANGERS_MAX = 16,             /* presences without a valid mark that status names */
     MEMBERS_MAX = 256,              /* hosts known by their presence; one that is gone makes room */
     PRESENCE_BYTES_MAX = 256 << 10, /* one presence: SERVICES_MAX services with long rules fit */
     MEMBERS_BYTES_MAX = 16 << 20,   /* all presences together */
@@ -194,8 +196,11 @@ enum {
     ASKED_MAX = 1024,           /* requests of other hosts being answered; more get a 503 */
     FOLLOW_QUESTIONS_MAX = 64,  /* questions to other hosts about one event's publishes */
     ASK_PAIRS_MAX = 128,        /* pairs of a query or of headers: PROPERTIES_MAX and some more */
-    ASK_WAITING_BYTES_MAX = 64 << 20, /* requests and answers that have not been sent yet */
-    ASK_BEATEN_MAX = 2,   /* connections lost in a row over these topics, before a pause */
+    ASK_WAITING_BYTES_MAX = 64 << 20, /* requests without an answer, and answers not sent yet */
+    ASK_SEEN_MAX =
+        4096,           /* requests remembered, lest they be repeated; then all need a new ticket */
+    ASK_SENDS_MAX = 3,  /* of one request, if the host that is asked has new tickets meanwhile */
+    ASK_BEATEN_MAX = 2, /* connections lost in a row over these topics, before a pause */
     ASK_REST_MS = 300000, /* length of that pause, in which requests of other hosts are not read */
 
     READINGS_MAX = 64,           /* requests being answered from the store at once */

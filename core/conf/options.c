@@ -33,6 +33,7 @@ IS_LIST(struct endpoint_conf, required, required_count);
 IS_LIST(struct token_conf, endpoints, endpoint_count);
 IS_LIST(struct conf, http_proxies, http_proxy_count);
 IS_LIST(struct conf, egress_allow, egress_allow_count);
+IS_LIST(struct conf, hosts.secrets, hosts.secret_count);
 
 #define AT(field) offsetof(struct conf, field)
 
@@ -109,7 +110,7 @@ static const struct conf_row HOSTS_ROWS[] = {
     {"group", CONF_TEXT, "default", AT(hosts.group), 0, 0},
     {"count", CONF_U16, "1", AT(hosts.share.count), 1, PARTITIONS},
     {"this", CONF_U16, "0", AT(hosts.share.place), 0, PARTITIONS},
-    {"secret", CONF_SECRET, "", AT(hosts.secret), 0, 0},
+    {"secret", CONF_SECRETS, "", AT(hosts.secrets), 0, 0},
 };
 
 #undef AT
