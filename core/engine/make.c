@@ -30,6 +30,7 @@
 #include "engine/outbox.h"
 #include "engine/receive.h"
 #include "engine/removed.h"
+#include "engine/rename.h"
 #include "engine/schedule.h"
 #include "engine/services.h"
 #include "engine/view.h"
@@ -137,6 +138,9 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     buf_init(&e->scratch, 1 << 20);
     engine_view_init(e);
     int code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
+    if (code == 0) {
+        code = engine_take_names(e, r);
+    }
     if (code == 0) {
         code = engine_find_removed(e);
         code = code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
