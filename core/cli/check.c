@@ -194,6 +194,10 @@ static void describe(const struct conf *conf, const struct script_host *scripts,
     const struct service_conf *s = &conf->services[index];
     lines_init(lines, titles, LINE_COUNT);
     add_filters(&lines[LINE_FILTERS].text, s);
+    for (size_t i = 0; i < s->was_count; i++) {
+        buf_printf(&lines[LINE_FILTERS].text, "%s%s", i == 0 ? "; takes over what was " : ", ",
+                   s->was[i]);
+    }
     buf_printf(&lines[LINE_HANDLER].text, "%s, version %016" PRIx64, s->handler,
                script_version(scripts, index));
     add_key(&lines[LINE_KEY].text, s);

@@ -198,6 +198,17 @@ static inline bool conf_find_service(const struct conf *c, struct slice name, si
     return false;
 }
 
+/* The same, also by a name that it had before. */
+static inline bool conf_find_heir(const struct conf *c, struct slice name, size_t *index) {
+    for (size_t i = 0; i < c->service_count; i++) {
+        if (service_was(&c->services[i], name)) {
+            *index = i;
+            return true;
+        }
+    }
+    return conf_find_service(c, name, index);
+}
+
 /* Whether only programs of this machine can reach the front door. */
 bool conf_is_loopback(const struct conf *c);
 const char *conf_var(const struct conf *c, const char *name); /* NULL when there is none */

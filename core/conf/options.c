@@ -27,6 +27,7 @@
 #define IS_LIST(type, items, count)                                                                \
     static_assert(offsetof(type, count) == offsetof(type, items) + sizeof(char **), #items)
 IS_LIST(struct service_conf, filters, filter_count);
+IS_LIST(struct service_conf, was, was_count);
 IS_LIST(struct service_conf, secrets, secret_count);
 IS_LIST(struct service_conf, reply_to, reply_to_count);
 IS_LIST(struct endpoint_conf, required, required_count);
@@ -119,6 +120,7 @@ static const struct conf_row HOSTS_ROWS[] = {
 /* `order` comes after `key`, which decides its default. */
 static const struct conf_row SERVICE_ROWS[] = {
     {"subscribe", CONF_FILTERS, NULL, AT(filters), 0, 0},
+    {"was", CONF_NAMES, "", AT(was), 0, 0},
     {"handler", CONF_SCRIPT, NULL, AT(handler), 0, 0},
     {"key", CONF_RULE, "none", AT(key), 0, 0},
     {"idempotency", CONF_RULE, "none", AT(idempotency), 0, 0},

@@ -37,6 +37,8 @@ struct service_conf {
     char *name;
     char **filters; /* subscribe */
     size_t filter_count;
+    char **was; /* names it had before, the first one first */
+    size_t was_count;
     char *handler;     /* file in scripts/ */
     char *retry;       /* policy script or NULL */
     char *dead_letter; /* policy script or NULL */
@@ -96,6 +98,10 @@ bool filter_overlaps(const char *a, const char *b);
 /* Whether an event of the service, with or without a key, belongs to one host only where several
  * divide the keys. */
 bool service_is_divided(const struct service_conf *s, bool with_key);
+/* Whether that is a name the service had before. */
+bool service_was(const struct service_conf *s, struct slice name);
+/* The first name it had, as topics.conf has it: a store may know of an earlier one. */
+const char *service_origin(const struct service_conf *s);
 /* Whether one of the service's filters matches the topic. */
 bool service_wants(const struct service_conf *s, const char *topic);
 /* Whether the service may answer a request to this topic: one of its reply_to, or, if it has none,

@@ -83,6 +83,8 @@ enum { ENGINE_MARK_NAME_BYTES = 33 };
 /* The options of a service: of topics.conf, or, past its last one, of a service that was removed
  * from it. Borrowed. */
 const struct service_conf *engine_service_conf(const struct engine *e, size_t service);
+/* The group at the broker in which hosts share its messages: the first name that it had. Borrowed. */
+const char *engine_service_group(const struct engine *e, size_t service);
 
 /* Names the secret that this host marks its messages with (engine/mark.c), without telling it. */
 void engine_mark_name(const struct engine *e, char out[ENGINE_MARK_NAME_BYTES]);

@@ -40,6 +40,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     uint64_t paused = 0;
     strncat(flag, s->conf->name, NAME_BYTES_MAX);
     int code = journal_service_number(e->journal, s->conf->name, &s->number);
+    s->origin = journal_origin_of(e->journal, s->name);
     if (code == 0) {
         code = engine_load_books(e, s);
     }

@@ -160,9 +160,10 @@ bool host_join_is_refused(struct host *h) {
 
 static void unsubscribe(struct host *h, struct host_share *share) {
     const struct service_conf *s = &h->conf->services[share->service];
+    const char *group = engine_service_group(h->engine, share->service);
     for (size_t f = 0; f < s->filter_count; f++) {
-        mqtt_give_up(h->subscriber, s->name, s->filters[f]);
-        host_filter_given_up(h, s, s->filters[f]);
+        mqtt_give_up(h->subscriber, group, s->filters[f]);
+        host_filter_given_up(h, share->service, s->filters[f]);
     }
     share->left = true;
 }
@@ -172,7 +173,8 @@ static void subscribe_again(struct host *h, struct host_share *share) {
     uint32_t id = engine_service_number(h->engine, share->service) + 1u;
     for (size_t f = 0; f < s->filter_count; f++) {
         h->filters++; /* its answer is counted like those at the start */
-        if (mqtt_subscribe(h->subscriber, s->name, s->filters[f], id) != 0) {
+        if (mqtt_subscribe(h->subscriber, engine_service_group(h->engine, share->service),
+                           s->filters[f], id) != 0) {
             log_error("host", "service \"%s\": cannot subscribe to %s again: restart the host",
                       s->name, s->filters[f]);
         }
