@@ -11,10 +11,10 @@
 #include "engine/find.h"
 #include "engine/impl.h"
 #include "engine/item.h"
-#include "engine/place.h"
 #include "engine/saga.h"
 #include "engine/services.h"
 #include "engine/timers.h"
+#include "engine/wake.h"
 
 static const char CANCELLED[] = "cancelled by an operator";
 
