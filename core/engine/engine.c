@@ -129,6 +129,16 @@ static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
     return code;
 }
 
+/* Tenants whose events in memory are used up, while there are others on disk, must not miss turns. */
+static int feed_tenants(struct engine *e) {
+    if (!lanes_want_rows(e->lanes)) {
+        return 0;
+    }
+    int code = engine_deal(e);
+    engine_watch_clock(e); /* nobody's run */
+    return code;
+}
+
 /* Runs lanes for at least as long as everything before them took, so that neither messages nor
  * ended calls starve them. A longer run ends the turn, so that finished work can leave. */
 static int run_lanes(struct engine *e) {
@@ -144,8 +154,9 @@ static int run_lanes(struct engine *e) {
     size_t started = 0;
     engine_feed_services(e);
     for (size_t events = 0; events < most && engine_seen_us(e) < end_us; events += started) {
-        struct lane *lane = engine_next_lane(e);
-        int code = lane == NULL ? 0 : run_lane(e, lane, &started);
+        int code = feed_tenants(e);
+        struct lane *lane = code == 0 ? engine_next_lane(e) : NULL;
+        code = lane == NULL ? code : run_lane(e, lane, &started);
         if (lane == NULL || code != 0) {
             return code;
         }

@@ -397,7 +397,7 @@ void lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep, struct lan
         TAILQ_INSERT_HEAD(cut, item, link);
         lane->count--;
         s->waiting--;
-        lane_lost_event(s, lane);
+        lane_lost_event(lanes, lane);
     }
     /* Only a busy lane may keep none: an idle one would be in the ring without items. */
     assert(!TAILQ_EMPTY(&lane->items) || !lane->in_ring); /* INV-LANE-1 */

@@ -113,6 +113,8 @@ size_t lanes_room(const struct lanes *lanes, size_t service, uint64_t tenant);
 bool lanes_spilled(struct lanes *lanes, size_t service, uint64_t tenant);
 /* A tenant of the service whose rows are to be loaded; 0 = none. */
 uint64_t lanes_hungry(const struct lanes *lanes, size_t service);
+/* Whether there is one, of any service. */
+bool lanes_want_rows(const struct lanes *lanes);
 /* They were, as far as there is room; `more`: it may have further ones. */
 void lanes_fed(struct lanes *lanes, size_t service, uint64_t tenant, bool more);
 

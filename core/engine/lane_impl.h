@@ -40,6 +40,7 @@ struct lanes {
     int64_t patient_ms; /* until then, lanes in debt wait for quiet */
     struct debts debts; /* of lanes and tenants that no longer exist */
     struct flows flows;
+    size_t hungry;     /* tenants, of all services */
     size_t idle_flows; /* without lanes, until their limits have been made up for */
     int64_t now_ms;    /* as it was last given */
 };
@@ -66,7 +67,7 @@ void lane_enter(struct lane_service *s, struct lane *lane, bool comes);
 /* Its head has been taken: others of its flows follow. */
 void lane_pass_turn(struct lanes *lanes, struct lane *lane);
 /* An event has left the lane's memory without a start. */
-void lane_lost_event(struct lane_service *s, struct lane *lane);
+void lane_lost_event(struct lanes *lanes, struct lane *lane);
 /* What was taken has ended: its key may start another one. */
 void lane_end_of_key(struct lanes *lanes, const struct lane *lane);
 /* Keys whose time has come may start. */

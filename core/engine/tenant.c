@@ -17,11 +17,13 @@ static size_t free_window(const struct lane_service *s) {
 }
 
 /* After fewer of its events are in memory. */
-static void look_for_hunger(struct lane_service *s, struct flow *tenant) {
+static void look_for_hunger(struct lanes *lanes, struct flow *tenant) {
     if (tenant != NULL && tenant->spilled && !tenant->hungry &&
-        (tenant->events == 0 || tenant->events < free_window(s) / 4)) {
+        (tenant->events == 0 ||
+         tenant->events < free_window(service_of(lanes, tenant->service)) / 4)) {
         tenant->hungry = true;
-        TAILQ_INSERT_TAIL(&s->hungry, tenant, hungry_link);
+        TAILQ_INSERT_TAIL(&service_of(lanes, tenant->service)->hungry, tenant, hungry_link);
+        lanes->hungry++;
     }
 }
 
@@ -54,7 +56,7 @@ static void leave_flow(struct lanes *lanes, struct flow *flow) {
     struct lane_service *s = service_of(lanes, flow->service);
     s->tenants -= flow->tenant ? 1 : 0;
     if (flow->spilled) {
-        look_for_hunger(s, flow);
+        look_for_hunger(lanes, flow);
     } else {
         retire(lanes, flow);
     }
@@ -206,7 +208,7 @@ bool lanes_spilled(struct lanes *lanes, size_t service, uint64_t tenant) {
         return false;
     }
     flow->spilled = true;
-    look_for_hunger(service_of(lanes, service), flow);
+    look_for_hunger(lanes, flow);
     return true;
 }
 
@@ -215,17 +217,22 @@ uint64_t lanes_hungry(const struct lanes *lanes, size_t service) {
     return flow == NULL ? 0 : flow->hash;
 }
 
+bool lanes_want_rows(const struct lanes *lanes) {
+    return lanes->hungry > 0;
+}
+
 void lanes_fed(struct lanes *lanes, size_t service, uint64_t tenant, bool more) {
     struct lane_service *s = service_of(lanes, service);
     struct flow *flow = flows_find(&lanes->flows, service, tenant);
     assert(flow != NULL && flow->hungry);
     TAILQ_REMOVE(&s->hungry, flow, hungry_link);
+    lanes->hungry--;
     flow->hungry = false;
     flow->spilled = more;
     if (flow->lanes == 0 && !more) {
         retire(lanes, flow);
     }
-    look_for_hunger(s, more ? flow : NULL);
+    look_for_hunger(lanes, more ? flow : NULL);
 }
 
 size_t lanes_tenants(const struct lanes *lanes, size_t service) {
@@ -236,10 +243,10 @@ size_t lanes_keys_held(const struct lanes *lanes, size_t service) {
     return service_of(lanes, service)->keys_held;
 }
 
-void lane_lost_event(struct lane_service *s, struct lane *lane) {
+void lane_lost_event(struct lanes *lanes, struct lane *lane) {
     if (lane->tenant != NULL) {
         lane->tenant->events--;
-        look_for_hunger(s, lane->tenant);
+        look_for_hunger(lanes, lane->tenant);
     }
 }
 
@@ -255,7 +262,7 @@ void lane_pass_turn(struct lanes *lanes, struct lane *lane) {
         follow(s, key);
     }
     follow(s, tenant);
-    lane_lost_event(s, lane);
+    lane_lost_event(lanes, lane);
 }
 
 void lane_end_of_key(struct lanes *lanes, const struct lane *lane) {
