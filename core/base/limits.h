@@ -156,7 +156,9 @@ enum {
     CALLS_NOTED_MAX = 64,          /* calls noted for one event; beyond it the oldest is dropped */
     NOTES_BYTES_MAX = 1 << 16,     /* what a command says beside its result: the rest is cut */
     STEPS_SHOWN_MAX = 1000,        /* steps of one event shown in one response */
-    SIGNALS_MAX = 1000, /* waiting under one service, key and name; the next is a dead letter */
+    SIGNALS_MAX = 1000,   /* kept under one service, key and name that no event waits for or could
+                             take; the next is a dead letter */
+    WAIT_ALL_MAX = 10000, /* signals of one zing.wait_all */
 
     DEDUPE_BUCKETS = 9, /* buckets of idempotency keys: 8 cover the period, 1 is being filled */
     DEDUPE_SECRETS_MAX = 128, /* secrets of other stores, which a reshard brought; they expire */

@@ -73,11 +73,16 @@ void engine_free(struct engine *e);
 const char *engine_host_id(const struct engine *e);
 
 /* The stored number of a service, which stays the same when topics.conf is reordered; subscription
- * identifiers are derived from it. And the reverse: false if no service of conf has the number. */
+ * identifiers are derived from it. And the reverse: false if the number is that of no service of conf
+ * and of none that was removed from it. */
 uint16_t engine_service_number(const struct engine *e, size_t service);
 bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *service);
 
 enum { ENGINE_MARK_NAME_BYTES = 33 };
+
+/* The options of a service: of topics.conf, or, past its last one, of a service that was removed
+ * from it. Borrowed. */
+const struct service_conf *engine_service_conf(const struct engine *e, size_t service);
 
 /* Names the secret that this host marks its messages with (engine/mark.c), without telling it. */
 void engine_mark_name(const struct engine *e, char out[ENGINE_MARK_NAME_BYTES]);
@@ -268,6 +273,7 @@ struct journal *engine_journal(struct engine *e);
 struct engine_service_status {
     const char *name;
     bool active, paused;
+    bool removed; /* from topics.conf */
     bool held;    /* because of another host */
     bool starved; /* its events wait for memory */
     struct books books;
@@ -286,7 +292,7 @@ struct engine_service_status {
 };
 
 struct engine_status {
-    uint64_t waiting; /* over all services */
+    uint64_t waiting; /* over all services of topics.conf */
     uint64_t outbox, outbox_refused;
     uint64_t outbox_held;       /* behind a refused one of their key */
     uint64_t outbox_discarded;  /* refused, and past the quota: since the start */
@@ -335,7 +341,11 @@ int engine_schedule_status(const struct engine *e, size_t schedule,
                            struct engine_schedule_status *out);
 /* Whether this host runs the service. */
 bool engine_runs(const struct engine *e, size_t service);
-/* Between turns only: it looks into the store. ERR_NOTFOUND past the last service of conf. */
+/* Between turns only: it looks into the store. ERR_NOTFOUND past the last service of conf,
+ * and of those removed from it. */
 int engine_service_status(struct engine *e, size_t service, struct engine_service_status *out);
+/* The same for the next one that is to be shown, from *service on, and after that: one that was
+ * removed from topics.conf is shown while events of it wait or are dead. False past the last. */
+bool engine_shown_service(struct engine *e, size_t *service, struct engine_service_status *out);
 
 #endif

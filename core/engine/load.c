@@ -43,7 +43,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     if (code == 0) {
         code = engine_load_books(e, s);
     }
-    if (code == 0) {
+    if (code == 0 && !s->removed) {
         code = engine_note_rules(e, s);
     }
     if (code == 0) {

@@ -12,6 +12,8 @@
  *
  * Where turns are dealt round tenants (engine/backlog.h), events that do not fit into memory wait
  * in lane rows, each lane at its tenant's turn; ready rows are left over from an earlier run.
+ *
+ * Nothing of a service that topics.conf no longer has is in memory.
  */
 #include "engine/place.h"
 
@@ -21,6 +23,7 @@
 #include "engine/lane.h"
 #include "engine/rows.h"
 #include "engine/services.h"
+#include "engine/timers.h"
 #include "engine/wake.h"
 #include "journal/event.h"
 
@@ -252,7 +255,8 @@ int engine_place(struct engine *e, struct engine_service *s, struct event *event
     struct lane *lane = NULL;
     int code = engine_new_row(e, s, event, &row);
     bool window_full = row.tenant == 0 && lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX;
-    if (code == 0 && s->window->unloaded[event->partition] == 0 && !window_full) {
+    bool to_disk = s->removed || window_full || s->window->unloaded[event->partition] > 0;
+    if (code == 0 && !to_disk) {
         lane = lanes_find(e->lanes, s->index, event->lane);
         code = find_where(e, s, &row, lane, &where);
     }
@@ -302,6 +306,31 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     lanes_finish(e->lanes, lane);
     lanes_close(e->lanes, lane);
     return code == 0 ? spilled : code;
+}
+
+int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,
+                    uint8_t *flags) {
+    struct row row = engine_row(event);
+    assert(s->removed);
+    int code = journal_ready_del(e->journal, &row);
+    if (code != ERR_NOTFOUND) {
+        s->window->unloaded[row.partition] -= code == 0 ? 1 : 0;
+        s->window->unloaded_total -= code == 0 ? 1 : 0;
+        *flags = LANE_BEHIND;
+        return code;
+    }
+    struct row found = row;
+    found.seq--;
+    code = journal_lane_next(e->journal, &found);
+    if (code != 0 || found.seq != row.seq) {
+        return code == 0 ? ERR_NOTFOUND : code;
+    }
+    *flags = found.flags;
+    engine_count_head(s, found.flags, -1);
+    code = lane_waits(found.flags)      ? engine_drop_wake(e, event)
+           : found.flags == LANE_QUEUED ? journal_tenant_del(e->journal, &found)
+                                        : 0;
+    return code == 0 ? engine_del_lane_row(e, s, &row) : code;
 }
 
 /* --- refill --- */

@@ -19,6 +19,10 @@ int engine_leave_lane(struct engine *e, struct lane_item *item);
 /* Keeps the lane's taken event at its head with `flags`; the events behind are left on disk and the
  * lane leaves memory. Frees the item and its event. */
 int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags);
+/* Removes the row of an event that waits or is parked, with its timer; of a removed service alone, of
+ * which nothing is in memory. *flags: enum lane_flags. ERR_NOTFOUND. */
+int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,
+                    uint8_t *flags);
 /* Loads ready rows into memory while there is room. */
 int engine_refill(struct engine *e);
 bool engine_wants_refill(const struct engine *e);

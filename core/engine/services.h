@@ -14,6 +14,7 @@ struct engine_service {
     uint16_t number; /* in the store */
     struct slice name;
     bool active;  /* this host runs it */
+    bool removed; /* not in topics.conf: engine/removed.c */
     bool paused;  /* by an operator */
     bool held;    /* because of another host */
     bool starved; /* for want of memory: engine/memory.c */
@@ -47,8 +48,14 @@ enum book {
     BOOK_THROTTLES,
 };
 
-struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
-struct engine_service *engine_service_named(struct engine *e, struct slice name); /* the same */
+/* Removed ones, too; NULL: unknown to this host. */
+struct engine_service *engine_service_of(struct engine *e, uint16_t number);
+struct engine_service *engine_service_known(struct engine *e, struct slice name);
+/* NULL: not in topics.conf. */
+struct engine_service *engine_service_named(struct engine *e, struct slice name);
+/* Whether its scripts define that function. */
+bool engine_service_has(const struct engine *e, const struct engine_service *s,
+                        const char *reserved);
 /* Counts `by` more, or less; what waits follows from it. The books are written with the turn. */
 void engine_count(struct engine *e, struct engine_service *s, enum book book, int64_t by);
 /* Those that have changed, in the transaction under way. */

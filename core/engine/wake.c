@@ -65,6 +65,9 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
             return code;
         }
     }
+    if (s->removed) {
+        return 0;
+    }
     struct lane *lane = lanes_find(e->lanes, s->index, row.lane);
     if (lane !=
         NULL) { /* after damage: two of its events waited, and the other one was woken first */

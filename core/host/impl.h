@@ -148,7 +148,8 @@ struct host {
     struct host_loss loss;           /* of the subscribing connection */
     struct host_loss publisher_loss; /* of the publishing connection */
     int status;                      /* exit status */
-    uint64_t passed_over;            /* messages for services that no longer exist */
+    uint64_t passed_over;            /* messages that no service wants */
+    uint64_t for_removed;            /* messages for services that topics.conf no longer has */
     size_t forwards_asked;           /* subscriptions of host/forward.c not answered yet */
     bool leave_asked;                /* zingq leave: every subscription is being given up */
     size_t filters;                  /* subscriptions wanted */

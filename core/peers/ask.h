@@ -18,7 +18,7 @@
 #include "conf/conf.h"
 #include "base/error.h"
 #include "io/httpd/gateway.h"
-#include "io/mqtt/mqtt.h"
+#include "peers/publish.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,8 +34,7 @@ struct ask_options {
     void (*serve)(void *ctx, struct gateway_request *request);
     /* True if that host is known to be away; may be NULL. */
     bool (*is_away)(void *ctx, uint16_t place);
-    /* Appends to the properties of a message what proves its sender; may be NULL. */
-    void (*sign)(void *ctx, const struct mqtt_publish *message, struct buf *properties);
+    peers_sign *sign; /* may be NULL */
     /* ask_send and ask_work have something to do. */
     void (*wake)(void *ctx);
 };

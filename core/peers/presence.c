@@ -145,15 +145,7 @@ int presence_own(struct presence **out, const struct conf *conf,
 /* --- reading --- */
 
 static bool is_name(struct slice s, size_t max) {
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.data[i];
-        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '.' || c == '_' || c == '-';
-        if (!ok) {
-            return false;
-        }
-    }
-    return s.len > 0 && s.len <= max;
+    return s.len <= max && slice_is_plain(s, "._-");
 }
 
 bool presence_topic_split(struct slice topic, struct slice *group, struct slice *host) {
