@@ -62,6 +62,7 @@ enum {
     LANE_QUANTUM_US = 5000,     /* processor time by which one key may be ahead of the others */
     LANE_DEBT_US_MAX = 1000000, /* largest debt held against a key */
     LANE_DEBTS_MAX = 1024,  /* debts remembered for keys without a lane; the smallest goes first */
+    KEYS_IDLE_MAX = 65536,  /* keys without events remembered for their limits; others start anew */
     LANES_LIGHT_MAX = 4096, /* keys of a service remembered for a short run: they go first */
     DEBT_QUIET_MS = 5,      /* time without a message after which a lane in debt may run, */
     DEBT_WAIT_PARTS = 4,    /* or this fraction (1/n) of the last long run, */

@@ -44,6 +44,7 @@ struct service_conf {
     char *dead_letter; /* policy script or NULL */
     char *dead_topic;  /* default "zingq/dlq/<name>"; "" = not announced */
     struct rule key, idempotency;
+    struct rule fair; /* whose events have turns together; none: those of a key, if not ordered */
     int64_t keep_idempotency_ms; /* 0 = store.keep_idempotency */
     bool independent;            /* several_hosts = independent: its keys need no division */
     bool share;                  /* no: plain subscription, every host gets every message */
@@ -53,8 +54,10 @@ struct service_conf {
     uint32_t batch;       /* events its handler gets at once, at most; 1 = one event, not a list */
     int64_t linger_ms;    /* how long a batch that is not full waits for more */
     double rate_per_s;    /* starts at most; 0 unlimited */
-    int64_t timeout_ms;   /* one attempt, including waits */
-    uint32_t retries;     /* attempts after the first */
+    uint32_t key_concurrency; /* of one key, not ordered; 0 unlimited */
+    double key_rate_per_s;    /* starts of one key at most; 0 unlimited */
+    int64_t timeout_ms;       /* one attempt, including waits */
+    uint32_t retries;         /* attempts after the first */
     enum backoff backoff;
     int64_t delay_ms, max_delay_ms;
     double jitter;                /* 0..1: each delay varies by up to this share, both ways */

@@ -284,8 +284,11 @@ struct engine_service_status {
     bool starved; /* its events wait for memory */
     struct books books;
     uint64_t running;
-    uint64_t retrying; /* put off after a failure: a retry, a compensation */
-    uint64_t sleeping; /* put off without a failure: a sleep, a wait, a snooze, a throttle */
+    uint64_t retrying;  /* put off after a failure: a retry, a compensation */
+    uint64_t sleeping;  /* put off without a failure: a sleep, a wait, a snooze, a throttle */
+    uint64_t queued;    /* heads that wait on disk until their tenants have their turns */
+    uint64_t tenants;   /* with events in memory; without `fair`: keys, if they are told apart */
+    uint64_t keys_held; /* keys whose limits forbid a start now */
     int64_t throttled_until_ms;
     int64_t oldest_ms; /* how long the oldest waiting event has waited; 0 = none waits */
     struct metrics_summary lately;

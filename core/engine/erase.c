@@ -12,10 +12,10 @@
 
 #include "engine/find.h"
 #include "engine/impl.h"
-#include "engine/place.h"
 #include "engine/quota.h"
 #include "engine/services.h"
 #include "engine/timers.h"
+#include "engine/wake.h"
 #include "journal/event.h"
 #include "journal/keyed.h"
 #include "journal/later.h"

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/backlog.h"
 #include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/crash.h"
@@ -52,6 +53,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
         code = code == ERR_NOTFOUND ? 0 : code;
     }
     lanes_limit(e->lanes, s->index, s->conf->concurrency, s->conf->rate_per_s);
+    lanes_limit_keys(e->lanes, s->index, s->conf->key_concurrency, s->conf->key_rate_per_s);
     lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
     s->paused = paused != 0;
     engine_hold(e, s);
@@ -71,6 +73,7 @@ static int load_all(struct engine *e) {
     if (code == 0) {
         code = engine_charge_crash(e);
     }
+    engine_load_backlogs(e);
     if (code == 0) {
         code = engine_load_rows(e);
     }

@@ -3,6 +3,7 @@
  */
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/backlog.h"
 #include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/division.h"
@@ -93,6 +94,7 @@ static const struct {
     {engine_make_space, engine_free_space},
     {engine_make_rows, engine_free_rows},
     {engine_make_windows, engine_free_windows},
+    {engine_make_backlogs, engine_free_backlogs},
     {engine_make_items, engine_free_items},
     {engine_make_timers, engine_free_timers},
     {engine_make_trim, engine_free_trim},
