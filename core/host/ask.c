@@ -8,9 +8,9 @@
  */
 #include "host/ask.h"
 
-#include "host/forward.h"
 #include "host/loop.h"
 #include "host/members.h"
+#include "host/sign.h"
 #include "base/limits.h"
 
 #include <stdio.h>
