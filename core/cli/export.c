@@ -13,6 +13,7 @@
 #include "cli/store.h"
 #include "cli/tell.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "query/dead.h"
 #include "query/json.h"
 #include "query/life.h"

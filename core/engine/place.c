@@ -95,9 +95,6 @@ static int place_in_memory(struct engine *e, struct engine_service *s, struct ev
         lane = lanes_open(e->lanes, s->index, event->lane, event->partition);
     }
     struct row row = engine_row(event);
-    if (event->payload.len > EVENT_JSON_KEPT_BYTES) {
-        event_forget_json(event);
-    }
     struct lane_item *item = lane == NULL ? NULL : engine_item_new(e, &row, event, PLACE_NEW);
     if (item == NULL) {
         event_free(event);
@@ -195,7 +192,6 @@ static int spill(struct engine *e, struct lane *lane, uint32_t keep) {
 
 static int seal_item(struct engine *e, struct lane_item *item) {
     int code = store_new(e, item, false);
-    event_forget_json(item->event);
     if (code == 0 && !engine_keeps_bodies(e) && item->event->state == EVENT_READY) {
         engine_drop_body(e, item);
     }
