@@ -40,6 +40,7 @@ struct json_reader {
     const char *error;            /* after JSON_ERROR: what is wrong at `at`; static */
     int depth;                    /* objects and arrays around the next token */
     uint8_t expects;              /* json_read.c */
+    bool in_object;               /* the innermost of them is an object */
     bool escaped;                 /* text has escapes: json_unescape it */
     bool torn;                    /* an escape in it is half of a surrogate pair */
     struct slice text;            /* points into what is read; a string without its quotes */
