@@ -119,6 +119,20 @@ bool slice_has_nul(struct slice text) {
     return text.len > 0 && memchr(text.data, '\0', text.len) != NULL;
 }
 
+bool byte_is_plain(char byte, const char *others) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || (byte != '\0' && strchr(others, byte) != NULL);
+}
+
+bool slice_is_plain(struct slice s, const char *others) {
+    for (size_t i = 0; i < s.len; i++) {
+        if (!byte_is_plain(s.data[i], others)) {
+            return false;
+        }
+    }
+    return s.len > 0;
+}
+
 struct slice slice_first_line(struct slice text) {
     const char *end = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
     return end == NULL ? text : (struct slice){text.data, (size_t)(end - text.data)};

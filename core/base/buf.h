@@ -85,6 +85,10 @@ struct slice buf_slice(const struct buf *b);
 bool slice_equal(struct slice a, struct slice b);
 bool slice_is(struct slice a, const char *text);
 bool slice_has_nul(struct slice text);
+/* Whether the byte is an ASCII letter or digit, or one of `others`, in any locale. */
+bool byte_is_plain(char byte, const char *others);
+/* Whether all bytes are, and there is at least one. */
+bool slice_is_plain(struct slice s, const char *others);
 /* The first line of the text, without its end. */
 struct slice slice_first_line(struct slice text);
 /* A malloc'd, terminated copy, or NULL when out of memory. The caller frees it. */

@@ -410,6 +410,19 @@ bool service_may_reply(const struct service_conf *service, const struct conf *c,
     return !own;
 }
 
+bool service_was(const struct service_conf *s, struct slice name) {
+    for (size_t i = 0; i < s->was_count; i++) {
+        if (slice_is(name, s->was[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *service_origin(const struct service_conf *s) {
+    return s->was_count > 0 ? s->was[0] : s->name;
+}
+
 bool service_has_secret(const struct service_conf *s, struct slice name) {
     for (size_t i = 0; i < s->secret_count; i++) {
         if (slice_is(name, s->secrets[i])) {

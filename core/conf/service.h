@@ -37,11 +37,14 @@ struct service_conf {
     char *name;
     char **filters; /* subscribe */
     size_t filter_count;
+    char **was; /* names it had before, the first one first */
+    size_t was_count;
     char *handler;     /* file in scripts/ */
     char *retry;       /* policy script or NULL */
     char *dead_letter; /* policy script or NULL */
     char *dead_topic;  /* default "zingq/dlq/<name>"; "" = not announced */
     struct rule key, idempotency;
+    struct rule fair; /* whose events have turns together; none: those of a key, if not ordered */
     int64_t keep_idempotency_ms; /* 0 = store.keep_idempotency */
     bool independent;            /* several_hosts = independent: its keys need no division */
     bool share;                  /* no: plain subscription, every host gets every message */
@@ -51,8 +54,10 @@ struct service_conf {
     uint32_t batch;       /* events its handler gets at once, at most; 1 = one event, not a list */
     int64_t linger_ms;    /* how long a batch that is not full waits for more */
     double rate_per_s;    /* starts at most; 0 unlimited */
-    int64_t timeout_ms;   /* one attempt, including waits */
-    uint32_t retries;     /* attempts after the first */
+    uint32_t key_concurrency; /* of one key, not ordered; 0 unlimited */
+    double key_rate_per_s;    /* starts of one key at most; 0 unlimited */
+    int64_t timeout_ms;       /* one attempt, including waits */
+    uint32_t retries;         /* attempts after the first */
     enum backoff backoff;
     int64_t delay_ms, max_delay_ms;
     double jitter;                /* 0..1: each delay varies by up to this share, both ways */
@@ -97,6 +102,10 @@ bool filter_overlaps(const char *a, const char *b);
 /* Whether an event of the service, with or without a key, belongs to one host only where several
  * divide the keys. */
 bool service_is_divided(const struct service_conf *s, bool with_key);
+/* Whether that is a name the service had before. */
+bool service_was(const struct service_conf *s, struct slice name);
+/* The first name it had, as topics.conf has it: a store may know of an earlier one. */
+const char *service_origin(const struct service_conf *s);
 /* Whether one of the service's filters matches the topic. */
 bool service_wants(const struct service_conf *s, const char *topic);
 /* Whether the service may answer a request to this topic: one of its reply_to, or, if it has none,

@@ -108,7 +108,7 @@ static bool is_number(struct slice value) {
 }
 
 bool value_is_sound(struct slice value) {
-    static const char tags[] = "tfidsj";
+    static const char tags[] = "tfidsjl";
     if (value.len == 0 || memchr(tags, value.data[0], sizeof tags - 1) == NULL) {
         return false;
     }
@@ -133,9 +133,27 @@ int value_add(struct slice value, bool delta_is_int, int64_t delta_int, double d
     return out->failed ? ERR_MEMORY : 0;
 }
 
+static int list_to_json(struct slice list, struct buf *out) {
+    struct reader r = reader_of(list.data, list.len);
+    int code = 0;
+    buf_add_str(out, "[");
+    for (bool first = true; code == 0 && r.at < r.end; first = false) {
+        struct slice value = read_lv(&r);
+        bool nested = value.len > 0 && value.data[0] == 'l';
+        buf_add_str(out, first ? "" : ",");
+        code = r.failed || nested ? ERR_CORRUPT : value_to_json(value, out);
+    }
+    buf_add_str(out, "]");
+    return code;
+}
+
 int value_to_json(struct slice value, struct buf *out) {
     if (value.len == 0) {
         return ERR_CORRUPT;
+    }
+    if (value.data[0] == 'l') {
+        int code = list_to_json((struct slice){value.data + 1, value.len - 1}, out);
+        return code != 0 ? code : out->failed ? ERR_MEMORY : 0;
     }
     struct slice rest = {value.data + 1, value.len - 1};
     char text[VALUE_REAL_BYTES];

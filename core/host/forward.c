@@ -66,16 +66,11 @@ static int send_to(struct host *h, const char *what, uint16_t host, struct slice
     char topic[OWNER_TOPIC_BYTES];
     struct report r;
     int mid;
-    struct buf properties;
     struct mqtt_publish out = {.topic = owner_topic(h->conf, what, host, topic), .payload = bytes};
     if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
         return ERR_BUSY; /* this message must not be blamed for a loss now */
     }
-    buf_init(&properties, FORWARD_PACKET_ROOM_BYTES);
-    host_sign(h, &out, &properties);
-    out.properties = buf_slice(&properties);
-    int code = properties.failed ? ERR_MEMORY : mqtt_publish(h->publisher, &out, &mid, &r);
-    buf_clear(&properties);
+    int code = peers_publish(h->publisher, &out, host_sign, h, &mid, &r);
     if (code == ERR_INVALID) {
         log_error("broker", "a message to host %u: %s", (unsigned)host, r.text);
     }

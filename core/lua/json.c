@@ -97,14 +97,8 @@ struct encoder {
 };
 
 static bool is_identifier(const struct place *at) {
-    for (size_t i = 0; i < at->name_len; i++) {
-        unsigned char c = (unsigned char)at->name[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        if (!letter && (i == 0 || c < '0' || c > '9')) {
-            return false;
-        }
-    }
-    return at->name_len > 0;
+    bool digit = at->name_len > 0 && at->name[0] >= '0' && at->name[0] <= '9';
+    return !digit && slice_is_plain((struct slice){at->name, at->name_len}, "_");
 }
 
 static void add_place(luaL_Buffer *b, const struct place *at) {

@@ -35,12 +35,12 @@ int state_read(struct journal *j, const struct cell *cell, bool lock, int64_t no
 
 /* ---- the walk ---- */
 
-void state_walk_init(struct state_walk *walk, uint16_t service, struct slice name,
+void state_walk_init(struct state_walk *walk, uint16_t service, struct slice origin,
                      const struct slice *key) {
-    *walk = (struct state_walk){.service = service, .service_name = name, .by_key = key != NULL};
+    *walk = (struct state_walk){.service = service, .origin = origin, .by_key = key != NULL};
     if (key != NULL) {
         walk->key = *key;
-        walk->partition = journal_partition(journal_lane(name, *key));
+        walk->partition = journal_partition(journal_lane(origin, *key));
     }
 }
 
@@ -71,7 +71,7 @@ static void keep_place(struct state_walk *walk, const struct cell *cell) {
 
 void state_walk_after(struct state_walk *walk, bool in_locks, struct slice key, struct slice name) {
     walk->in_locks = in_locks;
-    walk->partition = journal_partition(journal_lane(walk->service_name, key));
+    walk->partition = journal_partition(journal_lane(walk->origin, key));
     walk->begun = true;
     struct cell cell = {
         .partition = walk->partition, .service = walk->service, .key = key, .name = name};

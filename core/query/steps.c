@@ -147,7 +147,8 @@ static json_t *step_json(const struct event *event, const struct shown_step *sho
               look_json_text(object, "state", step_state_name(step->state)) &&
               look_json_time(object, "at", step->at_ms) && set_value(object, step);
     ok = ok && (step->due_ms == 0 || look_json_time(object, "due_at", step->due_ms));
-    ok = ok && (step->tries == 0 || look_json_count(object, "tries", step->tries));
+    const char *count = step->kind == STEP_WAIT ? "missing" : "tries";
+    ok = ok && (step->count == 0 || look_json_count(object, count, step->count));
     ok = ok && (undo[0] == '\0' || look_json_text(object, "undo", undo));
     if (!ok) {
         json_decref(object);

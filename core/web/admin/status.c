@@ -49,10 +49,10 @@ static json_t *service_json(const struct engine_service_status *s) {
     };
     char version[17];
     (void)snprintf(version, sizeof version, "%016llx", (unsigned long long)s->version);
-    json_t *object = json_pack("{s:s, s:b, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active",
-                               (int)s->active, "paused", (int)s->paused, "held", (int)s->held,
-                               "failure_rate", s->lately.failure_rate, "handler_version", version,
-                               "handler_error", s->script_error);
+    json_t *object = json_pack(
+        "{s:s, s:b, s:b, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active", (int)s->active,
+        "removed", (int)s->removed, "paused", (int)s->paused, "held", (int)s->held, "failure_rate",
+        s->lately.failure_rate, "handler_version", version, "handler_error", s->script_error);
     add_figures(object, figures, sizeof figures / sizeof *figures);
     return object;
 }
@@ -91,7 +91,7 @@ static json_t *engine_json(const struct engine_status *s) {
 json_t *admin_services_json(struct admin *a) {
     json_t *services = json_array();
     struct engine_service_status one;
-    for (size_t i = 0; engine_service_status(a->engine, i, &one) == 0; i++) {
+    for (size_t i = 0; engine_shown_service(a->engine, &i, &one);) {
         (void)json_array_append_new(services, service_json(&one));
     }
     return services;
