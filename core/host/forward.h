@@ -4,6 +4,7 @@
 #ifndef ZINGQ_HOST_FORWARD_H
 #define ZINGQ_HOST_FORWARD_H
 
+#include "base/json.h"
 #include "host/impl.h"
 
 /* The engine's doors for forwards and receipts. */

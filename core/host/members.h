@@ -4,6 +4,7 @@
 #ifndef ZINGQ_HOST_MEMBERS_H
 #define ZINGQ_HOST_MEMBERS_H
 
+#include "base/json.h"
 #include "host/impl.h"
 
 /* The filter of the watch: the presences of all hosts. */
