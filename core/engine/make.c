@@ -3,6 +3,7 @@
  */
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/backlog.h"
 #include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/division.h"
@@ -30,6 +31,7 @@
 #include "engine/outbox.h"
 #include "engine/receive.h"
 #include "engine/removed.h"
+#include "engine/rename.h"
 #include "engine/schedule.h"
 #include "engine/services.h"
 #include "engine/view.h"
@@ -92,6 +94,7 @@ static const struct {
     {engine_make_space, engine_free_space},
     {engine_make_rows, engine_free_rows},
     {engine_make_windows, engine_free_windows},
+    {engine_make_backlogs, engine_free_backlogs},
     {engine_make_items, engine_free_items},
     {engine_make_timers, engine_free_timers},
     {engine_make_trim, engine_free_trim},
@@ -124,6 +127,10 @@ static int make_parts(struct engine *e, struct report *r) {
 /* Of the services it names, those that topics.conf no longer has are served, too. */
 static int open_journal(struct engine *e, const struct engine_options *options, struct report *r) {
     int code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
+    if (code != 0) {
+        return code;
+    }
+    code = engine_take_names(e, r);
     if (code != 0) {
         return code;
     }

@@ -16,11 +16,11 @@
 #include "engine/item.h"
 #include "engine/kept.h"
 #include "engine/lane.h"
-#include "engine/place.h"
 #include "engine/rows.h"
 #include "engine/services.h"
 #include "engine/timers.h"
 #include "engine/waiters.h"
+#include "engine/wake.h"
 #include "journal/event.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
@@ -30,7 +30,7 @@
 
 struct cell engine_signal_cell(const struct engine_service *s, struct slice key,
                                struct slice name) {
-    uint8_t partition = journal_partition(journal_lane(s->name, key));
+    uint8_t partition = journal_partition(journal_lane(s->origin, key));
     return (struct cell){.partition = partition, .service = s->number, .key = key, .name = name};
 }
 

@@ -5,6 +5,8 @@
  * ctest: busy timeout=240
  */
 #include "chance.h"
+
+#include "base/json.h"
 #include "stage.h"
 #include "script.h"
 #include "test.h"
