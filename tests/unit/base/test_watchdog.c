@@ -77,6 +77,7 @@ static int a_run_is_late(struct culprit *c) {
     culprit_run(c, 7, 3, &one);
     int early = watchdog_over() ? 1 : 0;
     while (!watchdog_over()) {
+        burn(1);
     }
     culprit_run(c, 7, 3, &two);
     return early + (watchdog_over() ? 1 : 0);
@@ -95,6 +96,7 @@ static int a_run_is_looked_at(struct culprit *c) {
     int outside = (int)calls;
     culprit_run(c, 7, 3, &one);
     while (calls == 0) {
+        burn(1);
     }
     int over = watchdog_over() ? 1 : 0;
     watchdog_call(NULL, NULL);
