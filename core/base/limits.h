@@ -69,7 +69,11 @@ enum {
                                           its properties */
     REFUSED_PARTS = 10,                /* of the store: all such dead letters of one service */
     FILES_PARTS = 4,                   /* of the store: the files of zing.append of one service */
-    SIGNALS_PARTS = 10,    /* of the store: signals of one service that nobody has taken */
+    STATE_PARTS = 4,       /* of the store: state and locks; see engine/kept.h, as the next ones */
+    PUBLISHES_PARTS = 8,   /* publishes that wait for the broker */
+    SIGNALS_PARTS = 10,    /* signals that nobody has taken */
+    DELAYED_PARTS = 16,    /* publishes that wait for their time */
+    LETTERS_PARTS = 16,    /* letters of zing.dead_letter */
     LANE_QUEUE_MAX = 1024, /* events of one lane kept in memory; the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */

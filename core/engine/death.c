@@ -136,6 +136,7 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
     engine_add_marked(e, slice_of(s->conf->dead_topic), &event->id, "idempotency-key",
                       slice_of(once), &properties);
     struct publication p = {.id = event->id,
+                            .service = s->number,
                             .cause = event->cause,
                             .hops = (uint16_t)(event->hops + 1),
                             .qos = 1,

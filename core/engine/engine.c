@@ -23,6 +23,7 @@
 #include "engine/forwards.h"
 #include "engine/impl.h"
 #include "engine/item.h"
+#include "engine/kept.h"
 #include "engine/input.h"
 #include "engine/lane.h"
 #include "engine/load.h"
@@ -42,6 +43,7 @@
 #include "engine/space.h"
 #include "engine/start.h"
 #include "engine/timers.h"
+#include "journal/kept.h"
 #include "journal/later.h"
 
 #include <assert.h>
@@ -142,6 +144,7 @@ static int run_lanes(struct engine *e) {
     }
     size_t started = 0;
     engine_feed_services(e);
+    engine_hold_back(e);
     for (size_t events = 0; events < most && engine_seen_us(e) < end_us; events += started) {
         struct lane *lane = engine_next_lane(e);
         int code = lane == NULL ? 0 : run_lane(e, lane, &started);
@@ -184,6 +187,7 @@ static int decide(struct engine *e) {
 static int write_books(struct engine *e) {
     int code = engine_write_books(e);
     code = code == 0 ? engine_write_paces(e) : code;
+    code = code == 0 ? journal_kept_write(e->journal) : code;
     if (code == 0) {
         code = journal_mark_seq(e->journal);
     }

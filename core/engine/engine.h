@@ -22,6 +22,7 @@
 #include "journal/journal.h"
 #include "journal/outbox.h"
 #include "engine/metrics.h"
+#include "lua/effects.h"
 #include "lua/script.h"
 
 #include <stdbool.h>
@@ -268,8 +269,11 @@ struct journal *engine_journal(struct engine *e);
 struct engine_service_status {
     const char *name;
     bool active, paused;
-    bool held;    /* because of another host */
-    bool starved; /* its events wait for memory */
+    bool held;                  /* because of another host */
+    bool starved;               /* its events wait for memory */
+    bool held_back;             /* they wait because its publishes fill their part of the store */
+    uint64_t kept[RUN_QUOTAS];  /* bytes in the store */
+    bool kept_full[RUN_QUOTAS]; /* and there is no room for more */
     struct books books;
     uint64_t running;
     uint64_t retrying; /* put off after a failure: a retry, a compensation */
@@ -334,5 +338,7 @@ int engine_schedule_status(const struct engine *e, size_t schedule,
 bool engine_runs(const struct engine *e, size_t service);
 /* Between turns only: it looks into the store. ERR_NOTFOUND past the last service of conf. */
 int engine_service_status(struct engine *e, size_t service, struct engine_service_status *out);
+/* "state", "publishes". */
+const char *engine_quota_name(enum run_quota kind);
 
 #endif

@@ -26,6 +26,8 @@ int engine_letter_lost(struct engine *e, struct engine_service *s, const struct 
 /* True if a letter that never reached a handler keeps only its head, because such letters of the
  * service have used up their part of the store. */
 bool engine_letters_full(const struct engine *e, const struct engine_service *s);
+/* About what the letters take that its handlers made with zing.dead_letter. */
+uint64_t engine_made_letters(const struct engine *e, const struct engine_service *s);
 /* Expires letters beyond their quotas, oldest first: a bounded number per turn. */
 int engine_expire_letters(struct engine *e);
 /* When there may be such letters; INT64_MAX = not before another event dies. */

@@ -13,10 +13,12 @@ struct engine_service {
     size_t index;    /* in conf->services */
     uint16_t number; /* in the store */
     struct slice name;
-    bool active;  /* this host runs it */
-    bool paused;  /* by an operator */
-    bool held;    /* because of another host */
-    bool starved; /* for want of memory: engine/memory.c */
+    bool active;    /* this host runs it */
+    bool paused;    /* by an operator */
+    bool held;      /* because of another host */
+    bool starved;   /* for want of memory: engine/memory.c */
+    bool held_back; /* its publishes take their part of the store: engine/kept.c */
+    int64_t held_back_told_ms;
     bool books_dirty;
     struct books books;
     struct metrics metrics;

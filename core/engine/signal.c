@@ -19,6 +19,7 @@
 #include "engine/timers.h"
 #include "engine/waiters.h"
 #include "journal/event.h"
+#include "journal/kept.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
 
@@ -99,14 +100,12 @@ static int keep_signal(struct engine *e, const struct cell *cell, struct slice v
                       "%d signals \"%.*s\" wait for this key already and no handler takes them",
                       SIGNALS_MAX, (int)cell->name.len, cell->name.data);
     }
-    bool room;
-    code =
-        engine_room_for_signal(e, cell->service, cell->key.len + cell->name.len + value.len, &room);
-    if (code != 0 || !room) {
-        return code != 0 ? code
-                         : report(r, ERR_INVALID,
-                                  "the signals that no handler of the service takes fill a tenth "
-                                  "of the store");
+    const struct engine_service *s = engine_service_of(e, cell->service);
+    uint64_t bytes = journal_row_bytes(cell->key.len + cell->name.len, value.len);
+    if (s != NULL && bytes > engine_kept_room(e, s, RUN_QUOTA_SIGNALS)) {
+        return report(r, ERR_INVALID,
+                      "the signals that no handler of the service takes fill their part of the "
+                      "store");
     }
     struct timer timer = {.kind = TIMER_SIGNAL,
                           .partition = cell->partition,

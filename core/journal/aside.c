@@ -292,6 +292,7 @@ int journal_set_aside(struct journal *j, bool *places) {
         int code = store_get(j->store, row->table, key_slice(&row->key), &value);
         if (code == 0 && sum_of(value) == row->sum) { /* nobody has overwritten it */
             code = set_aside(j, row, value);
+            code = code == 0 ? journal_forget_kept(j) : code;
             *places = *places || is_place(row->table);
         }
         if (code != 0 && code != ERR_NOTFOUND) {

@@ -52,9 +52,9 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
 }
 
 bool journal_row_fits(enum store_table t, struct slice key, struct slice value) {
-    static const char *const names[] = {"schema", "host",   "secret",    "seq",
-                                        "clock",  "dedupe", "service/",  "books/",
-                                        "flag/",  "text/",  "schedule/", "secret/"};
+    static const char *const names[] = {"schema",    "host",     "secret", "seq",   "clock",
+                                        "dedupe",    "service/", "books/", "flag/", "text/",
+                                        "schedule/", "secret/",  "kept/"};
     bool named = t != TABLE_META;
     for (size_t i = 0; !named && i < sizeof names / sizeof *names; i++) {
         size_t len = strlen(names[i]);

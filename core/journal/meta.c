@@ -11,6 +11,7 @@
  *   meta "flag/<name>"      -> u64
  *   meta "text/<name>"      -> bytes
  *   meta "dedupe"           -> see journal/dedupe.c
+ *   meta "kept/<number>"    -> see journal/kept.c
  *   meta "schedule/<name>"  -> see journal/later.c
  */
 #include "journal/impl.h"
@@ -355,6 +356,9 @@ int journal_check_meta(struct slice key, struct slice value) {
     }
     if (journal_key_begins(key, "books/")) {
         return take_books(key, value, &books);
+    }
+    if (journal_key_begins(key, "kept/")) {
+        return journal_check_kept(value);
     }
     if (slice_is(key, "clock")) {
         return take_clock(key, value, &mark);

@@ -317,7 +317,7 @@ static void signals_that_nobody_takes_fill_a_tenth_of_the_store_at_most(void **s
         assert_true(kept < 100);
     }
     assert_int_equal(kept, 8);
-    assert_non_null(strstr(f->report.text, "a tenth of the store"));
+    assert_non_null(strstr(f->report.text, "their part of the store"));
     assert_int_equal(send_signal(f, "pay", 1), 0);
     crash(f);
     assert_int_equal(send_signal(f, "junk", 50), ERR_INVALID);
