@@ -3,7 +3,8 @@
  * next attempt. It is discarded. If its saga has done something, that is undone first, or left as
  * it is, as the person chooses.
  *
- * Left out on purpose: events that run or are about to. They soon end by themselves.
+ * Left out on purpose: events that run or are about to. They soon end by themselves. Those of a
+ * service that topics.conf no longer has do not: all of them can be cancelled.
  */
 #include "engine/cancel.h"
 
@@ -12,9 +13,11 @@
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/place.h"
+#include "engine/removed.h"
 #include "engine/saga.h"
 #include "engine/services.h"
 #include "engine/timers.h"
+#include "engine/wake.h"
 
 static const char CANCELLED[] = "cancelled by an operator";
 
@@ -26,8 +29,9 @@ static bool is_live(enum event_state state) {
 static int discard(struct engine *e, struct engine_service *s, struct event **taken,
                    const struct row *row) {
     struct event *event = *taken;
-    int code = engine_drop_wake(e, event);
-    if (code == 0) {
+    uint8_t flags;
+    int code = s->removed ? engine_take_row(e, s, event, &flags) : engine_drop_wake(e, event);
+    if (code == 0 && !s->removed) {
         code = engine_lane_drop_head(e, s, row);
     }
     if (code != 0) {
@@ -57,7 +61,8 @@ static int cancel(struct engine *e, struct engine_service *s, struct event **tak
     if (code == 0 && event->undo == UNDO_NONE) {
         code = engine_saga_open(e, event, &names, &open);
     }
-    if (code == 0 && (!waits || !event_state_put_off((enum event_state)event->state))) {
+    bool stands = waits && event_state_put_off((enum event_state)event->state);
+    if (code == 0 && !stands && !s->removed) {
         c->code = report(&c->report, ERR_EXISTS,
                          "it is %s: an event can be cancelled while it sleeps, waits for a signal "
                          "or for its next try",
@@ -66,6 +71,8 @@ static int cancel(struct engine *e, struct engine_service *s, struct event **tak
         c->code = report(&c->report, ERR_EXISTS,
                          "its saga is being undone; --without-compensation "
                          "(without_compensation=1) discards it as it is");
+    } else if (code == 0 && open && c->compensate && engine_refuse_removed(s, c)) {
+        code = 0;
     } else if (code == 0 && open && !c->compensate && !c->without_compensation) {
         c->code =
             report(&c->report, ERR_EXISTS,

@@ -74,16 +74,24 @@ void engine_free(struct engine *e);
 const char *engine_host_id(const struct engine *e);
 
 /* The stored number of a service, which stays the same when topics.conf is reordered; subscription
- * identifiers are derived from it. And the reverse: false if no service of conf has the number. */
+ * identifiers are derived from it. And the reverse: false if the number is that of no service of conf
+ * and of none that was removed from it. */
 uint16_t engine_service_number(const struct engine *e, size_t service);
 bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *service);
 
 enum { ENGINE_MARK_NAME_BYTES = 33 };
 
+/* The options of a service: of topics.conf, or, past its last one, of a service that was removed
+ * from it. Borrowed. */
+const struct service_conf *engine_service_conf(const struct engine *e, size_t service);
+/* The group at the broker in which hosts share its messages: the first name that it had. Borrowed. */
+const char *engine_service_group(const struct engine *e, size_t service);
+
 /* Names the secret that this host marks its messages with (engine/mark.c), without telling it. */
 void engine_mark_name(const struct engine *e, char out[ENGINE_MARK_NAME_BYTES]);
 /* Whether messages without a mark that can be checked are believed, because hosts are there that
- * have another secret. At first: when keys are divided and hosts.secret is not set. */
+ * have another secret. Only for a host that does not want proof (hosts_are_proven); at first it
+ * trusts if keys are divided, or all hosts are to be believed. */
 void engine_trust_hosts(struct engine *e, bool trusts);
 
 /* The same for what hosts send each other: appends the mark to a message's properties; and whether
@@ -92,7 +100,10 @@ void engine_mark_message(const struct engine *e, struct slice topic, struct slic
                          struct slice payload, struct buf *properties);
 bool engine_believes_message(const struct engine *e, struct slice topic, struct slice correlation,
                              struct slice payload, struct slice properties);
-/* One came that is not: it is counted, and logged once a minute. */
+/* The same for a presence, whose mark counts whenever hosts.secret is set. */
+bool engine_believes_presence(const struct engine *e, struct slice topic, struct slice payload,
+                              struct slice properties);
+/* A message came that is not: it is counted, and logged once a minute. */
 void engine_refuse_message(struct engine *e);
 
 /* A text that the host stores for its next run; between turns only. `out` is appended to.
@@ -269,6 +280,7 @@ struct journal *engine_journal(struct engine *e);
 struct engine_service_status {
     const char *name;
     bool active, paused;
+    bool removed;               /* from topics.conf */
     bool held;                  /* because of another host */
     bool starved;               /* its events wait for memory */
     bool held_back;             /* they wait because its publishes fill their part of the store */
@@ -276,8 +288,11 @@ struct engine_service_status {
     bool kept_full[RUN_QUOTAS]; /* and there is no room for more */
     struct books books;
     uint64_t running;
-    uint64_t retrying; /* put off after a failure: a retry, a compensation */
-    uint64_t sleeping; /* put off without a failure: a sleep, a wait, a snooze, a throttle */
+    uint64_t retrying;  /* put off after a failure: a retry, a compensation */
+    uint64_t sleeping;  /* put off without a failure: a sleep, a wait, a snooze, a throttle */
+    uint64_t queued;    /* heads that wait on disk until their tenants have their turns */
+    uint64_t tenants;   /* with events in memory; without `fair`: keys, if they are told apart */
+    uint64_t keys_held; /* keys whose limits forbid a start now */
     int64_t throttled_until_ms;
     int64_t oldest_ms; /* how long the oldest waiting event has waited; 0 = none waits */
     struct metrics_summary lately;
@@ -287,7 +302,7 @@ struct engine_service_status {
 };
 
 struct engine_status {
-    uint64_t waiting; /* over all services */
+    uint64_t waiting; /* over all services of topics.conf */
     uint64_t outbox, outbox_refused;
     uint64_t outbox_held;       /* behind a refused one of their key */
     uint64_t outbox_discarded;  /* refused, and past the quota: since the start */
@@ -336,8 +351,12 @@ int engine_schedule_status(const struct engine *e, size_t schedule,
                            struct engine_schedule_status *out);
 /* Whether this host runs the service. */
 bool engine_runs(const struct engine *e, size_t service);
-/* Between turns only: it looks into the store. ERR_NOTFOUND past the last service of conf. */
+/* Between turns only: it looks into the store. ERR_NOTFOUND past the last service of conf,
+ * and of those removed from it. */
 int engine_service_status(struct engine *e, size_t service, struct engine_service_status *out);
+/* The same for the next one that is to be shown, from *service on, and after that: one that was
+ * removed from topics.conf is shown while events of it wait or are dead. False past the last. */
+bool engine_shown_service(struct engine *e, size_t *service, struct engine_service_status *out);
 /* "state", "publishes". */
 const char *engine_quota_name(enum run_quota kind);
 

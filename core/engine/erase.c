@@ -12,9 +12,10 @@
 
 #include "engine/find.h"
 #include "engine/impl.h"
-#include "engine/place.h"
 #include "engine/quota.h"
 #include "engine/services.h"
+#include "engine/timers.h"
+#include "engine/wake.h"
 #include "journal/event.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
@@ -90,8 +91,7 @@ static int drop_timer(struct engine *e, enum timer_kind kind, const struct cell 
                                 .key = cell->key,
                                 .name = cell->name,
                                 .seq = seq};
-    int code = due_ms > 0 ? journal_timer_del(e->journal, &timer) : 0;
-    return code == ERR_NOTFOUND ? 0 : code;
+    return engine_timer_drop(e, &timer);
 }
 
 /* The first value of the key. ERR_NOTFOUND: there is none. */
@@ -147,7 +147,7 @@ static int erase_signal(struct engine *e, const struct cell *key) {
 static int erase_rest(struct engine *e, struct engine_service *s, struct command *c) {
     static int (*const kinds[])(struct engine *, const struct cell *) = {erase_value, erase_lock,
                                                                          erase_signal};
-    const struct cell key = {.partition = journal_partition(journal_lane(s->name, c->key)),
+    const struct cell key = {.partition = journal_partition(journal_lane(s->origin, c->key)),
                              .service = s->number,
                              .key = c->key,
                              .name = {"", 0}};
@@ -164,13 +164,15 @@ static int erase_rest(struct engine *e, struct engine_service *s, struct command
 }
 
 int engine_erase(struct engine *e, struct command *c) {
-    struct engine_service *s = engine_service_named(e, c->service);
+    struct engine_service *s = engine_service_known(e, c->service);
     c->erased = 0;
     if (s == NULL) {
         return engine_no_service(c);
     }
     if (c->key.len == 0 || c->key.len > KEY_BYTES_MAX) {
-        return engine_refuse(c, ERR_INVALID, "a key has 1 to 256 bytes");
+        char text[32];
+        (void)snprintf(text, sizeof text, "a key has 1 to %d bytes", KEY_BYTES_MAX);
+        return engine_refuse(c, ERR_INVALID, text);
     }
     return uuid_is_zero(&c->id) ? erase_rest(e, s, c) : erase_event(e, s, c);
 }

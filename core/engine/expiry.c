@@ -71,7 +71,7 @@ int engine_fire_lock(struct engine *e, const struct timer *timer) {
     if (code != 0 || lock.expires_ms == 0 || lock.expires_ms > timer->due_ms) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
-    if (!script_has(e->scripts, s->index, "on_lock_expired")) {
+    if (!engine_service_has(e, s, "on_lock_expired")) {
         return journal_lock_del(e->journal, &cell);
     }
     return admit_expiry(e, s, &cell, &lock);

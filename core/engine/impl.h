@@ -25,7 +25,7 @@ struct engine {
 
     struct engine_service *services;
     size_t service_count;
-    uint64_t waiting; /* over all services: see engine_count */
+    uint64_t waiting; /* over all services of topics.conf: see engine_count */
 
     int64_t now_ms;                 /* of the turn under way, engine time: docs/time.md */
     int64_t wall_ms;                /* the same moment by the wall clock */
@@ -51,6 +51,7 @@ struct engine {
     struct marks *marks; /* mark.c */
     struct publishing *publishing;
     struct quotas *quotas;
+    struct removed *removed; /* services */
     struct schedules *schedules;
     struct shares *shares;
     struct shortage *shortage; /* of memory: memory.c */

@@ -48,7 +48,7 @@ uint64_t engine_kept(const struct engine *e, const struct engine_service *s, enu
 uint64_t engine_kept_room(const struct engine *e, const struct engine_service *s,
                           enum run_quota kind) {
     const uint64_t part = e->status.store_max / parts[kind];
-    const uint64_t share = part / e->service_count;
+    const uint64_t share = part / e->conf->service_count;
     const uint64_t own = engine_kept(e, s, kind);
     uint64_t total = 0;
     for (size_t i = 0; i < e->service_count; i++) {

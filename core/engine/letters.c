@@ -13,12 +13,13 @@
 #include "engine/space.h"
 #include "engine/item.h"
 #include "engine/lane.h"
-#include "engine/place.h"
 #include "engine/quota.h"
+#include "engine/removed.h"
 #include "engine/rerun.h"
 #include "engine/retention.h"
 #include "engine/services.h"
 #include "engine/signal_message.h"
+#include "engine/wake.h"
 #include "journal/event.h"
 
 #include <stdio.h>
@@ -86,7 +87,7 @@ int engine_replay(struct engine *e, struct command *c) {
     if (code != 0) {
         return code == ERR_NOTFOUND ? engine_no_dead(c) : code;
     }
-    if (engine_refuse_forgotten(e, s, event, c)) {
+    if (engine_refuse_removed(s, c) || engine_refuse_forgotten(e, s, event, c)) {
         event_free(event);
         return 0;
     }
@@ -163,7 +164,7 @@ int engine_discard(struct engine *e, struct command *c) {
 static int find_parked(struct engine *e, struct engine_service *s, struct slice key,
                        struct event **out) {
     struct row row = {.service = s->number};
-    row.lane = journal_lane(s->name, key);
+    row.lane = journal_lane(s->origin, key);
     row.partition = journal_partition(row.lane);
     int code = journal_lane_next(e->journal, &row);
     if (code != 0 || row.flags != LANE_PARKED) {
@@ -174,7 +175,7 @@ static int find_parked(struct engine *e, struct engine_service *s, struct slice 
 
 static int with_parked(struct engine *e, struct command *c, struct engine_service **s,
                        struct event **event) {
-    *s = engine_service_named(e, c->service);
+    *s = engine_service_known(e, c->service);
     if (*s == NULL) {
         (void)engine_no_service(c);
         return ERR_NOTFOUND;
@@ -197,7 +198,7 @@ int engine_key_resume(struct engine *e, struct command *c) {
     if (code != 0) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
-    if (engine_refuse_forgotten(e, s, event, c)) {
+    if (engine_refuse_removed(s, c) || engine_refuse_forgotten(e, s, event, c)) {
         event_free(event);
         return 0;
     }

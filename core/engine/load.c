@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/backlog.h"
 #include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/crash.h"
@@ -40,10 +41,11 @@ static int load_service(struct engine *e, struct engine_service *s) {
     uint64_t paused = 0;
     strncat(flag, s->conf->name, NAME_BYTES_MAX);
     int code = journal_service_number(e->journal, s->conf->name, &s->number);
+    s->origin = journal_origin_of(e->journal, s->name);
     if (code == 0) {
         code = engine_load_books(e, s);
     }
-    if (code == 0) {
+    if (code == 0 && !s->removed) {
         code = engine_note_rules(e, s);
     }
     if (code == 0) {
@@ -51,6 +53,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
         code = code == ERR_NOTFOUND ? 0 : code;
     }
     lanes_limit(e->lanes, s->index, s->conf->concurrency, s->conf->rate_per_s);
+    lanes_limit_keys(e->lanes, s->index, s->conf->key_concurrency, s->conf->key_rate_per_s);
     lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
     s->paused = paused != 0;
     engine_hold(e, s);
@@ -70,6 +73,7 @@ static int load_all(struct engine *e) {
     if (code == 0) {
         code = engine_charge_crash(e);
     }
+    engine_load_backlogs(e);
     if (code == 0) {
         code = engine_load_rows(e);
     }

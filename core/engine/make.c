@@ -3,6 +3,7 @@
  */
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/backlog.h"
 #include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/division.h"
@@ -29,6 +30,8 @@
 #include "engine/mark.h"
 #include "engine/outbox.h"
 #include "engine/receive.h"
+#include "engine/removed.h"
+#include "engine/rename.h"
 #include "engine/schedule.h"
 #include "engine/services.h"
 #include "engine/view.h"
@@ -56,20 +59,27 @@ static int check_wanted(const struct engine_options *options, struct report *r) 
     return 0;
 }
 
+static struct engine_service *add_service(struct engine *e, const struct service_conf *conf) {
+    struct engine_service *s = &e->services[e->service_count];
+    s->conf = conf;
+    s->index = e->service_count++;
+    s->number = UINT16_MAX;
+    s->name = slice_of(conf->name);
+    return s;
+}
+
 static int make_services(struct engine *e, const struct engine_options *options, struct report *r) {
     const struct conf *conf = options->conf;
-    e->services = calloc(conf->service_count + 1, sizeof *e->services);
+    const struct service_conf *removed;
+    e->services = calloc(conf->service_count + SERVICES_MAX, sizeof *e->services);
     if (e->services == NULL) {
         return report(r, ERR_MEMORY, "out of memory");
     }
-    e->service_count = conf->service_count;
     for (size_t i = 0; i < conf->service_count; i++) {
-        struct engine_service *s = &e->services[i];
-        s->conf = &conf->services[i];
-        s->index = i;
-        s->number = UINT16_MAX;
-        s->name = slice_of(s->conf->name);
-        s->active = is_wanted(options, s->conf->name);
+        add_service(e, &conf->services[i])->active = is_wanted(options, conf->services[i].name);
+    }
+    for (size_t i = 0; (removed = engine_removed(e, i)) != NULL; i++) {
+        add_service(e, removed)->removed = true;
     }
     return check_wanted(options, r);
 }
@@ -84,6 +94,7 @@ static const struct {
     {engine_make_space, engine_free_space},
     {engine_make_rows, engine_free_rows},
     {engine_make_windows, engine_free_windows},
+    {engine_make_backlogs, engine_free_backlogs},
     {engine_make_items, engine_free_items},
     {engine_make_timers, engine_free_timers},
     {engine_make_trim, engine_free_trim},
@@ -112,6 +123,36 @@ static int make_parts(struct engine *e, struct report *r) {
     return code == 0 ? 0 : report(r, code, "out of memory");
 }
 
+/* Of the services it names, those that topics.conf no longer has are served, too. */
+static int open_journal(struct engine *e, const struct engine_options *options, struct report *r) {
+    int code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
+    if (code != 0) {
+        return code;
+    }
+    code = engine_take_names(e, r);
+    if (code != 0) {
+        return code;
+    }
+    code = engine_find_removed(e);
+    return code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
+}
+
+/* What the journal keeps, each read from it as it is opened. */
+static int open_stored(struct engine *e, const struct engine_options *options, struct report *r) {
+    engine_load_marks(e);
+    int code = engine_check_division(e, r);
+    code = code == 0 ? engine_start_clock(e) : code;
+    code = code == 0 ? outbox_new(&e->outbox, e->journal, e->memory) : code;
+    code = code == 0 ? append_new(&e->append, e->journal, e->conf->store_path) : code;
+    return code == 0 ? forwards_new(&e->forwards, e->journal, &e->conf->hosts.share, options->seed)
+                     : code;
+}
+
+static int recover(struct engine *e, struct report *r) {
+    int code = engine_recover(e);
+    return code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
+}
+
 int engine_new(struct engine **out, const struct engine_options *options, struct report *r) {
     assert(options->scripts != NULL && options->store != NULL);
     struct engine *e = calloc(1, sizeof *e);
@@ -127,33 +168,11 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     uuid_source_init(&e->ids, options->seed);
     buf_init(&e->scratch, 1 << 20);
     engine_view_init(e);
-    int code = make_services(e, options, r);
-    if (code == 0) {
-        code = make_parts(e, r);
-    }
-    if (code == 0) {
-        code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
-    }
-    if (code == 0) {
-        engine_load_marks(e);
-        code = engine_check_division(e, r);
-    }
-    if (code == 0) {
-        code = engine_start_clock(e);
-    }
-    if (code == 0) {
-        code = outbox_new(&e->outbox, e->journal, e->memory);
-    }
-    if (code == 0) {
-        code = append_new(&e->append, e->journal, e->conf->store_path);
-    }
-    if (code == 0) {
-        code = forwards_new(&e->forwards, e->journal, &e->conf->hosts.share, options->seed);
-    }
-    if (code == 0) {
-        code = engine_recover(e);
-        code = code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
-    }
+    int code = open_journal(e, options, r);
+    code = code == 0 ? make_services(e, options, r) : code;
+    code = code == 0 ? make_parts(e, r) : code;
+    code = code == 0 ? open_stored(e, options, r) : code;
+    code = code == 0 ? recover(e, r) : code;
     if (code != 0) {
         engine_free(e);
         return code;
@@ -177,6 +196,7 @@ void engine_free(struct engine *e) {
     outbox_free(e->outbox);
     append_free(e->append);
     forwards_free(e->forwards);
+    engine_free_removed(e);
     journal_close(e->journal);
     buf_clear(&e->scratch);
     free(e->services);

@@ -105,7 +105,7 @@ static int take_signal(struct engine *e, struct engine_service *s, uint8_t parti
 
 /* NULL when there is no such service, which is logged: the event is lost. */
 static struct engine_service *service_of(struct engine *e, const struct forward *forward) {
-    struct engine_service *s = engine_service_named(e, forward->service);
+    struct engine_service *s = engine_service_known(e, forward->service);
     if (s == NULL) {
         log_error("engine",
                   "an event that waited for its host is dropped: service \"%.*s\" is no longer in "
@@ -165,7 +165,7 @@ static void tell_useless(struct engine *e, const char *what) {
 }
 
 void engine_refuse_message(struct engine *e) {
-    tell_useless(e, "it has no mark of a host with the same hosts.secret");
+    tell_useless(e, "it has no mark made with a hosts.secret of this host");
 }
 
 /* True if the message is for this host, from a host of the same division. */
@@ -237,7 +237,7 @@ static int keep(struct engine *e, uint8_t partition, const struct forward *forwa
 }
 
 static int take(struct engine *e, uint8_t partition, const struct forward *forward) {
-    struct engine_service *s = engine_service_named(e, forward->service);
+    struct engine_service *s = engine_service_known(e, forward->service);
     if (s == NULL) {
         return keep(e, partition, forward);
     }
@@ -302,7 +302,7 @@ int engine_take_own_forwards(struct engine *e) {
         buf_reset(&record);
         code = forwards_next_own(e->forwards, &p, &seq, &record);
         code = code == 0 ? forward_decode(buf_slice(&record), &forward) : code;
-        if (code == 0 && engine_service_named(e, forward.service) == NULL) {
+        if (code == 0 && engine_service_known(e, forward.service) == NULL) {
             tell_kept(e, forward.service);
         } else if (code == 0) {
             code = journal_forward_del(e->journal, p, seq);

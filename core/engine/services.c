@@ -18,13 +18,38 @@ struct engine_service *engine_service_of(struct engine *e, uint16_t number) {
     return NULL;
 }
 
-struct engine_service *engine_service_named(struct engine *e, struct slice name) {
+struct engine_service *engine_service_known(struct engine *e, struct slice name) {
     for (size_t i = 0; i < e->service_count; i++) {
         if (slice_equal(e->services[i].name, name)) {
             return &e->services[i];
         }
     }
+    for (size_t i = 0; i < e->service_count; i++) {
+        if (service_was(e->services[i].conf, name)) {
+            return &e->services[i];
+        }
+    }
     return NULL;
+}
+
+struct engine_service *engine_service_named(struct engine *e, struct slice name) {
+    struct engine_service *s = engine_service_known(e, name);
+    return s == NULL || s->removed ? NULL : s;
+}
+
+bool engine_service_has(const struct engine *e, const struct engine_service *s,
+                        const char *reserved) {
+    return !s->removed && script_has(e->scripts, s->index, reserved);
+}
+
+const char *engine_service_group(const struct engine *e, size_t service) {
+    assert(service < e->service_count);
+    return e->services[service].origin.data;
+}
+
+const struct service_conf *engine_service_conf(const struct engine *e, size_t service) {
+    assert(service < e->service_count);
+    return e->services[service].conf;
 }
 
 struct dedupe_time engine_keys_time(const struct engine *e, const struct engine_service *s) {
@@ -53,7 +78,7 @@ bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *s
 
 void engine_hold(struct engine *e, const struct engine_service *s) {
     lanes_pause(e->lanes, s->index,
-                s->paused || s->held || s->starved || s->held_back || !s->active ||
+                s->paused || s->held || s->starved || s->held_back || !s->active || s->removed ||
                     !script_runs(e->scripts, s->index));
 }
 
@@ -92,7 +117,7 @@ void engine_count(struct engine *e, struct engine_service *s, enum book book, in
     uint64_t waited = books_waiting(b);
     assert(by >= 0 || *counts[book] >= (uint64_t)-by); /* INV-ENGINE-4 */
     *counts[book] += (uint64_t)by;
-    e->waiting += books_waiting(b) - waited;
+    e->waiting += s->removed ? 0 : books_waiting(b) - waited;
     s->books_dirty = true;
 }
 
@@ -111,7 +136,7 @@ int engine_write_books(struct engine *e) {
 int engine_load_books(struct engine *e, struct engine_service *s) {
     int code = journal_books_get(e->journal, s->number, &s->books);
     s->books_dirty = false;
-    e->waiting += code == 0 ? books_waiting(&s->books) : 0;
+    e->waiting += code == 0 && !s->removed ? books_waiting(&s->books) : 0;
     return code;
 }
 

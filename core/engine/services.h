@@ -13,21 +13,24 @@ struct engine_service {
     size_t index;    /* in conf->services */
     uint16_t number; /* in the store */
     struct slice name;
-    bool active;    /* this host runs it */
-    bool paused;    /* by an operator */
-    bool held;      /* because of another host */
-    bool starved;   /* for want of memory: engine/memory.c */
-    bool held_back; /* its publishes take their part of the store: engine/kept.c */
+    struct slice origin; /* what its keys are hashed with, its group at the broker is called */
+    bool active;         /* this host runs it */
+    bool removed;        /* not in topics.conf: engine/removed.c */
+    bool paused;         /* by an operator */
+    bool held;           /* because of another host */
+    bool starved;        /* for want of memory: engine/memory.c */
+    bool held_back;      /* its publishes take their part of the store: engine/kept.c */
     int64_t held_back_told_ms;
     bool books_dirty;
     struct books books;
     struct metrics metrics;
     struct histogram handler;
     int64_t throttled_until_ms;
-    bool pace_dirty;       /* that is not stored yet */
-    int64_t rate_full_ms;  /* as it is stored: lanes_full_ms */
-    struct rows *rows;     /* owned: engine/rows.c */
-    struct window *window; /* owned: engine/place.c */
+    bool pace_dirty;         /* that is not stored yet */
+    int64_t rate_full_ms;    /* as it is stored: lanes_full_ms */
+    struct rows *rows;       /* owned: engine/rows.c */
+    struct window *window;   /* owned: engine/place.c */
+    struct backlog *backlog; /* owned: engine/backlog.c */
 };
 
 /* The counters of a service, in its books on disk. */
@@ -48,8 +51,14 @@ enum book {
     BOOK_THROTTLES,
 };
 
-struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
-struct engine_service *engine_service_named(struct engine *e, struct slice name); /* the same */
+/* Removed ones, too; NULL: unknown to this host. */
+struct engine_service *engine_service_of(struct engine *e, uint16_t number);
+struct engine_service *engine_service_known(struct engine *e, struct slice name);
+/* NULL: not in topics.conf. Both also find a service by a name that it had before. */
+struct engine_service *engine_service_named(struct engine *e, struct slice name);
+/* Whether its scripts define that function. */
+bool engine_service_has(const struct engine *e, const struct engine_service *s,
+                        const char *reserved);
 /* Counts `by` more, or less; what waits follows from it. The books are written with the turn. */
 void engine_count(struct engine *e, struct engine_service *s, enum book book, int64_t by);
 /* Those that have changed, in the transaction under way. */

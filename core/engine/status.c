@@ -117,6 +117,7 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
     *out = (struct engine_service_status){.name = s->conf->name,
                                           .active = s->active,
                                           .paused = s->paused || !s->active,
+                                          .removed = s->removed,
                                           .held = s->held,
                                           .starved = s->starved,
                                           .held_back = s->held_back,
@@ -126,14 +127,30 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .running = lanes_running(e->lanes, s->index),
                                           .retrying = rows.put_off,
                                           .sleeping = rows.asleep,
-                                          .throttled_until_ms = s->throttled_until_ms,
-                                          .version = script_version(e->scripts, s->index),
-                                          .script_error = script_error(e->scripts, s->index)};
+                                          .queued = rows.queued,
+                                          .tenants = lanes_tenants(e->lanes, s->index),
+                                          .keys_held = lanes_keys_held(e->lanes, s->index),
+                                          .throttled_until_ms = s->throttled_until_ms};
     for (unsigned i = 0; i < RUN_QUOTAS; i++) {
         enum run_quota kind = (enum run_quota)i;
         out->kept[i] = engine_kept(e, s, kind);
         out->kept_full[i] = out->kept[i] > 0 && engine_kept_room(e, s, kind) < KEPT_LEAST;
     }
+    if (!s->removed) {
+        out->version = script_version(e->scripts, s->index);
+        out->script_error = script_error(e->scripts, s->index);
+    }
     metrics_summarise(&s->metrics, engine_now_ms(e), &out->lately);
     return 0;
+}
+
+static bool left_nothing(const struct engine_service *s) {
+    return s->removed && books_waiting(&s->books) == 0 && s->books.dead == 0;
+}
+
+bool engine_shown_service(struct engine *e, size_t *service, struct engine_service_status *out) {
+    while (*service < e->service_count && left_nothing(&e->services[*service])) {
+        ++*service;
+    }
+    return engine_service_status(e, (*service)++, out) == 0;
 }

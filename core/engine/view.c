@@ -65,7 +65,7 @@ static int view_peek(void *ctx, struct slice service, struct slice key, struct s
         return ERR_NOTFOUND;
     }
     struct cell cell = {.service = s->number, .key = key, .name = name};
-    cell.partition = journal_partition(journal_lane(s->name, key));
+    cell.partition = journal_partition(journal_lane(s->origin, key));
     int64_t expires_ms;
     return journal_state_read(e->journal, &cell, e->now_ms, value, &expires_ms);
 }
@@ -90,7 +90,7 @@ static int view_lock_get(void *ctx, const struct event *event, struct slice name
     }
     const struct engine_service *s = engine_service_of(e, event->service);
     bool ran_out = lock.expires_ms != 0 && lock.expires_ms <= e->now_ms;
-    if (ran_out && !script_has(e->scripts, s->index, "on_lock_expired")) {
+    if (ran_out && !engine_service_has(e, s, "on_lock_expired")) {
         return ERR_NOTFOUND;
     }
     *view = (struct lock_view){lock.owner, lock.data, lock.expires_ms};
@@ -126,10 +126,12 @@ static int view_file_owner(void *ctx, const struct event *event, struct slice fi
     if (code != 0 && code != ERR_NOTFOUND) {
         return code;
     }
-    if (code != 0 || number == event->service || !engine_service_by_number(e, number, &index)) {
+    bool other = code == 0 && number != event->service &&
+                 engine_service_by_number(e, number, &index) && !e->services[index].removed;
+    if (!other) {
         return are_files_full(e, event) ? ERR_FULL : ERR_NOTFOUND;
     }
-    *service = e->conf->services[index].name;
+    *service = e->services[index].conf->name;
     return 0;
 }
 

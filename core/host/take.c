@@ -48,12 +48,12 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m, 
                                 .correlation = m->correlation,
                                 .properties = m->properties,
                                 .reason = m->refused};
-    if (is_others_status(&h->conf->services[service], m->topic.data)) {
+    const struct service_conf *s = engine_service_conf(h->engine, service);
+    if (is_others_status(s, m->topic.data)) {
         return;
     }
     h->turn_messages++;
     h->turn_bytes += m->payload.len + m->properties.len;
-    const struct service_conf *s = &h->conf->services[service];
     const struct offer how = {.qos = m->qos,
                               .retained = m->retain,
                               .everywhere = s->share && is_plain(h, s),
@@ -110,7 +110,7 @@ static void offer_to_same_filter(struct host *h, size_t service, const struct mq
         bool may_share = i != service && engine_runs(h->engine, i) && is_plain(h, other);
         for (size_t f = 0; may_share && !told && f < other->filter_count; f++) {
             if (filter_matches(other->filters[f], m->topic.data) &&
-                subscribes_to(&h->conf->services[service], other->filters[f])) {
+                subscribes_to(engine_service_conf(h->engine, service), other->filters[f])) {
                 offer(h, i, m, host);
                 break;
             }
@@ -118,23 +118,27 @@ static void offer_to_same_filter(struct host *h, size_t service, const struct mq
     }
 }
 
-/* It was queued in our session for a service that topics.conf no longer has. */
-static void pass_over(struct host *h, const struct mqtt_message *m) {
-    if (h->passed_over++ == 0) {
-        log_error(
-            "broker",
-            "a message on %s is for a service that is no longer in topics.conf: such messages "
-            "are acknowledged and dropped (logged once)",
-            m->topic.data);
+/* It was queued in our session for a service that topics.conf no longer has: the message is stored,
+ * and waits for a person. */
+static void note_removed(struct host *h, const struct service_conf *s,
+                         const struct mqtt_message *m) {
+    if (h->for_removed++ == 0) {
+        log_warn("broker",
+                 "a message on %s is for service \"%s\", which is no longer in topics.conf: such "
+                 "messages are stored and wait; `zingq move --from %s --to SERVICE` gives them to "
+                 "another service (logged once)",
+                 m->topic.data, s->name, s->name);
     }
 }
 
 static bool is_signal_for(const struct service_conf *s, const char *topic) {
     static const char prefix[] = "zingq/signal/";
-    size_t len = strlen(s->name);
-    return strncmp(topic, prefix, sizeof prefix - 1) == 0 &&
-           strncmp(topic + sizeof prefix - 1, s->name, len) == 0 &&
-           topic[sizeof prefix - 1 + len] == '/';
+    if (strncmp(topic, prefix, sizeof prefix - 1) != 0) {
+        return false;
+    }
+    const char *at = topic + sizeof prefix - 1;
+    struct slice name = {at, strcspn(at, "/")};
+    return at[name.len] == '/' && (slice_is(name, s->name) || service_was(s, name));
 }
 
 static bool route_by_filter(struct host *h, const struct mqtt_message *m, uint16_t host) {
@@ -152,26 +156,38 @@ static bool route_by_filter(struct host *h, const struct mqtt_message *m, uint16
     return any;
 }
 
-/* The subscription identifier tells which service a copy is for. If a broker has no identifiers,
- * only the filters can tell. */
+/* The subscription identifier tells which service a copy is for. If a broker has no identifiers, or
+ * one that this store does not know, only the filters can tell. */
 bool host_take(struct host *h, const struct mqtt_message *m, uint16_t host) {
+    bool unknown = false;
     for (size_t i = 0; i < m->subscription_id_count; i++) {
         size_t service = 0;
         uint32_t number = m->subscription_ids[i] - 1;
         bool signal = number >= SIGNAL_SUBSCRIPTION;
         number -= signal ? SIGNAL_SUBSCRIPTION : 0;
         if (!engine_service_by_number(h->engine, number, &service)) {
-            pass_over(h, m);
+            unknown = true;
             continue;
+        }
+        if (service >= h->conf->service_count) {
+            note_removed(h, engine_service_conf(h->engine, service), m);
         }
         if (signal) {
             offer_signal(h, service, m, host);
             continue;
         }
         offer(h, service, m, host);
-        if (is_plain(h, &h->conf->services[service])) {
+        if (is_plain(h, engine_service_conf(h->engine, service))) {
             offer_to_same_filter(h, service, m, host);
         }
     }
-    return m->subscription_id_count > 0 || route_by_filter(h, m, host);
+    bool taken = (m->subscription_id_count > 0 && !unknown) || route_by_filter(h, m, host);
+    if (unknown && !taken && h->passed_over++ == 0) {
+        log_error("broker",
+                  "a message on %s came for a subscription that this store does not know, and no "
+                  "service subscribes to its topic: such messages are acknowledged and dropped "
+                  "(logged once)",
+                  m->topic.data);
+    }
+    return taken || unknown;
 }

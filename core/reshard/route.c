@@ -21,6 +21,7 @@ static bool is_of_event(enum store_table t, const struct row_sight *sight) {
     case TABLE_EVENT:
     case TABLE_READY:
     case TABLE_LANE:
+    case TABLE_TENANT:
     case TABLE_HISTORY:
     case TABLE_DEAD:
     case TABLE_LETTER:
@@ -56,7 +57,7 @@ bool reshard_key_of(const struct reshard *re, size_t from, enum store_table t,
                    sight->timer == TIMER_LOCK;
     if (is_cell) {
         const char *name = journal_service_name(f->journal, sight->service);
-        *hash = journal_lane(slice_of(name), sight->key) ^ OF_CELLS;
+        *hash = journal_lane_of(f->journal, slice_of(name), sight->key) ^ OF_CELLS;
     }
     return is_cell;
 }

@@ -28,7 +28,7 @@ static const char *const table_names[] = {
     [TABLE_DEAD] = "dead",     [TABLE_APPEND] = "append",   [TABLE_STEP] = "step",
     [TABLE_SIGNAL] = "signal", [TABLE_WAITER] = "waiter",   [TABLE_DELAYED] = "delayed",
     [TABLE_ASIDE] = "aside",   [TABLE_FORWARD] = "forward", [TABLE_CURSOR] = "cursor",
-    [TABLE_LETTER] = "letter", [TABLE_DEDUPE] = "dedupe",
+    [TABLE_LETTER] = "letter", [TABLE_TENANT] = "tenant",   [TABLE_DEDUPE] = "dedupe",
 };
 
 /* Extra room that store_lend grants for deleting. */

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 /* Raised when a stored format changes. 2: steps, signals, waiters; calls in an event. 3: delayed
- * publishes by the wall clock. */
+ * publishes by the wall clock; rows of tenants. */
 enum { STORE_SCHEMA = 3 };
 
 enum store_table {
@@ -48,6 +48,7 @@ enum store_table {
     TABLE_FORWARD,
     TABLE_CURSOR,
     TABLE_LETTER,
+    TABLE_TENANT,
     TABLE_DEDUPE, /* the first of DEDUPE_BUCKETS tables */
     TABLE_COUNT = TABLE_DEDUPE + DEDUPE_BUCKETS,
 };

@@ -72,7 +72,7 @@ static void write_service_rows(struct engine *engine, struct buf *out) {
         const struct metric_row *row = &service_rows[r];
         struct engine_service_status s;
         head(out, row->name, row->type, row->help);
-        for (size_t i = 0; engine_service_status(engine, i, &s) == 0; i++) {
+        for (size_t i = 0; engine_shown_service(engine, &i, &s);) {
             buf_printf(out, "%s{service=\"%s\"} %.17g\n", row->name, s.name, row->of(&s));
         }
     }
@@ -100,7 +100,7 @@ static const struct outcome_row {
 static void write_outcomes(struct engine *engine, struct buf *out) {
     struct engine_service_status s;
     head(out, "zingq_events_total", "counter", "what became of events and attempts");
-    for (size_t i = 0; engine_service_status(engine, i, &s) == 0; i++) {
+    for (size_t i = 0; engine_shown_service(engine, &i, &s);) {
         for (size_t r = 0; r < sizeof outcome_rows / sizeof *outcome_rows; r++) {
             const char *field = (const char *)&s.books + outcome_rows[r].offset;
             buf_printf(out, "zingq_events_total{service=\"%s\",outcome=\"%s\"} %llu\n", s.name,
@@ -142,7 +142,7 @@ static void write_histogram(struct buf *out, const char *name, const char *label
 static void write_histograms(struct engine *engine, struct buf *out) {
     struct engine_service_status s;
     head(out, "zingq_handler_seconds", "histogram", "time of one attempt, waits included");
-    for (size_t i = 0; engine_service_status(engine, i, &s) == 0; i++) {
+    for (size_t i = 0; engine_shown_service(engine, &i, &s);) {
         struct buf label;
         buf_init(&label, 256);
         buf_printf(&label, "service=\"%s\"", s.name);

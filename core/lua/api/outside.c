@@ -25,10 +25,9 @@ struct call_request *api_new_request(lua_State *L, struct run *run) {
 static void add_encoded(char out[CALL_KEY_BYTES], struct slice name) {
     size_t len = strlen(out);
     for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.data[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                     c == '.' || c == '_' || c == '-';
-        int wrote = snprintf(out + len, CALL_KEY_BYTES - len, plain ? "%c" : "%%%02X", c);
+        bool plain = byte_is_plain(name.data[i], "._-");
+        int wrote = snprintf(out + len, CALL_KEY_BYTES - len, plain ? "%c" : "%%%02X",
+                             (unsigned char)name.data[i]);
         assert(wrote > 0 && (size_t)wrote < CALL_KEY_BYTES - len);
         len += (size_t)wrote;
     }
@@ -45,7 +44,9 @@ static void write_key(const struct run *run, enum call_kind kind, unsigned round
     if (round > 0) {
         (void)snprintf(rounds, sizeof rounds, ".%u", round);
     }
-    (void)snprintf(out, CALL_KEY_BYTES, "%s-%s%s", run->host->conf->services[run->service].name,
+    struct slice caller =
+        ledger_caller(run->event, slice_of(run->host->conf->services[run->service].name));
+    (void)snprintf(out, CALL_KEY_BYTES, "%.*s-%s%s", (int)caller.len, caller.data,
                    uuid_text(&run->event->id, id), rounds);
     size_t len = strlen(out);
     if (in_step) {

@@ -19,6 +19,24 @@ static void add_figures(json_t *object, const struct figure *figures, size_t cou
     }
 }
 
+static void add_kept(json_t *object, const struct engine_service_status *s) {
+    struct figure kept[RUN_QUOTAS];
+    for (unsigned i = 0; i < RUN_QUOTAS; i++) {
+        kept[i] = (struct figure){engine_quota_name((enum run_quota)i), s->kept[i]};
+    }
+    json_t *bytes = json_object();
+    json_t *full = json_array();
+    add_figures(bytes, kept, RUN_QUOTAS);
+    for (unsigned i = 0; i < RUN_QUOTAS; i++) {
+        if (s->kept_full[i]) {
+            (void)json_array_append_new(full, json_string(kept[i].name));
+        }
+    }
+    (void)json_object_set_new(object, "kept_full", full);
+    (void)json_object_set_new(object, "kept_bytes", bytes);
+    (void)json_object_set_new(object, "held_back", json_boolean(s->held_back));
+}
+
 static json_t *service_json(const struct engine_service_status *s) {
     const struct figure figures[] = {
         {"accepted", s->books.accepted},
@@ -49,26 +67,12 @@ static json_t *service_json(const struct engine_service_status *s) {
     };
     char version[17];
     (void)snprintf(version, sizeof version, "%016llx", (unsigned long long)s->version);
-    json_t *object = json_pack("{s:s, s:b, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active",
-                               (int)s->active, "paused", (int)s->paused, "held", (int)s->held,
-                               "failure_rate", s->lately.failure_rate, "handler_version", version,
-                               "handler_error", s->script_error);
+    json_t *object = json_pack(
+        "{s:s, s:b, s:b, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active", (int)s->active,
+        "removed", (int)s->removed, "paused", (int)s->paused, "held", (int)s->held, "failure_rate",
+        s->lately.failure_rate, "handler_version", version, "handler_error", s->script_error);
     add_figures(object, figures, sizeof figures / sizeof *figures);
-    struct figure kept[RUN_QUOTAS];
-    for (unsigned i = 0; i < RUN_QUOTAS; i++) {
-        kept[i] = (struct figure){engine_quota_name((enum run_quota)i), s->kept[i]};
-    }
-    json_t *bytes = json_object();
-    json_t *full = json_array();
-    add_figures(bytes, kept, RUN_QUOTAS);
-    for (unsigned i = 0; i < RUN_QUOTAS; i++) {
-        if (s->kept_full[i]) {
-            (void)json_array_append_new(full, json_string(kept[i].name));
-        }
-    }
-    (void)json_object_set_new(object, "kept_full", full);
-    (void)json_object_set_new(object, "kept_bytes", bytes);
-    (void)json_object_set_new(object, "held_back", json_boolean(s->held_back));
+    add_kept(object, s);
     return object;
 }
 
@@ -106,7 +110,7 @@ static json_t *engine_json(const struct engine_status *s) {
 json_t *admin_services_json(struct admin *a) {
     json_t *services = json_array();
     struct engine_service_status one;
-    for (size_t i = 0; engine_service_status(a->engine, i, &one) == 0; i++) {
+    for (size_t i = 0; engine_shown_service(a->engine, &i, &one);) {
         (void)json_array_append_new(services, service_json(&one));
     }
     return services;

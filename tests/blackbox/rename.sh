@@ -1,0 +1,124 @@
+#!/bin/sh
+# rename.sh - services that topics.conf no longer has, and services under a new name.
+#
+# ctest: timeout=240
+set -u
+: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:=python3}"
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
+
+cd "$dir" || exit 1
+mkdir scripts
+cat >scripts/seats.lua <<'END'
+return function(event)
+  local order = event.json
+  if order.sleep then zing.sleep(order.sleep) end
+  if order.dead then zing.reject("no such seat") end
+  zing.state.incr("sold")
+  zing.append("sold.txt", event.key .. " " .. order.n)
+end
+END
+start_broker
+
+# write_conf SERVICE...: each with what follows its name, up to a comma.
+write_conf() {
+    echo 'store { path = "data" } http { listen = "" }' >topics.conf
+    for service in "$@"; do
+        printf 'service "%s" { handler = "seats.lua" key = "json:/seat" idempotency = "json:/n" retries = 0 %s }\n' \
+            "${service%% *}" "${service#* }" >>topics.conf
+    done
+}
+
+# figure SERVICE NAME
+figure() {
+    "$ZINGQ" status --json | jq -r ".services[]|select(.name==\"$1\").$2"
+}
+# shellcheck disable=SC2317 # called by wait_for
+figure_is() {
+    [ "$(figure "$1" "$2")" = "$3" ]
+}
+# id_of SERVICE STATE: of the first such event.
+id_of() {
+    "$ZINGQ" events --service "$1" --state "$2" --json | jq -r '.[0].id'
+}
+
+# ---- a service is removed ----
+
+write_conf 'keep subscribe = {"keep"}' 'old subscribe = {"seat/+"}'
+start_host
+pub -t seat/new -m '{"n":1,"seat":"A","dead":true}'
+pub -t seat/new -m '{"n":2,"seat":"B","sleep":"9h"}'
+pub -t seat/new -m '{"n":3,"seat":"B"}'
+pub -t seat/new -m '{"n":4,"seat":"C","dead":true}'
+must wait_for 20 figure_is old dead 2
+must wait_for 20 figure_is old waiting 2
+must stop_host
+pub -t seat/new -m '{"n":5,"seat":"A"}'
+write_conf 'keep subscribe = {"keep"}'
+start_host
+ok "what the broker held for a removed service is stored under its name" wait_for 20 figure_is old waiting 3
+ok "with the key that its rule gave" eval '[ "$("$ZINGQ" events --service old --key A --state ready --json | jq length)" = 1 ]'
+ok "and the log says so" grep -q 'service "old", which is no longer in topics.conf: such messages are stored' host.log
+ok "status says that it is gone" says 0 'old .*not in topics.conf' status
+ok "its dead letters can be exported" says 0 'no such seat' dlq export --service old
+letter=$(id_of old dead)
+ok "a replay is refused, since nothing would run it" complains 1 'service "old" is no longer in topics.conf, so nothing runs its events: .zingq move --from old' \
+    dlq replay "$letter"
+ok "one can be discarded" says 0 '1 discarded' dlq discard "$letter"
+ok "and the rest of the service's" says 0 '1 discarded' dlq discard --service old
+ok "an event that sleeps can be cancelled" says 0 '' cancel "$(id_of old sleeping)"
+ok "and one that waits to run" says 0 '' cancel "$(id_of old ready)"
+ok "and the last" says 0 '' cancel "$(id_of old ready)"
+ok "nothing is left" eval '[ -z "$("$ZINGQ" status --json | jq -r ".services[]|select(.name==\"old\" and .waiting + .dead > 0)")" ]'
+ok "the books balance" says 0 'holds; every waiting event was found' status
+must stop_host
+
+# ---- a service gets another name ----
+
+# lines FILE: what the handlers have written, in one line.
+lines() {
+    tr '\n' ';' <"data/files/$1"
+}
+# shellcheck disable=SC2317 # called by wait_for
+lines_are() {
+    [ "$(lines "$1")" = "$2" ]
+}
+
+rm -rf data
+write_conf 'seats subscribe = {"seat/+"}'
+start_host
+pub -t seat/new -m '{"n":1,"seat":"A"}'
+pub -t seat/new -m '{"n":2,"seat":"B","sleep":"3s"}'
+pub -t seat/new -m '{"n":3,"seat":"B"}'
+pub -t seat/new -m '{"n":4,"seat":"C","dead":true}'
+must wait_for 20 figure_is seats dead 1
+must wait_for 20 figure_is seats waiting 2
+must wait_for 20 figure_is seats done 1
+must stop_host
+pub -t seat/new -m '{"n":5,"seat":"B"}'
+write_conf 'tickets subscribe = {"seat/+"} was = {"seats"}'
+ok "check accepts the new name" says 0 'takes over what was seats' check
+start_host
+ok "the log says who takes over" grep -q 'service "tickets" takes over what service "seats" has' host.log
+pub -t seat/new -m '{"n":6,"seat":"B"}'
+pub -t seat/new -m '{"n":1,"seat":"A"}'
+ok "events run under the new name, those of the old one first" \
+    wait_for 30 lines_are sold.txt 'A 1;B 2;B 3;B 5;B 6;'
+ok "a duplicate of before is one" wait_for 20 figure_is tickets duplicates 1
+ok "dead letters come along" figure_is tickets dead 1
+ok "state goes on" says 0 ' 4$' state get tickets B sold
+ok "a letter's replay runs it" says 0 '1 replayed' dlq replay "$(id_of tickets dead)"
+ok "nothing is under the old name" eval '[ -z "$(figure seats waiting)" ]'
+ok "the books balance" says 0 'holds; every waiting event was found' status
+kill_host
+write_conf 'tickets subscribe = {"seat/+"}'
+start_host
+pub -t seat/new -m '{"n":7,"seat":"B"}'
+ok "without was, it goes on" wait_for 20 lines_are sold.txt 'A 1;B 2;B 3;B 5;B 6;B 7;'
+ok "with its state" says 0 ' 5$' state get tickets B sold
+must stop_host
+write_conf 'tickets subscribe = {"seat/+"}' 'seats subscribe = {"more"}'
+ok "the old name is not free" complains 2 'service "tickets" had this name before' run
+
+echo "1..$count"
+[ "$failed" -eq 0 ]
