@@ -100,7 +100,8 @@ enum {
     LUA_RENEW_PARTS = 20,         /* of the time, for new Lua states of a service that fills them */
     LUA_SMALL_BYTES = 1 << 20, /* a Lua state of this size runs whatever is left of limits.memory */
     LOG_LINES_MAX = 1000,      /* log lines that one attempt may write */
-    LOG_SECOND_BYTES_MAX = 1 << 20, /* log output of one service's handlers per second */
+    LOG_SECOND_BYTES_MAX = 1 << 20, /* log output of one service's handlers per second; also that
+                                       about its dead letters */
     SCRIPT_BYTES_MAX = 4 << 20,     /* one script file */
     JSON_DEPTH_MAX = 128,           /* nesting of JSON that a handler sends */
     JSON_READ_DEPTH_MAX = 2048,     /* nesting of JSON that is read; a multiple of 64 */

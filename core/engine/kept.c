@@ -45,15 +45,33 @@ uint64_t engine_kept(const struct engine *e, const struct engine_service *s, enu
     return engine_made_letters(e, s);
 }
 
+static uint64_t kept_by_all(const struct engine *e, enum run_quota kind) {
+    uint64_t sum = 0;
+    switch (kind) {
+    case RUN_QUOTA_STATE:
+        return journal_kept_by_all(e->journal, KEPT_STATE);
+    case RUN_QUOTA_SIGNALS:
+        return journal_kept_by_all(e->journal, KEPT_SIGNALS);
+    case RUN_QUOTA_DELAYED:
+        return journal_kept_by_all(e->journal, KEPT_DELAYED);
+    case RUN_QUOTA_PUBLISHES:
+        return outbox_kept_by_all(e->outbox);
+    case RUN_QUOTA_LETTERS:
+    case RUN_QUOTAS:
+        break;
+    }
+    for (size_t i = 0; i < e->service_count; i++) {
+        sum += engine_made_letters(e, &e->services[i]);
+    }
+    return sum;
+}
+
 uint64_t engine_kept_room(const struct engine *e, const struct engine_service *s,
                           enum run_quota kind) {
     const uint64_t part = e->status.store_max / parts[kind];
     const uint64_t share = part / e->conf->service_count;
     const uint64_t own = engine_kept(e, s, kind);
-    uint64_t total = 0;
-    for (size_t i = 0; i < e->service_count; i++) {
-        total += engine_kept(e, &e->services[i], kind);
-    }
+    const uint64_t total = kept_by_all(e, kind);
     uint64_t shared = engine_is_low(e) || total >= part ? 0 : part - total;
     uint64_t rest = own >= share ? 0 : share - own;
     return shared > rest ? shared : rest;

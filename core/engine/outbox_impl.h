@@ -110,6 +110,7 @@ struct outbox {
     uint64_t on_disk; /* rows not in memory */
     uint64_t *kept;   /* bytes of rows, by the number of the service whose they are */
     size_t kept_count;
+    uint64_t kept_by_all;
     uint64_t loaded; /* rows up to this seq are, or were, in memory */
     struct buf record;
 };

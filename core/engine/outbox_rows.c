@@ -24,7 +24,9 @@ int outbox_keep(struct outbox *o, uint16_t service, size_t record) {
         o->kept_count = count;
     }
     if (service != SERVICE_NONE) {
-        o->kept[service] += journal_row_bytes(sizeof(uint64_t), record);
+        uint64_t bytes = journal_row_bytes(sizeof(uint64_t), record);
+        o->kept[service] += bytes;
+        o->kept_by_all += bytes;
     }
     return 0;
 }
@@ -34,7 +36,9 @@ static int delete_row(struct outbox *o, const struct outbox_item *item) {
     int code = journal_outbox_del(o->journal, item->seq);
     if (code == 0 && service < o->kept_count) {
         uint64_t bytes = journal_row_bytes(sizeof(uint64_t), item->bytes);
-        o->kept[service] -= bytes < o->kept[service] ? bytes : o->kept[service];
+        bytes = bytes < o->kept[service] ? bytes : o->kept[service];
+        o->kept[service] -= bytes;
+        o->kept_by_all -= bytes;
     }
     return code;
 }
@@ -43,11 +47,16 @@ uint64_t outbox_kept(const struct outbox *o, uint16_t service) {
     return service < o->kept_count ? o->kept[service] : 0;
 }
 
+uint64_t outbox_kept_by_all(const struct outbox *o) {
+    return o->kept_by_all;
+}
+
 int outbox_load(struct outbox *o) {
     outbox_forget(o);
     o->on_disk = 0;
     o->loaded = 0;
     o->kept_count = 0;
+    o->kept_by_all = 0;
     uint64_t seq = 0;
     struct slice record;
     struct publication p;

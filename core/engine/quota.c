@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "engine/cut.h"
 #include "engine/impl.h"
+#include "engine/letter_log.h"
 #include "engine/retention.h"
 #include "engine/space.h"
 #include "engine/watch.h"
@@ -173,19 +174,17 @@ int engine_letter_del(struct engine *e, struct engine_service *s, const struct e
     return code == 0 ? drop_row(e, s, &letter) : code;
 }
 
-int engine_letter_lost(struct engine *e, struct engine_service *s, const struct event *lost) {
-    for (uint8_t kind = 0; kind < LETTER_KINDS; kind++) {
-        struct letter_row row = {
-            .partition = lost->partition, .service = lost->service, .kind = kind};
-        int code;
-        do {
-            code = journal_letter_next(e->journal, &row);
-        } while (code == 0 && !uuid_equal(&row.id, &lost->id));
-        if (code != ERR_NOTFOUND) {
-            return code == 0 ? drop_row(e, s, &row) : code;
-        }
+int engine_letter_lost(struct engine *e, struct engine_service *s, const struct dead_row *dead) {
+    int code = 0;
+    for (uint8_t kind = 0; code == 0 && kind < LETTER_KINDS; kind++) {
+        const struct letter_row row = {.partition = dead->partition,
+                                       .service = dead->service,
+                                       .kind = kind,
+                                       .dead_ms = dead->dead_ms,
+                                       .id = dead->id};
+        code = drop_row(e, s, &row);
     }
-    return 0;
+    return code == 0 ? journal_dead_del(e->journal, dead) : code;
 }
 
 /* --- counting --- */
@@ -413,6 +412,7 @@ int engine_expire_letters(struct engine *e) {
     int code = 0;
     e->quotas->more = false;
     give_way(e);
+    engine_log_left_out(e);
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         for (unsigned kind = 0; code == 0 && most > 0 && kind < LETTER_KINDS; kind++) {
             bool wants = wants_look(e, &e->services[i], (enum letter_kind)kind);

@@ -12,7 +12,8 @@ static int check_meta(struct slice key, struct slice value) {
     if (slice_is(key, "dedupe") || journal_key_begins(key, "secret/")) {
         return journal_check_dedupe(TABLE_META, key, value);
     }
-    return journal_check_meta(key, value);
+    return journal_key_begins(key, "kept/") ? journal_check_kept(value)
+                                            : journal_check_meta(key, value);
 }
 
 int journal_check_row(enum store_table t, struct slice key, struct slice value) {

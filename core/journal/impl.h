@@ -46,6 +46,7 @@ struct journal {
     struct dedupe_sweep sweep;
     struct kept *kept; /* by the service's number */
     size_t kept_count;
+    uint64_t kept_by_all[KEPT_KINDS];
     struct buf record;         /* for encoding one record; reused */
     struct broken_row *broken; /* BROKEN_ROWS_MAX; NULL until one is found */
     size_t broken_count;
@@ -175,8 +176,6 @@ int journal_kept_put(struct journal *j, enum kept_kind kind, enum store_table t,
                      const struct key *k, struct slice value);
 int journal_kept_del(struct journal *j, enum kept_kind kind, enum store_table t,
                      const struct key *k);
-/* The counts are off: they are made anew at the next start. */
-int journal_forget_kept(struct journal *j);
 int journal_check_kept(struct slice value);
 /* The secrets of other stores, as the rows have them. */
 int journal_load_secrets(struct journal *j);

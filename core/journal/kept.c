@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     PAGE_BYTES = 4096,
@@ -27,6 +28,10 @@ uint64_t journal_row_bytes(size_t key, size_t value) {
 
 uint64_t journal_kept(const struct journal *j, uint16_t service, enum kept_kind kind) {
     return service < j->kept_count ? j->kept[service].bytes[kind] : 0;
+}
+
+uint64_t journal_kept_by_all(const struct journal *j, enum kept_kind kind) {
+    return j->kept_by_all[kind];
 }
 
 static int make_place(struct journal *j, uint16_t service) {
@@ -67,7 +72,9 @@ static int count(struct journal *j, enum kept_kind kind, uint16_t service, uint6
     }
     struct kept *kept = &j->kept[service];
     uint64_t bytes = kept->bytes[kind] + more;
-    kept->bytes[kind] = bytes > less ? bytes - less : 0;
+    bytes = bytes > less ? bytes - less : 0;
+    j->kept_by_all[kind] += bytes - kept->bytes[kind];
+    kept->bytes[kind] = bytes;
     kept->dirty = true;
     return 0;
 }
@@ -132,11 +139,6 @@ int journal_kept_write(struct journal *j) {
     return 0;
 }
 
-int journal_forget_kept(struct journal *j) {
-    int code = store_del(j->store, TABLE_META, slice_of("flag/kept"));
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
 int journal_check_kept(struct slice value) {
     struct kept kept;
     return take_kept((struct slice){NULL, 0}, value, &kept);
@@ -178,8 +180,9 @@ static int load_stored(struct journal *j) {
         struct kept kept;
         kept_key(i, key);
         code = journal_meta_take(j, key, take_kept, &kept);
-        if (code == 0) {
-            j->kept[i] = kept;
+        for (size_t kind = 0; code == 0 && kind < KEPT_KINDS; kind++) {
+            j->kept[i].bytes[kind] = kept.bytes[kind];
+            j->kept_by_all[kind] += kept.bytes[kind];
         }
         code = code == ERR_NOTFOUND ? 0 : code;
     }
@@ -189,6 +192,7 @@ static int load_stored(struct journal *j) {
 int journal_load_kept(struct journal *j, bool *made) {
     uint64_t counted = 0;
     j->kept_count = 0;
+    memset(j->kept_by_all, 0, sizeof j->kept_by_all);
     int code = journal_flag_get(j, counted_flag, &counted);
     code = code == ERR_NOTFOUND ? 0 : code;
     if (code == 0 && j->name_count > 0) {

@@ -19,6 +19,8 @@ enum kept_kind {
 };
 
 uint64_t journal_kept(const struct journal *j, uint16_t service, enum kept_kind kind);
+/* Of all services. */
+uint64_t journal_kept_by_all(const struct journal *j, enum kept_kind kind);
 /* About what a row takes of the store; a value larger than half a page takes whole pages. */
 uint64_t journal_row_bytes(size_t key, size_t value);
 /* Stores the counts that have changed. */

@@ -389,9 +389,6 @@ int journal_check_meta(struct slice key, struct slice value) {
     if (journal_key_begins(key, "books/")) {
         return take_books(key, value, &books);
     }
-    if (journal_key_begins(key, "kept/")) {
-        return journal_check_kept(value);
-    }
     if (slice_is(key, "clock")) {
         return take_clock(key, value, &mark);
     }
