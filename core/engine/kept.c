@@ -72,7 +72,8 @@ uint64_t engine_kept_room(const struct engine *e, const struct engine_service *s
     const uint64_t share = part / e->conf->service_count;
     const uint64_t own = engine_kept(e, s, kind);
     const uint64_t total = kept_by_all(e, kind);
-    uint64_t shared = engine_is_low(e) || total >= part ? 0 : part - total;
+    bool gives_way = kind == RUN_QUOTA_PUBLISHES && engine_is_low(e); /* they only wait */
+    uint64_t shared = gives_way || total >= part ? 0 : part - total;
     uint64_t rest = own >= share ? 0 : share - own;
     return shared > rest ? shared : rest;
 }

@@ -2,9 +2,9 @@
  * kept.h - how much each service may keep in the store: state, publishes, dead letters it makes,
  * signals that nobody takes.
  *
- * A kind has a part of the store, which its services share as they need it. Once it is used up, and
- * while the store is nearly full, each may have an equal share of as much again, so nobody's greed
- * takes what others need.
+ * A kind has a part of the store, which its services share as they need it. Once it is used up, each
+ * may have an equal share of as much again, so nobody's greed takes what others need. Publishes, for
+ * which events only wait, are held to the shares while the store is nearly full, too.
  */
 #ifndef ZINGQ_ENGINE_KEPT_H
 #define ZINGQ_ENGINE_KEPT_H
