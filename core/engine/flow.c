@@ -163,6 +163,7 @@ struct flow *flows_open(struct flows *flows, size_t service, uint64_t hash,
     flow->service = service;
     flow->concurrency = limits->concurrency;
     pace_limit(&flow->pace, limits->rate_per_s);
+    pace_begin_empty(&flow->pace, limits->since_ms);
     TAILQ_INIT(&flow->queue);
     LIST_INSERT_HEAD(bucket_of(flows, service, hash), flow, hash_link);
     flows->count++;

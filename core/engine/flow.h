@@ -21,6 +21,8 @@ TAILQ_HEAD(flow_lanes, lane);
 struct flow_limits {
     uint32_t concurrency;
     double rate_per_s;
+    int64_t
+        since_ms; /* nothing has been started since; before that, perhaps all that was allowed */
 };
 
 struct flow {

@@ -27,6 +27,17 @@ static void look_for_hunger(struct lanes *lanes, struct flow *tenant) {
     }
 }
 
+/* What the limits of a key say now. */
+static void weigh(struct lanes *lanes, struct flow *flow) {
+    struct lane_service *s = service_of(lanes, flow->service);
+    bool full = flow->concurrency > 0 && flow->running >= flow->concurrency;
+    int64_t until_ms = full ? -1 : pace_held_until(&flow->pace, lanes->now_ms);
+    s->keys_held -= flow->held ? 1 : 0;
+    flow->held = until_ms != 0;
+    s->keys_held += flow->held ? 1 : 0;
+    flows_remind(&lanes->flows, flow, until_ms > 0 ? until_ms : INT64_MAX);
+}
+
 /* The flow has no lanes and no rows: it is kept until its limits have been made up for. Beyond
  * KEYS_IDLE_MAX such flows, its limits begin anew. */
 static void retire(struct lanes *lanes, struct flow *flow) {
@@ -83,6 +94,9 @@ static struct flow *join_flow(struct lanes *lanes, size_t service, uint64_t hash
     lanes->idle_flows -= flow->idle ? 1 : 0;
     flow->idle = false;
     flow->lanes++;
+    if (limited && flow->lanes == 1) {
+        weigh(lanes, flow);
+    }
     s->tenants += flow->tenant && flow->lanes == 1 ? 1 : 0;
     return flow;
 }
@@ -143,17 +157,6 @@ static void leave_flow_fronts(struct lane *lane) {
     }
 }
 
-/* What the limits of a key say now. */
-static void weigh(struct lanes *lanes, struct flow *flow) {
-    struct lane_service *s = service_of(lanes, flow->service);
-    bool full = flow->concurrency > 0 && flow->running >= flow->concurrency;
-    int64_t until_ms = full ? -1 : pace_held_until(&flow->pace, lanes->now_ms);
-    s->keys_held -= flow->held ? 1 : 0;
-    flow->held = until_ms != 0;
-    s->keys_held += flow->held ? 1 : 0;
-    flows_remind(&lanes->flows, flow, until_ms > 0 ? until_ms : INT64_MAX);
-}
-
 void lanes_wake_flows(struct lanes *lanes, int64_t now_ms) {
     struct flow *flow;
     lanes->now_ms = now_ms;
@@ -168,12 +171,16 @@ void lanes_wake_flows(struct lanes *lanes, int64_t now_ms) {
 
 void lanes_throttle_key(struct lanes *lanes, size_t service, uint64_t key, int64_t until_ms) {
     struct lane_service *s = service_of(lanes, service);
-    struct flow *flow = flows_find(&lanes->flows, service, key);
+    struct flow *flow = flows_open(&lanes->flows, service, key, &s->key_limits);
     if (flow == NULL) {
-        return;
+        return; /* out of memory: the peer asks again */
     }
     pace_throttle(&flow->pace, until_ms);
     weigh(lanes, flow);
+    if (flow->lanes == 0) {
+        retire(lanes, flow);
+        return;
+    }
     struct lane *lane = flow->first;
     if (lane == NULL || !flow->held) {
         return;
@@ -224,7 +231,7 @@ bool lanes_want_rows(const struct lanes *lanes) {
 void lanes_fed(struct lanes *lanes, size_t service, uint64_t tenant, bool more) {
     struct lane_service *s = service_of(lanes, service);
     struct flow *flow = flows_find(&lanes->flows, service, tenant);
-    assert(flow != NULL && flow->hungry);
+    assert(flow != NULL && flow->hungry); /* INV-LANE-8 */
     TAILQ_REMOVE(&s->hungry, flow, hungry_link);
     lanes->hungry--;
     flow->hungry = false;

@@ -302,7 +302,7 @@ int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, ui
 /* INV-JOURNAL-2, checked on writing and on reading. */
 bool journal_row_is_sound(const struct row *row) {
     return row->partition == journal_partition(row->lane) && row->seq > 0 &&
-           row->flags <= LANE_QUEUED;
+           row->flags <= LANE_HOLDS_KEY;
 }
 
 /* The flows of a row come last, if it has any. */
@@ -391,7 +391,7 @@ int journal_ready_scan(struct journal *j, struct row *row) {
 }
 
 bool lane_waits(uint8_t flags) {
-    return flags == LANE_WAITING || flags == LANE_ASLEEP;
+    return flags == LANE_WAITING || flags == LANE_ASLEEP || flags == LANE_HOLDS_KEY;
 }
 
 static void lane_key(struct key *k, const struct row *row) {
