@@ -228,6 +228,7 @@ void life_print_content(const struct life *life, const char *indent) {
     if (!uuid_is_zero(&e->cause)) {
         add_field(&text, indent, "caused by", slice_of(uuid_text(&e->cause, id)));
     }
+    add_field(&text, indent, "tenant", e->tenant);
     add_field(&text, indent, "content type", e->content_type);
     add_field(&text, indent, "response topic", e->response_topic);
     while (property_next(e->properties, &at, &name, &value)) {

@@ -3,13 +3,14 @@
  *
  * An event record:
  *
- *   u8 form=2 | u8 state | u8 kind | u8 qos | u8 flags | u16 hops
+ *   u8 form=2 (3 with a tenant) | u8 state | u8 kind | u8 qos | u8 flags | u16 hops
  *   u32 attempts errors timeouts crashes snoozes throttles
  *   i64 accepted_ms started_ms due_ms ended_ms | u32 duration_us | u64 version
  *   u64 seq | u64 lane | id128 cause
  *   u32 len, bytes: topic key payload content_type response_topic correlation properties
  *                   reason publishes
  *   u8 undo | u8 round | u32 len, bytes: calls      (form 1 ends before these)
+ *   form 3: u32 len, bytes: tenant
  *   with FLAG_BATCH: id128 batch | u32 batch_events
  */
 #include "journal/impl.h"
@@ -21,8 +22,9 @@
 #include <string.h>
 
 enum {
-    FORM = 2,
     FORM_FIRST = 1,
+    FORM = 2,
+    FORM_TENANT = 3,
     FLAG_RETAINED = 1,
     FLAG_REPLAYED = 2,
     FLAG_PARKED = 4,
@@ -51,7 +53,7 @@ static void event_key(struct key *k, uint8_t partition, const struct uuid *id, u
 
 static void encode_event(const struct event *e, struct buf *b) {
     buf_reset(b);
-    buf_add_u8(b, FORM);
+    buf_add_u8(b, e->tenant.len > 0 ? FORM_TENANT : FORM);
     buf_add_u8(b, e->state);
     buf_add_u8(b, e->kind);
     buf_add_u8(b, e->qos);
@@ -80,6 +82,9 @@ static void encode_event(const struct event *e, struct buf *b) {
     buf_add_u8(b, e->undo);
     buf_add_u8(b, e->round);
     buf_add_lv(b, e->calls);
+    if (e->tenant.len > 0) {
+        buf_add_lv(b, e->tenant);
+    }
     if (e->batch_events > 0) {
         buf_add(b, e->batch.bytes, UUID_BYTES);
         buf_add_u32(b, e->batch_events);
@@ -161,6 +166,9 @@ static int decode_event(const struct event_at *at, struct slice value, struct ev
         numbers.round = read_u8(&r);
         bytes.calls = read_lv(&r);
     }
+    if (form == FORM_TENANT) {
+        bytes.tenant = read_lv(&r);
+    }
     if (in_batch) {
         numbers.batch = read_uuid(&r);
         numbers.batch_events = read_u32(&r);
@@ -169,7 +177,7 @@ static int decode_event(const struct event_at *at, struct slice value, struct ev
     numbers.id = at->id;
     numbers.service = at->service;
     numbers.key = bytes.key;
-    bool known = form >= FORM_FIRST && form <= FORM;
+    bool known = form >= FORM_FIRST && form <= FORM_TENANT;
     if (r.failed || !known || !is_sound(&numbers)) {
         return ERR_CORRUPT;
     }

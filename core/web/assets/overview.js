@@ -54,6 +54,12 @@ function serviceAlerts(service, now) {
     if (service.throttled_until_ms > now) {
         add("throttled", "warn", `slowed down at its handler's wish, goes on ${ago(service.throttled_until_ms, now)}.`);
     }
+    if (service.keys_held > 0) {
+        add("held", "warn", `${plural(service.keys_held, "key")} at the limits of key_rate, key_concurrency or a throttle.`);
+    }
+    if (service.queued > 0) {
+        add("queued", "warn", `${plural(service.queued, "event")} on disk until the turns of their tenants, of which ${count(service.tenants)} have some in memory.`);
+    }
     if (service.failure_rate > FAILING_MUCH) {
         add("failing", "bad", `${percent(service.failure_rate)} of the attempts of the last minute failed.`);
     }
