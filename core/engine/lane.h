@@ -165,6 +165,8 @@ int lanes_each(struct lanes *lanes, size_t service, void *ctx,
 bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms);
 /* Items waiting in memory; invocations under way. */
 size_t lanes_waiting(const struct lanes *lanes, size_t service);
+/* How many more events of the service may be in memory. */
+size_t lanes_free_window(const struct lanes *lanes, size_t service);
 size_t lanes_running(const struct lanes *lanes, size_t service);
 /* Tenants with events in memory, or keys where none are told apart; keys held by their limits. */
 size_t lanes_tenants(const struct lanes *lanes, size_t service);

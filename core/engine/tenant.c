@@ -12,15 +12,10 @@
 
 /* --- hunger --- */
 
-static size_t free_window(const struct lane_service *s) {
-    return s->waiting < SERVICE_WINDOW_MAX ? SERVICE_WINDOW_MAX - s->waiting : 0;
-}
-
 /* After fewer of its events are in memory. */
 static void look_for_hunger(struct lanes *lanes, struct flow *tenant) {
     if (tenant != NULL && tenant->spilled && !tenant->hungry &&
-        (tenant->events == 0 ||
-         tenant->events < free_window(service_of(lanes, tenant->service)) / 4)) {
+        (tenant->events == 0 || tenant->events < lanes_free_window(lanes, tenant->service) / 4)) {
         tenant->hungry = true;
         TAILQ_INSERT_TAIL(&service_of(lanes, tenant->service)->hungry, tenant, hungry_link);
         lanes->hungry++;
@@ -202,7 +197,7 @@ void lanes_throttle_key(struct lanes *lanes, size_t service, uint64_t key, int64
 /* --- tenants and the disk --- */
 
 size_t lanes_room(const struct lanes *lanes, size_t service, uint64_t tenant) {
-    size_t window = free_window(service_of(lanes, service));
+    size_t window = lanes_free_window(lanes, service);
     const struct flow *flow = flows_find(&lanes->flows, service, tenant);
     size_t events = flow == NULL ? 0 : flow->events;
     size_t most = window / 2 > 0 ? window / 2 : window;

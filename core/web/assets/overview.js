@@ -54,12 +54,6 @@ function serviceAlerts(service, now) {
     if (service.throttled_until_ms > now) {
         add("throttled", "warn", `slowed down at its handler's wish, goes on ${ago(service.throttled_until_ms, now)}.`);
     }
-    if (service.keys_held > 0) {
-        add("held", "warn", `${plural(service.keys_held, "key")} at the limits of key_rate, key_concurrency or a throttle.`);
-    }
-    if (service.queued > 0) {
-        add("queued", "warn", `${plural(service.queued, "event")} on disk until the turns of their tenants, of which ${count(service.tenants)} have some in memory.`);
-    }
     if (service.failure_rate > FAILING_MUCH) {
         add("failing", "bad", `${percent(service.failure_rate)} of the attempts of the last minute failed.`);
     }
@@ -157,6 +151,9 @@ const columns = [
     { name: "In flight", title: "Attempts under way", of: (s) => short(s.inflight) },
     { name: "Retrying", title: "Events whose next attempt is due later", of: (s) => short(s.retrying), warn: (s) => s.retrying > 0 },
     { name: "Sleeping", title: "Events that sleep, wait for a signal or were put off by their handler", of: (s) => short(s.sleeping) },
+    { name: "Tenants", title: "Tenants, or keys without order, with events in memory: they take turns", of: (s) => short(s.tenants) },
+    { name: "On disk", title: "Events that wait on disk until their tenants have their turns", of: (s) => short(s.queued) },
+    { name: "Keys held", title: "Keys at the limits of key_rate, key_concurrency or a throttle", of: (s) => short(s.keys_held), warn: (s) => s.keys_held > 0 },
 { name: "Failing", title: "Share of the last minute's attempts that failed", of: (s) => percent(s.failure_rate), bad: (s) => s.failure_rate > FAILING_MUCH },
     { name: "p50", title: "Half of the last minute's events were done within", of: (s) => latency(s, s.p50_us) },
     { name: "p99", title: "99 of 100 of them were done within", of: (s) => latency(s, s.p99_us) },
