@@ -34,6 +34,8 @@ enum {
     RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */
     RULE_LEVEL_MAX = 128,     /* the deepest topic level a key rule may name */
 
+    HOSTS_SECRETS_MAX = 4,          /* hosts.secret: one that marks, earlier ones still believed */
+    STRANGERS_MAX = 16,             /* presences without a valid mark that status names */
     MEMBERS_MAX = 256,              /* hosts known by their presence; one that is gone makes room */
     PRESENCE_BYTES_MAX = 256 << 10, /* one presence: SERVICES_MAX services with long rules fit */
     MEMBERS_BYTES_MAX = 16 << 20,   /* all presences together */
@@ -74,9 +76,8 @@ enum {
     LANE_QUEUE_MAX = 1024, /* events of one lane kept in memory; the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
-    SERVICE_WINDOW_MAX = 4096,   /* events of one service kept in memory */
-    EVENT_JSON_KEPT_BYTES = 512, /* decoded for its key, a payload up to this stays so for a turn */
-    TRIM_ROWS_PER_TURN = 512,    /* rows examined by retention in a turn */
+    SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */
+    TRIM_ROWS_PER_TURN = 512,  /* rows examined by retention in a turn */
 
     EFFECTS_MAX = 10000,          /* effects of one invocation */
     EFFECTS_BYTES_MAX = 32 << 20, /* total size of these effects */
@@ -97,7 +98,8 @@ enum {
     LOG_LINES_MAX = 1000,      /* log lines that one attempt may write */
     LOG_SECOND_BYTES_MAX = 1 << 20, /* log output of one service's handlers per second */
     SCRIPT_BYTES_MAX = 4 << 20,     /* one script file */
-    JSON_DEPTH_MAX = 128, /* nesting of JSON that a handler sends; jansson itself stops at 2048 */
+    JSON_DEPTH_MAX = 128,           /* nesting of JSON that a handler sends */
+    JSON_READ_DEPTH_MAX = 2048,     /* nesting of JSON that is read; a multiple of 64 */
 
     TIMERS_PER_TURN = 1024,      /* timers that fire in a turn, per clock */
     WINDOW_FULL_DELAY_MS = 1000, /* delay of a due event while its service's window is full */
@@ -195,8 +197,11 @@ enum {
     ASKED_MAX = 1024,           /* requests of other hosts being answered; more get a 503 */
     FOLLOW_QUESTIONS_MAX = 64,  /* questions to other hosts about one event's publishes */
     ASK_PAIRS_MAX = 128,        /* pairs of a query or of headers: PROPERTIES_MAX and some more */
-    ASK_WAITING_BYTES_MAX = 64 << 20, /* requests and answers that have not been sent yet */
-    ASK_BEATEN_MAX = 2,   /* connections lost in a row over these topics, before a pause */
+    ASK_WAITING_BYTES_MAX = 64 << 20, /* requests without an answer, and answers not sent yet */
+    ASK_SEEN_MAX =
+        4096,           /* requests remembered, lest they be repeated; then all need a new ticket */
+    ASK_SENDS_MAX = 3,  /* of one request, if the host that is asked has new tickets meanwhile */
+    ASK_BEATEN_MAX = 2, /* connections lost in a row over these topics, before a pause */
     ASK_REST_MS = 300000, /* length of that pause, in which requests of other hosts are not read */
 
     READINGS_MAX = 64,           /* requests being answered from the store at once */

@@ -14,6 +14,7 @@
 #include "lua/api/api.h"
 #include "base/clock.h"
 #include "base/culprit.h"
+#include "base/json.h"
 
 #include "query/json.h"
 #include "lua/script.h"
@@ -22,7 +23,6 @@
 #include <curl/curl.h>
 #include <glib.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <lmdb.h>
 #include <lua.h>
 #include <microhttpd.h>
@@ -216,6 +216,10 @@ static void describe(const struct conf *conf, const struct script_host *scripts,
     const struct service_conf *s = &conf->services[index];
     lines_init(lines, titles, LINE_COUNT);
     add_filters(&lines[LINE_FILTERS].text, s);
+    for (size_t i = 0; i < s->was_count; i++) {
+        buf_printf(&lines[LINE_FILTERS].text, "%s%s", i == 0 ? "; takes over what was " : ", ",
+                   s->was[i]);
+    }
     buf_printf(&lines[LINE_HANDLER].text, "%s, version %016" PRIx64, s->handler,
                script_version(scripts, index));
     add_key(&lines[LINE_KEY].text, s);
@@ -297,9 +301,9 @@ static void describe_hosts(const struct conf *conf, struct buf *out) {
             "one that has not is refused. Services without a key run where their messages "
             "arrive.%s",
             (unsigned)h->share.place, (unsigned)h->share.count, h->group,
-            h->secret[0] != '\0' ? ""
-                                 : " Without the same hosts.secret on all of them, they believe "
-                                   "anyone who says that a message was handled.");
+            h->secret_count > 0 ? ""
+                                : " Without the same hosts.secret on all of them, they believe "
+                                  "anyone who says that it is one of them.");
     } else if (keyed == 0) {
         buf_add_str(out, "No service has keys that need a division: any number of hosts may run "
                          "this topics.conf at one broker.");

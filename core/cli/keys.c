@@ -279,7 +279,7 @@ static int show(struct cli *cli) {
     if (status != 0) {
         return status;
     }
-    key_queue_init(&q.key, number, slice_of(cli->words[0]), key);
+    key_queue_init(&q.key, number, journal_origin_of(cli->journal, slice_of(cli->words[0])), key);
     q.table = table_new(show_columns, sizeof show_columns / sizeof *show_columns);
     q.events = json_array();
     status = q.table == NULL || q.events == NULL ? cli_fail(ERR_MEMORY, "out of memory")

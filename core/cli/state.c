@@ -65,7 +65,8 @@ static int scan(struct cli *cli, struct view *view, const struct slice *key) {
     struct buf json;
     bool found = false;
     buf_init(&json, JSON_BYTES_MAX);
-    state_walk_init(&walk, view->service, slice_of(cli->words[0]), key);
+    state_walk_init(&walk, view->service, journal_origin_of(cli->journal, slice_of(cli->words[0])),
+                    key);
     int code = cli_begin(cli);
     while (code == 0 && view->listing.status == 0 &&
            (code = state_walk_next(cli->journal, &walk, cli->now_ms, &json, &item, &found)) == 0) {
@@ -81,7 +82,8 @@ static int scan(struct cli *cli, struct view *view, const struct slice *key) {
 
 /* Reads the state and the lock of that name. */
 static int read_named(struct cli *cli, struct view *view, struct slice key, const char *name) {
-    uint8_t partition = journal_partition(journal_lane(slice_of(cli->words[0]), key));
+    uint8_t partition =
+        journal_partition(journal_lane_of(cli->journal, slice_of(cli->words[0]), key));
     struct cell cell = {
         .partition = partition, .service = view->service, .key = key, .name = slice_of(name)};
     struct state_item item;

@@ -135,7 +135,7 @@ static int read_key(struct cli *cli, uint16_t service, struct slice key, size_t 
                     struct trace *trace) {
     struct event *events[TRACE_EVENTS_MAX];
     size_t count = 0;
-    uint64_t lane = journal_lane(slice_of(cli->words[0]), key);
+    uint64_t lane = journal_lane_of(cli->journal, slice_of(cli->words[0]), key);
     int code = cli_begin(cli);
     if (code == 0) {
         code = gather_key(cli, service, key, journal_partition(lane), events, limit, &count);

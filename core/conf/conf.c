@@ -347,11 +347,43 @@ static int check_hosts(const struct loader *l) {
                          (unsigned)h->share.count);
     }
     struct conf_place secret = place_of(l, CONF_HOSTS, "secret");
-    if (code == 0 && h->secret[0] != '\0' && strlen(h->secret) < TOKEN_BYTES_MIN) {
-        return conf_fail(&secret, "it has fewer than %d bytes and can be guessed: use a longer one",
-                         TOKEN_BYTES_MIN);
+    if (code == 0 && h->believes_any && h->secret_count == 0) {
+        return conf_fail(&secret,
+                         "\"any\" is there for the time until all hosts have a secret: write "
+                         "that secret before it, secret = {\"env:NAME\", \"any\"}");
     }
     h->share.place = h->share.place == 0 ? 1 : h->share.place;
+    return code;
+}
+
+/* A name that a service had is no other service's, and was no other's. */
+static int check_name_before(const struct conf_place *place, const struct conf *c,
+                             const struct service_conf *s, const char *name) {
+    int code = check_name(place, name);
+    for (size_t i = 0; code == 0 && i < c->service_count; i++) {
+        const struct service_conf *other = &c->services[i];
+        if (strcmp(other->name, name) == 0) {
+            code = conf_fail(place, "\"%s\" is the name of a service", name);
+        } else if (other != s && service_was(other, slice_of(name))) {
+            code = conf_fail(place, "\"%s\" cannot also have become \"%s\"", name, other->name);
+        }
+    }
+    return code;
+}
+
+static int check_was(const struct loader *l) {
+    int code = 0;
+    for (size_t i = 0; i < l->conf->service_count; i++) {
+        const struct service_conf *s = &l->conf->services[i];
+        struct conf_place place = l->place;
+        place.section = CONF_SPECS[CONF_SERVICE].name;
+        place.title = s->name;
+        place.line = s->line;
+        place.option = "was";
+        for (size_t w = 0; code == 0 && w < s->was_count; w++) {
+            code = check_name_before(&place, l->conf, s, s->was[w]);
+        }
+    }
     return code;
 }
 
@@ -365,6 +397,7 @@ static int load_all(struct loader *l) {
         uint32_t sections;
     } checks[] = {
         {check_web, 1u << CONF_HTTP | 1u << CONF_ENDPOINT | 1u << CONF_TOKEN},
+        {check_was, 1u << CONF_SERVICE},
         {check_hosts, 1u << CONF_HOSTS},
         {check_egress, 1u << CONF_EGRESS},
         {check_tls, 1u << CONF_BROKER},

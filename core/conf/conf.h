@@ -105,8 +105,17 @@ struct schedule_conf {
 struct hosts_conf {
     char *group;           /* hosts of one division name the same */
     struct division share; /* 1 of 1 = not divided */
-    char *secret; /* which all have, for their marks (engine/mark.c); resolved; "" = none */
+    /* Common to all hosts, for their marks (engine/mark.c); resolved. The first marks, each is
+     * believed. */
+    char **secrets;
+    size_t secret_count;
+    bool believes_any; /* "any" is among them: hosts without one are believed, too, for now */
 };
+
+/* Whether only what is marked with hosts.secret is believed of other hosts. */
+static inline bool hosts_are_proven(const struct hosts_conf *hosts) {
+    return hosts->secret_count > 0 && !hosts->believes_any;
+}
 
 struct conf {
     char *file;        /* the path read, absolute */
@@ -187,6 +196,17 @@ static inline bool conf_find_service(const struct conf *c, struct slice name, si
         }
     }
     return false;
+}
+
+/* The same, also by a name that it had before. */
+static inline bool conf_find_heir(const struct conf *c, struct slice name, size_t *index) {
+    for (size_t i = 0; i < c->service_count; i++) {
+        if (service_was(&c->services[i], name)) {
+            *index = i;
+            return true;
+        }
+    }
+    return conf_find_service(c, name, index);
 }
 
 /* Whether only programs of this machine can reach the front door. */

@@ -27,12 +27,14 @@
 #define IS_LIST(type, items, count)                                                                \
     static_assert(offsetof(type, count) == offsetof(type, items) + sizeof(char **), #items)
 IS_LIST(struct service_conf, filters, filter_count);
+IS_LIST(struct service_conf, was, was_count);
 IS_LIST(struct service_conf, secrets, secret_count);
 IS_LIST(struct service_conf, reply_to, reply_to_count);
 IS_LIST(struct endpoint_conf, required, required_count);
 IS_LIST(struct token_conf, endpoints, endpoint_count);
 IS_LIST(struct conf, http_proxies, http_proxy_count);
 IS_LIST(struct conf, egress_allow, egress_allow_count);
+IS_LIST(struct conf, hosts.secrets, hosts.secret_count);
 
 #define AT(field) offsetof(struct conf, field)
 
@@ -109,7 +111,7 @@ static const struct conf_row HOSTS_ROWS[] = {
     {"group", CONF_TEXT, "default", AT(hosts.group), 0, 0},
     {"count", CONF_U16, "1", AT(hosts.share.count), 1, PARTITIONS},
     {"this", CONF_U16, "0", AT(hosts.share.place), 0, PARTITIONS},
-    {"secret", CONF_SECRET, "", AT(hosts.secret), 0, 0},
+    {"secret", CONF_SECRETS, "", AT(hosts.secrets), 0, 0},
 };
 
 #undef AT
@@ -118,6 +120,7 @@ static const struct conf_row HOSTS_ROWS[] = {
 /* `order` comes after `key`, which decides its default. */
 static const struct conf_row SERVICE_ROWS[] = {
     {"subscribe", CONF_FILTERS, NULL, AT(filters), 0, 0},
+    {"was", CONF_NAMES, "", AT(was), 0, 0},
     {"handler", CONF_SCRIPT, NULL, AT(handler), 0, 0},
     {"key", CONF_RULE, "none", AT(key), 0, 0},
     {"idempotency", CONF_RULE, "none", AT(idempotency), 0, 0},

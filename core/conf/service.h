@@ -37,6 +37,8 @@ struct service_conf {
     char *name;
     char **filters; /* subscribe */
     size_t filter_count;
+    char **was; /* names it had before, the first one first */
+    size_t was_count;
     char *handler;     /* file in scripts/ */
     char *retry;       /* policy script or NULL */
     char *dead_letter; /* policy script or NULL */
@@ -79,14 +81,15 @@ int rule_parse(const char *text, struct rule *out, struct report *r);
 void rule_clear(struct rule *rule);
 /* As rule_parse reads it. */
 void rule_write(const struct rule *rule, struct buf *out);
-/* The value the rule finds in the event, appended to `out`: a JSON string bare, an integer in
- * decimal, true/false as words. RULE_NONE appends nothing and is not an error. ERR_INVALID with the
- * reason a dead letter will carry: "payload is not JSON: ... at byte 17", "no value at /event_id in
+/* The value the rule finds in the event, appended to `out`: a JSON string bare, an integer of
+ * any size in decimal, true/false as words. RULE_NONE appends nothing and is not an error. ERR_INVALID with the
+ * reason a dead letter will carry: "payload is not JSON: line 1, column 17: ...", "no value at /event_id in
  * the payload", "the value at /x is an object, a key must be a string or an integer", "the topic
  * has 2 levels, the rule requires level 3", "no user property \"tenant\"", "the value at /x is
  * empty" (an empty key is not a key), "the key has 300 bytes; the limit is 256". ERR_MEMORY. `out`
  * is unchanged after ERR_INVALID. */
-int rule_extract(const struct rule *rule, struct event *event, struct buf *out, struct report *r);
+int rule_extract(const struct rule *rule, const struct event *event, struct buf *out,
+                 struct report *r);
 
 /* Whether a topic filter (MQTT 5, 4.7) matches a topic. */
 bool filter_matches(const char *filter, const char *topic);
@@ -99,6 +102,10 @@ bool filter_overlaps(const char *a, const char *b);
 /* Whether an event of the service, with or without a key, belongs to one host only where several
  * divide the keys. */
 bool service_is_divided(const struct service_conf *s, bool with_key);
+/* Whether that is a name the service had before. */
+bool service_was(const struct service_conf *s, struct slice name);
+/* The first name it had, as topics.conf has it: a store may know of an earlier one. */
+const char *service_origin(const struct service_conf *s);
 /* Whether one of the service's filters matches the topic. */
 bool service_wants(const struct service_conf *s, const char *topic);
 /* Whether the service may answer a request to this topic: one of its reply_to, or, if it has none,

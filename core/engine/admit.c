@@ -130,7 +130,7 @@ static int give_key(struct event *event, struct slice key) {
 }
 
 static void find_lane(const struct engine_service *s, struct event *event) {
-    event->lane = journal_lane(s->name, event->key);
+    event->lane = journal_lane(s->origin, event->key);
     event->partition = journal_partition(event->lane);
 }
 
@@ -222,7 +222,7 @@ static struct dedupe_hash hash_of(const struct engine *e, size_t secret,
                                   const struct engine_service *s, const struct event *event,
                                   struct slice scope, struct slice key) {
     struct dedupe_hash hash =
-        journal_dedupe_hash_with(e->journal, secret, s->name, scope, event->key);
+        journal_dedupe_hash_with(e->journal, secret, s->origin, scope, event->key);
     struct slice hashed = {(const char *)hash.bytes, sizeof hash.bytes};
     return journal_dedupe_hash_with(e->journal, secret, hashed, (struct slice){"", 0}, key);
 }
@@ -419,7 +419,7 @@ int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *
 
 /* If every host has a copy and nothing else decides whose event it is, the payload does. */
 static uint8_t partition_of_payload(const struct engine_service *s, const struct event *event) {
-    return journal_partition(journal_lane(s->name, event->payload));
+    return journal_partition(journal_lane(s->origin, event->payload));
 }
 
 /* The partition whose owner is responsible. ERR_NOTFOUND: any host that has the event. */
@@ -439,7 +439,7 @@ static int find_owner(struct engine *e, const struct engine_service *s, struct e
     if (code != 0 || (from == ADMIT_PUBLISH && scope.len == 0)) {
         return code == 0 ? ERR_NOTFOUND : code;
     }
-    *partition = journal_partition(journal_lane(s->name, identity));
+    *partition = journal_partition(journal_lane(s->origin, identity));
     return 0;
 }
 

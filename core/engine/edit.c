@@ -148,7 +148,9 @@ static int supersede_calls(const struct engine_service *s, struct event *edited,
                            struct command *c) {
     char own[NAME_BYTES_MAX + UUID_TEXT_BYTES + 2];
     char id[UUID_TEXT_BYTES + 1];
-    (void)snprintf(own, sizeof own, "%s-%s", s->conf->name, uuid_text(&edited->id, id));
+    struct slice caller = ledger_caller(edited, s->name);
+    (void)snprintf(own, sizeof own, "%.*s-%s", (int)caller.len, caller.data,
+                   uuid_text(&edited->id, id));
     int code = ledger_supersede_answered(edited, slice_of(own));
     return code != ERR_LIMIT
                ? code

@@ -83,11 +83,14 @@ enum { ENGINE_MARK_NAME_BYTES = 33 };
 /* The options of a service: of topics.conf, or, past its last one, of a service that was removed
  * from it. Borrowed. */
 const struct service_conf *engine_service_conf(const struct engine *e, size_t service);
+/* The group at the broker in which hosts share its messages: the first name that it had. Borrowed. */
+const char *engine_service_group(const struct engine *e, size_t service);
 
 /* Names the secret that this host marks its messages with (engine/mark.c), without telling it. */
 void engine_mark_name(const struct engine *e, char out[ENGINE_MARK_NAME_BYTES]);
 /* Whether messages without a mark that can be checked are believed, because hosts are there that
- * have another secret. At first: when keys are divided and hosts.secret is not set. */
+ * have another secret. Only for a host that does not want proof (hosts_are_proven); at first it
+ * trusts if keys are divided, or all hosts are to be believed. */
 void engine_trust_hosts(struct engine *e, bool trusts);
 
 /* The same for what hosts send each other: appends the mark to a message's properties; and whether
@@ -96,7 +99,10 @@ void engine_mark_message(const struct engine *e, struct slice topic, struct slic
                          struct slice payload, struct buf *properties);
 bool engine_believes_message(const struct engine *e, struct slice topic, struct slice correlation,
                              struct slice payload, struct slice properties);
-/* One came that is not: it is counted, and logged once a minute. */
+/* The same for a presence, whose mark counts whenever hosts.secret is set. */
+bool engine_believes_presence(const struct engine *e, struct slice topic, struct slice payload,
+                              struct slice properties);
+/* A message came that is not: it is counted, and logged once a minute. */
 void engine_refuse_message(struct engine *e);
 
 /* A text that the host stores for its next run; between turns only. `out` is appended to.

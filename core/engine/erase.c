@@ -147,7 +147,7 @@ static int erase_signal(struct engine *e, const struct cell *key) {
 static int erase_rest(struct engine *e, struct engine_service *s, struct command *c) {
     static int (*const kinds[])(struct engine *, const struct cell *) = {erase_value, erase_lock,
                                                                          erase_signal};
-    const struct cell key = {.partition = journal_partition(journal_lane(s->name, c->key)),
+    const struct cell key = {.partition = journal_partition(journal_lane(s->origin, c->key)),
                              .service = s->number,
                              .key = c->key,
                              .name = {"", 0}};

@@ -4,6 +4,7 @@
 #include "engine/fire.h"
 
 #include "engine/backlog.h"
+#include "engine/delayed.h"
 #include "engine/expiry.h"
 #include "engine/impl.h"
 #include "engine/lane.h"
@@ -71,8 +72,9 @@ static int fire_publish(struct engine *e, const struct timer *timer) {
     int code = publication_decode(timer->record, &p);
     e->status.delayed -= e->status.delayed > 0 ? 1 : 0;
     if (code == 0) {
-        code = journal_delayed_del(e->journal, &p.id);
+        code = journal_delayed_del(e->journal, publication_delayed_id(&p));
         code = code == ERR_NOTFOUND ? 0 : code; /* an older version stored it */
+        p.handle = (struct uuid){{0}};
     }
     return code == 0 ? engine_publish(e, &p) : code;
 }

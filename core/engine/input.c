@@ -67,7 +67,9 @@ static bool names_service(struct slice names, const struct engine_service *s) {
     while (names.len > 0) {
         const char *comma = memchr(names.data, ',', names.len);
         size_t len = comma == NULL ? names.len : (size_t)(comma - names.data);
-        if (slice_equal((struct slice){names.data, len}, s->name)) {
+        struct slice name = {names.data, len};
+        if (slice_equal(name, s->name) || slice_equal(name, s->origin) ||
+            service_was(s->conf, name)) {
             return true;
         }
         size_t skip = comma == NULL ? len : len + 1;

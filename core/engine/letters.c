@@ -164,7 +164,7 @@ int engine_discard(struct engine *e, struct command *c) {
 static int find_parked(struct engine *e, struct engine_service *s, struct slice key,
                        struct event **out) {
     struct row row = {.service = s->number};
-    row.lane = journal_lane(s->name, key);
+    row.lane = journal_lane(s->origin, key);
     row.partition = journal_partition(row.lane);
     int code = journal_lane_next(e->journal, &row);
     if (code != 0 || row.flags != LANE_PARKED) {

@@ -31,6 +31,7 @@
 #include "engine/outbox.h"
 #include "engine/receive.h"
 #include "engine/removed.h"
+#include "engine/rename.h"
 #include "engine/schedule.h"
 #include "engine/services.h"
 #include "engine/view.h"
@@ -126,6 +127,10 @@ static int make_parts(struct engine *e, struct report *r) {
 /* Of the services it names, those that topics.conf no longer has are served, too. */
 static int open_journal(struct engine *e, const struct engine_options *options, struct report *r) {
     int code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
+    if (code != 0) {
+        return code;
+    }
+    code = engine_take_names(e, r);
     if (code != 0) {
         return code;
     }

@@ -70,12 +70,12 @@ int engine_asked_before(struct engine *e, struct command *c, uint8_t partition, 
 
 int engine_signal_once(struct engine *e, struct engine_service *s, const struct signal *signal,
                        struct report *r) {
-    uint8_t partition = journal_partition(journal_lane(s->name, signal->key));
+    uint8_t partition = journal_partition(journal_lane(s->origin, signal->key));
     struct command c = {.once = signal->once, .payload = signal->said};
     struct buf about;
     bool before = false;
     buf_init(&about, NAME_BYTES_MAX + signal->key.len + signal->name.len + 32);
-    buf_add_lv(&about, s->name);
+    buf_add_lv(&about, s->origin);
     buf_add_lv(&about, signal->key);
     buf_add_lv(&about, signal->name);
     c.made = uuid_next(&e->ids, e->now_ms);

@@ -65,7 +65,7 @@ static int hand_over_to(struct engine *e, struct engine_service *s, const struct
     return engine_admit(e, s, event, ADMIT_PUBLISH, &duplicate);
 }
 
-/* Hands the publish to this host's own services; appends their names to `handled`, separated by
+/* Hands the publish to this host's own services; appends their groups to `handled`, separated by
  * commas. */
 static int hand_over(struct engine *e, const struct publication *p, struct buf *handled) {
     for (size_t i = 0; i < e->service_count; i++) {
@@ -80,7 +80,7 @@ static int hand_over(struct engine *e, const struct publication *p, struct buf *
         if (handled->len > 0) {
             buf_add_str(handled, ",");
         }
-        buf_add_slice(handled, s->name);
+        buf_add_slice(handled, s->origin);
     }
     return 0;
 }

@@ -24,6 +24,11 @@ struct engine_service *engine_service_known(struct engine *e, struct slice name)
             return &e->services[i];
         }
     }
+    for (size_t i = 0; i < e->service_count; i++) {
+        if (service_was(e->services[i].conf, name)) {
+            return &e->services[i];
+        }
+    }
     return NULL;
 }
 
@@ -35,6 +40,11 @@ struct engine_service *engine_service_named(struct engine *e, struct slice name)
 bool engine_service_has(const struct engine *e, const struct engine_service *s,
                         const char *reserved) {
     return !s->removed && script_has(e->scripts, s->index, reserved);
+}
+
+const char *engine_service_group(const struct engine *e, size_t service) {
+    assert(service < e->service_count);
+    return e->services[service].origin.data;
 }
 
 const struct service_conf *engine_service_conf(const struct engine *e, size_t service) {

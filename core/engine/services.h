@@ -13,6 +13,7 @@ struct engine_service {
     size_t index;    /* in conf->services */
     uint16_t number; /* in the store */
     struct slice name;
+    struct slice origin; /* what its keys are hashed with, its group at the broker is called */
     bool active;  /* this host runs it */
     bool removed; /* not in topics.conf: engine/removed.c */
     bool paused;  /* by an operator */
@@ -51,7 +52,7 @@ enum book {
 /* Removed ones, too; NULL: unknown to this host. */
 struct engine_service *engine_service_of(struct engine *e, uint16_t number);
 struct engine_service *engine_service_known(struct engine *e, struct slice name);
-/* NULL: not in topics.conf. */
+/* NULL: not in topics.conf. Both also find a service by a name that it had before. */
 struct engine_service *engine_service_named(struct engine *e, struct slice name);
 /* Whether its scripts define that function. */
 bool engine_service_has(const struct engine *e, const struct engine_service *s,

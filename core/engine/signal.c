@@ -30,7 +30,7 @@
 
 struct cell engine_signal_cell(const struct engine_service *s, struct slice key,
                                struct slice name) {
-    uint8_t partition = journal_partition(journal_lane(s->name, key));
+    uint8_t partition = journal_partition(journal_lane(s->origin, key));
     return (struct cell){.partition = partition, .service = s->number, .key = key, .name = name};
 }
 

@@ -89,7 +89,7 @@ int engine_signal_repeated(struct engine *e, const struct engine_service *s, str
         return 0;
     }
     for (size_t i = 1; i < journal_secret_count(e->journal); i++) { /* after a reshard */
-        struct dedupe_hash old = journal_dedupe_hash_with(e->journal, i, s->name, topic, identity);
+        struct dedupe_hash old = journal_dedupe_hash_with(e->journal, i, s->origin, topic, identity);
         struct dedupe_note note;
         int found = journal_dedupe_find(e->journal, engine_keys_time(e, s), partition, &old, &note);
         *repeated = found == 0;
@@ -97,7 +97,7 @@ int engine_signal_repeated(struct engine *e, const struct engine_service *s, str
             return found;
         }
     }
-    struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, topic, identity);
+    struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->origin, topic, identity);
     struct uuid id = uuid_next(&e->ids, e->now_ms);
     int code = journal_dedupe(e->journal, engine_keys_time(e, s), partition, &hash, &id, &earlier);
     *repeated = code == ERR_EXISTS;

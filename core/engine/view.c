@@ -64,7 +64,7 @@ static int view_peek(void *ctx, struct slice service, struct slice key, struct s
         return ERR_NOTFOUND;
     }
     struct cell cell = {.service = s->number, .key = key, .name = name};
-    cell.partition = journal_partition(journal_lane(s->name, key));
+    cell.partition = journal_partition(journal_lane(s->origin, key));
     int64_t expires_ms;
     return journal_state_read(e->journal, &cell, e->now_ms, value, &expires_ms);
 }

@@ -157,6 +157,20 @@ int ledger_supersede_all(struct event *event) {
     return supersede(event, is_any, (struct slice){"", 0}, &count);
 }
 
+struct slice ledger_caller(const struct event *event, struct slice now) {
+    char id[UUID_TEXT_BYTES + 1];
+    struct call_note note;
+    (void)uuid_text(&event->id, id);
+    for (size_t at = 0; ledger_next(event->calls, &at, &note);) {
+        const char *found = memmem(note.key.data, note.key.len, id, UUID_TEXT_BYTES);
+        size_t before = found == NULL ? 0 : (size_t)(found - note.key.data);
+        if (before > 1 && before <= NAME_BYTES_MAX + 1 && found[-1] == '-') {
+            return (struct slice){note.key.data, before - 1};
+        }
+    }
+    return now;
+}
+
 bool ledger_may_have_acted(const struct call_note *note) {
     bool accepted = note->state == CALL_ANSWERED && note->status < 400;
     return accepted || note->state == CALL_ASKED || note->state == CALL_UNKNOWN;

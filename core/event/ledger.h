@@ -58,6 +58,10 @@ int ledger_settle(struct event *event, struct slice key);
 int ledger_supersede_answered(struct event *event, struct slice own);
 /* The event's saga was undone: every call of it is superseded. ERR_MEMORY changes nothing. */
 int ledger_supersede_all(struct event *event);
+/* The name that the keys of its calls begin with, before "-<id>": that under which its service made
+ * the first of them, so that a service with another name goes on with the same keys. Of no call yet:
+ * `now`. */
+struct slice ledger_caller(const struct event *event, struct slice now);
 /* Whether the peer may have done something for this call. */
 bool ledger_may_have_acted(const struct call_note *note);
 /* When the first call was made that may have done something and could be repeated; 0 = none.

@@ -19,6 +19,7 @@
 #include "host/take.h"
 #include "host/terms.h"
 #include "host/token.h"
+#include "base/json.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -270,18 +271,17 @@ static int open_broker(struct host *h, struct report *r) {
     } else {
         (void)snprintf(h->client_id, sizeof h->client_id, "zingq-%s", engine_host_id(h->engine));
     }
-    struct buf will = {0};
+    struct host_presence will = {0};
     int code = host_members_open(h, &will);
     if (code == 0) {
         host_join_open(h);
     } else {
-        buf_clear(&will);
+        host_presence_clear(&will);
         return report(r, code, "cannot prepare the presence of this host: %s", error_text(code));
     }
-    const struct mqtt_publish gone = {
-        .topic = h->members.topic, .payload = buf_slice(&will), .qos = 1, .retain = true};
-    code = mqtt_new(&h->subscriber, &h->loop, &h->broker, h->client_id, &gone, &callbacks, r);
-    buf_clear(&will);
+    code =
+        mqtt_new(&h->subscriber, &h->loop, &h->broker, h->client_id, &will.message, &callbacks, r);
+    host_presence_clear(&will);
     if (code == 0 && !h->members.decided) {
         mqtt_withhold(h->subscriber);
     }

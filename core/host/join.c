@@ -95,7 +95,7 @@ static void take_part(struct host *h) {
  * broker assigns it nothing new. */
 static void refuse(struct host *h, const struct report *why, int64_t now_ms) {
     struct host_members *p = &h->members;
-    struct buf text;
+    struct host_presence gone;
     int mid = 0;
     (void)fprintf(stderr, "zingq: %s%s\n", why->text,
                   p->session ? ". The broker keeps the messages for this host until it runs "
@@ -103,14 +103,12 @@ static void refuse(struct host *h, const struct report *why, int64_t now_ms) {
                              : "");
     p->refused = true;
     p->refused_by_ms = now_ms + REFUSED_MS;
-    if (host_members_write(h, PRESENCE_GONE, false, &text) == 0) {
-        const struct mqtt_publish publish = {
-            .topic = p->topic, .payload = buf_slice(&text), .qos = 1, .retain = true};
-        (void)mqtt_publish(h->subscriber, &publish, &mid,
+    if (host_members_write(h, PRESENCE_GONE, false, &gone) == 0) {
+        (void)mqtt_publish(h->subscriber, &gone.message, &mid,
                            NULL); /* if this fails, the will says it */
         mqtt_flush(h->subscriber);
     }
-    buf_clear(&text);
+    host_presence_clear(&gone);
     if (!p->session || mqtt_unsubscribe_all(h->subscriber) != 0) {
         host_stop(h, EXIT_CANNOT_RUN);
         return;
@@ -162,9 +160,10 @@ bool host_join_is_refused(struct host *h) {
 
 static void unsubscribe(struct host *h, struct host_share *share) {
     const struct service_conf *s = &h->conf->services[share->service];
+    const char *group = engine_service_group(h->engine, share->service);
     for (size_t f = 0; f < s->filter_count; f++) {
-        mqtt_give_up(h->subscriber, s->name, s->filters[f]);
-        host_filter_given_up(h, s, s->filters[f]);
+        mqtt_give_up(h->subscriber, group, s->filters[f]);
+        host_filter_given_up(h, share->service, s->filters[f]);
     }
     share->left = true;
 }
@@ -174,7 +173,8 @@ static void subscribe_again(struct host *h, struct host_share *share) {
     uint32_t id = engine_service_number(h->engine, share->service) + 1u;
     for (size_t f = 0; f < s->filter_count; f++) {
         h->filters++; /* its answer is counted like those at the start */
-        if (mqtt_subscribe(h->subscriber, s->name, s->filters[f], id) != 0) {
+        if (mqtt_subscribe(h->subscriber, engine_service_group(h->engine, share->service),
+                           s->filters[f], id) != 0) {
             log_error("host", "service \"%s\": cannot subscribe to %s again: restart the host",
                       s->name, s->filters[f]);
         }

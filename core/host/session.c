@@ -24,18 +24,21 @@ enum {
     FILTER_BYTES = NAME_BYTES_MAX + sizeof "zingq/signal//+/+",
 };
 
-static void add_filter(const struct host *h, struct buf *out, const struct service_conf *s,
-                       const char *filter) {
+static void add_filter(const struct host *h, struct buf *out, size_t i, const char *filter) {
+    const struct service_conf *s = &h->conf->services[i];
     if (s->share && !h->conf->broker.alone) {
-        buf_printf(out, "$share/%s/", s->name);
+        buf_printf(out, "$share/%s/", engine_service_group(h->engine, i));
     }
     buf_printf(out, "%s\n", filter);
 }
 
-/* zingq/signal/<service>/+/+. Not shared: the waiting event is in the store of one host, and no
- * other host knows which. */
-static const char *signal_filter(const struct service_conf *s, char out[FILTER_BYTES]) {
-    (void)snprintf(out, FILTER_BYTES, "zingq/signal/%s/+/+", s->name);
+/* zingq/signal/<service>/+/+, n = 0; then the same with the names that it had before. NULL past the
+ * last. Not shared: the waiting event is in the store of one host, and no other host knows which. */
+static const char *signal_filter(const struct service_conf *s, size_t n, char out[FILTER_BYTES]) {
+    if (n > s->was_count) {
+        return NULL;
+    }
+    (void)snprintf(out, FILTER_BYTES, "zingq/signal/%s/+/+", n == 0 ? s->name : s->was[n - 1]);
     return out;
 }
 
@@ -44,11 +47,11 @@ static void wanted_filters(const struct host *h, struct buf *out) {
     for (size_t i = 0; i < h->conf->service_count; i++) {
         const struct service_conf *s = &h->conf->services[i];
         for (size_t f = 0; engine_runs(h->engine, i) && f < s->filter_count; f++) {
-            add_filter(h, out, s, s->filters[f]);
+            add_filter(h, out, i, s->filters[f]);
         }
-        if (engine_runs(h->engine, i)) {
-            char filter[FILTER_BYTES];
-            buf_printf(out, "%s\n", signal_filter(s, filter));
+        char filter[FILTER_BYTES];
+        for (size_t n = 0; engine_runs(h->engine, i) && signal_filter(s, n, filter) != NULL; n++) {
+            buf_printf(out, "%s\n", filter);
         }
     }
 }
@@ -107,9 +110,11 @@ static int tidy(struct host *h) {
 
 static int subscribe_signals(struct host *h, const struct service_conf *s, uint32_t id) {
     char filter[FILTER_BYTES];
-    int code =
-        mqtt_subscribe(h->subscriber, NULL, signal_filter(s, filter), SIGNAL_SUBSCRIPTION + id);
-    h->filters += code == 0 ? 1 : 0;
+    int code = 0;
+    for (size_t n = 0; code == 0 && signal_filter(s, n, filter) != NULL; n++) {
+        code = mqtt_subscribe(h->subscriber, NULL, filter, SIGNAL_SUBSCRIPTION + id);
+        h->filters += code == 0 ? 1 : 0;
+    }
     return code;
 }
 
@@ -121,7 +126,8 @@ int host_subscribe(struct host *h, struct report *r) {
         const struct service_conf *s = &h->conf->services[i];
         uint32_t id = engine_service_number(h->engine, i) + 1u;
         for (size_t f = 0; engine_runs(h->engine, i) && f < s->filter_count; f++) {
-            code = mqtt_subscribe(h->subscriber, s->share ? s->name : NULL, s->filters[f], id);
+            const char *group = s->share ? engine_service_group(h->engine, i) : NULL;
+            code = mqtt_subscribe(h->subscriber, group, s->filters[f], id);
             if (code != 0) {
                 return report(r, code, "service \"%s\": cannot subscribe to %s: %s", s->name,
                               s->filters[f], error_text(code));

@@ -307,7 +307,7 @@ static int copy_services(struct host *h, struct host_stand_in *s, const struct p
     for (size_t i = 0; s->services != NULL && i < absent->number_count; i++) {
         const struct presence_number *theirs = &absent->numbers[i];
         size_t service = 0;
-        if (conf_find_service(h->conf, slice_of(theirs->name), &service)) {
+        if (conf_find_heir(h->conf, slice_of(theirs->name), &service)) {
             s->services[s->service_count++] =
                 (struct stood_in_service){.number = theirs->number, .service = service};
         }

@@ -133,10 +133,12 @@ static void note_removed(struct host *h, const struct service_conf *s,
 
 static bool is_signal_for(const struct service_conf *s, const char *topic) {
     static const char prefix[] = "zingq/signal/";
-    size_t len = strlen(s->name);
-    return strncmp(topic, prefix, sizeof prefix - 1) == 0 &&
-           strncmp(topic + sizeof prefix - 1, s->name, len) == 0 &&
-           topic[sizeof prefix - 1 + len] == '/';
+    if (strncmp(topic, prefix, sizeof prefix - 1) != 0) {
+        return false;
+    }
+    const char *at = topic + sizeof prefix - 1;
+    struct slice name = {at, strcspn(at, "/")};
+    return at[name.len] == '/' && (slice_is(name, s->name) || service_was(s, name));
 }
 
 static bool route_by_filter(struct host *h, const struct mqtt_message *m, uint16_t host) {

@@ -223,10 +223,11 @@ void host_filter_answered_anew(struct host *h, const char *filter, uint8_t befor
     }
 }
 
-void host_filter_given_up(struct host *h, const struct service_conf *s, const char *filter) {
+void host_filter_given_up(struct host *h, size_t service, const char *filter) {
     char *shared = NULL;
     bool shares = mqtt_session(h->subscriber)->shared_available && !h->conf->broker.alone;
-    if (shares && asprintf(&shared, "$share/%s/%s", s->name, filter) < 0) {
+    if (shares &&
+        asprintf(&shared, "$share/%s/%s", engine_service_group(h->engine, service), filter) < 0) {
         return; /* counted until the next connection */
     }
     const struct filter_flaw *flaw = find_flaw(h, shared != NULL ? shared : filter);
@@ -347,6 +348,7 @@ static void each_warning(const struct host *h, host_tell *tell, void *ctx) {
         tell(ctx, false, r.text);
     }
     host_each_conflict(h, tell, ctx);
+    host_each_stranger(h, tell, ctx);
     host_each_forward(h, tell, ctx);
     host_each_stand_in(h, tell, ctx);
     if (h->ask != NULL && ask_warning(h->ask, &r)) {

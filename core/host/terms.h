@@ -27,6 +27,6 @@ void host_terms_status(const struct host *h, json_t *host);
 void host_terms_metrics(const struct host *h, struct buf *out);
 void host_terms_clear(struct host *h);
 /* An answered filter of the service was unsubscribed: it is no longer wanted. */
-void host_filter_given_up(struct host *h, const struct service_conf *s, const char *filter);
+void host_filter_given_up(struct host *h, size_t service, const char *filter);
 
 #endif

@@ -30,7 +30,8 @@ struct journal {
     uint8_t secret[DEDUPE_SECRET_BYTES]; /* keys the dedupe hash */
     struct dedupe_secret *secrets;       /* of other stores; NULL until there is one */
     size_t secret_count;
-    char **names; /* service names by number */
+    char **names;   /* service names by number */
+    char **origins; /* their first names, where those are others; else NULL */
     uint16_t name_count;
     uint64_t seq;               /* the last one given out */
     int64_t keep_ms, bucket_ms; /* the longest of all services */
@@ -147,6 +148,11 @@ bool journal_row_is_sound(const struct row *row);
 /* The meta row of that name, as journal_take. */
 int journal_meta_take(struct journal *j, const char *name, journal_taker *take, void *out);
 int journal_load_names(struct journal *j);
+/* As many names, all unknown. ERR_MEMORY. */
+int journal_forget_names(struct journal *j, uint16_t count);
+/* `origin` "" or the name itself: the service has its first name. ERR_MEMORY. */
+int journal_note_name(struct journal *j, uint16_t number, const char *name, const char *origin);
+void journal_free_names(struct journal *j);
 int journal_load_seq(struct journal *j);
 int journal_load_buckets(struct journal *j);
 /* INV-JOURNAL-15: whether the row has a number that was not given out yet. That is damage, since

@@ -144,10 +144,7 @@ void journal_close(struct journal *j) {
     if (j == NULL) {
         return;
     }
-    for (size_t i = 0; i < j->name_count; i++) {
-        free(j->names[i]);
-    }
-    free(j->names);
+    journal_free_names(j);
     free(j->secrets);
     free(j->broken);
     buf_clear(&j->record);

@@ -106,6 +106,22 @@ int journal_service_number(struct journal *j, const char *name, uint16_t *number
 const char *journal_service_name(const struct journal *j, uint16_t number);
 uint16_t journal_service_count(const struct journal *j);
 
+/* The number of a known name; makes none. */
+bool journal_service_find(const struct journal *j, const char *name, uint16_t *number);
+
+/* A service that has another name than at first keeps its rows: its origin, the first name, is what
+ * its lanes and idempotency keys are hashed with. NULL when there is no such number; otherwise
+ * borrowed until the service is renamed. */
+const char *journal_service_origin(const struct journal *j, uint16_t number);
+/* By name; an unknown one is its own origin. */
+struct slice journal_origin_of(const struct journal *j, struct slice service);
+/* journal_lane of the service by its current name. */
+uint64_t journal_lane_of(const struct journal *j, struct slice service, struct slice key);
+/* A new service; the name must be free. ERR_LIMIT, ERR_MEMORY. */
+int journal_service_add(struct journal *j, const char *name, const char *origin, uint16_t *number);
+/* The service of that number gets another name, which must be free; its rows stay. */
+int journal_service_rename(struct journal *j, uint16_t number, const char *name);
+
 /* The next arrival number: microseconds of the clock, or one more than the last. Kept across
  * restarts by journal_mark_seq. */
 uint64_t journal_next_seq(struct journal *j, int64_t now_ms);
@@ -141,7 +157,8 @@ int journal_text_put(struct journal *j, const char *name, struct slice text);
 
 /* --- hashing --- */
 
-/* SipHash-2-4 of (service, key): the lane; mod PARTITIONS: the partition. */
+/* SipHash-2-4 of (service, key): the lane; mod PARTITIONS: the partition. `service` is its origin:
+ * see journal_lane_of. */
 uint64_t journal_lane(struct slice service, struct slice key);
 uint8_t journal_partition(uint64_t lane);
 

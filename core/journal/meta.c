@@ -6,7 +6,7 @@
  *   meta "secret/<n>"       -> see journal/dedupe.c
  *   meta "seq"              -> u64, the last arrival number given out by a committed turn
  *   meta "clock"            -> i64 engine_ms wall_ms boottime_ms | boot id128 | u64 time namespace
- *   meta "service/<name>"   -> u16, its number
+ *   meta "service/<name>"   -> u16, its number; its first name, if that is another: names.c
  *   meta "books/<number>"   -> u64 * 13; schema 1 wrote no needs_person
  *   meta "flag/<name>"      -> u64
  *   meta "text/<name>"      -> bytes
@@ -34,8 +34,18 @@ int journal_meta_take(struct journal *j, const char *name, journal_taker *take, 
 /* The row of a service: its name is in the key. */
 struct service_row {
     char name[NAME_BYTES_MAX + 1];
+    char origin[NAME_BYTES_MAX + 1]; /* "": its name */
     uint16_t number;
 };
+
+static bool take_name(struct slice name, char out[NAME_BYTES_MAX + 1]) {
+    if (name.len > NAME_BYTES_MAX || memchr(name.data, '\0', name.len) != NULL) {
+        return false;
+    }
+    memcpy(out, name.data, name.len);
+    out[name.len] = '\0';
+    return true;
+}
 
 static const char service_prefix[] = "service/";
 
@@ -44,16 +54,12 @@ enum { SERVICE_PREFIX_LEN = sizeof service_prefix - 1 };
 static int take_service(struct slice key, struct slice value, void *out) {
     struct service_row *row = out;
     struct reader r = reader_of(value.data, value.len);
-    size_t len = key.len - SERVICE_PREFIX_LEN;
+    struct slice name = {key.data + SERVICE_PREFIX_LEN, key.len - SERVICE_PREFIX_LEN};
     row->number = read_u16(&r);
-    struct slice name = {key.data + SERVICE_PREFIX_LEN, len};
-    bool number = !r.failed && row->number < UINT16_MAX; /* add_service assigns no others */
-    if (!number || len == 0 || len > NAME_BYTES_MAX || memchr(name.data, '\0', len) != NULL) {
-        return ERR_CORRUPT;
-    }
-    memcpy(row->name, name.data, len);
-    row->name[len] = '\0';
-    return 0;
+    struct slice origin = read_bytes(&r, r.failed ? 0 : (size_t)(r.end - r.at));
+    bool number = !r.failed && row->number < UINT16_MAX; /* journal_service_add assigns no others */
+    bool named = name.len > 0 && take_name(name, row->name) && take_name(origin, row->origin);
+    return number && named ? 0 : ERR_CORRUPT;
 }
 
 static int load_names(struct journal *j) {
@@ -63,12 +69,10 @@ static int load_names(struct journal *j) {
     (void)key_bytes(&k, slice_of(service_prefix));
     while ((code = journal_take_next(j, TABLE_META, &k, SERVICE_PREFIX_LEN, true, take_service,
                                      &row)) == 0) {
-        if (row.number < j->name_count) {
-            free(j->names[row.number]);
-            j->names[row.number] = slice_dup(slice_of(row.name));
-        }
-        if (row.number < j->name_count && j->names[row.number] == NULL) {
-            return ERR_MEMORY;
+        code =
+            row.number < j->name_count ? journal_note_name(j, row.number, row.name, row.origin) : 0;
+        if (code != 0) {
+            return code;
         }
         k.len = SERVICE_PREFIX_LEN;
         (void)key_bytes(&k, slice_of(row.name));
@@ -102,64 +106,92 @@ int journal_load_names(struct journal *j) {
     if (code != 0) {
         return code;
     }
-    char **names = calloc(count + 1, sizeof *names);
-    if (names == NULL) {
-        return ERR_MEMORY;
-    }
-    for (size_t i = 0; i < j->name_count; i++) {
-        free(j->names[i]);
-    }
-    free(j->names);
-    j->names = names;
-    j->name_count = (uint16_t)count;
-    return load_names(j);
+    code = journal_forget_names(j, (uint16_t)count);
+    return code == 0 ? load_names(j) : code;
 }
 
-const char *journal_service_name(const struct journal *j, uint16_t number) {
-    return number < j->name_count ? j->names[number] : NULL;
-}
+/* --- services: changes --- */
 
-uint16_t journal_service_count(const struct journal *j) {
-    return j->name_count;
-}
+enum { SERVICE_KEY_BYTES = sizeof "service/" + NAME_BYTES_MAX };
 
-static int add_service(struct journal *j, const char *name, uint16_t *number) {
-    char key[sizeof "service/" + NAME_BYTES_MAX];
+static int put_row(struct journal *j, uint16_t number, const char *name, const char *origin) {
+    char key[SERVICE_KEY_BYTES];
     int len = snprintf(key, sizeof key, "service/%s", name);
-    if (len < 0 || (size_t)len >= sizeof key || j->name_count == UINT16_MAX) {
+    if (len < 0 || (size_t)len >= sizeof key) {
         return ERR_LIMIT;
     }
-    char **names = realloc(j->names, (size_t)(j->name_count + 2) * sizeof *names);
-    if (names == NULL) {
+    buf_reset(&j->record);
+    buf_add_u16(&j->record, number);
+    buf_add_str(&j->record, strcmp(origin, name) == 0 ? "" : origin);
+    return store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
+}
+
+int journal_service_add(struct journal *j, const char *name, const char *origin, uint16_t *number) {
+    if (j->name_count == UINT16_MAX) {
+        return ERR_LIMIT;
+    }
+    size_t count = (size_t)j->name_count + 2;
+    char **names = realloc(j->names, count * sizeof *names);
+    j->names = names == NULL ? j->names : names;
+    char **origins = realloc(j->origins, count * sizeof *origins);
+    j->origins = origins == NULL ? j->origins : origins;
+    if (names == NULL || origins == NULL) {
         return ERR_MEMORY;
     }
-    j->names = names;
-    buf_reset(&j->record);
-    buf_add_u16(&j->record, j->name_count);
-    int code = store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
+    int code = put_row(j, j->name_count, name, origin);
     if (code == 0) {
         code = journal_flag_put(j, "services", (uint64_t)j->name_count + 1);
     }
     if (code != 0) {
         return code;
     }
-    char *copy = slice_dup(slice_of(name));
-    if (copy == NULL) {
-        return ERR_MEMORY;
-    }
-    j->names[j->name_count] = copy;
+    names[j->name_count] = origins[j->name_count] = NULL;
     *number = j->name_count++;
-    return 0;
+    return journal_note_name(j, *number, name, origin);
 }
 
 int journal_service_number(struct journal *j, const char *name, uint16_t *number) {
-    for (uint16_t i = 0; i < j->name_count; i++) {
-        if (j->names[i] != NULL && strcmp(j->names[i], name) == 0) {
-            *number = i;
-            return 0;
-        }
+    if (journal_service_find(j, name, number)) {
+        return 0;
     }
-    return store_read_only(j->store) ? ERR_NOTFOUND : add_service(j, name, number);
+    return store_read_only(j->store) ? ERR_NOTFOUND : journal_service_add(j, name, name, number);
+}
+
+/* A row of meta whose key ends with the name. */
+static int move_row(struct journal *j, const char *before, const char *from, const char *to) {
+    char old_key[256];
+    char new_key[256];
+    struct slice value;
+    (void)snprintf(old_key, sizeof old_key, "%s%s", before, from);
+    (void)snprintf(new_key, sizeof new_key, "%s%s", before, to);
+    int code = store_get(j->store, TABLE_META, slice_of(old_key), &value);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    buf_reset(&j->record);
+    buf_add_slice(&j->record, value);
+    code = j->record.failed
+               ? ERR_MEMORY
+               : store_put(j->store, TABLE_META, slice_of(new_key), buf_slice(&j->record));
+    return code == 0 ? store_del(j->store, TABLE_META, slice_of(old_key)) : code;
+}
+
+int journal_service_rename(struct journal *j, uint16_t number, const char *name) {
+    static const char *const rows[] = {"flag/paused/", "flag/rate/", "flag/throttled/",
+                                       "text/rules/"};
+    char key[SERVICE_KEY_BYTES];
+    char from[NAME_BYTES_MAX + 1];
+    char origin[NAME_BYTES_MAX + 1];
+    assert(journal_service_name(j, number) != NULL);
+    (void)snprintf(from, sizeof from, "%s", journal_service_name(j, number));
+    (void)snprintf(origin, sizeof origin, "%s", journal_service_origin(j, number));
+    (void)snprintf(key, sizeof key, "service/%s", from);
+    int code = put_row(j, number, name, origin);
+    code = code == 0 ? store_del(j->store, TABLE_META, slice_of(key)) : code;
+    for (size_t i = 0; code == 0 && i < sizeof rows / sizeof *rows; i++) {
+        code = move_row(j, rows[i], from, name);
+    }
+    return code == 0 ? journal_note_name(j, number, name, origin) : code;
 }
 
 /* --- sequence, books, flags --- */

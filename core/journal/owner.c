@@ -21,10 +21,12 @@ static uint16_t owner(const struct conf *conf, struct slice about, struct slice 
 
 uint16_t owner_of_key(const struct conf *conf, struct slice service, struct slice key) {
     size_t i;
-    if (!division_is_divided(&conf->hosts.share) || !conf_find_service(conf, service, &i)) {
+    if (!division_is_divided(&conf->hosts.share) || !conf_find_heir(conf, service, &i)) {
         return 0;
     }
-    return service_is_divided(&conf->services[i], key.len > 0) ? owner(conf, service, key) : 0;
+    return service_is_divided(&conf->services[i], key.len > 0)
+               ? owner(conf, slice_of(service_origin(&conf->services[i])), key)
+               : 0;
 }
 
 uint16_t owner_of_once(const struct conf *conf, struct slice topic, struct slice once) {

@@ -10,7 +10,11 @@
  * is down is too old anyway. Publishes use QoS 1, because the PUBACK tells if no host is there; if
  * another client listens to everything, the host's presence tells.
  *
- * Clients that may publish on these topics can do everything that the admin API can.
+ * A request that arrives again, repeated by the broker or by somebody who recorded it, is not
+ * carried out again (peers/ask_ticket.c).
+ *
+ * Without hosts.secret, clients that may publish on these topics can do everything that the admin
+ * API can.
  */
 #ifndef ZINGQ_PEERS_ASK_H
 #define ZINGQ_PEERS_ASK_H

@@ -110,7 +110,7 @@ int look_filter_partition(const struct journal *j, const struct look_filter *fil
         return -1;
     }
     struct slice name = slice_of(look_service_name(j, filter->service));
-    return journal_partition(journal_lane(name, filter->key));
+    return journal_partition(journal_lane_of(j, name, filter->key));
 }
 
 bool look_matches(const struct look_filter *filter, const struct event *event) {

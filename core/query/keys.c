@@ -66,9 +66,9 @@ json_t *held_json(const struct journal *j, const struct held *held, const struct
 
 /* ---- one key ---- */
 
-void key_queue_init(struct key_queue *queue, uint16_t service, struct slice name,
+void key_queue_init(struct key_queue *queue, uint16_t service, struct slice origin,
                     struct slice key) {
-    *queue = (struct key_queue){.lane = {.service = service, .lane = journal_lane(name, key)}};
+    *queue = (struct key_queue){.lane = {.service = service, .lane = journal_lane(origin, key)}};
     queue->lane.partition = journal_partition(queue->lane.lane);
     queue->row = queue->lane;
 }

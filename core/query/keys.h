@@ -8,10 +8,10 @@
 #ifndef ZINGQ_QUERY_KEYS_H
 #define ZINGQ_QUERY_KEYS_H
 
+#include "base/json.h"
 #include "journal/journal.h"
 #include "journal/event.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 
 /* One lane with rows. */
@@ -43,7 +43,9 @@ struct key_queue {
     uint64_t count; /* events so far */
 };
 
-void key_queue_init(struct key_queue *queue, uint16_t service, struct slice name, struct slice key);
+/* `origin`: journal_service_origin. */
+void key_queue_init(struct key_queue *queue, uint16_t service, struct slice origin,
+                    struct slice key);
 /* Looks at one row. *found: queue->row is of this key. ERR_NOTFOUND after the last. */
 int key_queue_next(struct journal *j, struct key_queue *queue, bool *found);
 /* Takes over `events` and `signals`. */

@@ -45,7 +45,7 @@ void rerun_walk_init(struct rerun_walk *walk, const struct journal *j,
     *walk = (struct rerun_walk){.end = PARTITIONS};
     if (filter->by_key) {
         struct slice name = slice_of(look_service_name(j, filter->service));
-        walk->partition = journal_partition(journal_lane(name, filter->key));
+        walk->partition = journal_partition(journal_lane_of(j, name, filter->key));
         walk->end = walk->partition + 1;
     }
 }

@@ -3,6 +3,7 @@
  */
 #include "query/state.h"
 
+#include "base/json.h"
 #include "query/json.h"
 #include "event/value.h"
 #include "journal/keyed.h"
@@ -34,12 +35,12 @@ int state_read(struct journal *j, const struct cell *cell, bool lock, int64_t no
 
 /* ---- the walk ---- */
 
-void state_walk_init(struct state_walk *walk, uint16_t service, struct slice name,
+void state_walk_init(struct state_walk *walk, uint16_t service, struct slice origin,
                      const struct slice *key) {
-    *walk = (struct state_walk){.service = service, .service_name = name, .by_key = key != NULL};
+    *walk = (struct state_walk){.service = service, .origin = origin, .by_key = key != NULL};
     if (key != NULL) {
         walk->key = *key;
-        walk->partition = journal_partition(journal_lane(name, *key));
+        walk->partition = journal_partition(journal_lane(origin, *key));
     }
 }
 
@@ -70,7 +71,7 @@ static void keep_place(struct state_walk *walk, const struct cell *cell) {
 
 void state_walk_after(struct state_walk *walk, bool in_locks, struct slice key, struct slice name) {
     walk->in_locks = in_locks;
-    walk->partition = journal_partition(journal_lane(walk->service_name, key));
+    walk->partition = journal_partition(journal_lane(walk->origin, key));
     walk->begun = true;
     struct cell cell = {
         .partition = walk->partition, .service = walk->service, .key = key, .name = name};
@@ -105,9 +106,7 @@ int state_walk_next(struct journal *j, struct state_walk *walk, int64_t now_ms, 
 
 json_t *state_item_json(const struct state_item *item) {
     json_t *object = json_object();
-    json_t *value = item->json.len == 0 ? json_null()
-                                        : json_loadb(item->json.data, item->json.len,
-                                                     JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *value = item->json.len == 0 ? json_null() : json_read(item->json, "value", NULL);
     bool ok = object != NULL && look_json_bytes(object, "key", item->cell.key) &&
               look_json_bytes(object, item->is_lock ? "lock" : "name", item->cell.name) &&
               look_json_time(object, "expires_at", item->expires_ms) &&

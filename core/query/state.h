@@ -8,15 +8,15 @@
 
 #include "journal/journal.h"
 #include "journal/keyed.h"
+#include "base/json.h"
 #include "base/limits.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 
 /* Cells of one service, or of one key of it: state first, then locks. */
 struct state_walk {
     uint16_t service;
-    struct slice service_name; /* borrowed */
+    struct slice origin; /* borrowed */
     bool by_key;
     struct slice key;  /* borrowed */
     bool in_locks;     /* state is done */
@@ -35,8 +35,9 @@ struct state_item {
     int64_t expires_ms; /* 0 = never */
 };
 
-/* `key` NULL: all keys. `name` is the service's. */
-void state_walk_init(struct state_walk *walk, uint16_t service, struct slice name,
+/* `key` NULL: all keys. `origin` is the service's
+ * (journal_service_origin), borrowed. */
+void state_walk_init(struct state_walk *walk, uint16_t service, struct slice origin,
                      const struct slice *key);
 /* Only cells after this one in the walk. */
 void state_walk_after(struct state_walk *walk, bool in_locks, struct slice key, struct slice name);

@@ -149,7 +149,7 @@ static int view_peek(void *ctx, struct slice service, struct slice key, struct s
     if (!find_number(v, service, &cell.service)) {
         return ERR_NOTFOUND;
     }
-    cell.partition = journal_partition(journal_lane(service, key));
+    cell.partition = journal_partition(journal_lane_of(v->journal, service, key));
     return journal_state_get(v->journal, &cell, v->now_ms, value, &expires_ms);
 }
 

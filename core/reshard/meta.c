@@ -17,8 +17,10 @@ static int map_services(struct reshard *re, size_t from, size_t to) {
     int code = 0;
     for (uint16_t n = 0; code == 0 && n < journal_service_count(j); n++) {
         const char *name = journal_service_name(j, n);
+        struct journal *into = re->folders[to].to_journal;
         uint16_t *number = &pair_of(re, from, to)->numbers[n];
-        code = name == NULL ? 0 : journal_service_number(re->folders[to].to_journal, name, number);
+        bool is_new = name != NULL && !journal_service_find(into, name, number);
+        code = is_new ? journal_service_add(into, name, journal_service_origin(j, n), number) : 0;
     }
     return code;
 }

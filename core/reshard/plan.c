@@ -153,12 +153,13 @@ int reshard_plan(struct reshard *re, struct report *r) {
 
 /* --- rules --- */
 
-static struct service_rule rule_of(const struct reshard *re, const char *name) {
-    uint64_t lane = journal_lane(slice_of(name), (struct slice){"", 0});
+/* `origin`: journal_service_origin. */
+static struct service_rule rule_of(const struct reshard *re, const char *name, const char *origin) {
+    uint64_t lane = journal_lane(slice_of(origin), (struct slice){"", 0});
     struct service_rule rule = {
         .keeping = BY_KEY, .ordered = true, .keyless = journal_partition(lane)};
     size_t i;
-    if (!conf_find_service(re->conf, slice_of(name), &i)) {
+    if (!conf_find_heir(re->conf, slice_of(name), &i)) {
         return rule; /* it is no longer in topics.conf: treat it as if it had keys */
     }
     const struct service_conf *s = &re->conf->services[i];
@@ -172,7 +173,8 @@ static int read_rules(struct reshard *re, struct folder *f) {
     f->rules = calloc((size_t)count + 1, sizeof *f->rules);
     for (uint16_t n = 0; f->rules != NULL && n < count; n++) {
         const char *name = journal_service_name(f->journal, n);
-        f->rules[n] = rule_of(re, name == NULL ? "" : name);
+        f->rules[n] = name == NULL ? rule_of(re, "", "")
+                                   : rule_of(re, name, journal_service_origin(f->journal, n));
     }
     return f->rules == NULL ? ERR_MEMORY : 0;
 }
@@ -184,7 +186,7 @@ static void find_shared_partitions(struct reshard *re) {
     re->to_all[owner_partition_of_publish()] = true;
     for (size_t i = 0; i < re->conf->service_count; i++) {
         const struct service_conf *s = &re->conf->services[i];
-        struct service_rule rule = rule_of(re, s->name);
+        struct service_rule rule = rule_of(re, s->name, service_origin(s));
         re->independents = re->independents || rule.keeping == ANYWHERE;
         if (rule.keeping == BY_CHANCE) {
             re->to_all[rule.keyless] = true;

@@ -57,7 +57,7 @@ bool reshard_key_of(const struct reshard *re, size_t from, enum store_table t,
                    sight->timer == TIMER_LOCK;
     if (is_cell) {
         const char *name = journal_service_name(f->journal, sight->service);
-        *hash = journal_lane(slice_of(name), sight->key) ^ OF_CELLS;
+        *hash = journal_lane_of(f->journal, slice_of(name), sight->key) ^ OF_CELLS;
     }
     return is_cell;
 }

@@ -73,5 +73,52 @@ ok "nothing is left" eval '[ -z "$("$ZINGQ" status --json | jq -r ".services[]|s
 ok "the books balance" says 0 'holds; every waiting event was found' status
 must stop_host
 
+# ---- a service gets another name ----
+
+# lines FILE: what the handlers have written, in one line.
+lines() {
+    tr '\n' ';' <"data/files/$1"
+}
+# shellcheck disable=SC2317 # called by wait_for
+lines_are() {
+    [ "$(lines "$1")" = "$2" ]
+}
+
+rm -rf data
+write_conf 'seats subscribe = {"seat/+"}'
+start_host
+pub -t seat/new -m '{"n":1,"seat":"A"}'
+pub -t seat/new -m '{"n":2,"seat":"B","sleep":"3s"}'
+pub -t seat/new -m '{"n":3,"seat":"B"}'
+pub -t seat/new -m '{"n":4,"seat":"C","dead":true}'
+must wait_for 20 figure_is seats dead 1
+must wait_for 20 figure_is seats waiting 2
+must wait_for 20 figure_is seats done 1
+must stop_host
+pub -t seat/new -m '{"n":5,"seat":"B"}'
+write_conf 'tickets subscribe = {"seat/+"} was = {"seats"}'
+ok "check accepts the new name" says 0 'takes over what was seats' check
+start_host
+ok "the log says who takes over" grep -q 'service "tickets" takes over what service "seats" has' host.log
+pub -t seat/new -m '{"n":6,"seat":"B"}'
+pub -t seat/new -m '{"n":1,"seat":"A"}'
+ok "events run under the new name, those of the old one first" \
+    wait_for 30 lines_are sold.txt 'A 1;B 2;B 3;B 5;B 6;'
+ok "a duplicate of before is one" wait_for 20 figure_is tickets duplicates 1
+ok "dead letters come along" figure_is tickets dead 1
+ok "state goes on" says 0 ' 4$' state get tickets B sold
+ok "a letter's replay runs it" says 0 '1 replayed' dlq replay "$(id_of tickets dead)"
+ok "nothing is under the old name" eval '[ -z "$(figure seats waiting)" ]'
+ok "the books balance" says 0 'holds; every waiting event was found' status
+kill_host
+write_conf 'tickets subscribe = {"seat/+"}'
+start_host
+pub -t seat/new -m '{"n":7,"seat":"B"}'
+ok "without was, it goes on" wait_for 20 lines_are sold.txt 'A 1;B 2;B 3;B 5;B 6;B 7;'
+ok "with its state" says 0 ' 5$' state get tickets B sold
+must stop_host
+write_conf 'tickets subscribe = {"seat/+"}' 'seats subscribe = {"more"}'
+ok "the old name is not free" complains 2 'service "tickets" had this name before' run
+
 echo "1..$count"
 [ "$failed" -eq 0 ]

@@ -180,7 +180,7 @@ static void check_delayed(struct check *c, struct slice key, struct slice value)
     struct publication p;
     struct delayed delayed;
     if (publication_decode(value, &p) != 0 ||
-        journal_delayed_get(c->journal, &p.id, &delayed) != 0) {
+        journal_delayed_get(c->journal, publication_delayed_id(&p), &delayed) != 0) {
         differs(c, "a delayed publish is not found by its id");
     } else if (delayed.partition != ((uint8_t)key.data[0] & 0x7f) ||
                delayed.by_wall != ((uint8_t)key.data[0] >> 7 != 0)) {

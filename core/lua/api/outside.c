@@ -44,7 +44,9 @@ static void write_key(const struct run *run, enum call_kind kind, unsigned round
     if (round > 0) {
         (void)snprintf(rounds, sizeof rounds, ".%u", round);
     }
-    (void)snprintf(out, CALL_KEY_BYTES, "%s-%s%s", run->host->conf->services[run->service].name,
+    struct slice caller =
+        ledger_caller(run->event, slice_of(run->host->conf->services[run->service].name));
+    (void)snprintf(out, CALL_KEY_BYTES, "%.*s-%s%s", (int)caller.len, caller.data,
                    uuid_text(&run->event->id, id), rounds);
     size_t len = strlen(out);
     if (in_step) {

@@ -148,7 +148,8 @@ static int send_signal(lua_State *L) {
     struct run *run = api_staging_run(L, "signal");
     lua_settop(L, 4);
     struct effect effect = {.kind = EFFECT_SIGNAL, .owner = args_check_text(L, 1, "service")};
-    if (!conf_has_service(run->host->conf, effect.owner.data)) {
+    size_t service;
+    if (!conf_find_heir(run->host->conf, effect.owner, &service)) {
         return luaL_error(L, "zing.signal: there is no service \"%s\" in topics.conf",
                           effect.owner.data);
     }

@@ -40,7 +40,8 @@ void admin_peek(void *ctx, const struct call *call) {
     char name[NAME_BYTES_MAX + 1];
     memcpy(name, service.data, service.len);
     name[service.len] = '\0';
-    cell.partition = journal_partition(journal_lane(service, cell.key));
+    cell.partition =
+        journal_partition(journal_lane_of(engine_journal(a->engine), service, cell.key));
     if (look_service_number(j, name, &cell.service) != 0) {
         gateway_answer(request, 200, "application/octet-stream", NULL, slice_of(""));
     } else if (store_begin(store) != 0) {

@@ -403,7 +403,6 @@ static int step_keys(struct admin *a, struct reading *r) {
 
 static int begin_key(struct admin *a, struct reading *r, const char *name,
                      struct report *report_out) {
-    (void)a;
     uint16_t service = 0;
     struct slice key;
     bool given = false;
@@ -415,7 +414,8 @@ static int begin_key(struct admin *a, struct reading *r, const char *name,
     if (status != 0) {
         return status;
     }
-    key_queue_init(&r->of.key.queue, service, slice_of(name), key);
+    key_queue_init(&r->of.key.queue, service,
+                   journal_origin_of(engine_journal(a->engine), slice_of(name)), key);
     r->of.key.key = key; /* the reading keeps it alive */
     r->of.key.events = json_array();
     return r->of.key.events == NULL ? refuse(report_out, 503, "out of memory") : 0;
@@ -482,7 +482,6 @@ static bool parse_cell(const char *text, struct state_walk *walk) {
 
 static int begin_state(struct admin *a, struct reading *r, const char *name,
                        struct report *report_out) {
-    (void)a;
     const char *before = gateway_query(r->request, "before");
     uint16_t service = 0;
     struct slice key;
@@ -493,7 +492,7 @@ static int begin_state(struct admin *a, struct reading *r, const char *name,
     if (status != 0) {
         return status;
     }
-    r->text[1] = slice_dup(slice_of(name));
+    r->text[1] = slice_dup(journal_origin_of(engine_journal(a->engine), slice_of(name)));
     state_walk_init(&r->of.state.walk, service, slice_of(r->text[1]), given ? &key : NULL);
     if (r->text[1] == NULL) {
         return refuse(report_out, 503, "out of memory");
