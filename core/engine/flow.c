@@ -11,6 +11,10 @@
 
 enum { BUCKETS_AT_START = 64, HEAP_AT_START = 64 };
 
+size_t window_left(size_t waiting) {
+    return waiting < SERVICE_WINDOW_MAX ? SERVICE_WINDOW_MAX - waiting : 0;
+}
+
 int flows_init(struct flows *flows) {
     flows->buckets = calloc(BUCKETS_AT_START, sizeof *flows->buckets);
     flows->bucket_count = BUCKETS_AT_START;

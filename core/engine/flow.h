@@ -15,6 +15,7 @@
 #include "engine/lane.h"
 #include "engine/pace.h"
 
+/* Lanes that wait for another one. */
 TAILQ_HEAD(flow_lanes, lane);
 
 /* What a service says about each of its keys; zeros = no limit. */
@@ -46,6 +47,7 @@ struct flow {
     TAILQ_ENTRY(flow) hungry_link;
 };
 
+/* Flows of one bucket of the table. */
 LIST_HEAD(flow_bucket, flow);
 
 struct flows {
@@ -56,6 +58,8 @@ struct flows {
     size_t heap_count, heap_room;
 };
 
+/* How many more events of a service may be in memory. */
+size_t window_left(size_t waiting);
 /* ERR_MEMORY. */
 int flows_init(struct flows *flows);
 void flows_free(struct flows *flows);

@@ -422,11 +422,6 @@ size_t lanes_waiting(const struct lanes *lanes, size_t service) {
     return service_of(lanes, service)->waiting;
 }
 
-size_t lanes_free_window(const struct lanes *lanes, size_t service) {
-    size_t waiting = lanes_waiting(lanes, service);
-    return waiting < SERVICE_WINDOW_MAX ? SERVICE_WINDOW_MAX - waiting : 0;
-}
-
 size_t lanes_running(const struct lanes *lanes, size_t service) {
     return service_of(lanes, service)->running;
 }

@@ -12,6 +12,10 @@
 
 /* --- hunger --- */
 
+size_t lanes_free_window(const struct lanes *lanes, size_t service) {
+    return window_left(service_of(lanes, service)->waiting);
+}
+
 /* After fewer of its events are in memory. */
 static void look_for_hunger(struct lanes *lanes, struct flow *tenant) {
     if (tenant != NULL && tenant->spilled && !tenant->hungry &&

@@ -9,9 +9,7 @@
 #include "chance.h"
 #include "node.h"
 
-#include "base/limits.h"
 #include "base/log.h"
-#include "engine/lane.h"
 
 #include <lmdb.h>
 #include <stddef.h>
@@ -28,8 +26,7 @@ int __real_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode
 int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
 void __wrap_randombytes_buf(void *out, size_t size);
 int64_t __wrap_clock_thread_ns(void);
-size_t __real_lanes_free_window(const struct lanes *lanes, size_t service);
-size_t __wrap_lanes_free_window(const struct lanes *lanes, size_t service);
+size_t __wrap_window_left(size_t waiting);
 int64_t __wrap_clock_monotonic_ns(void);
 void __wrap_log_line(enum log_level level, const char *area, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -47,9 +44,8 @@ void __wrap_randombytes_buf(void *out, size_t size) {
 }
 
 /* The load is small, and so is memory: tenants wait on disk. */
-size_t __wrap_lanes_free_window(const struct lanes *lanes, size_t service) {
+size_t __wrap_window_left(size_t waiting) {
     enum { WINDOW = 6 };
-    size_t waiting = SERVICE_WINDOW_MAX - __real_lanes_free_window(lanes, service);
     return waiting < WINDOW ? WINDOW - waiting : 0;
 }
 
