@@ -37,6 +37,10 @@ void life_print_title(const struct cli *cli, const struct life *life, const char
         buf_add_str(&text, "  key ");
         text_add_safe(&text, e->key);
     }
+    if (e->tenant.len > 0) {
+        buf_add_str(&text, "  tenant ");
+        text_add_safe(&text, e->tenant);
+    }
     buf_add_str(&text, "  topic ");
     text_add_safe(&text, e->topic);
     buf_add_str(&text, "\n");
@@ -228,7 +232,6 @@ void life_print_content(const struct life *life, const char *indent) {
     if (!uuid_is_zero(&e->cause)) {
         add_field(&text, indent, "caused by", slice_of(uuid_text(&e->cause, id)));
     }
-    add_field(&text, indent, "tenant", e->tenant);
     add_field(&text, indent, "content type", e->content_type);
     add_field(&text, indent, "response topic", e->response_topic);
     while (property_next(e->properties, &at, &name, &value)) {
