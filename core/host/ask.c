@@ -8,10 +8,10 @@
  */
 #include "host/ask.h"
 
-#include "base/json.h"
-#include "host/forward.h"
 #include "host/loop.h"
 #include "host/members.h"
+#include "host/sign.h"
+#include "base/json.h"
 #include "base/limits.h"
 
 #include <stdio.h>

@@ -27,9 +27,4 @@ void host_forward_metrics(const struct host *h, struct buf *out);
 /* Calls `tell` for each host for which forwards have waited too long. */
 void host_each_forward(const struct host *h, host_tell *tell, void *ctx);
 
-/* Appends the mark that the other hosts look for to the properties of a message to one of them. */
-void host_sign(void *ctx, const struct mqtt_publish *message, struct buf *properties);
-/* True for a message between hosts that none of ours has sent: it is refused. */
-bool host_is_forged(struct host *h, const struct mqtt_message *m);
-
 #endif
