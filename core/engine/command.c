@@ -134,13 +134,9 @@ static int set_paused(struct engine *e, struct command *c, bool paused) {
     if (s == NULL) {
         return engine_no_service(c);
     }
-    char flag[sizeof "paused/" + NAME_BYTES_MAX];
-    (void)snprintf(flag, sizeof flag, "paused/%s", s->conf->name);
-    s->paused = paused;
-    engine_hold(e, s);
     log_info("engine", "service \"%s\" %s by an operator", s->conf->name,
              paused ? "paused" : "resumed");
-    return journal_flag_put(e->journal, flag, paused ? 1 : 0);
+    return engine_set_paused(e, s, paused);
 }
 
 static int command_pause(struct engine *e, struct command *c) {
