@@ -76,9 +76,8 @@ enum {
     LANE_QUEUE_MAX = 1024, /* events of one lane kept in memory; the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
-    SERVICE_WINDOW_MAX = 4096,   /* events of one service kept in memory */
-    EVENT_JSON_KEPT_BYTES = 512, /* decoded for its key, a payload up to this stays so for a turn */
-    TRIM_ROWS_PER_TURN = 512,    /* rows examined by retention in a turn */
+    SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */
+    TRIM_ROWS_PER_TURN = 512,  /* rows examined by retention in a turn */
 
     EFFECTS_MAX = 10000,          /* effects of one invocation */
     EFFECTS_BYTES_MAX = 32 << 20, /* total size of these effects */
@@ -100,7 +99,8 @@ enum {
     LOG_LINES_MAX = 1000,      /* log lines that one attempt may write */
     LOG_SECOND_BYTES_MAX = 1 << 20, /* log output of one service's handlers per second */
     SCRIPT_BYTES_MAX = 4 << 20,     /* one script file */
-    JSON_DEPTH_MAX = 128, /* nesting of JSON that a handler sends; jansson itself stops at 2048 */
+    JSON_DEPTH_MAX = 128,           /* nesting of JSON that a handler sends */
+    JSON_READ_DEPTH_MAX = 2048,     /* nesting of JSON that is read; a multiple of 64 */
 
     TIMERS_PER_TURN = 1024,      /* timers that fire in a turn, per clock */
     WINDOW_FULL_DELAY_MS = 1000, /* delay of a due event while its service's window is full */

@@ -14,6 +14,7 @@
 #include "lua/api/api.h"
 #include "base/clock.h"
 #include "base/culprit.h"
+#include "base/json.h"
 
 #include "query/json.h"
 #include "lua/script.h"
@@ -22,7 +23,6 @@
 #include <curl/curl.h>
 #include <glib.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <lmdb.h>
 #include <lua.h>
 #include <microhttpd.h>

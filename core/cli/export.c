@@ -13,6 +13,7 @@
 #include "cli/store.h"
 #include "cli/tell.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/temp.h"
 #include "query/dead.h"
 #include "query/json.h"

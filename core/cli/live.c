@@ -3,6 +3,7 @@
  */
 #include "cli/live.h"
 
+#include "base/json.h"
 #include "cli/table.h"
 
 #include <string.h>

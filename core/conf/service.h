@@ -81,14 +81,15 @@ int rule_parse(const char *text, struct rule *out, struct report *r);
 void rule_clear(struct rule *rule);
 /* As rule_parse reads it. */
 void rule_write(const struct rule *rule, struct buf *out);
-/* The value the rule finds in the event, appended to `out`: a JSON string bare, an integer in
- * decimal, true/false as words. RULE_NONE appends nothing and is not an error. ERR_INVALID with the
- * reason a dead letter will carry: "payload is not JSON: ... at byte 17", "no value at /event_id in
+/* The value the rule finds in the event, appended to `out`: a JSON string bare, an integer of
+ * any size in decimal, true/false as words. RULE_NONE appends nothing and is not an error. ERR_INVALID with the
+ * reason a dead letter will carry: "payload is not JSON: line 1, column 17: ...", "no value at /event_id in
  * the payload", "the value at /x is an object, a key must be a string or an integer", "the topic
  * has 2 levels, the rule requires level 3", "no user property \"tenant\"", "the value at /x is
  * empty" (an empty key is not a key), "the key has 300 bytes; the limit is 256". ERR_MEMORY. `out`
  * is unchanged after ERR_INVALID. */
-int rule_extract(const struct rule *rule, struct event *event, struct buf *out, struct report *r);
+int rule_extract(const struct rule *rule, const struct event *event, struct buf *out,
+                 struct report *r);
 
 /* Whether a topic filter (MQTT 5, 4.7) matches a topic. */
 bool filter_matches(const char *filter, const char *topic);

@@ -33,6 +33,7 @@
 #include "engine/services.h"
 #include "journal/event.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* What to be careful about because of crashes before this start. */

@@ -127,7 +127,6 @@ static int spill(struct engine *e, struct lane *lane, uint32_t keep) {
 
 static int seal_item(struct engine *e, struct lane_item *item) {
     int code = store_new(e, item, false);
-    event_forget_json(item->event);
     if (code == 0 && !engine_keeps_bodies(e) && item->event->state == EVENT_READY) {
         engine_drop_body(e, item);
     }
@@ -219,9 +218,6 @@ static int place_in_memory(struct engine *e, struct engine_service *s, struct ev
                            const struct row *row, struct lane *lane) {
     if (lane == NULL) {
         lane = lanes_open(e->lanes, s->index, event->lane, event->partition, engine_row_flows(row));
-    }
-    if (event->payload.len > EVENT_JSON_KEPT_BYTES) {
-        event_forget_json(event);
     }
     struct lane_item *item = lane == NULL ? NULL : engine_item_new(e, row, event, PLACE_NEW);
     if (item == NULL) {

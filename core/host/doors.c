@@ -19,6 +19,7 @@
 #include "host/take.h"
 #include "host/terms.h"
 #include "host/token.h"
+#include "base/json.h"
 #include "base/log.h"
 
 #include <stdio.h>

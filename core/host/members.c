@@ -16,8 +16,8 @@
  */
 #include "host/members.h"
 
-#include "host/forward.h"
 #include "host/loop.h"
+#include "host/sign.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -290,6 +290,17 @@ static void note_news(struct host *h, unsigned news, int64_t now_ms) {
         p->say_lost = 0;
         p->joined_ms = p->joined_ms != 0 ? p->joined_ms : now_ms + (keeps ? SETTLE_MS : ANSWERS_MS);
     }
+}
+
+const char *host_stranger_text(const char *topic, struct report *r) {
+    (void)report(
+        r, 0,
+        "%s is not believed: it has no mark made with a hosts.secret of this host. If that "
+        "host is yours, give it the same hosts.secret; if not, clear it, mosquitto_pub -r "
+        "-n -t %s, and see to it that only hosts may publish there (zingq doctor "
+        "--security prints access rules)",
+        topic, topic);
+    return r->text;
 }
 
 static void tell_stranger(struct host *h, const char *topic, int64_t now_ms) {

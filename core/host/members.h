@@ -4,6 +4,7 @@
 #ifndef ZINGQ_HOST_MEMBERS_H
 #define ZINGQ_HOST_MEMBERS_H
 
+#include "base/json.h"
 #include "host/impl.h"
 
 /* The filter of the watch: the presences of all hosts. */
@@ -59,6 +60,9 @@ bool host_member_up(const struct host *h, uint16_t place);
 /* Does what is due; between turns, when nothing read is uncommitted. */
 void host_members_turn(struct host *h);
 
+/* The sentence about a presence that is not believed, in r; returns it. */
+const char *host_stranger_text(const char *topic, struct report *r);
+
 /* --- host/members_tell.c --- */
 
 /* Adds "hosts", a list that starts with this host, and "hosts_known". */
@@ -66,8 +70,6 @@ void host_members_status(const struct host *h, json_t *object);
 void host_members_metrics(const struct host *h, struct buf *out);
 void host_each_conflict(const struct host *h, host_tell *tell, void *ctx);
 void host_each_stranger(const struct host *h, host_tell *tell, void *ctx);
-/* The sentence about a presence that is not believed, in r; returns it. */
-const char *host_stranger_text(const char *topic, struct report *r);
 /* Counts the hosts that are up and alive, those that are up but silent, and those that are gone. */
 void host_members_counts(const struct host *h, size_t *up, size_t *silent, size_t *gone);
 

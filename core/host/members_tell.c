@@ -82,17 +82,6 @@ void host_members_metrics(const struct host *h, struct buf *out) {
                up, silent, gone, host_members_known(h) ? 1 : 0, h->members.held);
 }
 
-const char *host_stranger_text(const char *topic, struct report *r) {
-    (void)report(
-        r, 0,
-        "%s is not believed: it has no mark made with a hosts.secret of this host. If that "
-        "host is yours, give it the same hosts.secret; if not, clear it, mosquitto_pub -r "
-        "-n -t %s, and see to it that only hosts may publish there (zingq doctor "
-        "--security prints access rules)",
-        topic, topic);
-    return r->text;
-}
-
 void host_each_stranger(const struct host *h, host_tell *tell, void *ctx) {
     const struct strangers *s = &h->members.strangers;
     struct report r;

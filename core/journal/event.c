@@ -178,7 +178,7 @@ static int decode_event(const struct event_at *at, struct slice value, struct ev
         return ERR_MEMORY;
     }
     event_take_numbers(e, &numbers);
-    assert(e->json == NULL && STAILQ_NEXT(e, link) == NULL);
+    assert(STAILQ_NEXT(e, link) == NULL);
     *out = e;
     return 0;
 }

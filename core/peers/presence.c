@@ -6,10 +6,10 @@
  */
 #include "peers/presence.h"
 
+#include "base/json.h"
 #include "base/limits.h"
 
 #include <assert.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -339,7 +339,6 @@ int presence_read(struct presence **out, struct slice topic, struct slice payloa
                   struct report *r) {
     struct slice group;
     struct slice host;
-    json_error_t error;
     if (!presence_topic_split(topic, &group, &host)) {
         return report(r, ERR_INVALID, "its topic names no host");
     }
@@ -347,8 +346,7 @@ int presence_read(struct presence **out, struct slice topic, struct slice payloa
         return report(r, ERR_INVALID, "it has %zu bytes, %d is the limit", payload.len,
                       PRESENCE_BYTES_MAX);
     }
-    json_t *json = json_loadb(payload.data == NULL ? "" : payload.data, payload.len,
-                              JSON_REJECT_DUPLICATES, &error);
+    json_t *json = json_read(payload, "it", NULL);
     if (!json_is_object(json)) {
         json_decref(json);
         return report(r, ERR_INVALID, "it is not a JSON object");

@@ -4,6 +4,7 @@
  */
 #include "query/steps.h"
 
+#include "base/json.h"
 #include "event/ledger.h"
 #include "base/limits.h"
 #include "query/json.h"
@@ -129,9 +130,8 @@ static bool set_value(json_t *object, const struct step *step) {
     }
     struct buf text;
     buf_init(&text, VALUE_BYTES_MAX * 8);
-    json_t *value = value_to_json(step->value, &text) == 0
-                        ? json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
-                        : NULL;
+    json_t *value =
+        value_to_json(step->value, &text) == 0 ? json_read(buf_slice(&text), "value", NULL) : NULL;
     bool ok = value != NULL ? json_object_set_new(object, "result", value) == 0
                             : look_json_bytes(object, "result", buf_slice(&text));
     buf_clear(&text);

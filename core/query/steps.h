@@ -4,11 +4,10 @@
 #ifndef ZINGQ_QUERY_STEPS_H
 #define ZINGQ_QUERY_STEPS_H
 
+#include "base/json.h"
 #include "event/event.h"
 #include "journal/journal.h"
 #include "event/step.h"
-
-#include <jansson.h>
 
 struct shown_step {
     struct step step;

@@ -92,9 +92,9 @@ static void value_from_json_says_where_it_is_wrong(void **state) {
     struct report r;
     buf_init(&value, 64);
     assert_int_equal(value_from_json(slice_of("{\"a\":"), &value, &r), ERR_INVALID);
-    assert_non_null(strstr(r.text, "near byte 5"));
+    assert_non_null(strstr(r.text, "line 1, column 6"));
     assert_int_equal(value_from_json(slice_of(""), &value, &r), ERR_INVALID);
-    assert_int_equal(value_from_json(slice_of("{\"a\":1,\"a\":2}"), &value, &r), ERR_INVALID);
+    assert_int_equal(value_from_json(slice_of("1e400"), &value, &r), ERR_INVALID);
     assert_int_equal(value.len, 0);
     buf_clear(&value);
 }
