@@ -33,6 +33,10 @@
  * good. */
 static int check_publish(struct command *c) {
     int code = topic_check(c->topic.data, &c->report);
+    if (code == 0 && topic_is_between_hosts(c->topic)) {
+        code = report(&c->report, ERR_INVALID, "\"%s\": only hosts publish there, to each other",
+                      c->topic.data);
+    }
     if (code == 0) {
         code = property_check(c->content_type, "the content type", &c->report);
     }
