@@ -75,6 +75,7 @@ enum {
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
     SERVICE_WINDOW_MAX = 4096,   /* events of one service kept in memory */
     EVENT_JSON_KEPT_BYTES = 512, /* decoded for its key, a payload up to this stays so for a turn */
+    MOVE_ROWS_PER_TURN = 512,    /* rows that a service takes over in a turn */
     TRIM_ROWS_PER_TURN = 512,    /* rows examined by retention in a turn */
 
     EFFECTS_MAX = 10000,          /* effects of one invocation */
@@ -98,6 +99,7 @@ enum {
     SCRIPT_BYTES_MAX = 4 << 20,     /* one script file */
     JSON_DEPTH_MAX = 128, /* nesting of JSON that a handler sends; jansson itself stops at 2048 */
 
+    STORED_DELAY_MS = 5000,      /* until an event may run whose service takes over another one */
     TIMERS_PER_TURN = 1024,      /* timers that fire in a turn, per clock */
     WINDOW_FULL_DELAY_MS = 1000, /* delay of a due event while its service's window is full */
     ACKED_DELAY_MS = 20,     /* acknowledged outbox rows wait this long to be deleted together */

@@ -28,6 +28,7 @@
 #include "engine/load.h"
 #include "engine/memory.h"
 #include "engine/mend.h"
+#include "engine/move.h"
 #include "engine/metrics.h"
 #include "engine/outbox.h"
 #include "engine/outcome.h"
@@ -73,6 +74,8 @@ static int admit(struct engine *e, struct event *event, size_t *count) {
         return engine_admit_forward(e, event, count);
     }
     struct engine_service *s = &e->services[event->service];
+    s = s->heir == NULL ? s : s->heir;
+    event->service = (uint16_t)s->index;
     ++*count;
     culprit_run(e->culprit, s->number, event->partition, &event->id);
     culprit_enter(e->culprit, CULPRIT_ADMIT);
@@ -154,9 +157,19 @@ static int run_lanes(struct engine *e) {
 
 static int decide(struct engine *e) {
     static int (*const work[])(struct engine *) = {
-        engine_look_at_space,  carry_out_commands,  engine_take_own_forwards, admit_messages,
-        resume_ended_calls,    engine_expire_waits, engine_fire_timers,       engine_fire_schedules,
-        engine_refill,         run_lanes,           engine_expire_letters,    engine_trim,
+        engine_look_at_space,
+        carry_out_commands,
+        engine_take_own_forwards,
+        admit_messages,
+        resume_ended_calls,
+        engine_expire_waits,
+        engine_fire_timers,
+        engine_fire_schedules,
+        engine_refill,
+        run_lanes,
+        engine_move_rows,
+        engine_expire_letters,
+        engine_trim,
         engine_build_forwards,
     };
     /* A full store is only tidied: the room that is left must not be used up. */
@@ -316,8 +329,9 @@ bool engine_due(struct engine *e) {
     int64_t wake_ms = INT64_MAX;
     return e->lost || engine_clock_stepped(e) || engine_has_inputs(e) ||
            (starts_events(e) && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
-           (!engine_is_full(e) && engine_wants_refill(e)) || outbox_wants_settle(e->outbox) ||
-           append_wants_settle(e->append) || forwards_want_turn(e->forwards, now_ms) ||
+           (!engine_is_full(e) && (engine_wants_refill(e) || engine_wants_move(e))) ||
+           outbox_wants_settle(e->outbox) || append_wants_settle(e->append) ||
+           forwards_want_turn(e->forwards, now_ms) ||
            (!engine_is_full(e) && forwards_own(e->forwards) > 0) ||
            outbox_acked(e->outbox) >= OUTBOX_WINDOW_MAX / 4 || engine_next_ms(e) <= now_ms;
 }

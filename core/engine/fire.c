@@ -23,6 +23,9 @@ static int fire_event(struct engine *e, const struct timer *timer) {
     if (s == NULL || !s->active) {
         return engine_put_wake(e, &timer->row, e->now_ms + INACTIVE_DELAY_MS);
     }
+    if (s->stored) {
+        return engine_put_wake(e, &timer->row, e->now_ms + STORED_DELAY_MS);
+    }
     if (lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX) {
         return engine_put_wake(e, &timer->row, e->now_ms + WINDOW_FULL_DELAY_MS);
     }

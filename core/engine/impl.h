@@ -49,6 +49,7 @@ struct engine {
     struct files *files;
     struct kept *kept; /* signals */
     struct items *items;
+    struct moves *moves; /* move.c */
     struct marks *marks; /* mark.c */
     struct publishing *publishing;
     struct quotas *quotas;

@@ -10,7 +10,8 @@
  *     what comes as lane rows, too.
  *   - A lane whose head waits or is parked is not in memory at all.
  *
- * Nothing of a service that topics.conf no longer has is in memory.
+ * Nothing of a service that topics.conf no longer has is in memory, nor of one that takes over
+ * another one (engine/move.c): its heads that could run have timers.
  */
 #include "engine/place.h"
 
@@ -22,8 +23,9 @@
 #include "engine/timers.h"
 #include "journal/event.h"
 
-#include <stdlib.h>
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
 
@@ -115,7 +117,7 @@ static int place_in_memory(struct engine *e, struct engine_service *s, struct ev
 int engine_place(struct engine *e, struct engine_service *s, struct event *event) {
     assert(event->state == EVENT_READY && event->seq > 0);
     bool window_full = lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX;
-    if (s->removed || s->window->unloaded[event->partition] > 0 || window_full) {
+    if (s->removed || s->stored || s->window->unloaded[event->partition] > 0 || window_full) {
         return place_on_disk(e, s, event, false);
     }
     struct lane *lane = lanes_find(e->lanes, s->index, event->lane);
@@ -323,7 +325,7 @@ int engine_unpark(struct engine *e, struct engine_service *s, struct event *lett
 int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,
                     uint8_t *flags) {
     struct row row = engine_row(event);
-    assert(s->removed);
+    assert(s->removed || s->stored);
     int code = journal_ready_del(e->journal, &row);
     if (code != ERR_NOTFOUND) {
         s->window->unloaded[row.partition] -= code == 0 ? 1 : 0;
@@ -353,6 +355,16 @@ static int linger_anew(struct engine *e, struct engine_service *s, struct lane_i
     return code;
 }
 
+/* The head could run, and may once its service is in memory again. */
+static int wake_later(struct engine *e, struct engine_service *s, const struct row *head) {
+    struct row row = *head;
+    assert(row.flags == LANE_BEHIND);
+    row.flags = LANE_WAITING;
+    engine_count_head(s, row.flags, 1);
+    int code = journal_lane_put(e->journal, &row);
+    return code == 0 ? engine_put_wake(e, &row, e->now_ms + STORED_DELAY_MS) : code;
+}
+
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head) {
     struct row row = *head;
     if (row.flags != LANE_BEHIND) {
@@ -363,8 +375,8 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
             return code;
         }
     }
-    if (s->removed) {
-        return 0;
+    if (s->removed || s->stored) {
+        return s->removed ? 0 : wake_later(e, s, &row);
     }
     struct lane *lane = lanes_find(e->lanes, s->index, row.lane);
     if (lane !=
@@ -445,7 +457,7 @@ static int refill_partition(struct engine *e, struct engine_service *s, uint8_t 
 }
 
 static bool service_wants_refill(const struct engine *e, const struct engine_service *s) {
-    return s->active && s->window->unloaded_total > 0 &&
+    return s->active && !s->stored && s->window->unloaded_total > 0 &&
            lanes_waiting(e->lanes, s->index) < SERVICE_WINDOW_MAX / 2;
 }
 
@@ -501,6 +513,48 @@ int engine_refill(struct engine *e) {
         }
     }
     return 0;
+}
+
+/* --- a service that leaves memory --- */
+
+static int store_lane(void *ctx, struct lane *lane) {
+    struct engine *e = ctx;
+    struct engine_service *s = &e->services[lane->service];
+    struct lane_item *first = TAILQ_FIRST(&lane->items);
+    assert(lane->taken == NULL);
+    if (first == NULL) {
+        return 0;
+    }
+    struct row head = engine_item_row(first, s);
+    head.flags = LANE_BEHIND;
+    int code = spill(e, lane, 0);
+    return code == 0 ? wake_later(e, s, &head) : code;
+}
+
+int engine_store_window(struct engine *e, struct engine_service *s) {
+    s->stored = true;
+    int code = lanes_each(e->lanes, s->index, e, store_lane);
+    lanes_close_empty(e->lanes, s->index);
+    memset(s->window->loaded, 0, sizeof s->window->loaded); /* the ready rows left are unloaded */
+    return code;
+}
+
+int engine_place_stored(struct engine *e, struct engine_service *s, const struct row *row) {
+    bool behind = row->flags != LANE_BEHIND;
+    int code = behind ? 0 : engine_lane_has_rows(e, s, row, &behind);
+    assert(s->stored);
+    if (code == 0 && !behind) {
+        s->window->unloaded[row->partition]++;
+        s->window->unloaded_total++;
+        return journal_ready_put(e->journal, row);
+    }
+    struct row first = *row;
+    first.seq = 0;
+    code = code == 0 ? journal_lane_next(e->journal, &first) : code;
+    bool head = code == ERR_NOTFOUND || (code == 0 && row->seq < first.seq);
+    code = code == ERR_NOTFOUND ? 0 : code;
+    code = code == 0 ? engine_put_lane_row(e, s, row) : code;
+    return code == 0 && head && row->flags == LANE_BEHIND ? wake_later(e, s, row) : code;
 }
 
 /* --- at the start --- */

@@ -28,8 +28,14 @@ int engine_lane_drop_head(struct engine *e, struct engine_service *s, const stru
 int engine_unpark(struct engine *e, struct engine_service *s, struct event *letter);
 /* Unblocks a blocked lane on disk: loads its head. */
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head);
-/* Removes the row of an event that waits or is parked, with its timer; of a removed service alone, of
- * which nothing is in memory. *flags: enum lane_flags. ERR_NOTFOUND. */
+/* What is in memory of the service goes to disk and stays there: s->stored. None of its events may
+ * be running. */
+int engine_store_window(struct engine *e, struct engine_service *s);
+/* Puts the row of a waiting event where it belongs by its arrival number, while the service is on disk
+ * alone. */
+int engine_place_stored(struct engine *e, struct engine_service *s, const struct row *row);
+/* Removes the row of an event that waits or is parked, with its timer; of a service of which nothing
+ * is in memory. *flags: enum lane_flags. ERR_NOTFOUND. */
 int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,
                     uint8_t *flags);
 /* Loads ready rows into memory while there is room. */
