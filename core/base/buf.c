@@ -28,8 +28,7 @@ void buf_trim(struct buf *b, size_t most) {
     }
 }
 
-/* Makes room for `more` bytes past len, plus one for a terminator. */
-static bool reserve(struct buf *b, size_t more) {
+bool buf_reserve(struct buf *b, size_t more) {
     if (b->failed || more > b->max || b->len > b->max - more) {
         b->failed = true;
         return false;
@@ -53,12 +52,10 @@ static bool reserve(struct buf *b, size_t more) {
 }
 
 void buf_add(struct buf *b, const void *data, size_t len) {
-    if (len == 0 || !reserve(b, len)) {
-        return;
+    if (len > 0) {
+        buf_add_fixed(b, data, len);
+        assert(b->len <= b->max);
     }
-    memcpy(b->data + b->len, data, len);
-    b->len += len;
-    assert(b->len <= b->max);
 }
 
 void buf_add_str(struct buf *b, const char *text) {
@@ -67,50 +64,6 @@ void buf_add_str(struct buf *b, const char *text) {
 
 void buf_add_slice(struct buf *b, struct slice s) {
     buf_add(b, s.data, s.len);
-}
-
-static void add_le(struct buf *b, uint64_t v, size_t bytes) {
-    uint8_t out[8];
-    for (size_t i = 0; i < bytes; i++) {
-        out[i] = (uint8_t)(v >> (8 * i));
-    }
-    buf_add(b, out, bytes);
-}
-
-static void add_be(struct buf *b, uint64_t v, size_t bytes) {
-    uint8_t out[8];
-    for (size_t i = 0; i < bytes; i++) {
-        out[i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
-    }
-    buf_add(b, out, bytes);
-}
-
-void buf_add_u8(struct buf *b, uint8_t v) {
-    buf_add(b, &v, 1);
-}
-
-void buf_add_u16(struct buf *b, uint16_t v) {
-    add_le(b, v, 2);
-}
-
-void buf_add_u32(struct buf *b, uint32_t v) {
-    add_le(b, v, 4);
-}
-
-void buf_add_u64(struct buf *b, uint64_t v) {
-    add_le(b, v, 8);
-}
-
-void buf_add_u16_be(struct buf *b, uint16_t v) {
-    add_be(b, v, 2);
-}
-
-void buf_add_u32_be(struct buf *b, uint32_t v) {
-    add_be(b, v, 4);
-}
-
-void buf_add_u64_be(struct buf *b, uint64_t v) {
-    add_be(b, v, 8);
 }
 
 void buf_add_lv(struct buf *b, struct slice s) {
@@ -130,7 +83,7 @@ void buf_printf(struct buf *b, const char *format, ...) {
     va_end(args);
     if (len < 0) {
         b->failed = true;
-    } else if (reserve(b, (size_t)len)) {
+    } else if (buf_reserve(b, (size_t)len)) {
         (void)vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
         b->len += (size_t)len;
     }
@@ -166,6 +119,20 @@ bool slice_has_nul(struct slice text) {
     return text.len > 0 && memchr(text.data, '\0', text.len) != NULL;
 }
 
+bool byte_is_plain(char byte, const char *others) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || (byte != '\0' && strchr(others, byte) != NULL);
+}
+
+bool slice_is_plain(struct slice s, const char *others) {
+    for (size_t i = 0; i < s.len; i++) {
+        if (!byte_is_plain(s.data[i], others)) {
+            return false;
+        }
+    }
+    return s.len > 0;
+}
+
 struct slice slice_first_line(struct slice text) {
     const char *end = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
     return end == NULL ? text : (struct slice){text.data, (size_t)(end - text.data)};
@@ -186,60 +153,6 @@ char *slice_dup(struct slice s) {
 struct reader reader_of(const void *data, size_t len) {
     const uint8_t *at = data;
     return (struct reader){.at = at, .end = at == NULL ? NULL : at + len};
-}
-
-static uint64_t read_le(struct reader *r, size_t bytes) {
-    if (r->failed || (size_t)(r->end - r->at) < bytes) {
-        r->failed = true;
-        return 0;
-    }
-    uint64_t v = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        v |= (uint64_t)r->at[i] << (8 * i);
-    }
-    r->at += bytes;
-    return v;
-}
-
-static uint64_t read_be(struct reader *r, size_t bytes) {
-    if (r->failed || (size_t)(r->end - r->at) < bytes) {
-        r->failed = true;
-        return 0;
-    }
-    uint64_t v = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        v = v << 8 | r->at[i];
-    }
-    r->at += bytes;
-    return v;
-}
-
-uint8_t read_u8(struct reader *r) {
-    return (uint8_t)read_le(r, 1);
-}
-
-uint16_t read_u16(struct reader *r) {
-    return (uint16_t)read_le(r, 2);
-}
-
-uint32_t read_u32(struct reader *r) {
-    return (uint32_t)read_le(r, 4);
-}
-
-uint64_t read_u64(struct reader *r) {
-    return read_le(r, 8);
-}
-
-uint16_t read_u16_be(struct reader *r) {
-    return (uint16_t)read_be(r, 2);
-}
-
-uint32_t read_u32_be(struct reader *r) {
-    return (uint32_t)read_be(r, 4);
-}
-
-uint64_t read_u64_be(struct reader *r) {
-    return read_be(r, 8);
 }
 
 struct slice read_bytes(struct reader *r, size_t len) {

@@ -8,9 +8,11 @@
 #ifndef ZINGQ_BASE_BUF_H
 #define ZINGQ_BASE_BUF_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Bytes owned elsewhere; not terminated. {NULL, 0} is empty. */
 struct slice {
@@ -37,13 +39,42 @@ void buf_trim(struct buf *b, size_t most);
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_add_str(struct buf *b, const char *text);
 void buf_add_slice(struct buf *b, struct slice s); /* the bytes alone */
-void buf_add_u8(struct buf *b, uint8_t v);
-void buf_add_u16(struct buf *b, uint16_t v);
-void buf_add_u32(struct buf *b, uint32_t v);
-void buf_add_u64(struct buf *b, uint64_t v);
-void buf_add_u16_be(struct buf *b, uint16_t v);
-void buf_add_u32_be(struct buf *b, uint32_t v);
-void buf_add_u64_be(struct buf *b, uint64_t v);
+/* Makes room for `more` bytes past len and one for a terminator; false: failed. */
+bool buf_reserve(struct buf *b, size_t more);
+/* Inline, because records are made of many of these. */
+static inline void buf_add_fixed(struct buf *b, const void *data, size_t len) {
+    if ((len < b->cap - b->len && len <= b->max - b->len && !b->failed) || buf_reserve(b, len)) {
+        memcpy(b->data + b->len, data, len);
+        b->len += len;
+    }
+}
+static inline void buf_add_u8(struct buf *b, uint8_t v) {
+    buf_add_fixed(b, &v, sizeof v);
+}
+static inline void buf_add_u16(struct buf *b, uint16_t v) {
+    v = htole16(v);
+    buf_add_fixed(b, &v, sizeof v);
+}
+static inline void buf_add_u32(struct buf *b, uint32_t v) {
+    v = htole32(v);
+    buf_add_fixed(b, &v, sizeof v);
+}
+static inline void buf_add_u64(struct buf *b, uint64_t v) {
+    v = htole64(v);
+    buf_add_fixed(b, &v, sizeof v);
+}
+static inline void buf_add_u16_be(struct buf *b, uint16_t v) {
+    v = htobe16(v);
+    buf_add_fixed(b, &v, sizeof v);
+}
+static inline void buf_add_u32_be(struct buf *b, uint32_t v) {
+    v = htobe32(v);
+    buf_add_fixed(b, &v, sizeof v);
+}
+static inline void buf_add_u64_be(struct buf *b, uint64_t v) {
+    v = htobe64(v);
+    buf_add_fixed(b, &v, sizeof v);
+}
 void buf_add_lv(struct buf *b, struct slice s); /* u32 length, then the bytes */
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Terminates the contents with a NUL that is not counted in len; "" if that is not possible. */
@@ -54,6 +85,10 @@ struct slice buf_slice(const struct buf *b);
 bool slice_equal(struct slice a, struct slice b);
 bool slice_is(struct slice a, const char *text);
 bool slice_has_nul(struct slice text);
+/* Whether the byte is an ASCII letter or digit, or one of `others`, in any locale. */
+bool byte_is_plain(char byte, const char *others);
+/* Whether all bytes are, and there is at least one. */
+bool slice_is_plain(struct slice s, const char *others);
 /* The first line of the text, without its end. */
 struct slice slice_first_line(struct slice text);
 /* A malloc'd, terminated copy, or NULL when out of memory. The caller frees it. */
@@ -67,13 +102,50 @@ struct reader {
 };
 
 struct reader reader_of(const void *data, size_t len);
-uint8_t read_u8(struct reader *r);
-uint16_t read_u16(struct reader *r);
-uint32_t read_u32(struct reader *r);
-uint64_t read_u64(struct reader *r);
-uint16_t read_u16_be(struct reader *r);
-uint32_t read_u32_be(struct reader *r);
-uint64_t read_u64_be(struct reader *r);
+/* Inline, as buf_add_fixed. `out` keeps its value if there is less to read. */
+static inline void read_fixed(struct reader *r, void *out, size_t len) {
+    if (r->failed || (size_t)(r->end - r->at) < len) {
+        r->failed = true;
+        return;
+    }
+    memcpy(out, r->at, len);
+    r->at += len;
+}
+static inline uint8_t read_u8(struct reader *r) {
+    uint8_t v = 0;
+    read_fixed(r, &v, sizeof v);
+    return v;
+}
+static inline uint16_t read_u16(struct reader *r) {
+    uint16_t v = 0;
+    read_fixed(r, &v, sizeof v);
+    return le16toh(v);
+}
+static inline uint32_t read_u32(struct reader *r) {
+    uint32_t v = 0;
+    read_fixed(r, &v, sizeof v);
+    return le32toh(v);
+}
+static inline uint64_t read_u64(struct reader *r) {
+    uint64_t v = 0;
+    read_fixed(r, &v, sizeof v);
+    return le64toh(v);
+}
+static inline uint16_t read_u16_be(struct reader *r) {
+    uint16_t v = 0;
+    read_fixed(r, &v, sizeof v);
+    return be16toh(v);
+}
+static inline uint32_t read_u32_be(struct reader *r) {
+    uint32_t v = 0;
+    read_fixed(r, &v, sizeof v);
+    return be32toh(v);
+}
+static inline uint64_t read_u64_be(struct reader *r) {
+    uint64_t v = 0;
+    read_fixed(r, &v, sizeof v);
+    return be64toh(v);
+}
 struct slice read_bytes(struct reader *r, size_t len); /* points into what is read */
 struct slice read_lv(struct reader *r);                /* points into what is read */
 

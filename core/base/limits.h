@@ -34,6 +34,8 @@ enum {
     RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */
     RULE_LEVEL_MAX = 128,     /* the deepest topic level a key rule may name */
 
+    HOSTS_SECRETS_MAX = 4,          /* hosts.secret: one that marks, earlier ones still believed */
+    STRANGERS_MAX = 16,             /* presences without a valid mark that status names */
     MEMBERS_MAX = 256,              /* hosts known by their presence; one that is gone makes room */
     PRESENCE_BYTES_MAX = 256 << 10, /* one presence: SERVICES_MAX services with long rules fit */
     MEMBERS_BYTES_MAX = 16 << 20,   /* all presences together */
@@ -60,6 +62,7 @@ enum {
     LANE_QUANTUM_US = 5000,     /* processor time by which one key may be ahead of the others */
     LANE_DEBT_US_MAX = 1000000, /* largest debt held against a key */
     LANE_DEBTS_MAX = 1024,  /* debts remembered for keys without a lane; the smallest goes first */
+    KEYS_IDLE_MAX = 65536,  /* keys without events remembered for their limits; others start anew */
     LANES_LIGHT_MAX = 4096, /* keys of a service remembered for a short run: they go first */
     DEBT_QUIET_MS = 5,      /* time without a message after which a lane in debt may run, */
     DEBT_WAIT_PARTS = 4,    /* or this fraction (1/n) of the last long run, */
@@ -73,10 +76,9 @@ enum {
     LANE_QUEUE_MAX = 1024, /* events of one lane kept in memory; the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
-    SERVICE_WINDOW_MAX = 4096,   /* events of one service kept in memory */
-    EVENT_JSON_KEPT_BYTES = 512, /* decoded for its key, a payload up to this stays so for a turn */
-    MOVE_ROWS_PER_TURN = 512,    /* rows that a service takes over in a turn */
-    TRIM_ROWS_PER_TURN = 512,    /* rows examined by retention in a turn */
+    SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */
+    MOVE_ROWS_PER_TURN = 512,  /* rows that a service takes over in a turn */
+    TRIM_ROWS_PER_TURN = 512,  /* rows examined by retention in a turn */
 
     EFFECTS_MAX = 10000,          /* effects of one invocation */
     EFFECTS_BYTES_MAX = 32 << 20, /* total size of these effects */
@@ -97,7 +99,8 @@ enum {
     LOG_LINES_MAX = 1000,      /* log lines that one attempt may write */
     LOG_SECOND_BYTES_MAX = 1 << 20, /* log output of one service's handlers per second */
     SCRIPT_BYTES_MAX = 4 << 20,     /* one script file */
-    JSON_DEPTH_MAX = 128, /* nesting of JSON that a handler sends; jansson itself stops at 2048 */
+    JSON_DEPTH_MAX = 128,           /* nesting of JSON that a handler sends */
+    JSON_READ_DEPTH_MAX = 2048,     /* nesting of JSON that is read; a multiple of 64 */
 
     STORED_DELAY_MS = 5000,      /* until an event may run whose service takes over another one */
     TIMERS_PER_TURN = 1024,      /* timers that fire in a turn, per clock */
@@ -157,7 +160,9 @@ enum {
     CALLS_NOTED_MAX = 64,          /* calls noted for one event; beyond it the oldest is dropped */
     NOTES_BYTES_MAX = 1 << 16,     /* what a command says beside its result: the rest is cut */
     STEPS_SHOWN_MAX = 1000,        /* steps of one event shown in one response */
-    SIGNALS_MAX = 1000, /* waiting under one service, key and name; the next is a dead letter */
+    SIGNALS_MAX = 1000,   /* kept under one service, key and name that no event waits for or could
+                             take; the next is a dead letter */
+    WAIT_ALL_MAX = 10000, /* signals of one zing.wait_all */
 
     DEDUPE_BUCKETS = 9, /* buckets of idempotency keys: 8 cover the period, 1 is being filled */
     DEDUPE_SECRETS_MAX = 128, /* secrets of other stores, which a reshard brought; they expire */
@@ -194,8 +199,11 @@ enum {
     ASKED_MAX = 1024,           /* requests of other hosts being answered; more get a 503 */
     FOLLOW_QUESTIONS_MAX = 64,  /* questions to other hosts about one event's publishes */
     ASK_PAIRS_MAX = 128,        /* pairs of a query or of headers: PROPERTIES_MAX and some more */
-    ASK_WAITING_BYTES_MAX = 64 << 20, /* requests and answers that have not been sent yet */
-    ASK_BEATEN_MAX = 2,   /* connections lost in a row over these topics, before a pause */
+    ASK_WAITING_BYTES_MAX = 64 << 20, /* requests without an answer, and answers not sent yet */
+    ASK_SEEN_MAX =
+        4096,           /* requests remembered, lest they be repeated; then all need a new ticket */
+    ASK_SENDS_MAX = 3,  /* of one request, if the host that is asked has new tickets meanwhile */
+    ASK_BEATEN_MAX = 2, /* connections lost in a row over these topics, before a pause */
     ASK_REST_MS = 300000, /* length of that pause, in which requests of other hosts are not read */
 
     READINGS_MAX = 64,           /* requests being answered from the store at once */

@@ -64,15 +64,16 @@ void url_add_public(struct buf *out, struct slice text) {
     }
 }
 
-void url_add_part(struct buf *out, struct slice part) {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
-    for (size_t i = 0; i < part.len; i++) {
-        unsigned char c = (unsigned char)part.data[i];
-        if (c != '\0' && strchr(plain, c) != NULL) {
-            buf_add_u8(out, c);
+void url_add_escaped(struct buf *out, struct slice text, const char *others) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (byte_is_plain(text.data[i], others)) {
+            buf_add(out, text.data + i, 1);
         } else {
-            buf_printf(out, "%%%02X", c);
+            buf_printf(out, "%%%02X", (unsigned char)text.data[i]);
         }
     }
+}
+
+void url_add_part(struct buf *out, struct slice part) {
+    url_add_escaped(out, part, "-_.~");
 }

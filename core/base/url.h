@@ -14,6 +14,8 @@ size_t url_login_bytes(struct slice rest);
 size_t url_cut_logins(char *text);
 /* Appends the text without them. */
 void url_add_public(struct buf *out, struct slice text);
+/* Appends the text percent-encoded, except for ASCII letters, digits and the bytes of `others`. */
+void url_add_escaped(struct buf *out, struct slice text, const char *others);
 /* Appends a part of a path or a query, percent-encoded. */
 void url_add_part(struct buf *out, struct slice part);
 

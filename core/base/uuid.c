@@ -1,5 +1,5 @@
 /*
- * uuid.c - creates, writes and reads UUIDv7.
+ * uuid.c - creates UUIDv7 and those of names, writes and reads them.
  *
  * Design: the generator is SplitMix64, a counter and a mixing function: 8 bytes of state, no system
  * calls, and the same ids again from the same seed and clock. The ids are unique, not secret: the
@@ -14,14 +14,15 @@
  *   +-------+--------+--------------+
  *            4 + 12    2 + 62 bits
  *
- * Left out on purpose: creating other versions; uuid_parse reads any of them.
+ * That of a name is a hash of it. uuid_parse reads any version.
  */
 #include "base/uuid.h"
 
 #include <assert.h>
+#include <sodium.h>
 #include <string.h>
 
-enum { COUNTER_MAX = 0xfff, VERSION_7 = 0x70, VARIANT_RFC = 0x80 };
+enum { COUNTER_MAX = 0xfff, VERSION_7 = 0x70, VERSION_8 = 0x80, VARIANT_RFC = 0x80 };
 
 #define MS_MAX ((INT64_C(1) << 48) - 1) /* the year 10889 */
 
@@ -76,6 +77,34 @@ double uuid_source_random(struct uuid_source *source) {
 /* True if the text form has a hyphen before this byte. */
 static bool hyphen_before(size_t byte) {
     return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+}
+
+static void hash_part(crypto_generichash_state *hash, struct slice part) {
+    uint8_t len[8];
+    for (size_t i = 0; i < sizeof len; i++) {
+        len[i] = (uint8_t)((uint64_t)part.len >> (8 * i));
+    }
+    int rc = crypto_generichash_update(hash, len, sizeof len);
+    if (part.len > 0) {
+        rc |= crypto_generichash_update(hash, (const uint8_t *)part.data, part.len);
+    }
+    assert(rc == 0);
+    (void)rc;
+}
+
+struct uuid uuid_of_name(struct slice scope, struct slice name) {
+    crypto_generichash_state hash;
+    struct uuid id;
+    int rc = crypto_generichash_init(&hash, NULL, 0, UUID_BYTES);
+    assert(rc == 0);
+    hash_part(&hash, scope);
+    hash_part(&hash, name);
+    rc = crypto_generichash_final(&hash, id.bytes, UUID_BYTES);
+    assert(rc == 0);
+    (void)rc;
+    id.bytes[6] = (uint8_t)(VERSION_8 | (id.bytes[6] & 0x0f));
+    id.bytes[8] = (uint8_t)(VARIANT_RFC | (id.bytes[8] & 0x3f));
+    return id;
 }
 
 const char *uuid_text(const struct uuid *id, char out[UUID_TEXT_BYTES + 1]) {

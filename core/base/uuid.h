@@ -29,6 +29,9 @@ struct uuid uuid_next(struct uuid_source *source, int64_t now_ms);
 /* The same generator as a number in [0,1), for jitter. */
 double uuid_source_random(struct uuid_source *source);
 
+/* UUIDv8 (RFC 9562, 5.8): the same one for the same scope and name, never one of uuid_next. */
+struct uuid uuid_of_name(struct slice scope, struct slice name);
+
 /* "0192f0c1-..." ; `out` has UUID_TEXT_BYTES + 1. Returns out. */
 const char *uuid_text(const struct uuid *id, char out[UUID_TEXT_BYTES + 1]);
 /* Any RFC 9562 text form with hyphens, either case. */

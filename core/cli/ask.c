@@ -3,6 +3,7 @@
  */
 #include "cli/ask.h"
 
+#include "base/json.h"
 #include "cli/options.h"
 #include "cli/store.h"
 #include "cli/tell.h"
@@ -30,7 +31,7 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
                                 status, &text, r);
     buf_clear(&listen);
     buf_clear(&target);
-    *answer = code != 0 || text.len == 0 ? NULL : json_loadb(text.data, text.len, 0, NULL);
+    *answer = code != 0 ? NULL : json_read(buf_slice(&text), "answer", NULL);
     buf_clear(&text);
     return code;
 }

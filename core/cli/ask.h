@@ -5,10 +5,9 @@
 #define ZINGQ_CLI_ASK_H
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/url.h"
 #include "cli/impl.h"
-
-#include <jansson.h>
 
 enum { CLI_ASK_MS = 30000 /* the running host answers after its next commit */ };
 

@@ -14,6 +14,7 @@
 #include "lua/api/api.h"
 #include "base/clock.h"
 #include "base/culprit.h"
+#include "base/json.h"
 
 #include "query/json.h"
 #include "lua/script.h"
@@ -22,7 +23,6 @@
 #include <curl/curl.h>
 #include <glib.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <lmdb.h>
 #include <lua.h>
 #include <microhttpd.h>
@@ -278,9 +278,9 @@ static void describe_hosts(const struct conf *conf, struct buf *out) {
             "one that has not is refused. Services without a key run where their messages "
             "arrive.%s",
             (unsigned)h->share.place, (unsigned)h->share.count, h->group,
-            h->secret[0] != '\0' ? ""
-                                 : " Without the same hosts.secret on all of them, they believe "
-                                   "anyone who says that a message was handled.");
+            h->secret_count > 0 ? ""
+                                : " Without the same hosts.secret on all of them, they believe "
+                                  "anyone who says that it is one of them.");
     } else if (keyed == 0) {
         buf_add_str(out, "No service has keys that need a division: any number of hosts may run "
                          "this topics.conf at one broker.");

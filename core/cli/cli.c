@@ -144,6 +144,7 @@ static int print_help(const char *family) {
     }
     (void)printf("\nCommon options\n");
     print_options(cli_common_options);
+    print_options(cli_host_option);
     (void)printf("\nExit status: 0 success, 1 check failed or nothing found, 2 usage or "
                  "configuration error, 3 cannot run.\n");
     return EXIT_GOOD;
@@ -158,6 +159,9 @@ static int print_command_help(const struct cli_command *c) {
     (void)printf("\nOptions\n");
     print_options(c->options);
     print_options(cli_common_options);
+    if (cli_has_host(c)) {
+        print_options(cli_host_option);
+    }
     return EXIT_GOOD;
 }
 
@@ -198,6 +202,7 @@ static int run_command(struct cli *cli, int argc, char **argv) {
     cli->now_ms = now.wall_ms;
     cli->json = cli_flag(cli, "json");
     cli->colour = may_colour();
+    cli->has_host = cli_has_host(cli->command);
     return cli_flag(cli, "host") ? cli_remote(cli) : cli->command->run(cli);
 }
 

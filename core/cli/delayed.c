@@ -6,6 +6,7 @@
 #include "cli/listing.h"
 #include "cli/store.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "query/json.h"
 #include "journal/later.h"
 #include "journal/outbox.h"

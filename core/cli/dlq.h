@@ -4,10 +4,9 @@
 #ifndef ZINGQ_CLI_DLQ_H
 #define ZINGQ_CLI_DLQ_H
 
+#include "base/json.h"
 #include "base/uuid.h"
 #include "cli/impl.h"
-
-#include <jansson.h>
 
 /* What the running host answered. */
 struct dlq_answer {

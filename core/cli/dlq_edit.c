@@ -15,9 +15,10 @@
 #include "cli/tell.h"
 #include "cli/text.h"
 #include "base/limits.h"
+#include "base/temp.h"
+#include "store/folder.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,14 +81,12 @@ static int write_all(int fd, struct slice text) {
 
 /* Lets a person edit the text; initializes `after`. */
 static int edit_text(struct slice before, struct buf *after) {
-    const char *folder = getenv("TMPDIR");
-    char path[4096];
-    int len = snprintf(path, sizeof path, "%s/zingq-edit-XXXXXX",
-                       folder == NULL || folder[0] == '\0' ? "/tmp" : folder);
-    int fd = len > 0 && (size_t)len < sizeof path ? mkostemp(path, O_CLOEXEC) : -1;
+    char path[STORE_PATH_BYTES];
+    struct report r;
+    int fd = temp_file_new("edit", path, sizeof path, &r);
     buf_init(after, 0);
     if (fd < 0) {
-        return cli_fail(ERR_DISK, "cannot make a temporary file: %s", strerror(errno));
+        return cli_fail(ERR_DISK, "%s", r.text);
     }
     int status = write_all(fd, before);
     if (close(fd) != 0 && status == 0) {

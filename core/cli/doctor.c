@@ -3,6 +3,7 @@
  */
 #include "cli/impl.h"
 
+#include "base/json.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/store.h"

@@ -13,6 +13,8 @@
 #include "cli/store.h"
 #include "cli/tell.h"
 #include "base/clock.h"
+#include "base/json.h"
+#include "base/temp.h"
 #include "query/dead.h"
 #include "query/json.h"
 #include "query/life.h"
@@ -202,15 +204,11 @@ static void tell_found(void *ctx, const char *table, uint64_t pages) {
 }
 
 static int make_folder(char folder[STORE_PATH_BYTES]) {
-    const char *where = getenv("TMPDIR");
-    int len = snprintf(folder, STORE_PATH_BYTES, "%s/zingq-salvage-XXXXXX",
-                       where == NULL ? "/tmp" : where);
-    bool made = len > 0 && len < STORE_PATH_BYTES && mkdtemp(folder) != NULL;
-    return made ? 0
-                : cli_fail(ERR_DISK,
-                           "cannot create a folder in %s: set TMPDIR to another one, or use "
-                           "--into DIR",
-                           where == NULL ? "/tmp" : where);
+    struct report r;
+    int code = temp_folder_new("salvage", folder, STORE_PATH_BYTES, &r);
+    return code == 0
+               ? 0
+               : cli_fail(ERR_DISK, "%s; set TMPDIR to another folder, or use --into DIR", r.text);
 }
 
 static int salvage_into(struct cli *cli, const char *into) {

@@ -6,6 +6,7 @@
 #include "cli/ask.h"
 #include "cli/json.h"
 #include "cli/options.h"
+#include "cli/store.h"
 #include "cli/tell.h"
 #include "host/fleet/fleet.h"
 #include "host/host.h"
@@ -94,9 +95,19 @@ static int leave(struct cli *cli) {
     return status;
 }
 
+/* Of the hosts of `zingq run --hosts`, the first one has the dashboard. */
+static int find_front_door(struct cli *cli) {
+    unsigned hosts;
+    int status = cli_find_hosts(cli, &hosts);
+    return status == 0 && hosts > 0 && !cli_flag(cli, "host") ? cli_turn_to(cli, 1) : status;
+}
+
 static int dashboard(struct cli *cli) {
     json_t *answer = NULL;
-    int status = cli_ask(cli, "GET", "/api/login", (struct slice){"", 0}, &answer);
+    int status = find_front_door(cli);
+    if (status == 0) {
+        status = cli_ask(cli, "GET", "/api/login", (struct slice){"", 0}, &answer);
+    }
     if (status == 0 && cli->json) {
         return cli_print_json(answer);
     }

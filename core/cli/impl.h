@@ -53,6 +53,7 @@ struct cli {
     size_t given_count;
     bool json;               /* --json */
     bool colour;             /* standard output is a terminal and colour is allowed */
+    bool has_host;           /* the command knows --host */
     int64_t now_ms;          /* wall clock; engine time after cli_open_store */
     struct conf *conf;       /* from cli_load_conf; may be NULL after cli_open_store */
     char *data;              /* the data folder, from cli_find_data or cli_find_hosts; owned */

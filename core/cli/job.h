@@ -4,9 +4,8 @@
 #ifndef ZINGQ_CLI_JOB_H
 #define ZINGQ_CLI_JOB_H
 
+#include "base/json.h"
 #include "cli/impl.h"
-
-#include <jansson.h>
 
 /* Starts a job with POST `path` and waits until it ends; Ctrl-C stops it. On a terminal, one line
  * on standard error shows the progress, "replayed 3 of 7": `past` is "replayed", which is also the

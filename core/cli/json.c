@@ -3,6 +3,7 @@
  */
 #include "cli/json.h"
 
+#include "base/json.h"
 #include "cli/tell.h"
 
 #include <stdio.h>

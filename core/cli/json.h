@@ -4,9 +4,8 @@
 #ifndef ZINGQ_CLI_JSON_H
 #define ZINGQ_CLI_JSON_H
 
+#include "base/json.h"
 #include "cli/impl.h"
-
-#include <jansson.h>
 
 /* Prints a JSON document and a newline, and takes the reference; NULL means out of memory. */
 int cli_print_json(json_t *document);

@@ -4,10 +4,9 @@
 #ifndef ZINGQ_CLI_LISTING_H
 #define ZINGQ_CLI_LISTING_H
 
+#include "base/json.h"
 #include "cli/impl.h"
 #include "cli/table.h"
-
-#include <jansson.h>
 
 struct listing {
     struct table *table;

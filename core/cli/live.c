@@ -3,6 +3,7 @@
  */
 #include "cli/live.h"
 
+#include "base/json.h"
 #include "cli/table.h"
 
 #include <string.h>
@@ -94,6 +95,49 @@ static void print_members(FILE *out, const json_t *status) {
     buf_clear(&line);
 }
 
+static void print_running(FILE *out, struct buf *line, const json_t *host) {
+    buf_add_str(line, "host    running for ");
+    add_uptime(line, figure(host, "uptime_ms"));
+    buf_printf(line, ", process %lld, zingq %s", (long long)figure(host, "pid"),
+               word(host, "version"));
+    print_line(out, line);
+}
+
+static void print_broker(FILE *out, struct buf *line, const json_t *host) {
+    const char *why = word(host, "broker_error");
+    buf_printf(line, "broker  %s %s", word(host, "broker"), broker_word(host));
+    if (!json_is_true(json_object_get(host, "connected")) && why[0] != '\0') {
+        buf_printf(line, ": %s", why);
+    }
+    if (figure(host, "broker_dropped") > 0) {
+        buf_printf(line, ", HAS DROPPED %lld messages since it started",
+                   (long long)figure(host, "broker_dropped"));
+    }
+    print_line(out, line);
+    print_warnings(out, host);
+}
+
+static void print_outbox(FILE *out, struct buf *line, const json_t *engine) {
+    buf_printf(line, "outbox  %lld waiting for the broker, %lld delayed",
+               (long long)figure(engine, "outbox"), (long long)figure(engine, "delayed"));
+    print_line(out, line);
+    if (figure(engine, "outbox_refused") > 0) {
+        buf_printf(
+            line,
+            "        %lld REFUSED BY THE BROKER, %lld held behind them; the first is for %s: "
+            "zingq outbox list --refused",
+            (long long)figure(engine, "outbox_refused"), (long long)figure(engine, "outbox_held"),
+            word(engine, "refused_topic"));
+        print_line(out, line);
+    }
+    if (figure(engine, "outbox_discarded") > 0) {
+        buf_printf(line,
+                   "        %lld refused publishes were DISCARDED because there were too many",
+                   (long long)figure(engine, "outbox_discarded"));
+        print_line(out, line);
+    }
+}
+
 void live_print_host(FILE *out, const json_t *status) {
     const json_t *host = json_object_get(status, "host");
     const json_t *engine = json_object_get(status, "engine");
@@ -102,48 +146,15 @@ void live_print_host(FILE *out, const json_t *status) {
     if (host == NULL) {
         buf_add_str(&line, "host    not running");
         print_line(out, &line);
-        buf_clear(&line);
-        return;
-    }
-    buf_add_str(&line, "host    running for ");
-    add_uptime(&line, figure(host, "uptime_ms"));
-    buf_printf(&line, ", process %lld, zingq %s", (long long)figure(host, "pid"),
-               word(host, "version"));
-    print_line(out, &line);
-    bool connected = json_is_true(json_object_get(host, "connected"));
-    buf_printf(&line, "broker  %s %s", word(host, "broker"), broker_word(host));
-    const char *why = word(host, "broker_error");
-    if (!connected && why[0] != '\0') {
-        buf_printf(&line, ": %s", why);
-    }
-    if (figure(host, "broker_dropped") > 0) {
-        buf_printf(&line, ", HAS DROPPED %lld messages since it started",
-                   (long long)figure(host, "broker_dropped"));
-    }
-    print_line(out, &line);
-    print_warnings(out, host);
-    print_members(out, status);
-    buf_printf(&line, "outbox  %lld waiting for the broker, %lld delayed",
-               (long long)figure(engine, "outbox"), (long long)figure(engine, "delayed"));
-    print_line(out, &line);
-    if (figure(engine, "outbox_refused") > 0) {
-        buf_printf(
-            &line,
-            "        %lld REFUSED BY THE BROKER, %lld held behind them; the first is for %s: "
-            "zingq outbox list --refused",
-            (long long)figure(engine, "outbox_refused"), (long long)figure(engine, "outbox_held"),
-            word(engine, "refused_topic"));
-        print_line(out, &line);
-    }
-    if (figure(engine, "outbox_discarded") > 0) {
-        buf_printf(&line,
-                   "        %lld refused publishes were DISCARDED because there were too many",
-                   (long long)figure(engine, "outbox_discarded"));
-        print_line(out, &line);
-    }
-    if (!json_is_true(json_object_get(engine, "accepts"))) {
-        buf_add_str(&line, "        NOTHING IS ACCEPTED: the backlog or the store is full");
-        print_line(out, &line);
+    } else {
+        print_running(out, &line, host);
+        print_broker(out, &line, host);
+        print_members(out, status);
+        print_outbox(out, &line, engine);
+        if (!json_is_true(json_object_get(engine, "accepts"))) {
+            buf_add_str(&line, "        NOTHING IS ACCEPTED: the backlog or the store is full");
+            print_line(out, &line);
+        }
     }
     buf_clear(&line);
 }

@@ -4,6 +4,7 @@
 #ifndef ZINGQ_CLI_LIVE_H
 #define ZINGQ_CLI_LIVE_H
 
+#include "base/json.h"
 #include "cli/impl.h"
 
 #include <stdio.h>

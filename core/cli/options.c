@@ -21,6 +21,10 @@ const struct cli_option cli_common_options[] = {
     {"data", "DIR", "use this data folder instead of store.path"},
     {"json", NULL, "print JSON"},
     {"help", NULL, "print help for a command (short: -h)"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option cli_host_option[] = {
     {"host", "N", "ask host N of the division, through the running host"},
     {NULL, NULL, NULL},
 };
@@ -96,6 +100,7 @@ int cli_read_options(struct cli *cli, const struct cli_option *rows, bool stop_a
     struct option_set set = {.count = 0};
     add_rows(&set, rows);
     add_rows(&set, cli_common_options);
+    add_rows(&set, cli_host_option);
     opterr = 0;
     optind = 0; /* start over */
     int found;

@@ -8,6 +8,8 @@
 
 /* The options that every command has. */
 extern const struct cli_option cli_common_options[];
+/* --host, which every command can read, so that those without it say why. */
+extern const struct cli_option cli_host_option[];
 
 /* Reads the options of argv from argv[1] on; the other words are moved to the end, from optind
  * on. */

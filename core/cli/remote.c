@@ -131,18 +131,31 @@ static const struct remote remotes[] = {
 
 /* Commands that send a request to the running host anyway: --host is just passed along. */
 static const char *const asking[] = {
-    "publish",   "cancel",       "signal",         "pause",       "resume",
-    "erase",     "replay",       "dlq replay",     "dlq discard", "keys resume",
-    "keys skip", "outbox retry", "outbox discard", "top",
+    "publish",        "cancel",     "signal",      "pause",       "resume",    "erase",
+    "replay",         "dlq replay", "dlq discard", "keys resume", "keys skip", "outbox retry",
+    "outbox discard", "top",        "dashboard",   "leave",
 };
 
-static const struct remote *find(const struct cli *cli) {
+static bool is_asking(const struct cli_command *command) {
+    for (size_t i = 0; i < sizeof asking / sizeof *asking; i++) {
+        if (strcmp(asking[i], command->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct remote *find(const struct cli_command *command) {
     for (size_t i = 0; i < sizeof remotes / sizeof *remotes; i++) {
-        if (strcmp(remotes[i].command, cli->command->name) == 0) {
+        if (strcmp(remotes[i].command, command->name) == 0) {
             return &remotes[i];
         }
     }
     return NULL;
+}
+
+bool cli_has_host(const struct cli_command *command) {
+    return is_asking(command) || find(command) != NULL;
 }
 
 /* ---- the request ---- */
@@ -318,15 +331,13 @@ static int ask(struct cli *cli, const struct remote *remote, json_t **answer) {
 int cli_remote(struct cli *cli) {
     uint64_t place = 0;
     json_t *answer = NULL;
-    const struct remote *remote = find(cli);
+    const struct remote *remote = find(cli->command);
     int status = cli_option_count(cli, "host", 1, &place);
     if (status != 0) {
         return status;
     }
-    for (size_t i = 0; i < sizeof asking / sizeof *asking; i++) {
-        if (strcmp(asking[i], cli->command->name) == 0) {
-            return cli->command->run(cli);
-        }
+    if (is_asking(cli->command)) {
+        return cli->command->run(cli);
     }
     if (remote == NULL) {
         return cli_misused(cli, "%s works on local files: run it on that host's machine",
@@ -337,7 +348,7 @@ int cli_remote(struct cli *cli) {
 }
 
 bool cli_is_elsewhere(struct cli *cli, int *status) {
-    const struct remote *remote = find(cli);
+    const struct remote *remote = find(cli->command);
     struct buf path;
     struct report r = {""};
     long http = 0;

@@ -7,6 +7,8 @@
 
 #include "cli/impl.h"
 
+/* Whether the command knows --host. The others are about what is on this machine. */
+bool cli_has_host(const struct cli_command *command);
 /* Runs the command for --host N. Returns its exit status. */
 int cli_remote(struct cli *cli);
 /* Call when the local store has nothing that matches. True when a running host knows of another

@@ -48,8 +48,10 @@ static void add_step(const struct cli *cli, struct buf *out, const struct step *
         buf_add_str(out, " ");
         text_add_ago(out, cli->now_ms, slept ? step->due_ms : step->at_ms);
     }
-    if (step->tries > 0) {
-        buf_printf(out, ", %" PRIu32 " failed %s", step->tries, step->tries == 1 ? "try" : "tries");
+    if (step->count > 0 && step->kind == STEP_WAIT) {
+        buf_printf(out, ", %" PRIu32 " more to come", step->count);
+    } else if (step->count > 0) {
+        buf_printf(out, ", %" PRIu32 " failed %s", step->count, step->count == 1 ? "try" : "tries");
     }
     add_result(out, step);
 }

@@ -110,8 +110,7 @@ int cli_find_hosts(struct cli *cli, unsigned *hosts) {
     return status;
 }
 
-/* Switches from the folder of several hosts to that of host N. */
-static int turn_to(struct cli *cli, uint64_t number) {
+int cli_turn_to(struct cli *cli, uint64_t number) {
     struct buf path;
     buf_init(&path, STORE_PATH_BYTES);
     buf_printf(&path, "%s/%llu", cli->data, (unsigned long long)number);
@@ -134,14 +133,14 @@ int cli_find_data(struct cli *cli) {
     }
     status = cli_flag(cli, "host") ? cli_option_count(cli, "host", 1, &number) : 0;
     if (status == 0 && number > 0 && number <= hosts) {
-        return turn_to(cli, number);
+        return cli_turn_to(cli, number);
     }
-    return status != 0
-               ? status
-               : cli_fail(ERR_INVALID,
-                          "%s contains the folders of %u hosts: choose one, as in --data %s/1, or "
-                          "--host 1 while it runs",
-                          cli->data, hosts, cli->data);
+    return status != 0 ? status
+                       : cli_fail(ERR_INVALID,
+                                  "%s contains the folders of %u hosts: choose one, as in --data "
+                                  "%s/1%s",
+                                  cli->data, hosts, cli->data,
+                                  cli->has_host ? ", or --host 1 while it runs" : "");
 }
 
 /* A store has an id after its first commit; before that there is nothing to read. */

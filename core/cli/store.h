@@ -19,6 +19,8 @@ int cli_check_conf(struct cli *cli);
 int cli_find_data(struct cli *cli);
 /* The same, but accepts a folder of several hosts: *hosts is their number, 0 = a single host. */
 int cli_find_hosts(struct cli *cli, unsigned *hosts);
+/* Switches from such a folder to that of host N. 0, or an exit status after printing why. */
+int cli_turn_to(struct cli *cli, uint64_t number);
 /* Opens the store, read only, without a transaction. 0, or an exit status after printing why. */
 int cli_open_store(struct cli *cli);
 

@@ -6,12 +6,12 @@
 #include "cli/text.h"
 
 #include "base/clock.h"
+#include "base/json_read.h"
 #include "event/event.h"
 #include "base/utf8.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <string.h>
 #include <time.h>
 
@@ -62,11 +62,7 @@ void text_add_lines(struct buf *out, struct slice text, const char *indent) {
 /* ---- JSON ---- */
 
 bool text_is_json(struct slice text) {
-    json_t *value = text.len == 0
-                        ? NULL
-                        : json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-    json_decref(value);
-    return value != NULL;
+    return json_check(text, "text", NULL) == 0;
 }
 
 static bool is_blank(char c) {

@@ -14,6 +14,7 @@
 #include "cli/text.h"
 #include "lua/api/api.h"
 
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "lua/script.h"
@@ -29,18 +30,16 @@
 static int read_state(const struct cli *cli, json_t **out) {
     const char *path = cli_option(cli, "state");
     struct buf text;
-    json_error_t error;
+    struct report r = {"it must be an object of names and values"};
     *out = NULL;
     if (path == NULL) {
         return 0;
     }
     int status = cli_read_file(path, CALL_BYTES_MAX, &text);
     if (status == 0) {
-        *out = json_loadb(text.len > 0 ? text.data : "", text.len, JSON_REJECT_DUPLICATES, &error);
+        *out = json_read(buf_slice(&text), "the state", &r);
         if (!json_is_object(*out)) {
-            status = cli_fail(ERR_INVALID, "%s:%d: not a JSON object of names and values%s%s", path,
-                              *out == NULL ? error.line : 1, *out == NULL ? ": " : "",
-                              *out == NULL ? error.text : "");
+            status = cli_fail(ERR_INVALID, "%s: %s", path, r.text);
             json_decref(*out);
             *out = NULL;
         }

@@ -84,6 +84,12 @@ static void add_details(const struct cli *cli, struct buf *out, const struct eff
         buf_add_str(out, "  owner ");
         text_add_safe(out, effect->owner);
         break;
+    case EFFECT_PUBLISH:
+        if (effect->owner.data != NULL) {
+            buf_add_str(out, "  in place of what waits as ");
+            text_add_safe(out, effect->owner);
+        }
+        break;
     case EFFECT_DEAD_LETTER:
         text_add_safe(out, effect->owner);
         break;

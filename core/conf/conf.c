@@ -347,9 +347,10 @@ static int check_hosts(const struct loader *l) {
                          (unsigned)h->share.count);
     }
     struct conf_place secret = place_of(l, CONF_HOSTS, "secret");
-    if (code == 0 && h->secret[0] != '\0' && strlen(h->secret) < TOKEN_BYTES_MIN) {
-        return conf_fail(&secret, "it has fewer than %d bytes and can be guessed: use a longer one",
-                         TOKEN_BYTES_MIN);
+    if (code == 0 && h->believes_any && h->secret_count == 0) {
+        return conf_fail(&secret,
+                         "\"any\" is there for the time until all hosts have a secret: write "
+                         "that secret before it, secret = {\"env:NAME\", \"any\"}");
     }
     h->share.place = h->share.place == 0 ? 1 : h->share.place;
     return code;

@@ -105,8 +105,17 @@ struct schedule_conf {
 struct hosts_conf {
     char *group;           /* hosts of one division name the same */
     struct division share; /* 1 of 1 = not divided */
-    char *secret; /* which all have, for their marks (engine/mark.c); resolved; "" = none */
+    /* Common to all hosts, for their marks (engine/mark.c); resolved. The first marks, each is
+     * believed. */
+    char **secrets;
+    size_t secret_count;
+    bool believes_any; /* "any" is among them: hosts without one are believed, too, for now */
 };
+
+/* Whether only what is marked with hosts.secret is believed of other hosts. */
+static inline bool hosts_are_proven(const struct hosts_conf *hosts) {
+    return hosts->secret_count > 0 && !hosts->believes_any;
+}
 
 struct conf {
     char *file;        /* the path read, absolute */

@@ -15,6 +15,12 @@ static int check_service(const struct conf_place *place, const struct service_co
         {s->batch > 1 && s->ordered && s->key.kind == RULE_NONE,
          "with order = key a batch has one event per key, so the service needs a key; with order = "
          "none it needs none"},
+        {s->key_concurrency > 0 && s->ordered,
+         "key_concurrency is for order = none: with order = key one event of a key runs at a time"},
+        {s->key_concurrency > 0 && s->key.kind == RULE_NONE,
+         "key_concurrency limits each key, so the service needs a key"},
+        {s->key_rate_per_s > 0 && s->key.kind == RULE_NONE,
+         "key_rate limits each key, so the service needs a key; rate limits the whole service"},
         {s->linger_ms > 0 && s->batch == 1,
          "linger is how long a batch waits for more events: it requires batch, the maximum number "
          "of events per batch"},

@@ -400,23 +400,24 @@ struct list {
     size_t count;
 };
 
+/* Takes `item` over, which may be NULL: out of memory. */
+static int list_add_own(struct list *list, char *item) {
+    char **items = item == NULL ? NULL : realloc(list->items, (list->count + 1) * sizeof *items);
+    if (items == NULL) {
+        free(item);
+        return ERR_MEMORY;
+    }
+    items[list->count++] = item;
+    list->items = items;
+    return 0;
+}
+
 static int list_add(const struct setting *s) {
     struct list *list = s->field;
     if (list->count >= FILTERS_MAX) {
         return conf_fail(s->place, "more than %d entries", FILTERS_MAX);
     }
-    char *copy = slice_dup(slice_of(s->text));
-    if (copy == NULL) {
-        return ERR_MEMORY;
-    }
-    char **items = realloc(list->items, (list->count + 1) * sizeof *items);
-    if (items == NULL) {
-        free(copy);
-        return ERR_MEMORY;
-    }
-    items[list->count++] = copy;
-    list->items = items;
-    return 0;
+    return list_add_own(list, slice_dup(slice_of(s->text)));
 }
 
 static int set_filter(const struct setting *s) {
@@ -446,6 +447,33 @@ static int set_name(const struct setting *s) {
         }
     }
     return list_add(s);
+}
+
+/* A secret of the hosts, or "any". */
+static int set_hosts_secret(const struct setting *s) {
+    struct conf *conf = s->object;
+    struct list *list = s->field;
+    char *value = NULL;
+    bool named = false;
+    if (strcmp(s->text, "any") == 0) {
+        conf->hosts.believes_any = true;
+        return 0;
+    }
+    if (s->text[0] == '\0') {
+        return 0; /* none, as when it is not given */
+    }
+    if (list->count >= HOSTS_SECRETS_MAX) {
+        return conf_fail(s->place, "more than %d secrets", HOSTS_SECRETS_MAX);
+    }
+    int code = conf_resolve(s->place, s->text, false, &value, &named);
+    bool unread = named && s->place->no_secrets;
+    if (code == 0 && !unread && strlen(value) < TOKEN_BYTES_MIN) {
+        free(value);
+        return conf_fail(s->place,
+                         "it has fewer than %d bytes and can be guessed: use a longer one",
+                         TOKEN_BYTES_MIN);
+    }
+    return code == 0 ? list_add_own(list, value) : code;
 }
 
 /* ---- the kinds ---- */
@@ -489,6 +517,7 @@ static const struct kind {
 } KINDS[CONF_KIND_COUNT] = {
     [CONF_TEXT] = {set_text, clear_text},
     [CONF_SECRET] = {set_secret, clear_text},
+    [CONF_SECRETS] = {set_hosts_secret, clear_list},
     [CONF_PATH] = {set_path, clear_text},
     [CONF_SCRIPT] = {set_script, clear_text},
     [CONF_TOPIC] = {set_topic, clear_text},
@@ -525,7 +554,8 @@ static const struct kind {
 };
 
 bool conf_is_list(const struct conf_row *row) {
-    return row->kind == CONF_FILTERS || row->kind == CONF_NAMES || row->kind == CONF_URL;
+    return row->kind == CONF_FILTERS || row->kind == CONF_NAMES || row->kind == CONF_URL ||
+           row->kind == CONF_SECRETS;
 }
 
 int conf_set(const struct conf_place *place, const struct conf_row *row,

@@ -34,6 +34,7 @@ IS_LIST(struct endpoint_conf, required, required_count);
 IS_LIST(struct token_conf, endpoints, endpoint_count);
 IS_LIST(struct conf, http_proxies, http_proxy_count);
 IS_LIST(struct conf, egress_allow, egress_allow_count);
+IS_LIST(struct conf, hosts.secrets, hosts.secret_count);
 
 #define AT(field) offsetof(struct conf, field)
 
@@ -110,7 +111,7 @@ static const struct conf_row HOSTS_ROWS[] = {
     {"group", CONF_TEXT, "default", AT(hosts.group), 0, 0},
     {"count", CONF_U16, "1", AT(hosts.share.count), 1, PARTITIONS},
     {"this", CONF_U16, "0", AT(hosts.share.place), 0, PARTITIONS},
-    {"secret", CONF_SECRET, "", AT(hosts.secret), 0, 0},
+    {"secret", CONF_SECRETS, "", AT(hosts.secrets), 0, 0},
 };
 
 #undef AT
@@ -129,6 +130,9 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"order", CONF_ORDER, "", AT(ordered), 0, 0},
     {"concurrency", CONF_U32, "64", AT(concurrency), 1, CALLS_MAX},
     {"rate", CONF_RATE, "0", AT(rate_per_s), 0, 0},
+    {"fair", CONF_RULE, "none", AT(fair), 0, 0},
+    {"key_concurrency", CONF_U32, "0", AT(key_concurrency), 0, CALLS_MAX},
+    {"key_rate", CONF_RATE, "0", AT(key_rate_per_s), 0, 0},
     {"batch", CONF_U32, "1", AT(batch), 1, BATCH_MAX},
     {"linger", CONF_MS, "0", AT(linger_ms), 0, HOUR_MS},
     {"timeout", CONF_MS, "30s", AT(timeout_ms), 1, 7 * DAY_MS},

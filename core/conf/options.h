@@ -19,6 +19,7 @@
 enum conf_kind {
     CONF_TEXT,          /* char * */
     CONF_SECRET,        /* char *; env:NAME and file:PATH are resolved */
+    CONF_SECRETS,       /* char **; the same, their number behind it */
     CONF_PATH,          /* char *; made absolute from the file's folder; "" stays */
     CONF_SCRIPT,        /* char *, a file in scripts/; "" gives NULL */
     CONF_TOPIC,         /* char *, a topic to publish to; "" stays */

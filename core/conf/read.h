@@ -10,7 +10,7 @@
 #include <confuse.h>
 
 /* More options than any section has. */
-enum { CONF_ROWS_MAX = 32 };
+enum { CONF_ROWS_MAX = 40 };
 
 /* Parses the file's bytes by CONF_SPECS. `place` names the file for errors. On 0 the caller frees
  * *out with cfg_free. ERR_INVALID with line and sentence, ERR_MEMORY. */

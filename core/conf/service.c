@@ -3,7 +3,7 @@
  *
  * Design: filters and topics are compared in place, byte by byte and level by level: every publish
  * is compared with every filter of every service, so nothing is allocated or copied. A key rule is
- * parsed once, and walks the event's decoded JSON.
+ * parsed once; conf/pointer.c finds its value in the payload.
  *
  * An empty value is refused as a key: "" means that an event has no key, and all events with an
  * empty idempotency key would be duplicates of each other.
@@ -14,12 +14,12 @@
 #include "conf/service.h"
 
 #include "conf/conf.h"
+#include "conf/pointer.h"
 #include "event/event.h"
 #include "base/limits.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <mosquitto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,18 +27,15 @@
 
 /* ---- rules ---- */
 
-/* A pointer is "" or /token/token, with ~ only as ~0 or ~1 (RFC 6901, 3). */
 static int parse_json_rule(const char *arg, struct rule *out, struct report *r) {
     if (arg[0] != '\0' && arg[0] != '/') {
         return report(r, ERR_INVALID, "a JSON pointer begins with a slash: write \"json:/%s\"",
                       arg);
     }
-    for (const char *tilde = strchr(arg, '~'); tilde != NULL; tilde = strchr(tilde + 1, '~')) {
-        if (tilde[1] != '0' && tilde[1] != '1') {
-            return report(r, ERR_INVALID,
-                          "\"json:%s\" has a lone ~: in a JSON pointer write ~0 for ~ and ~1 for /",
-                          arg);
-        }
+    if (!pointer_is_sound(arg)) {
+        return report(r, ERR_INVALID,
+                      "\"json:%s\" has a lone ~: in a JSON pointer write ~0 for ~ and ~1 for /",
+                      arg);
     }
     out->arg = slice_dup(slice_of(arg));
     return out->arg == NULL ? ERR_MEMORY : 0;
@@ -124,64 +121,16 @@ void rule_write(const struct rule *rule, struct buf *out) {
     }
 }
 
-/* The array element that a token names, or NULL: digits without a leading zero (RFC 6901, 4). */
-static const json_t *array_element(const json_t *array, struct slice token) {
-    if (token.len == 0 || token.len > 9 || (token.len > 1 && token.data[0] == '0')) {
-        return NULL;
-    }
-    size_t index = 0;
-    for (size_t i = 0; i < token.len; i++) {
-        if (token.data[i] < '0' || token.data[i] > '9') {
-            return NULL;
-        }
-        index = index * 10 + (size_t)(token.data[i] - '0');
-    }
-    return json_array_get(array, index);
-}
-
-/* Replaces ~1 by /, ~0 by ~; `room` has RULE_BYTES_MAX. rule_parse has checked form and length. */
-static struct slice unescape(struct slice token, char *room) {
-    if (token.len == 0 || memchr(token.data, '~', token.len) == NULL) {
-        return token;
-    }
-    size_t len = 0;
-    for (size_t i = 0; i < token.len; i++) {
-        char c = token.data[i];
-        if (c == '~') {
-            i++;
-            assert(i < token.len);
-            c = token.data[i] == '1' ? '/' : '~';
-        }
-        assert(len < RULE_BYTES_MAX);
-        room[len++] = c;
-    }
-    return (struct slice){room, len};
-}
-
-/* The value at a pointer (RFC 6901, 4), or NULL. */
-static const json_t *pointer_find(const json_t *at, const char *pointer) {
-    char room[RULE_BYTES_MAX];
-    while (at != NULL && *pointer == '/') {
-        pointer++;
-        size_t len = strcspn(pointer, "/");
-        struct slice token = unescape((struct slice){pointer, len}, room);
-        at = json_is_array(at) ? array_element(at, token)
-                               : json_object_getn(at, token.data, token.len);
-        pointer += len;
-    }
-    return at;
-}
-
 /* What a sentence calls a value that cannot be a key. */
-static const char *json_kind_name(const json_t *value) {
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
+static const char *json_kind_name(enum json_token token) {
+    switch (token) {
+    case JSON_BEGIN_OBJECT:
         return "an object";
-    case JSON_ARRAY:
+    case JSON_BEGIN_ARRAY:
         return "an array";
-    case JSON_NULL:
+    case JSON_NOTHING:
         return "null";
-    case JSON_REAL:
+    case JSON_DOUBLE:
         return "a number with a fraction or an exponent";
     default:
         return "of another type";
@@ -193,38 +142,58 @@ static const char *place_name(const char *pointer) {
     return pointer[0] == '\0' ? "the top" : pointer;
 }
 
-/* A value that was found: in the event's memory, or in `room` if it had to be written out. */
+/* A value that was found: in the event's memory, or the beginning of it in `room`, as much as a key
+ * may have, if it had to be written out. */
 struct found {
     struct slice value;
-    char room[32];
+    char room[KEY_BYTES_MAX];
 };
 
-static int extract_json(const struct rule *rule, struct event *event, struct found *out,
-                        struct report *r) {
-    const json_t *root = event_json(event, r);
-    if (root == NULL) {
-        return event->json_failed ? ERR_INVALID : ERR_MEMORY;
+static int take_string(const struct rule *rule, const struct pointed *at, struct found *out,
+                       struct report *r) {
+    if (at->torn) {
+        return report(r, ERR_INVALID,
+                      "the value at %s has half of a surrogate pair, a key must be text",
+                      place_name(rule->arg));
     }
-    const json_t *value = pointer_find(root, rule->arg);
-    if (value == NULL) {
-        return report(r, ERR_INVALID, "no value at %s in the payload", place_name(rule->arg));
-    }
-    if (json_is_string(value)) {
-        out->value = (struct slice){json_string_value(value), json_string_length(value)};
-    } else if (json_is_integer(value)) {
-        (void)snprintf(out->room, sizeof out->room, "%" JSON_INTEGER_FORMAT,
-                       json_integer_value(value));
-        out->value = slice_of(out->room);
-    } else if (json_is_boolean(value)) {
-        out->value = slice_of(json_is_true(value) ? "true" : "false");
-    } else {
-        return report(r, ERR_INVALID, "the value at %s is %s, a key must be a string or an integer",
-                      place_name(rule->arg), json_kind_name(value));
+    out->value = at->text;
+    if (at->escaped) {
+        size_t len = json_unescape(at->text, out->room, sizeof out->room);
+        out->value = (struct slice){out->room, len};
     }
     return 0;
 }
 
-static int extract_topic(const struct rule *rule, struct event *event, struct found *out,
+/* A whole number is a key as written, however large: as a double it would be another one. */
+static int extract_json(const struct rule *rule, const struct event *event, struct found *out,
+                        struct report *r) {
+    struct pointed at;
+    int code = pointer_find(event->payload, rule->arg, "payload", &at, r);
+    if (code != 0) {
+        return code;
+    }
+    bool whole = at.token == JSON_WHOLE ||
+                 (at.token == JSON_DOUBLE && memchr(at.text.data, '.', at.text.len) == NULL &&
+                  memchr(at.text.data, 'e', at.text.len) == NULL &&
+                  memchr(at.text.data, 'E', at.text.len) == NULL);
+    if (at.token == JSON_END) {
+        return report(r, ERR_INVALID, "no value at %s in the payload", place_name(rule->arg));
+    }
+    if (at.token == JSON_TEXT) {
+        return take_string(rule, &at, out, r);
+    }
+    if (whole) {
+        out->value = slice_is(at.text, "-0") ? slice_of("0") : at.text;
+    } else if (at.token == JSON_YES || at.token == JSON_NO) {
+        out->value = slice_of(at.token == JSON_YES ? "true" : "false");
+    } else {
+        return report(r, ERR_INVALID, "the value at %s is %s, a key must be a string or an integer",
+                      place_name(rule->arg), json_kind_name(at.token));
+    }
+    return 0;
+}
+
+static int extract_topic(const struct rule *rule, const struct event *event, struct found *out,
                          struct report *r) {
     assert(rule->level >= 1);
     const char *level = event->topic.data;
@@ -240,7 +209,7 @@ static int extract_topic(const struct rule *rule, struct event *event, struct fo
     return 0;
 }
 
-static int extract_property(const struct rule *rule, struct event *event, struct found *out,
+static int extract_property(const struct rule *rule, const struct event *event, struct found *out,
                             struct report *r) {
     if (!property_find(event->properties, rule->arg, &out->value)) {
         return report(r, ERR_INVALID, "no user property \"%s\"", rule->arg);
@@ -260,8 +229,9 @@ static int refuse_empty(const struct rule *rule, struct report *r) {
     }
 }
 
-int rule_extract(const struct rule *rule, struct event *event, struct buf *out, struct report *r) {
-    static int (*const extract[])(const struct rule *, struct event *, struct found *,
+int rule_extract(const struct rule *rule, const struct event *event, struct buf *out,
+                 struct report *r) {
+    static int (*const extract[])(const struct rule *, const struct event *, struct found *,
                                   struct report *) = {
         [RULE_JSON] = extract_json,
         [RULE_TOPIC] = extract_topic,

@@ -44,6 +44,7 @@ struct service_conf {
     char *dead_letter; /* policy script or NULL */
     char *dead_topic;  /* default "zingq/dlq/<name>"; "" = not announced */
     struct rule key, idempotency;
+    struct rule fair; /* whose events have turns together; none: those of a key, if not ordered */
     int64_t keep_idempotency_ms; /* 0 = store.keep_idempotency */
     bool independent;            /* several_hosts = independent: its keys need no division */
     bool share;                  /* no: plain subscription, every host gets every message */
@@ -53,8 +54,10 @@ struct service_conf {
     uint32_t batch;       /* events its handler gets at once, at most; 1 = one event, not a list */
     int64_t linger_ms;    /* how long a batch that is not full waits for more */
     double rate_per_s;    /* starts at most; 0 unlimited */
-    int64_t timeout_ms;   /* one attempt, including waits */
-    uint32_t retries;     /* attempts after the first */
+    uint32_t key_concurrency; /* of one key, not ordered; 0 unlimited */
+    double key_rate_per_s;    /* starts of one key at most; 0 unlimited */
+    int64_t timeout_ms;       /* one attempt, including waits */
+    uint32_t retries;         /* attempts after the first */
     enum backoff backoff;
     int64_t delay_ms, max_delay_ms;
     double jitter;                /* 0..1: each delay varies by up to this share, both ways */
@@ -78,14 +81,15 @@ int rule_parse(const char *text, struct rule *out, struct report *r);
 void rule_clear(struct rule *rule);
 /* As rule_parse reads it. */
 void rule_write(const struct rule *rule, struct buf *out);
-/* The value the rule finds in the event, appended to `out`: a JSON string bare, an integer in
- * decimal, true/false as words. RULE_NONE appends nothing and is not an error. ERR_INVALID with the
- * reason a dead letter will carry: "payload is not JSON: ... at byte 17", "no value at /event_id in
+/* The value the rule finds in the event, appended to `out`: a JSON string bare, an integer of
+ * any size in decimal, true/false as words. RULE_NONE appends nothing and is not an error. ERR_INVALID with the
+ * reason a dead letter will carry: "payload is not JSON: line 1, column 17: ...", "no value at /event_id in
  * the payload", "the value at /x is an object, a key must be a string or an integer", "the topic
  * has 2 levels, the rule requires level 3", "no user property \"tenant\"", "the value at /x is
  * empty" (an empty key is not a key), "the key has 300 bytes; the limit is 256". ERR_MEMORY. `out`
  * is unchanged after ERR_INVALID. */
-int rule_extract(const struct rule *rule, struct event *event, struct buf *out, struct report *r);
+int rule_extract(const struct rule *rule, const struct event *event, struct buf *out,
+                 struct report *r);
 
 /* Whether a topic filter (MQTT 5, 4.7) matches a topic. */
 bool filter_matches(const char *filter, const char *topic);

@@ -91,24 +91,34 @@ static void check_login(struct doctor *d, const struct broker_conf *broker) {
         "\"env:ZINGQ_BROKER_PASSWORD\" }");
 }
 
-static void check_rules(struct doctor *d) {
+static void check_rules(struct doctor *d, const struct conf *conf) {
     doctor_advise(
         doctor_add(
             d, "broker rules", DOCTOR_WARN,
             "the broker decides who may publish below zingq/; this cannot be checked from here"),
-        "Signals, presences and messages between hosts are trusted without further checks.",
+        hosts_are_proven(&conf->hosts)
+            ? "Signals are believed as they are."
+            : "Signals, presences and messages between hosts are believed as they are.",
         "use the rules below as acl_file in mosquitto.conf");
 }
 
 static void check_marks(struct doctor *d, const struct conf *conf) {
-    if (conf->hosts.secret[0] != '\0') {
-        (void)doctor_add(d, "hosts", DOCTOR_GOOD, "they prove what they say of a message");
-    } else if (division_is_divided(&conf->hosts.share)) {
+    static const char risk[] = "Who may publish below zingq/ can pretend to be a host: it can stop "
+                               "services, hand them events, and use the API of divided hosts.";
+    const struct hosts_conf *h = &conf->hosts;
+    if (hosts_are_proven(h)) {
+        (void)doctor_add(d, "hosts", DOCTOR_GOOD, "what they say needs a mark of hosts.secret%s",
+                         h->secret_count > 1 ? "; earlier ones are believed, too" : "");
+    } else if (h->believes_any) {
+        doctor_advise(
+            doctor_add(d, "hosts", DOCTOR_WARN, "hosts.secret has \"any\": they believe anyone"),
+            risk, "remove \"any\" from hosts.secret, once all hosts have the secret");
+    } else {
         doctor_advise(
             doctor_add(d, "hosts", DOCTOR_WARN, "hosts.secret is not set: they believe anyone"),
-            "Who may publish can keep messages from services, or undo their idempotency rules.",
-            "hosts { secret = \"env:ZINGQ_HOSTS_SECRET\" } on all hosts, the same, 16 bytes or "
-            "more");
+            risk,
+            "hosts { secret = {\"env:ZINGQ_HOSTS_SECRET\"} } on all hosts, the same, 16 bytes or "
+            "more; zingq run --hosts makes one itself");
     }
 }
 
@@ -221,7 +231,7 @@ void doctor_security(struct doctor *d, const struct conf *conf) {
         check_broker(d, &conf->broker.addresses[i]);
     }
     check_login(d, &conf->broker);
-    check_rules(d);
+    check_rules(d, conf);
     check_marks(d, conf);
     check_door(d, conf);
     check_tokens(d, conf);

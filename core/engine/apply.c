@@ -157,8 +157,26 @@ static void pass_trace_on(const struct event *event, const struct effect *effect
     }
 }
 
+/* Now, or when it is due. */
+static int publish_at(const struct apply *a, const struct publication *p, int64_t due_ms,
+                      bool by_wall) {
+    struct engine *e = a->e;
+    if (due_ms <= (by_wall ? e->wall_ms : e->now_ms)) {
+        struct publication sent = *p;
+        sent.handle = (struct uuid){{0}};
+        return engine_publish(e, &sent);
+    }
+    int code = engine_delay_publish(e, a->event->partition, p, due_ms, by_wall);
+    if (code == 0 && division_is_divided(&e->conf->hosts.share)) {
+        /* so that zing.cancel need not ask other hosts about it after it has left */
+        code = engine_note_publish(e, publication_delayed_id(p), due_ms);
+    }
+    return code;
+}
+
 static int apply_publish(const struct apply *a, const struct effect *effect) {
     struct engine *e = a->e;
+    int64_t due_ms = effect->due_ms;
     struct buf properties;
     buf_init(&properties, EFFECTS_BYTES_MAX);
     buf_add_slice(&properties, effect->properties);
@@ -176,18 +194,15 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
                             .response_topic = effect->response_topic,
                             .correlation = effect->correlation,
                             .properties = buf_slice(&properties)};
-    buf_add(&e->applying->publishes, effect->id.bytes, UUID_BYTES);
-    buf_add_lv(&e->applying->publishes, effect->name);
     int code = properties.failed ? ERR_MEMORY : 0;
-    if (code == 0 && effect->due_ms > (effect->by_wall ? e->wall_ms : e->now_ms)) {
-        code = engine_delay_publish(e, a->event->partition, &p, effect->due_ms, effect->by_wall);
-        if (code == 0 && division_is_divided(&e->conf->hosts.share)) {
-            /* so that zing.cancel need not ask other hosts about it after it has left */
-            code = engine_note_publish(e, &p.id, effect->due_ms);
-        }
-    } else if (code == 0) {
-        code = engine_publish(e, &p);
+    if (code == 0 && effect->owner.data != NULL) {
+        p.id = uuid_next(&e->ids, e->now_ms);
+        p.handle = effect->id;
+        code = engine_replace_publish(e, &p, effect->max_wait_ms, &due_ms);
     }
+    buf_add(&e->applying->publishes, p.id.bytes, UUID_BYTES);
+    buf_add_lv(&e->applying->publishes, effect->name);
+    code = code == 0 ? publish_at(a, &p, due_ms, effect->by_wall) : code;
     buf_clear(&properties);
     return code;
 }

@@ -8,6 +8,7 @@
  */
 #include "engine/batch.h"
 
+#include "base/json_read.h"
 #include "engine/apply.h"
 #include "engine/attempt.h"
 #include "engine/end.h"
@@ -64,9 +65,8 @@ static struct verdict verdict_for(struct run *run, size_t i) {
  * run together, except those whose JSON would also stop the next run. */
 static int begin_anew(struct engine *e, struct lane_item *item) {
     struct event *event = item->event;
-    struct report r;
     event->attempts--;
-    event->alone = event_json(event, &r) == NULL;
+    event->alone = json_check(event->payload, "payload", NULL) != 0;
     event->batch_events = 0;
     return engine_put_off(e, item, EVENT_SLEEPING, e->now_ms + 1);
 }

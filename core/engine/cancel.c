@@ -17,6 +17,7 @@
 #include "engine/saga.h"
 #include "engine/services.h"
 #include "engine/timers.h"
+#include "engine/wake.h"
 
 static const char CANCELLED[] = "cancelled by an operator";
 

@@ -103,36 +103,46 @@ static struct slice without_traceback(struct slice reason) {
     return (struct slice){reason.data, at == NULL ? reason.len : (size_t)(at - reason.data)};
 }
 
-static int announce(struct engine *e, struct engine_service *s, const struct event *event) {
+/* Events that could not be handled and are announcements themselves are not announced: two services
+ * that listen to everything would produce them without end. */
+static bool is_announced(const struct engine_service *s, const struct event *event) {
     struct slice reason;
-    struct slice cut;
-    /* Events that could not be handled and are announcements themselves are not announced: two
-     * services that listen to everything would produce them without end. */
-    if (s->conf->dead_topic[0] == '\0' ||
-        property_find(event->properties, "zingq-reason", &reason)) {
-        return 0;
-    }
+    return s->conf->dead_topic[0] != '\0' &&
+           !property_find(event->properties, "zingq-reason", &reason);
+}
+
+static void add_circumstances(struct buf *properties, const struct event *event) {
     char number[16];
-    char once[UUID_TEXT_BYTES + 24];
-    char id[UUID_TEXT_BYTES + 1];
-    (void)snprintf(number, sizeof number, "%u", event->attempts);
-    (void)snprintf(once, sizeof once, "%s-%lld", uuid_text(&event->id, id),
-                   (long long)event->ended_ms);
-    struct buf properties;
+    struct slice cut;
     struct buf why;
-    buf_init(&properties, 1 << 20);
     buf_init(&why, ERROR_BYTES_MAX);
     property_clean(without_traceback(event->reason), &why);
-    property_add(&properties, slice_of("zingq-reason"), buf_slice(&why));
-    property_add(&properties, slice_of("zingq-attempts"), slice_of(number));
-    property_add(&properties, slice_of("zingq-topic"), event->topic);
+    property_add(properties, slice_of("zingq-reason"), buf_slice(&why));
+    properties->failed |= why.failed;
+    buf_clear(&why);
+    (void)snprintf(number, sizeof number, "%u", event->attempts);
+    property_add(properties, slice_of("zingq-attempts"), slice_of(number));
+    property_add(properties, slice_of("zingq-topic"), event->topic);
     if (property_find(event->properties, "zingq-cut", &cut)) {
-        property_add(&properties, slice_of("zingq-cut"), cut);
+        property_add(properties, slice_of("zingq-cut"), cut);
     }
     if (event->state == EVENT_NEEDS_PERSON) {
-        property_add(&properties, slice_of("zingq-needs-person"), slice_of("true"));
+        property_add(properties, slice_of("zingq-needs-person"), slice_of("true"));
     }
+}
+
+static int announce(struct engine *e, struct engine_service *s, const struct event *event) {
+    if (!is_announced(s, event)) {
+        return 0;
+    }
+    char once[UUID_TEXT_BYTES + 24];
+    char id[UUID_TEXT_BYTES + 1];
+    struct buf properties;
+    buf_init(&properties, 1 << 20);
+    add_circumstances(&properties, event);
     /* The event may die again after a replay: that is another announcement. */
+    (void)snprintf(once, sizeof once, "%s-%lld", uuid_text(&event->id, id),
+                   (long long)event->ended_ms);
     engine_add_marked(e, slice_of(s->conf->dead_topic), &event->id, "idempotency-key",
                       slice_of(once), &properties);
     struct publication p = {.id = event->id,
@@ -143,10 +153,8 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
                             .payload = event->payload,
                             .content_type = event->content_type,
                             .properties = buf_slice(&properties)};
-    bool failed = properties.failed || why.failed;
-    int code = failed ? ERR_MEMORY : engine_publish(e, &p);
+    int code = properties.failed ? ERR_MEMORY : engine_publish(e, &p);
     buf_clear(&properties);
-    buf_clear(&why);
     return code;
 }
 

@@ -12,9 +12,9 @@ struct debt debts_take(struct debts *debts, size_t service, uint64_t hash) {
     struct debt *set = set_of(debts, hash);
     struct debt found = {.hash = hash, .service = service};
     for (size_t i = 0; debts->count > 0 && i < DEBT_WAYS; i++) {
-        if (set[i].owes_us > 0 && set[i].hash == hash && set[i].service == service) {
+        if (set[i].owed.owes_us > 0 && set[i].hash == hash && set[i].service == service) {
             found = set[i];
-            set[i].owes_us = 0;
+            set[i].owed.owes_us = 0;
             debts->count--;
         }
     }
@@ -22,7 +22,7 @@ struct debt debts_take(struct debts *debts, size_t service, uint64_t hash) {
 }
 
 static int64_t unpaid_us(const struct debt *debt) {
-    return debt->owes_us == 0 ? 0 : debt->owes_us - *debt->paid_us;
+    return debt->owed.owes_us == 0 ? 0 : debt->owed.owes_us - *debt->paid_us;
 }
 
 void debts_note(struct debts *debts, const struct debt *debt, const int64_t *paid_us) {
@@ -35,7 +35,7 @@ void debts_note(struct debts *debts, const struct debt *debt, const int64_t *pai
         slot = unpaid_us(&set[i]) < unpaid_us(slot) ? &set[i] : slot;
     }
     if (us > LANE_QUANTUM_US && us >= unpaid_us(slot)) {
-        debts->count += slot->owes_us == 0 ? 1 : 0;
+        debts->count += slot->owed.owes_us == 0 ? 1 : 0;
         *slot = noted;
     }
 }

@@ -1,7 +1,7 @@
 /*
  * debt.h - the debts of closed lanes: a bounded table of sets, in memory only.
  *
- * A debt is measured by its service's clock of paid time (engine/lane.c): it is over when that
+ * A debt is measured by its service's clock of paid time (engine/ring.c): it is over when that
  * clock reaches owes_us.
  */
 #ifndef ZINGQ_ENGINE_DEBT_H
@@ -14,11 +14,17 @@
 
 enum { DEBT_WAYS = 4, DEBT_SETS = LANE_DEBTS_MAX / DEBT_WAYS };
 
+/* What a lane owes for its runs; engine/ring.c has the clocks. */
+struct owed {
+    int64_t due_us;  /* in debt: when it is due, by its service's clock */
+    int64_t owes_us; /* until then it is in debt, by the clock of what has been paid; 0 = none */
+};
+
 struct debt {
     uint64_t hash;
     size_t service;
-    int64_t due_us, owes_us; /* as in struct lane; owes_us 0 = none */
-    const int64_t *paid_us;  /* its service's clock; set by debts_note */
+    struct owed owed;
+    const int64_t *paid_us; /* its service's clock; set by debts_note */
 };
 
 struct debts {

@@ -2,7 +2,8 @@
  * delayed.c - delayed publishes: stored, found by id, cancelled.
  *
  * The publish is in its timer row (engine/fire.c sends it); a second row finds that one by the id.
- * Both are written and deleted in one transaction, so an id is either still waiting or not.
+ * Both are written and deleted in one transaction, so an id is either still waiting or not. Of a
+ * publish under a name the row has the name's id, the same for the next one, which takes its place.
  */
 #include "engine/delayed.h"
 
@@ -10,6 +11,7 @@
 #include "engine/timers.h"
 #include "journal/dedupe.h"
 #include "journal/later.h"
+#include "journal/outbox.h"
 
 int engine_delay_publish(struct engine *e, uint8_t partition, const struct publication *p,
                          int64_t due_ms, bool by_wall) {
@@ -26,7 +28,7 @@ int engine_delay_publish(struct engine *e, uint8_t partition, const struct publi
         .partition = partition, .by_wall = by_wall, .due_ms = due_ms, .seq = timer.seq};
     int code = record.failed ? ERR_MEMORY : engine_timer_put(e, &timer);
     if (code == 0) {
-        code = journal_delayed_put(e->journal, &p->id, &delayed);
+        code = journal_delayed_put(e->journal, publication_delayed_id(p), &delayed);
     }
     e->status.delayed += code == 0 ? 1 : 0;
     buf_clear(&record);
@@ -39,17 +41,40 @@ int engine_note_publish(struct engine *e, const struct uuid *id, int64_t due_ms)
     return journal_publish_note_put(e->journal, e->now_ms, id, &note);
 }
 
+static struct timer timer_of(const struct delayed *delayed) {
+    return (struct timer){.kind = TIMER_PUBLISH,
+                          .partition = delayed->partition,
+                          .by_wall = delayed->by_wall,
+                          .due_ms = delayed->due_ms,
+                          .seq = delayed->seq};
+}
+
+int engine_replace_publish(struct engine *e, struct publication *p, int64_t max_wait_ms,
+                           int64_t *due_ms) {
+    struct delayed delayed;
+    struct slice record;
+    struct publication earlier = {.first_ms = e->now_ms};
+    int code = journal_delayed_get(e->journal, &p->handle, &delayed);
+    if (code == 0) {
+        const struct timer timer = timer_of(&delayed);
+        code = journal_timer_record(e->journal, &timer, &record);
+        code = code == 0 ? publication_decode(record, &earlier) : code;
+        code = code == 0 ? engine_cancel_publish(e, &p->handle) : code;
+    }
+    p->first_ms = earlier.first_ms;
+    if (max_wait_ms > 0 && *due_ms - p->first_ms > max_wait_ms) {
+        *due_ms = p->first_ms + max_wait_ms;
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 int engine_cancel_publish(struct engine *e, const struct uuid *id) {
     struct delayed delayed;
     int code = journal_delayed_get(e->journal, id, &delayed);
     if (code != 0) {
         return code;
     }
-    struct timer timer = {.kind = TIMER_PUBLISH,
-                          .partition = delayed.partition,
-                          .by_wall = delayed.by_wall,
-                          .due_ms = delayed.due_ms,
-                          .seq = delayed.seq};
+    const struct timer timer = timer_of(&delayed);
     code = journal_timer_del(e->journal, &timer);
     e->status.delayed -= code == 0 && e->status.delayed > 0 ? 1 : 0;
     if (code == 0 || code == ERR_NOTFOUND) { /* it could not be read */

@@ -14,6 +14,7 @@
 #include "engine/admit.h"
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/backlog.h"
 #include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/command.h"
@@ -118,16 +119,26 @@ static int resume_ended_calls(struct engine *e) {
 /* Runs the head of the lane, perhaps in a batch; *started: the number of events. */
 static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
     size_t service = lane->service;
-    uint64_t hash = lane->hash;
+    uint64_t payer = lane->payer;
     int code = settled(e, engine_start_lane(e, lane, started));
     if (code == 0) {
-        engine_charge(e, service, hash, *started <= 1);
+        engine_charge(e, service, payer, *started <= 1);
         engine_note_proven(e, *started == 0 ? 1 : *started);
     }
     /* It ended without running, perhaps because of its crashes: store that before another event
      * runs. */
     *started = *started == 0 ? TURN_EVENTS_MAX : *started;
     culprit_enter(e->culprit, CULPRIT_IDLE);
+    return code;
+}
+
+/* Tenants whose events in memory are used up, while there are others on disk, must not miss turns. */
+static int feed_tenants(struct engine *e) {
+    if (!lanes_want_rows(e->lanes)) {
+        return 0;
+    }
+    int code = engine_deal(e);
+    engine_watch_clock(e); /* nobody's run */
     return code;
 }
 
@@ -146,8 +157,9 @@ static int run_lanes(struct engine *e) {
     size_t started = 0;
     engine_feed_services(e);
     for (size_t events = 0; events < most && engine_seen_us(e) < end_us; events += started) {
-        struct lane *lane = engine_next_lane(e);
-        int code = lane == NULL ? 0 : run_lane(e, lane, &started);
+        int code = feed_tenants(e);
+        struct lane *lane = code == 0 ? engine_next_lane(e) : NULL;
+        code = lane == NULL ? code : run_lane(e, lane, &started);
         if (lane == NULL || code != 0) {
             return code;
         }
@@ -166,6 +178,7 @@ static int decide(struct engine *e) {
         engine_fire_timers,
         engine_fire_schedules,
         engine_refill,
+        engine_deal,
         run_lanes,
         engine_move_rows,
         engine_expire_letters,
@@ -329,7 +342,8 @@ bool engine_due(struct engine *e) {
     int64_t wake_ms = INT64_MAX;
     return e->lost || engine_clock_stepped(e) || engine_has_inputs(e) ||
            (starts_events(e) && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
-           (!engine_is_full(e) && (engine_wants_refill(e) || engine_wants_move(e))) ||
+           (!engine_is_full(e) &&
+            (engine_wants_refill(e) || engine_wants_deal(e) || engine_wants_move(e))) ||
            outbox_wants_settle(e->outbox) || append_wants_settle(e->append) ||
            forwards_want_turn(e->forwards, now_ms) ||
            (!engine_is_full(e) && forwards_own(e->forwards) > 0) ||

@@ -89,7 +89,8 @@ const char *engine_service_group(const struct engine *e, size_t service);
 /* Names the secret that this host marks its messages with (engine/mark.c), without telling it. */
 void engine_mark_name(const struct engine *e, char out[ENGINE_MARK_NAME_BYTES]);
 /* Whether messages without a mark that can be checked are believed, because hosts are there that
- * have another secret. At first: when keys are divided and hosts.secret is not set. */
+ * have another secret. Only for a host that does not want proof (hosts_are_proven); at first it
+ * trusts if keys are divided, or all hosts are to be believed. */
 void engine_trust_hosts(struct engine *e, bool trusts);
 
 /* The same for what hosts send each other: appends the mark to a message's properties; and whether
@@ -98,7 +99,10 @@ void engine_mark_message(const struct engine *e, struct slice topic, struct slic
                          struct slice payload, struct buf *properties);
 bool engine_believes_message(const struct engine *e, struct slice topic, struct slice correlation,
                              struct slice payload, struct slice properties);
-/* One came that is not: it is counted, and logged once a minute. */
+/* The same for a presence, whose mark counts whenever hosts.secret is set. */
+bool engine_believes_presence(const struct engine *e, struct slice topic, struct slice payload,
+                              struct slice properties);
+/* A message came that is not: it is counted, and logged once a minute. */
 void engine_refuse_message(struct engine *e);
 
 /* A text that the host stores for its next run; between turns only. `out` is appended to.
@@ -286,8 +290,11 @@ struct engine_service_status {
     bool starved;     /* its events wait for memory */
     struct books books;
     uint64_t running;
-    uint64_t retrying; /* put off after a failure: a retry, a compensation */
-    uint64_t sleeping; /* put off without a failure: a sleep, a wait, a snooze, a throttle */
+    uint64_t retrying;  /* put off after a failure: a retry, a compensation */
+    uint64_t sleeping;  /* put off without a failure: a sleep, a wait, a snooze, a throttle */
+    uint64_t queued;    /* heads that wait on disk until their tenants have their turns */
+    uint64_t tenants;   /* with events in memory; without `fair`: keys, if they are told apart */
+    uint64_t keys_held; /* keys whose limits forbid a start now */
     int64_t throttled_until_ms;
     int64_t oldest_ms; /* how long the oldest waiting event has waited; 0 = none waits */
     struct metrics_summary lately;

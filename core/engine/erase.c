@@ -12,9 +12,10 @@
 
 #include "engine/find.h"
 #include "engine/impl.h"
-#include "engine/place.h"
 #include "engine/quota.h"
 #include "engine/services.h"
+#include "engine/timers.h"
+#include "engine/wake.h"
 #include "journal/event.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
@@ -90,8 +91,7 @@ static int drop_timer(struct engine *e, enum timer_kind kind, const struct cell 
                                 .key = cell->key,
                                 .name = cell->name,
                                 .seq = seq};
-    int code = due_ms > 0 ? journal_timer_del(e->journal, &timer) : 0;
-    return code == ERR_NOTFOUND ? 0 : code;
+    return engine_timer_drop(e, &timer);
 }
 
 /* The first value of the key. ERR_NOTFOUND: there is none. */
@@ -170,7 +170,9 @@ int engine_erase(struct engine *e, struct command *c) {
         return engine_no_service(c);
     }
     if (c->key.len == 0 || c->key.len > KEY_BYTES_MAX) {
-        return engine_refuse(c, ERR_INVALID, "a key has 1 to 256 bytes");
+        char text[32];
+        (void)snprintf(text, sizeof text, "a key has 1 to %d bytes", KEY_BYTES_MAX);
+        return engine_refuse(c, ERR_INVALID, text);
     }
     return uuid_is_zero(&c->id) ? erase_rest(e, s, c) : erase_event(e, s, c);
 }

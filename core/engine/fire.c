@@ -3,13 +3,15 @@
  */
 #include "engine/fire.h"
 
+#include "engine/backlog.h"
+#include "engine/delayed.h"
 #include "engine/expiry.h"
 #include "engine/impl.h"
 #include "engine/lane.h"
-#include "engine/place.h"
 #include "engine/publish.h"
 #include "engine/services.h"
 #include "engine/timers.h"
+#include "engine/wake.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
 
@@ -26,16 +28,21 @@ static int fire_event(struct engine *e, const struct timer *timer) {
     if (s->stored) {
         return engine_put_wake(e, &timer->row, e->now_ms + STORED_DELAY_MS);
     }
-    if (lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX) {
-        return engine_put_wake(e, &timer->row, e->now_ms + WINDOW_FULL_DELAY_MS);
-    }
     struct row row = timer->row;
     bool waits = false;
     int code = engine_head_waits(e, &row, &waits);
     if (code != 0 || !waits) {
         return code; /* its row could not be read; it was repaired another way */
     }
-    return engine_lane_wake(e, s, &row);
+    if (row.tenant == 0 && lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX) {
+        return engine_put_wake(e, &timer->row, e->now_ms + WINDOW_FULL_DELAY_MS);
+    }
+    bool queue = false;
+    code = row.tenant == 0 ? 0 : engine_must_queue(e, s, &row, &queue);
+    if (code != 0) {
+        return code;
+    }
+    return queue ? engine_queue_head(e, s, &row) : engine_lane_wake(e, s, &row);
 }
 
 static int fire_state(struct engine *e, const struct timer *timer) {
@@ -68,8 +75,9 @@ static int fire_publish(struct engine *e, const struct timer *timer) {
     int code = publication_decode(timer->record, &p);
     e->status.delayed -= e->status.delayed > 0 ? 1 : 0;
     if (code == 0) {
-        code = journal_delayed_del(e->journal, &p.id);
+        code = journal_delayed_del(e->journal, publication_delayed_id(&p));
         code = code == ERR_NOTFOUND ? 0 : code; /* an older version stored it */
+        p.handle = (struct uuid){{0}};
     }
     return code == 0 ? engine_publish(e, &p) : code;
 }

@@ -96,11 +96,14 @@ void engine_item_free(struct engine *e, struct lane_item *item) {
 }
 
 struct row engine_item_row(const struct lane_item *item, const struct engine_service *s) {
+    struct lane_flows flows = lane_flows_of(item->lane);
     return (struct row){.partition = item->lane->partition,
                         .service = s->number,
                         .lane = item->lane->hash,
                         .seq = item->seq,
-                        .id = item->id};
+                        .id = item->id,
+                        .key = flows.key,
+                        .tenant = flows.tenant};
 }
 
 struct row engine_row(const struct event *event) {
@@ -109,6 +112,39 @@ struct row engine_row(const struct event *event) {
                         .lane = event->lane,
                         .seq = event->seq,
                         .id = event->id};
+}
+
+struct lane_flows engine_row_flows(const struct row *row) {
+    return (struct lane_flows){.key = row->key, .tenant = row->tenant};
+}
+
+/* 0 stands for no flow. */
+static uint64_t flow_hash(const struct engine_service *s, struct slice name, uint64_t kind) {
+    uint64_t hash = journal_lane(s->origin, name) ^ kind;
+    return hash == 0 ? 1 : hash;
+}
+
+/* All events without a tenant are those of one tenant. */
+static int find_tenant(struct engine *e, const struct engine_service *s, struct event *event,
+                       uint64_t *tenant) {
+    const uint64_t of_tenants = 0x9e3779b97f4a7c15u; /* a key of the same name is another flow */
+    struct report r;
+    buf_reset(&e->scratch);
+    int code = rule_extract(&s->conf->fair, event, &e->scratch, &r);
+    *tenant = flow_hash(s, buf_slice(&e->scratch), of_tenants);
+    return code == ERR_INVALID ? 0 : code;
+}
+
+int engine_new_row(struct engine *e, const struct engine_service *s, struct event *event,
+                   struct row *row) {
+    const struct service_conf *conf = s->conf;
+    bool of_key = !conf->ordered && event->key.len > 0;
+    *row = engine_row(event);
+    if (of_key || conf->key_rate_per_s > 0) {
+        row->key = flow_hash(s, event->key, 0);
+    }
+    row->tenant = of_key ? row->key : 0;
+    return conf->fair.kind == RULE_NONE ? 0 : find_tenant(e, s, event, &row->tenant);
 }
 
 static struct new_bucket *new_bucket(struct engine *e, const struct uuid *id) {

@@ -25,6 +25,11 @@ int engine_save(struct engine *e, struct lane_item *item);
 /* The row of an item, of an event; flags 0. */
 struct row engine_item_row(const struct lane_item *item, const struct engine_service *s);
 struct row engine_row(const struct event *event);
+/* The same with the flows that its service's rules give the event. ERR_MEMORY. */
+int engine_new_row(struct engine *e, const struct engine_service *s, struct event *event,
+                   struct row *row);
+/* The flows of a row. */
+struct lane_flows engine_row_flows(const struct row *row);
 struct cell engine_cell(const struct event *event, struct slice name);
 /* Marks the item as accepted in this turn; and as no longer new. */
 void engine_link_new(struct engine *e, struct lane_item *item);

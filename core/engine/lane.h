@@ -1,11 +1,14 @@
 /*
  * lane.h - which event may run next. In memory only: no store, no clock of its own.
  *
- * A lane is the queue of one (service, key). It exists in memory only while it has events here or
- * one of them runs. Lanes that can run are in their service's ring and are served in turn; the
- * processor time of a run is charged to its service and its lane, and a lane or service in debt
- * waits until the others have caught up. So neither an expensive key nor an expensive service
- * starves another.
+ * A lane is the queue of one (service, key); an event of a service without order is a lane of its
+ * own. It exists in memory only while it has events here or one of them runs. Lanes that can run
+ * are in their service's ring (engine/ring.h) and are served in turn; the processor time of a run
+ * is charged to its service and its lane, and a lane or service in debt waits until the others have
+ * caught up. So neither an expensive key nor an expensive service starves another.
+ *
+ * Where turns are dealt round tenants, or keys have limits, lanes belong to flows (engine/flow.h),
+ * and the ring has one lane of each.
  *
  * The limits of a service (concurrency, rate, pause, throttle, batches) are applied here, in
  * lanes_next.
@@ -13,6 +16,7 @@
 #ifndef ZINGQ_ENGINE_LANE_H
 #define ZINGQ_ENGINE_LANE_H
 
+#include "engine/debt.h"
 #include "event/event.h"
 
 #include <stdbool.h>
@@ -28,6 +32,7 @@ enum lane_place {
 };
 
 struct lane;
+struct flow;
 
 /* One waiting event. */
 struct lane_item {
@@ -57,14 +62,22 @@ struct lane {
     bool in_ring;
     bool joined;             /* busy, but its service counts the invocation elsewhere: lanes_join */
     uint32_t paced;          /* busy: as pace_started said */
+    uint32_t key_paced;      /* the same of its key */
     struct lane_item *taken; /* the head that was taken, while busy; the engine's */
     struct lane_items items;
     uint32_t count;
-    int64_t due_us;              /* in debt: when it is due, by its service's clock */
-    int64_t owes_us;             /* until then it is in debt, by the clock of what has been paid */
+    struct flow *key, *tenant;   /* whose limits, whose turns; NULL = it has its own, or none */
+    struct flow *behind;         /* it waits there; NULL = it does not */
+    uint64_t payer;              /* who is charged: the tenant, or the lane itself; */
+    struct owed *owed, own;      /* what that one owes */
     bool owing;                  /* in the ring's second list, of lanes in debt */
-    TAILQ_ENTRY(lane) ring_link; /* in its service's ring, or in the list of lanes in debt */
+    TAILQ_ENTRY(lane) ring_link; /* in its service's ring, the list of lanes in debt, or a flow */
     LIST_ENTRY(lane) hash_link;
+};
+
+/* The flows a lane belongs to, by hash; 0 = none. Those of a service's keys have limits. */
+struct lane_flows {
+    uint64_t key, tenant;
 };
 
 struct lanes;
@@ -86,10 +99,31 @@ void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms);
 int64_t lanes_full_ms(const struct lanes *lanes, size_t service);
 void lanes_resume(struct lanes *lanes, size_t service, int64_t full_ms, int64_t now_ms);
 
+/* The same for each key of the service whose lanes have a flow for it. */
+void lanes_limit_keys(struct lanes *lanes, size_t service, uint32_t concurrency, double rate_per_s);
+/* No starts of that key before until_ms; without a flow for it, nothing. */
+void lanes_throttle_key(struct lanes *lanes, size_t service, uint64_t key, int64_t until_ms);
+
+/* --- tenants: the most of them in memory, and those with rows on disk --- */
+
+/* How many more events of the tenant may come into memory: one tenant leaves room for others. */
+size_t lanes_room(const struct lanes *lanes, size_t service, uint64_t tenant);
+/* The tenant has rows on disk: lanes_hungry names it once it has few events left in memory. False:
+ * it has none there, and nobody will. */
+bool lanes_spilled(struct lanes *lanes, size_t service, uint64_t tenant);
+/* A tenant of the service whose rows are to be loaded; 0 = none. */
+uint64_t lanes_hungry(const struct lanes *lanes, size_t service);
+/* Whether there is one, of any service. */
+bool lanes_want_rows(const struct lanes *lanes);
+/* They were, as far as there is room; `more`: it may have further ones. */
+void lanes_fed(struct lanes *lanes, size_t service, uint64_t tenant, bool more);
+
 /* NULL if the lane is not in memory. */
 struct lane *lanes_find(const struct lanes *lanes, size_t service, uint64_t hash);
 /* A new, empty lane; the caller pushes to it or closes it. NULL when out of memory. */
-struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint8_t partition);
+struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint8_t partition,
+                        struct lane_flows flows);
+struct lane_flows lane_flows_of(const struct lane *lane);
 /* Frees an idle, empty lane. */
 void lanes_close(struct lanes *lanes, struct lane *lane);
 
@@ -106,11 +140,11 @@ struct lane_item *lanes_join(struct lanes *lanes, struct lane *lane);
 /* The taken event has ended or waits elsewhere. An idle lane without items stays until it gets some
  * or is closed by lanes_close. */
 void lanes_finish(struct lanes *lanes, struct lane *lane);
-/* Charges the processor time of a run to its lane, which may no longer be in memory, and to its
- * service, in this order. now_ms: about when the run ended. A debt above LANE_QUANTUM_US survives
- * the lane.
+/* Charges the processor time of a run to its lane's payer, which may no longer be in memory, and to
+ * its service, in this order. now_ms: about when the run ended. A debt above LANE_QUANTUM_US
+ * survives the lane.
  */
-void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us);
+void lanes_owe(struct lanes *lanes, size_t service, uint64_t payer, int64_t us);
 void lanes_spent(struct lanes *lanes, size_t service, int64_t us, int64_t now_ms);
 /* Messages have arrived: more may follow immediately, and lanes in debt let them pass. */
 void lanes_arrived(struct lanes *lanes, int64_t now_ms);
@@ -132,5 +166,8 @@ bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms);
 /* Items waiting in memory; invocations under way. */
 size_t lanes_waiting(const struct lanes *lanes, size_t service);
 size_t lanes_running(const struct lanes *lanes, size_t service);
+/* Tenants with events in memory, or keys where none are told apart; keys held by their limits. */
+size_t lanes_tenants(const struct lanes *lanes, size_t service);
+size_t lanes_keys_held(const struct lanes *lanes, size_t service);
 
 #endif

@@ -13,13 +13,13 @@
 #include "engine/space.h"
 #include "engine/item.h"
 #include "engine/lane.h"
-#include "engine/place.h"
 #include "engine/quota.h"
 #include "engine/removed.h"
 #include "engine/rerun.h"
 #include "engine/retention.h"
 #include "engine/services.h"
 #include "engine/signal_message.h"
+#include "engine/wake.h"
 #include "journal/event.h"
 
 #include <stdio.h>

@@ -3,7 +3,8 @@
  *
  * Nothing of a failed turn is stored, so what follows is the same as after a crash. If loading
  * fails, too, the engine is lost: it only retries to load. If the store is full, turns first do
- * less (engine/space.c); if even the least is too much, the store lends room for tidying:
+ * less (engine/space.c), or get room because what is free is scattered; if even the least is too
+ * much, the store lends room for tidying:
  * acknowledged publishes and expired events are deleted, and operators may discard. No events are
  * accepted or run until there is room again.
  */
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/backlog.h"
 #include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/crash.h"
@@ -52,6 +54,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
         code = code == ERR_NOTFOUND ? 0 : code;
     }
     lanes_limit(e->lanes, s->index, s->conf->concurrency, s->conf->rate_per_s);
+    lanes_limit_keys(e->lanes, s->index, s->conf->key_concurrency, s->conf->key_rate_per_s);
     lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
     s->paused = paused != 0;
     engine_hold(e, s);
@@ -74,6 +77,7 @@ static int load_all(struct engine *e) {
     if (code == 0) {
         code = engine_charge_crash(e);
     }
+    engine_load_backlogs(e);
     if (code == 0) {
         code = engine_load_rows(e);
     }
@@ -145,8 +149,8 @@ int engine_recover(struct engine *e) {
     if (code == ERR_DISK) {
         code = reopen(e, code);
     }
-    if (code == ERR_FULL && !engine_is_full(e)) {
-        code = engine_become_full(e);
+    if (code == ERR_FULL) {
+        code = engine_is_full(e) ? engine_lend_again(e) : engine_become_full(e);
         code = code == 0 ? reload(e) : code;
     }
     e->lost = code != 0;
@@ -162,9 +166,15 @@ static void give_up(struct engine *e, int code) {
     engine_forget_endings(e);
 }
 
+static int make_room(struct engine *e, bool least) {
+    bool gathered = false;
+    int code = engine_is_full(e) ? engine_lend_again(e) : engine_gather_pieces(e, &gathered);
+    return code == 0 && least && !gathered && !engine_is_full(e) ? engine_become_full(e) : code;
+}
+
 void engine_start_over(struct engine *e, int code, bool least) {
     give_up(e, code);
-    int again = code == ERR_FULL && least && !engine_is_full(e) ? engine_become_full(e) : 0;
+    int again = code == ERR_FULL ? make_room(e, least) : 0;
     again = again == 0 ? engine_recover(e) : again;
     e->lost = again != 0;
     if (again != 0) {
@@ -175,6 +185,7 @@ void engine_start_over(struct engine *e, int code, bool least) {
 
 int engine_make_ready(struct engine *e, bool *turned_away) {
     int code = e->lost ? engine_recover(e) : 0;
+    code = code == 0 ? engine_leave_pieces(e) : code;
     if (code == 0 && engine_is_full(e)) {
         engine_look_at_clock(e);
         code = engine_look_at_space(e);

@@ -5,13 +5,14 @@
  */
 #include "engine/locks.h"
 
+#include "base/json.h"
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "journal/keyed.h"
 
 /* When that lock expired; the payload was made by lock_json. */
 static int64_t expired_ms(const struct event *event) {
-    json_t *lock = json_loadb(event->payload.data, event->payload.len, 0, NULL);
+    json_t *lock = json_read(event->payload, "lock", NULL);
     int64_t ms = json_integer_value(json_object_get(lock, "expires_ms"));
     json_decref(lock);
     return ms;

@@ -3,6 +3,7 @@
  */
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/backlog.h"
 #include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/division.h"
@@ -94,6 +95,7 @@ static const struct {
     {engine_make_space, engine_free_space},
     {engine_make_rows, engine_free_rows},
     {engine_make_windows, engine_free_windows},
+    {engine_make_backlogs, engine_free_backlogs},
     {engine_make_items, engine_free_items},
     {engine_make_timers, engine_free_timers},
     {engine_make_trim, engine_free_trim},
@@ -124,6 +126,36 @@ static int make_parts(struct engine *e, struct report *r) {
     return code == 0 ? 0 : report(r, code, "out of memory");
 }
 
+/* Of the services it names, those that topics.conf no longer has are served, too. */
+static int open_journal(struct engine *e, const struct engine_options *options, struct report *r) {
+    int code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
+    if (code != 0) {
+        return code;
+    }
+    code = engine_take_names(e, r);
+    if (code != 0) {
+        return code;
+    }
+    code = engine_find_removed(e);
+    return code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
+}
+
+/* What the journal keeps, each read from it as it is opened. */
+static int open_stored(struct engine *e, const struct engine_options *options, struct report *r) {
+    engine_load_marks(e);
+    int code = engine_check_division(e, r);
+    code = code == 0 ? engine_start_clock(e) : code;
+    code = code == 0 ? outbox_new(&e->outbox, e->journal, e->memory) : code;
+    code = code == 0 ? append_new(&e->append, e->journal, e->conf->store_path) : code;
+    return code == 0 ? forwards_new(&e->forwards, e->journal, &e->conf->hosts.share, options->seed)
+                     : code;
+}
+
+static int recover(struct engine *e, struct report *r) {
+    int code = engine_recover(e);
+    return code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
+}
+
 int engine_new(struct engine **out, const struct engine_options *options, struct report *r) {
     assert(options->scripts != NULL && options->store != NULL);
     struct engine *e = calloc(1, sizeof *e);
@@ -139,40 +171,11 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     uuid_source_init(&e->ids, options->seed);
     buf_init(&e->scratch, 1 << 20);
     engine_view_init(e);
-    int code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
-    if (code == 0) {
-        code = engine_take_names(e, r);
-    }
-    if (code == 0) {
-        code = engine_find_removed(e);
-        code = code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
-    }
-    if (code == 0) {
-        code = make_services(e, options, r);
-    }
-    if (code == 0) {
-        code = make_parts(e, r);
-    }
-    if (code == 0) {
-        engine_load_marks(e);
-        code = engine_check_division(e, r);
-    }
-    if (code == 0) {
-        code = engine_start_clock(e);
-    }
-    if (code == 0) {
-        code = outbox_new(&e->outbox, e->journal, e->memory);
-    }
-    if (code == 0) {
-        code = append_new(&e->append, e->journal, e->conf->store_path);
-    }
-    if (code == 0) {
-        code = forwards_new(&e->forwards, e->journal, &e->conf->hosts.share, options->seed);
-    }
-    if (code == 0) {
-        code = engine_recover(e);
-        code = code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
-    }
+    int code = open_journal(e, options, r);
+    code = code == 0 ? make_services(e, options, r) : code;
+    code = code == 0 ? make_parts(e, r) : code;
+    code = code == 0 ? open_stored(e, options, r) : code;
+    code = code == 0 ? recover(e, r) : code;
     if (code != 0) {
         engine_free(e);
         return code;

@@ -2,9 +2,10 @@
  * mark.c - marks, made and checked.
  *
  * A mark is a keyed BLAKE2b of 16 bytes, in hex, over the lengths and bytes of some texts: of an
- * event four, of a message between hosts three. A host marks with the secret of its division if it
- * has one, and believes the marks of its own store, too: hosts.secret may be set or changed while
- * messages are on their way.
+ * event four, of a message between hosts three. A host marks with the first of hosts.secret, and
+ * believes the marks of each of them; those on events also if they are of its own store, because
+ * hosts.secret may be set while messages are on their way. Without hosts.secret it marks with the
+ * secret of its store.
  */
 #include "engine/mark.h"
 
@@ -23,9 +24,10 @@ enum { KEY_BYTES = crypto_generichash_KEYBYTES, DIGEST_BYTES = 16 };
 static_assert(ENGINE_MARK_NAME_BYTES == 2 * DIGEST_BYTES + 1, "hex");
 
 struct marks {
-    uint8_t own[KEY_BYTES];    /* of the store's secret */
-    uint8_t common[KEY_BYTES]; /* of hosts.secret; without one, the same */
-    bool trusts;               /* other hosts' marks cannot be checked */
+    uint8_t own[KEY_BYTES];                       /* of the store's secret */
+    uint8_t common[HOSTS_SECRETS_MAX][KEY_BYTES]; /* of hosts.secret; without one, `own` */
+    size_t count;                                 /* of these, at least 1; the first marks */
+    bool trusts;                                  /* other hosts' marks cannot be checked */
 };
 
 int engine_make_marks(struct engine *e) {
@@ -46,17 +48,22 @@ static void derive(uint8_t key[KEY_BYTES], const void *secret, size_t len) {
 
 void engine_load_marks(struct engine *e) {
     struct dedupe_secret secret;
-    const char *common = e->conf->hosts.secret;
+    const struct hosts_conf *hosts = &e->conf->hosts;
+    struct marks *marks = e->marks;
     journal_secret_get(e->journal, 0, &secret);
-    derive(e->marks->own, secret.bytes, sizeof secret.bytes);
-    memcpy(e->marks->common, e->marks->own, sizeof e->marks->common);
-    if (common[0] != '\0') {
-        derive(e->marks->common, common, strlen(common));
+    derive(marks->own, secret.bytes, sizeof secret.bytes);
+    memcpy(marks->common[0], marks->own, KEY_BYTES);
+    assert(hosts->secret_count <= HOSTS_SECRETS_MAX);
+    for (size_t i = 0; i < hosts->secret_count; i++) {
+        derive(marks->common[i], hosts->secrets[i], strlen(hosts->secrets[i]));
     }
-    e->marks->trusts = common[0] == '\0' && division_is_divided(&e->conf->hosts.share);
+    marks->count = hosts->secret_count == 0 ? 1 : hosts->secret_count;
+    marks->trusts =
+        !hosts_are_proven(hosts) && (hosts->believes_any || division_is_divided(&hosts->share));
 }
 
 void engine_trust_hosts(struct engine *e, bool trusts) {
+    assert(!trusts || !hosts_are_proven(&e->conf->hosts));
     e->marks->trusts = trusts;
 }
 
@@ -87,7 +94,7 @@ static void digest(const uint8_t key[KEY_BYTES], const struct slice *texts, size
 
 void engine_mark_name(const struct engine *e, char out[ENGINE_MARK_NAME_BYTES]) {
     const struct slice what = slice_of("name");
-    digest(e->marks->common, &what, 1, out);
+    digest(e->marks->common[0], &what, 1, out);
 }
 
 void engine_add_marked(const struct engine *e, struct slice topic, const struct uuid *id,
@@ -95,7 +102,7 @@ void engine_add_marked(const struct engine *e, struct slice topic, const struct 
     char text[UUID_TEXT_BYTES + 1];
     char mark[ENGINE_MARK_NAME_BYTES];
     const struct slice texts[] = {topic, slice_of(uuid_text(id, text)), slice_of(name), value};
-    digest(e->marks->common, texts, sizeof texts / sizeof *texts, mark);
+    digest(e->marks->common[0], texts, sizeof texts / sizeof *texts, mark);
     property_add(properties, slice_of(name), value);
     property_add(properties, slice_of(MARK), slice_of(mark));
 }
@@ -113,25 +120,40 @@ static bool has_mark(struct slice properties, const char *mark) {
     return false;
 }
 
+/* Whether the properties have the mark that one of the hosts' secrets makes of these texts. */
+static bool is_marked(const struct engine *e, const struct slice *texts, size_t count,
+                      struct slice properties) {
+    char mark[ENGINE_MARK_NAME_BYTES];
+    for (size_t i = 0; i < e->marks->count; i++) {
+        digest(e->marks->common[i], texts, count, mark);
+        if (has_mark(properties, mark)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- between hosts --- */
 
 void engine_mark_message(const struct engine *e, struct slice topic, struct slice correlation,
                          struct slice payload, struct buf *properties) {
     char mark[ENGINE_MARK_NAME_BYTES];
     const struct slice texts[] = {topic, correlation, payload};
-    digest(e->marks->common, texts, sizeof texts / sizeof *texts, mark);
+    digest(e->marks->common[0], texts, sizeof texts / sizeof *texts, mark);
     property_add(properties, slice_of(MARK), slice_of(mark));
 }
 
 bool engine_believes_message(const struct engine *e, struct slice topic, struct slice correlation,
                              struct slice payload, struct slice properties) {
-    char mark[ENGINE_MARK_NAME_BYTES];
     const struct slice texts[] = {topic, correlation, payload};
-    if (e->marks->trusts) {
-        return true;
-    }
-    digest(e->marks->common, texts, sizeof texts / sizeof *texts, mark);
-    return has_mark(properties, mark);
+    return e->marks->trusts || is_marked(e, texts, sizeof texts / sizeof *texts, properties);
+}
+
+bool engine_believes_presence(const struct engine *e, struct slice topic, struct slice payload,
+                              struct slice properties) {
+    const struct slice texts[] = {topic, {"", 0}, payload};
+    return !hosts_are_proven(&e->conf->hosts) ||
+           is_marked(e, texts, sizeof texts / sizeof *texts, properties);
 }
 
 /* --- of events --- */
@@ -145,8 +167,7 @@ bool engine_believes(const struct engine *e, struct slice topic, struct slice pr
     }
     (void)property_find(properties, "zingq-id", &id);
     const struct slice texts[] = {topic, id, slice_of(name), value};
-    digest(e->marks->common, texts, sizeof texts / sizeof *texts, mark);
-    if (has_mark(properties, mark)) {
+    if (is_marked(e, texts, sizeof texts / sizeof *texts, properties)) {
         return true;
     }
     digest(e->marks->own, texts, sizeof texts / sizeof *texts, mark);

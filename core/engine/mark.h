@@ -4,10 +4,10 @@
  * Properties that decide what happens to an event (`zingq-handled`, the idempotency key of a tick
  * or of a dead letter's announcement) travel over the broker, where a stranger can write them, too.
  * So each comes with a mark, `zingq-mark`: a hash of topic, id, property and value, keyed with the
- * secret of this host's store, or with hosts.secret, which all hosts of a division have.
+ * secret of this host's store, or with the first of hosts.secret, which all hosts have in common.
  *
- * What hosts send each other alone (zingq/forward, receipt, ask, answer) has such a mark of all its
- * bytes.
+ * What hosts send each other alone (zingq/hosts, forward, receipt, ask, answer) has such a mark of
+ * all its bytes.
  *
  * A mark fits one id on one topic: copied to another message, it proves nothing. The payload is not
  * part of it, because of one past limits.payload only the beginning comes back.

@@ -10,6 +10,7 @@
 #include "engine/mend.h"
 
 #include "base/log.h"
+#include "engine/backlog.h"
 #include "engine/impl.h"
 #include "engine/lane.h"
 #include "engine/place.h"
@@ -203,6 +204,10 @@ int engine_mend(struct engine *e) {
     if (code == 0 && journal_has_broken(e->journal, TABLE_TIMER)) {
         code = time_heads(e);
         code = code == 0 ? time_locks(e) : code;
+    }
+    if (code == 0 && (journal_has_broken(e->journal, TABLE_TENANT) ||
+                      journal_has_broken(e->journal, TABLE_LANE))) {
+        code = engine_mend_backlogs(e);
     }
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = correct_books(e, &e->services[i]);

@@ -36,12 +36,16 @@ static void count_one(struct engine *e, struct engine_service *s, const struct e
 
 /* --- the place --- */
 
-static int put_row(struct engine *e, struct engine_service *to, const struct event *event,
+static int put_row(struct engine *e, struct engine_service *to, struct event *event,
                    uint8_t flags) {
-    struct row row = engine_row(event);
+    struct row row;
+    int code = engine_new_row(e, to, event, &row);
+    if (code != 0) {
+        return code;
+    }
     struct timer timer = engine_wake_timer(&row, event->due_ms);
-    row.flags = flags;
-    int code = engine_place_stored(e, to, &row);
+    row.flags = flags == LANE_QUEUED ? LANE_BEHIND : flags;
+    code = engine_place_stored(e, to, &row);
     bool due = code == 0 && lane_waits(flags) && event->due_ms > 0;
     return due ? engine_timer_put(e, &timer) : code;
 }

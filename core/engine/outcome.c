@@ -200,7 +200,7 @@ int engine_resume(struct engine *e, struct call_end *end) {
         return 0;
     }
     size_t service = inv->service->index;
-    uint64_t lane = inv->item->lane->hash;
+    uint64_t payer = inv->item->lane->payer;
     bool alone = inv->batch == NULL;
     engine_stop_waiting(e, inv, false);
     make_current(e, inv);
@@ -209,7 +209,7 @@ int engine_resume(struct engine *e, struct call_end *end) {
         code = engine_settle_deaths(e);
     }
     if (code == 0) {
-        engine_charge(e, service, lane, alone);
+        engine_charge(e, service, payer, alone);
     }
     culprit_enter(e->culprit, CULPRIT_IDLE);
     return code;
@@ -218,7 +218,7 @@ int engine_resume(struct engine *e, struct call_end *end) {
 static int time_out(struct engine *e, struct invocation *inv) {
     char text[32];
     size_t service = inv->service->index;
-    uint64_t lane = inv->item->lane->hash;
+    uint64_t payer = inv->item->lane->payer;
     bool alone = inv->batch == NULL;
     engine_stop_waiting(e, inv, true);
     make_current(e, inv);
@@ -231,7 +231,7 @@ static int time_out(struct engine *e, struct invocation *inv) {
         code = engine_settle_deaths(e);
     }
     if (code == 0) { /* a retry policy or a dead-letter policy may have run */
-        engine_charge(e, service, lane, alone);
+        engine_charge(e, service, payer, alone);
     }
     culprit_enter(e->culprit, CULPRIT_IDLE);
     return code;

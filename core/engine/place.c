@@ -8,26 +8,31 @@
  *     new events of that partition join them on disk.
  *   - Lane rows stand in front of any ready row of the same lane: a lane that has lane rows takes
  *     what comes as lane rows, too.
- *   - A lane whose head waits or is parked is not in memory at all.
+ *   - A lane whose head waits, is queued or parked is not in memory at all.
+ *
+ * Where turns are dealt round tenants (engine/backlog.h), events that do not fit into memory wait
+ * in lane rows, each lane at its tenant's turn; ready rows are left over from an earlier run.
  *
  * Nothing of a service that topics.conf no longer has is in memory, nor of one that takes over
  * another one (engine/move.c): its heads that could run have timers.
  */
 #include "engine/place.h"
 
+#include "engine/backlog.h"
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/rows.h"
 #include "engine/services.h"
 #include "engine/timers.h"
+#include "engine/wake.h"
 #include "journal/event.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
+enum { REFILL_ROWS = 4096 };
 
 /* What a service has, and where. */
 struct window {
@@ -52,85 +57,6 @@ void engine_free_windows(struct engine *e) {
     for (size_t i = 0; i < e->service_count; i++) {
         free(e->services[i].window);
     }
-}
-
-/* --- placing --- */
-
-/* True if rows wait on disk for room in memory, and nothing will free any. */
-static bool is_stuck(const struct engine *e, const struct engine_service *s) {
-    return s->window->unloaded_total > 0 &&
-           lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX / 2;
-}
-
-static void watch_window(const struct engine *e, struct engine_service *s) {
-    if (s->window->room_ms == 0 && is_stuck(e, s)) {
-        s->window->room_ms = e->now_ms + WINDOW_STUCK_MS;
-    }
-}
-
-int64_t engine_earliest_room(const struct engine *e) {
-    int64_t earliest = INT64_MAX;
-    for (size_t i = 0; i < e->service_count; i++) {
-        int64_t room_ms = e->services[i].window->room_ms;
-        earliest = room_ms != 0 && room_ms < earliest ? room_ms : earliest;
-    }
-    return earliest;
-}
-
-static int place_on_disk(struct engine *e, struct engine_service *s, struct event *event,
-                         bool behind) {
-    struct row row = engine_row(event);
-    int code = journal_event_put(e->journal, event);
-    if (code == 0 && behind) {
-        row.flags = LANE_BEHIND;
-        code = engine_put_lane_row(e, s, &row);
-    } else if (code == 0) {
-        code = journal_ready_put(e->journal, &row);
-        s->window->unloaded[event->partition]++;
-        s->window->unloaded_total++;
-        watch_window(e, s);
-    }
-    event_free(event);
-    return code;
-}
-
-static int place_in_memory(struct engine *e, struct engine_service *s, struct event *event,
-                           struct lane *lane) {
-    if (lane == NULL) {
-        lane = lanes_open(e->lanes, s->index, event->lane, event->partition);
-    }
-    struct row row = engine_row(event);
-    if (event->payload.len > EVENT_JSON_KEPT_BYTES) {
-        event_forget_json(event);
-    }
-    struct lane_item *item = lane == NULL ? NULL : engine_item_new(e, &row, event, PLACE_NEW);
-    if (item == NULL) {
-        event_free(event);
-        return ERR_MEMORY;
-    }
-    s->window->loaded[event->partition] = event->seq;
-    lanes_push(e->lanes, lane, item);
-    engine_link_new(e, item);
-    return 0;
-}
-
-int engine_place(struct engine *e, struct engine_service *s, struct event *event) {
-    assert(event->state == EVENT_READY && event->seq > 0);
-    bool window_full = lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX;
-    if (s->removed || s->stored || s->window->unloaded[event->partition] > 0 || window_full) {
-        return place_on_disk(e, s, event, false);
-    }
-    struct lane *lane = lanes_find(e->lanes, s->index, event->lane);
-    bool behind = lane != NULL && lane->spilled;
-    if (lane == NULL) {
-        struct row row = engine_row(event);
-        int code = engine_lane_has_rows(e, s, &row, &behind);
-        if (code != 0) {
-            event_free(event);
-            return code;
-        }
-    }
-    return behind ? place_on_disk(e, s, event, true) : place_in_memory(e, s, event, lane);
 }
 
 /* --- sealing: new items get their records and rows --- */
@@ -176,6 +102,10 @@ static int item_to_lane_row(struct engine *e, struct lane_item *item) {
 /* Before rows of this lane are appended on disk: moves the rows of the items in memory ahead of
  * them, or a crash would reverse the order. */
 static int go_ahead_on_disk(struct engine *e, struct lane *lane) {
+    if (lane->spilled) {
+        return 0;
+    }
+    lane->spilled = true;
     int code = lane->taken == NULL ? 0 : move_to_lane_rows(e, lane->taken);
     struct lane_item *item;
     TAILQ_FOREACH(item, &lane->items, link) {
@@ -188,19 +118,17 @@ static int spill(struct engine *e, struct lane *lane, uint32_t keep) {
     struct lane_items cut;
     struct lane_item *item;
     lanes_cut(e->lanes, lane, keep, &cut);
-    int code = TAILQ_EMPTY(&cut) || lane->spilled ? 0 : go_ahead_on_disk(e, lane);
+    int code = TAILQ_EMPTY(&cut) ? 0 : go_ahead_on_disk(e, lane);
     while ((item = TAILQ_FIRST(&cut)) != NULL) {
         TAILQ_REMOVE(&cut, item, link);
         int failed = item_to_lane_row(e, item);
         code = code == 0 ? failed : code;
-        lane->spilled = true;
     }
     return code;
 }
 
 static int seal_item(struct engine *e, struct lane_item *item) {
     int code = store_new(e, item, false);
-    event_forget_json(item->event);
     if (code == 0 && !engine_keeps_bodies(e) && item->event->state == EVENT_READY) {
         engine_drop_body(e, item);
     }
@@ -235,30 +163,114 @@ static int unplace(struct engine *e, struct lane_item *item) {
     return ERR_CORRUPT;
 }
 
-/* --- lanes --- */
+/* --- placing --- */
 
-/* Loads lane rows into the empty lane. A waiting or parked head stays on disk. */
-static int load_lane(struct engine *e, struct engine_service *s, struct lane *lane) {
-    assert(lane->count == 0);
-    struct row row = {.partition = lane->partition, .service = s->number, .lane = lane->hash};
-    lane->spilled = false;
-    for (size_t i = 0;; i++) {
-        int code = journal_lane_next(e->journal, &row);
-        if (code != 0) {
-            return code == ERR_NOTFOUND ? 0 : code;
-        }
-        if (i == LANE_LOAD || row.flags != LANE_BEHIND) {
-            lane->spilled = i > 0;
-            return 0;
-        }
-        struct lane_item *item = engine_item_new(e, &row, NULL, PLACE_LANE);
-        if (item == NULL) {
-            return ERR_MEMORY;
-        }
-        item->stored = true;
-        lanes_push(e->lanes, lane, item);
+/* True if rows wait on disk for room in memory, and nothing will free any. */
+static bool is_stuck(const struct engine *e, const struct engine_service *s) {
+    return s->window->unloaded_total > 0 &&
+           lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX / 2;
+}
+
+static void watch_window(const struct engine *e, struct engine_service *s) {
+    if (s->window->room_ms == 0 && is_stuck(e, s)) {
+        s->window->room_ms = e->now_ms + WINDOW_STUCK_MS;
     }
 }
+
+int64_t engine_earliest_room(const struct engine *e) {
+    int64_t earliest = INT64_MAX;
+    for (size_t i = 0; i < e->service_count; i++) {
+        int64_t room_ms = e->services[i].window->room_ms;
+        earliest = room_ms != 0 && room_ms < earliest ? room_ms : earliest;
+    }
+    return earliest;
+}
+
+static void count_unloaded(const struct engine *e, struct engine_service *s, uint8_t partition) {
+    s->window->unloaded[partition]++;
+    s->window->unloaded_total++;
+    watch_window(e, s);
+}
+
+/* Where the event goes. */
+enum where {
+    IN_MEMORY,
+    IN_READY, /* behind the ready rows of its partition */
+    IN_LANE,  /* behind others of its lane */
+    IN_QUEUE, /* at the head of its lane, until its tenant's turn */
+};
+
+static int place_on_disk(struct engine *e, struct engine_service *s, struct event *event,
+                         struct row *row, enum where where) {
+    int code = journal_event_put(e->journal, event);
+    if (code == 0 && where == IN_LANE) {
+        row->flags = LANE_BEHIND;
+        code = engine_put_lane_row(e, s, row);
+    } else if (code == 0 && where == IN_QUEUE) {
+        code = engine_queue_row(e, s, row);
+    } else if (code == 0) {
+        code = journal_ready_put(e->journal, row);
+        count_unloaded(e, s, event->partition);
+    }
+    event_free(event);
+    return code;
+}
+
+static int place_in_memory(struct engine *e, struct engine_service *s, struct event *event,
+                           const struct row *row, struct lane *lane) {
+    if (lane == NULL) {
+        lane = lanes_open(e->lanes, s->index, event->lane, event->partition, engine_row_flows(row));
+    }
+    struct lane_item *item = lane == NULL ? NULL : engine_item_new(e, row, event, PLACE_NEW);
+    if (item == NULL) {
+        event_free(event);
+        return ERR_MEMORY;
+    }
+    s->window->loaded[event->partition] = event->seq;
+    lanes_push(e->lanes, lane, item);
+    engine_link_new(e, item);
+    return 0;
+}
+
+/* Where the row's event goes whose lane is not in memory, or has room there. */
+static int find_where(struct engine *e, struct engine_service *s, const struct row *row,
+                      const struct lane *lane, enum where *where) {
+    bool behind = lane != NULL && lane->spilled;
+    bool queued = false;
+    int code = lane == NULL ? engine_lane_has_rows(e, s, row, &behind) : 0;
+    if (code == 0 && !behind && row->tenant != 0) {
+        code = engine_must_queue(e, s, row, &queued);
+    }
+    queued = queued && !behind;
+    *where = behind || (queued && lane != NULL) ? IN_LANE : queued ? IN_QUEUE : IN_MEMORY;
+    return code;
+}
+
+int engine_place(struct engine *e, struct engine_service *s, struct event *event) {
+    assert(event->state == EVENT_READY && event->seq > 0);
+    struct row row;
+    enum where where = IN_READY;
+    struct lane *lane = NULL;
+    int code = engine_new_row(e, s, event, &row);
+    bool window_full = row.tenant == 0 && lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX;
+    bool to_disk =
+        s->removed || s->stored || window_full || s->window->unloaded[event->partition] > 0;
+    if (code == 0 && !to_disk) {
+        lane = lanes_find(e->lanes, s->index, event->lane);
+        code = find_where(e, s, &row, lane, &where);
+    }
+    if (code == 0 && where == IN_LANE && lane != NULL) {
+        code = go_ahead_on_disk(e, lane);
+    }
+    if (code != 0) {
+        event_free(event);
+        return code;
+    }
+    return where == IN_MEMORY ? place_in_memory(e, s, event, &row, lane)
+                              : place_on_disk(e, s, event, &row, where);
+}
+
+/* --- lanes --- */
 
 int engine_leave_lane(struct engine *e, struct lane_item *item) {
     struct lane *lane = item->lane;
@@ -266,7 +278,7 @@ int engine_leave_lane(struct engine *e, struct lane_item *item) {
     int code = unplace(e, item);
     engine_item_free(e, item);
     if (code == 0 && lane->count == 0 && lane->spilled) {
-        code = load_lane(e, s, lane);
+        code = engine_load_lane(e, s, lane);
     }
     lanes_finish(e->lanes, lane);
     if (lane->count == 0) {
@@ -295,33 +307,6 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     return code == 0 ? spilled : code;
 }
 
-int engine_head_waits(struct engine *e, struct row *row, bool *waits) {
-    struct row found = *row;
-    found.seq--;
-    int code = journal_lane_next(e->journal, &found);
-    *waits = code == 0 && found.seq == row->seq && lane_waits(found.flags);
-    row->flags = *waits ? found.flags : row->flags;
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
-int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head) {
-    engine_count_head(s, head->flags, -1);
-    int code = engine_del_lane_row(e, s, head);
-    struct row next = *head;
-    next.seq = 0;
-    if (code == 0) {
-        code = journal_lane_next(e->journal, &next);
-    }
-    return code == 0 ? engine_lane_wake(e, s, &next) : code == ERR_NOTFOUND ? 0 : code;
-}
-
-int engine_unpark(struct engine *e, struct engine_service *s, struct event *letter) {
-    struct row row = engine_row(letter);
-    row.flags = LANE_PARKED;
-    letter->parked = false;
-    return engine_lane_drop_head(e, s, &row);
-}
-
 int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,
                     uint8_t *flags) {
     struct row row = engine_row(event);
@@ -341,83 +326,53 @@ int engine_take_row(struct engine *e, struct engine_service *s, const struct eve
     }
     *flags = found.flags;
     engine_count_head(s, found.flags, -1);
-    code = lane_waits(found.flags) ? engine_drop_wake(e, event) : 0;
+    code = lane_waits(found.flags)      ? engine_drop_wake(e, event)
+           : found.flags == LANE_QUEUED ? journal_tenant_del(e->journal, &found)
+                                        : 0;
     return code == 0 ? engine_del_lane_row(e, s, &row) : code;
-}
-
-/* It becomes runnable now: its linger time begins. Events marked alone skip batching. */
-static int linger_anew(struct engine *e, struct engine_service *s, struct lane_item *item) {
-    int code = engine_load_body(e, s, item);
-    if (code == ERR_NOTFOUND) {
-        return 0; /* its record cannot be read: it ends when its turn comes */
-    }
-    item->since_ms = code == 0 && item->event->alone ? 0 : e->now_ms;
-    return code;
-}
-
-/* The head could run, and may once its service is in memory again. */
-static int wake_later(struct engine *e, struct engine_service *s, const struct row *head) {
-    struct row row = *head;
-    assert(row.flags == LANE_BEHIND);
-    row.flags = LANE_WAITING;
-    engine_count_head(s, row.flags, 1);
-    int code = journal_lane_put(e->journal, &row);
-    return code == 0 ? engine_put_wake(e, &row, e->now_ms + STORED_DELAY_MS) : code;
-}
-
-int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head) {
-    struct row row = *head;
-    if (row.flags != LANE_BEHIND) {
-        engine_count_head(s, row.flags, -1);
-        row.flags = LANE_BEHIND;
-        int code = journal_lane_put(e->journal, &row);
-        if (code != 0) {
-            return code;
-        }
-    }
-    if (s->removed || s->stored) {
-        return s->removed ? 0 : wake_later(e, s, &row);
-    }
-    struct lane *lane = lanes_find(e->lanes, s->index, row.lane);
-    if (lane !=
-        NULL) { /* after damage: two of its events waited, and the other one was woken first */
-        lane->spilled = true;
-        return 0;
-    }
-    lane = lanes_open(e->lanes, s->index, row.lane, row.partition);
-    if (lane == NULL) {
-        return ERR_MEMORY;
-    }
-    int code = load_lane(e, s, lane);
-    if (lane->count == 0) {
-        lanes_close(e->lanes, lane);
-    } else if (head->flags != LANE_BEHIND && s->conf->linger_ms > 0) {
-        code = code == 0 ? linger_anew(e, s, TAILQ_FIRST(&lane->items)) : code;
-    }
-    return code;
 }
 
 /* --- refill --- */
 
-static int load_ready_row(struct engine *e, struct engine_service *s, const struct row *row) {
-    struct lane *lane = lanes_find(e->lanes, s->index, row->lane);
-    bool behind = lane != NULL && (lane->spilled || lane->count >= LANE_QUEUE_MAX);
-    int code = lane == NULL ? engine_lane_has_rows(e, s, row, &behind) : 0;
+/* A row that was written before its service dealt turns round tenants. */
+static int find_row_flows(struct engine *e, struct engine_service *s, struct row *row) {
+    struct event *event = NULL;
+    if (row->tenant != 0 || !engine_deals(s)) {
+        return 0;
+    }
+    int code = journal_event_get(e->journal, row->partition, &row->id, row->service, &event);
+    if (code == 0) {
+        code = engine_new_row(e, s, event, row);
+        event_free(event);
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* The row, not loaded, continues in the lane table. */
+static int to_lane_table(struct engine *e, struct engine_service *s, struct row *row,
+                         struct lane *lane, enum where where) {
+    int code = lane == NULL ? 0 : go_ahead_on_disk(e, lane);
+    if (code == 0) {
+        code = journal_ready_del(e->journal, row);
+    }
     if (code != 0) {
         return code;
     }
-    if (behind) {
-        code = lane == NULL || lane->spilled ? 0 : go_ahead_on_disk(e, lane);
-        if (code == 0) {
-            code = journal_ready_del(e->journal, row);
-        }
-        if (lane != NULL) {
-            lane->spilled = true;
-        }
-        return code == 0 ? engine_put_lane_row(e, s, row) : code;
+    return where == IN_QUEUE ? engine_queue_row(e, s, row) : engine_put_lane_row(e, s, row);
+}
+
+static int load_ready_row(struct engine *e, struct engine_service *s, struct row *row) {
+    struct lane *lane = lanes_find(e->lanes, s->index, row->lane);
+    enum where where = IN_LANE;
+    int code = find_row_flows(e, s, row);
+    if (code == 0 && (lane == NULL || lane->count < LANE_QUEUE_MAX)) {
+        code = find_where(e, s, row, lane, &where);
+    }
+    if (code != 0 || where != IN_MEMORY) {
+        return code == 0 ? to_lane_table(e, s, row, lane, where) : code;
     }
     if (lane == NULL) {
-        lane = lanes_open(e->lanes, s->index, row->lane, row->partition);
+        lane = lanes_open(e->lanes, s->index, row->lane, row->partition, engine_row_flows(row));
     }
     struct lane_item *item = lane == NULL ? NULL : engine_item_new(e, row, NULL, PLACE_READY);
     if (item == NULL) {
@@ -428,12 +383,17 @@ static int load_ready_row(struct engine *e, struct engine_service *s, const stru
     return 0;
 }
 
+/* Rows of tenants are loaded, or queued, whatever is in memory: new events wait behind them. */
+static bool has_room_for_rows(const struct engine *e, const struct engine_service *s, size_t most) {
+    return engine_deals(s) || lanes_waiting(e->lanes, s->index) < most;
+}
+
 /* Loads rows of one partition until the window is full or the partition has had its share. */
 static int refill_partition(struct engine *e, struct engine_service *s, uint8_t p, size_t *rows) {
     struct row row = {.partition = p, .service = s->number, .seq = s->window->loaded[p]};
     size_t share = REFILL_ROWS / 8;
     while (s->window->unloaded[p] > 0 && share > 0 && *rows > 0 &&
-           lanes_waiting(e->lanes, s->index) < SERVICE_WINDOW_MAX) {
+           has_room_for_rows(e, s, SERVICE_WINDOW_MAX)) {
         int code = journal_ready_next(e->journal, &row);
         if (code == 0) {
             row.flags = LANE_BEHIND;
@@ -458,7 +418,7 @@ static int refill_partition(struct engine *e, struct engine_service *s, uint8_t 
 
 static bool service_wants_refill(const struct engine *e, const struct engine_service *s) {
     return s->active && !s->stored && s->window->unloaded_total > 0 &&
-           lanes_waiting(e->lanes, s->index) < SERVICE_WINDOW_MAX / 2;
+           has_room_for_rows(e, s, SERVICE_WINDOW_MAX / 2);
 }
 
 bool engine_wants_refill(const struct engine *e) {
@@ -528,7 +488,7 @@ static int store_lane(void *ctx, struct lane *lane) {
     struct row head = engine_item_row(first, s);
     head.flags = LANE_BEHIND;
     int code = spill(e, lane, 0);
-    return code == 0 ? wake_later(e, s, &head) : code;
+    return code == 0 ? engine_wake_later(e, s, &head) : code;
 }
 
 int engine_store_window(struct engine *e, struct engine_service *s) {
@@ -544,8 +504,7 @@ int engine_place_stored(struct engine *e, struct engine_service *s, const struct
     int code = behind ? 0 : engine_lane_has_rows(e, s, row, &behind);
     assert(s->stored);
     if (code == 0 && !behind) {
-        s->window->unloaded[row->partition]++;
-        s->window->unloaded_total++;
+        count_unloaded(e, s, row->partition);
         return journal_ready_put(e->journal, row);
     }
     struct row first = *row;
@@ -554,7 +513,7 @@ int engine_place_stored(struct engine *e, struct engine_service *s, const struct
     bool head = code == ERR_NOTFOUND || (code == 0 && row->seq < first.seq);
     code = code == ERR_NOTFOUND ? 0 : code;
     code = code == 0 ? engine_put_lane_row(e, s, row) : code;
-    return code == 0 && head && row->flags == LANE_BEHIND ? wake_later(e, s, row) : code;
+    return code == 0 && head && row->flags == LANE_BEHIND ? engine_wake_later(e, s, row) : code;
 }
 
 /* --- at the start --- */
@@ -580,13 +539,14 @@ int engine_load_rows(struct engine *e) {
     return code == 0 ? engine_load_lane_rows(e) : code;
 }
 
-int engine_place_again(struct engine *e, struct engine_service *s, const struct event *event) {
+int engine_place_again(struct engine *e, struct engine_service *s, struct event *event) {
     bool ready = false;
-    int code = engine_restore_lane_row(e, s, event, &ready);
+    struct row row;
+    int code = engine_new_row(e, s, event, &row);
+    code = code == 0 ? engine_restore_lane_row(e, s, event, &row, &ready) : code;
     if (code != 0 || !ready) {
         return code;
     }
-    struct row row = engine_row(event);
     s->window->unloaded[row.partition]++;
     s->window->unloaded_total++;
     return journal_ready_put(e->journal, &row);

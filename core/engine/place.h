@@ -19,20 +19,11 @@ int engine_leave_lane(struct engine *e, struct lane_item *item);
 /* Keeps the lane's taken event at its head with `flags`; the events behind are left on disk and the
  * lane leaves memory. Frees the item and its event. */
 int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags);
-/* Whether the row is the head of its lane, out of memory, until something wakes it; its flags are
- * set then. */
-int engine_head_waits(struct engine *e, struct row *row, bool *waits);
-/* Removes the head of a blocked lane with its row; the events behind it may run. */
-int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head);
-/* A parked letter no longer blocks its key: the events behind it may run. */
-int engine_unpark(struct engine *e, struct engine_service *s, struct event *letter);
-/* Unblocks a blocked lane on disk: loads its head. */
-int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head);
 /* What is in memory of the service goes to disk and stays there: s->stored. None of its events may
  * be running. */
 int engine_store_window(struct engine *e, struct engine_service *s);
-/* Puts the row of a waiting event where it belongs by its arrival number, while the service is on disk
- * alone. */
+/* Puts the row of a waiting event where it belongs by its arrival number, while the service is on
+ * disk alone. */
 int engine_place_stored(struct engine *e, struct engine_service *s, const struct row *row);
 /* Removes the row of an event that waits or is parked, with its timer; of a service of which nothing
  * is in memory. *flags: enum lane_flags. ERR_NOTFOUND. */
@@ -44,7 +35,7 @@ bool engine_wants_refill(const struct engine *e);
 int64_t engine_earliest_room(const struct engine *e);
 int engine_load_rows(struct engine *e); /* counts rows, wakes lanes: at the start */
 /* The stored event, whose row was lost, gets one; while the store is loaded. */
-int engine_place_again(struct engine *e, struct engine_service *s, const struct event *event);
+int engine_place_again(struct engine *e, struct engine_service *s, struct event *event);
 /* Rows of events that wait; while the store is loaded. */
 uint64_t engine_waiting_rows(const struct engine_service *s);
 

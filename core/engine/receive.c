@@ -165,7 +165,7 @@ static void tell_useless(struct engine *e, const char *what) {
 }
 
 void engine_refuse_message(struct engine *e) {
-    tell_useless(e, "it has no mark of a host with the same hosts.secret");
+    tell_useless(e, "it has no mark made with a hosts.secret of this host");
 }
 
 /* True if the message is for this host, from a host of the same division. */

@@ -18,6 +18,7 @@ struct rows {
     uint64_t parked_rows; /* of these, parked heads, as counted when the store was loaded */
     uint64_t put_off;     /* of these, heads that wait for another attempt (LANE_WAITING) */
     uint64_t asleep;      /* heads put off without a failure (LANE_ASLEEP) */
+    uint64_t queued;      /* heads that wait for their tenant's turn (LANE_QUEUED) */
 };
 
 int engine_make_rows(struct engine *e) {
@@ -40,12 +41,15 @@ void engine_look_at_rows(const struct engine_service *s, struct rows_state *out)
     *out = (struct rows_state){.lane_rows = s->rows->lane_rows,
                                .parked_rows = s->rows->parked_rows,
                                .put_off = s->rows->put_off,
-                               .asleep = s->rows->asleep};
+                               .asleep = s->rows->asleep,
+                               .queued = s->rows->queued};
 }
 
 void engine_count_head(struct engine_service *s, uint8_t flags, int by) {
-    uint64_t *count = flags == LANE_ASLEEP ? &s->rows->asleep : &s->rows->put_off;
-    if (lane_waits(flags) &&
+    uint64_t *count = flags == LANE_ASLEEP   ? &s->rows->asleep
+                      : flags == LANE_QUEUED ? &s->rows->queued
+                                             : &s->rows->put_off;
+    if ((lane_waits(flags) || flags == LANE_QUEUED) &&
         (by > 0 || *count > 0)) { /* a damaged row may have been counted as another kind */
         *count += (uint64_t)by;
     }
@@ -138,8 +142,8 @@ int engine_load_lane_rows(struct engine *e) {
 }
 
 int engine_restore_lane_row(struct engine *e, struct engine_service *s, const struct event *event,
-                            bool *ready) {
-    struct row row = engine_row(event);
+                            const struct row *place, bool *ready) {
+    struct row row = *place;
     struct row first = row;
     first.seq = 0;
     int code = journal_lane_next(e->journal, &first);

@@ -13,13 +13,14 @@ struct rows_state {
     uint64_t parked_rows; /* of them, when the store was loaded: heads that are parked */
     uint64_t put_off;     /* heads that wait for another try */
     uint64_t asleep;      /* heads put off without a failure */
+    uint64_t queued;      /* heads that wait for their tenant's turn */
 };
 
 /* ERR_MEMORY. */
 int engine_make_rows(struct engine *e);
 void engine_free_rows(struct engine *e);
 void engine_look_at_rows(const struct engine_service *s, struct rows_state *out);
-/* A head with these flags is put off, or (by -1) no longer. */
+/* A head with these flags is put off or queued, or (by -1) no longer. */
 void engine_count_head(struct engine_service *s, uint8_t flags, int by);
 int engine_put_lane_row(struct engine *e, struct engine_service *s, const struct row *row);
 /* ERR_CORRUPT: there is none. */
@@ -29,8 +30,8 @@ int engine_lane_has_rows(struct engine *e, const struct engine_service *s, const
                          bool *has);
 /* Counts them, and wakes the heads: at the start. */
 int engine_load_lane_rows(struct engine *e);
-/* The stored event, whose row was lost, gets one. *ready: it belongs into the ready table. */
+/* The stored event, whose row was lost, gets that one. *ready: it belongs into the ready table. */
 int engine_restore_lane_row(struct engine *e, struct engine_service *s, const struct event *event,
-                            bool *ready);
+                            const struct row *place, bool *ready);
 
 #endif

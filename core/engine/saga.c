@@ -173,8 +173,8 @@ static int note_try(struct engine *e, const struct engine_service *s, const stru
     } else if (code != 0) {
         return code;
     }
-    *tries = ++undo.tries;
-    *last = *last || undo.tries > s->conf->retries;
+    *tries = ++undo.count;
+    *last = *last || undo.count > s->conf->retries;
     undo.state = *last ? STEP_FAILED : STEP_BEGUN;
     undo.at_ms = e->now_ms;
     undo.name = name;

@@ -29,10 +29,11 @@ struct engine_service {
     struct metrics metrics;
     struct histogram handler;
     int64_t throttled_until_ms;
-    bool pace_dirty;       /* that is not stored yet */
-    int64_t rate_full_ms;  /* as it is stored: lanes_full_ms */
-    struct rows *rows;     /* owned: engine/rows.c */
-    struct window *window; /* owned: engine/place.c */
+    bool pace_dirty;         /* that is not stored yet */
+    int64_t rate_full_ms;    /* as it is stored: lanes_full_ms */
+    struct rows *rows;       /* owned: engine/rows.c */
+    struct window *window;   /* owned: engine/place.c */
+    struct backlog *backlog; /* owned: engine/backlog.c */
 };
 
 /* The counters of a service, in its books on disk. */

@@ -46,10 +46,10 @@ static void spend(struct engine *e, size_t service, int64_t us) {
     lanes_spent(e->lanes, service, us, e->now_ms + (e->shares->seen_us - e->turn_us) / 1000);
 }
 
-void engine_charge(struct engine *e, size_t service, uint64_t lane, bool alone) {
+void engine_charge(struct engine *e, size_t service, uint64_t payer, bool alone) {
     int64_t us = lap(e);
     if (alone) {
-        lanes_owe(e->lanes, service, lane, us);
+        lanes_owe(e->lanes, service, payer, us);
         add_cost(&e->shares->run_cost, us);
     }
     spend(e, service, us);
@@ -61,7 +61,7 @@ void engine_charge_batch(struct engine *e, const struct invocation *inv) {
     assert(count > 0);
     for (size_t i = 0; i < count; i++) {
         const struct lane *lane = inv->batch->items[i]->lane;
-        lanes_owe(e->lanes, inv->service->index, lane->hash, us / (int64_t)count);
+        lanes_owe(e->lanes, inv->service->index, lane->payer, us / (int64_t)count);
     }
     add_cost(&e->shares->run_cost, us / (int64_t)count);
     spend(e, inv->service->index, us);

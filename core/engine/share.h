@@ -11,9 +11,9 @@ int engine_make_shares(struct engine *e);
 void engine_free_shares(struct engine *e);
 /* Starts measuring: earlier time is not charged. */
 void engine_watch_clock(struct engine *e);
-/* Charges the time since then, or since the last charge, to the lane, whether or not it still
+/* Charges the time since then, or since the last charge, to the lane's payer, whether or not it still
  * exists, and its service; `alone` false: to the service only. */
-void engine_charge(struct engine *e, size_t service, uint64_t lane, bool alone);
+void engine_charge(struct engine *e, size_t service, uint64_t payer, bool alone);
 /* The same for a batch that is not concluded yet: each of its lanes has a part. */
 void engine_charge_batch(struct engine *e, const struct invocation *inv);
 /* So many messages were admitted since engine_watch_clock. */

@@ -2,8 +2,9 @@
  * signal.c - signals, and who waits for them.
  *
  * A signal belongs to (service, key, name). If an event waits for it, its value is stored in the
- * event's record of the wait, and the event is woken. Otherwise the signal is kept until an event
- * waits for it, or until store.keep_signals has passed.
+ * event's record of the wait, and the event is woken. If the event waits for several, the signal is
+ * kept and counted, and the last one wakes the event, which then takes them all. Otherwise the
+ * signal is kept until an event waits for it, or until store.keep_signals has passed.
  *
  * Signals come from handlers (zing.signal), operators and the front door (COMMAND_SIGNAL), and as
  * messages (engine/signal_message.c).
@@ -14,13 +15,16 @@
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/kept.h"
-#include "engine/place.h"
+#include "engine/lane.h"
+#include "engine/rows.h"
 #include "engine/services.h"
 #include "engine/timers.h"
 #include "engine/waiters.h"
+#include "engine/wake.h"
 #include "journal/event.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
+#include "journal/step.h"
 
 #include <string.h>
 
@@ -55,52 +59,40 @@ static int find_waiter(struct engine *e, const struct cell *cell, const struct w
     return 0;
 }
 
-/* *given false: no event waited, and the waiter has been removed. */
-static int give(struct engine *e, const struct cell *cell, const struct waiter *waiter,
-                struct slice value, bool *given) {
-    struct event *event = NULL;
-    char label[STEP_LABEL_BYTES_MAX];
-    size_t len = waiter->label.len;
-    uint64_t seq = waiter->row.seq;
-    if (len > sizeof label) { /* no event that exists can have this label */
-        *given = false;
-        return journal_waiter_del(e->journal, cell, seq);
+/* Whether more signals may be kept than nobody could ever use: an event of the key, which is stored,
+ * is there to take them. Of an unordered service only one that waits for several. */
+static int is_awaited(struct engine *e, const struct engine_service *s, const struct cell *cell,
+                      bool *awaited) {
+    struct row row = {.partition = cell->partition,
+                      .service = s->number,
+                      .lane = journal_lane(s->name, cell->key)};
+    *awaited = s->conf->ordered && lanes_find(e->lanes, s->index, row.lane) != NULL;
+    return *awaited || !s->conf->ordered ? 0 : engine_lane_has_rows(e, s, &row, awaited);
+}
+
+static int check_number(struct engine *e, const struct engine_service *s, const struct cell *cell,
+                        struct report *r) {
+    struct kept_signal at = {.seq = 0};
+    bool awaited = false;
+    int code = is_awaited(e, s, cell, &awaited);
+    if (code != 0 || awaited) {
+        return code;
     }
-    memcpy(label, waiter->label.data, len);
-    int code = find_waiter(e, cell, waiter, &event);
-    *given = event != NULL;
-    if (code == 0 && *given) {
-        code = engine_end_wait(e, event, (struct slice){label, len}, STEP_DONE, value);
+    for (size_t count = 0; count < SIGNALS_MAX; count++) {
+        code = journal_signal_next(e->journal, cell, e->now_ms, &at);
+        if (code != 0) {
+            return code == ERR_NOTFOUND ? 0 : code;
+        }
     }
-    if (code == 0) {
-        code = journal_waiter_del(e->journal, cell, seq);
-    }
-    if (code == 0 && *given) {
-        code = wake_waiter(e, event);
-    }
-    event_free(event);
-    return code;
+    return report(r, ERR_INVALID,
+                  "%d signals \"%.*s\" wait for this key already and no handler takes them",
+                  SIGNALS_MAX, (int)cell->name.len, cell->name.data);
 }
 
 static int keep_signal(struct engine *e, const struct cell *cell, struct slice value,
                        struct report *r) {
-    struct slice other;
-    uint64_t at = 0;
-    size_t count = 0;
-    int code;
-    while ((code = journal_signal_next(e->journal, cell, e->now_ms, &at, &other)) == 0) {
-        count++;
-    }
-    if (code != ERR_NOTFOUND) {
-        return code;
-    }
-    if (count >= SIGNALS_MAX) {
-        return report(r, ERR_INVALID,
-                      "%d signals \"%.*s\" wait for this key already and no handler takes them",
-                      SIGNALS_MAX, (int)cell->name.len, cell->name.data);
-    }
     bool room;
-    code =
+    int code =
         engine_room_for_signal(e, cell->service, cell->key.len + cell->name.len + value.len, &room);
     if (code != 0 || !room) {
         return code != 0 ? code
@@ -117,6 +109,60 @@ static int keep_signal(struct engine *e, const struct cell *cell, struct slice v
                           .seq = journal_next_seq(e->journal, e->now_ms)};
     code = journal_signal_put(e->journal, cell, timer.seq, value, timer.due_ms);
     return code == 0 ? engine_timer_put(e, &timer) : code;
+}
+
+/* --- who waits --- */
+
+/* One more of the signals that the event waits for. */
+static int count_in(struct engine *e, struct event *event, const struct cell *cell,
+                    const struct step *wait) {
+    struct step step = *wait;
+    step.value = cell->name; /* which it is; the record's own copy moves when it is written */
+    if (step.count == 1) {
+        return wake_waiter(e, event);
+    }
+    step.count--;
+    return journal_step_put(e->journal, event, &step);
+}
+
+static int give_value(struct engine *e, struct event *event, const struct cell *cell,
+                      struct slice label, struct slice value) {
+    int code = engine_end_wait(e, event, label, STEP_DONE, value);
+    code = code == 0 ? journal_waiter_del(e->journal, cell, event->seq) : code;
+    return code == 0 ? wake_waiter(e, event) : code;
+}
+
+static int give_event(struct engine *e, struct event *event, const struct cell *cell,
+                      struct slice label, struct slice value, struct report *r) {
+    struct step step = {.count = 0};
+    int code = journal_step_get(e->journal, event, STEP_WAIT, label, &step);
+    if (code == ERR_NOTFOUND || (code == 0 && step.count == 0)) {
+        return give_value(e, event, cell, label, value);
+    }
+    code = code == 0 ? keep_signal(e, cell, value, r) : code;
+    return code == 0 ? count_in(e, event, cell, &step) : code;
+}
+
+/* *given false: no event waited, and the waiter has been removed. ERR_INVALID (r). */
+static int give(struct engine *e, const struct cell *cell, const struct waiter *waiter,
+                struct slice value, bool *given, struct report *r) {
+    struct event *event = NULL;
+    char label[STEP_LABEL_BYTES_MAX];
+    size_t len = waiter->label.len;
+    uint64_t seq = waiter->row.seq;
+    if (len > sizeof label) { /* no event that exists can have this label */
+        *given = false;
+        return journal_waiter_del(e->journal, cell, seq);
+    }
+    memcpy(label, waiter->label.data, len);
+    int code = find_waiter(e, cell, waiter, &event);
+    *given = event != NULL;
+    if (code == 0) {
+        code = *given ? give_event(e, event, cell, (struct slice){label, len}, value, r)
+                      : journal_waiter_del(e->journal, cell, seq);
+    }
+    event_free(event);
+    return code;
 }
 
 int engine_check_signal(const struct signal *signal, struct report *r) {
@@ -153,7 +199,7 @@ int engine_signal(struct engine *e, struct engine_service *s, const struct signa
         return engine_forward_signal(e, s, cell.partition, signal);
     }
     while (!given && (code = journal_waiter_first(e->journal, &cell, &waiter)) == 0) {
-        code = give(e, &cell, &waiter, signal->value, &given);
+        code = give(e, &cell, &waiter, signal->value, &given, r);
         if (code != 0) {
             return code;
         }
@@ -161,5 +207,6 @@ int engine_signal(struct engine *e, struct engine_service *s, const struct signa
     if (given) {
         return 0;
     }
-    return code == ERR_NOTFOUND ? keep_signal(e, &cell, signal->value, r) : code;
+    code = code == ERR_NOTFOUND ? check_number(e, s, &cell, r) : code;
+    return code == 0 ? keep_signal(e, &cell, signal->value, r) : code;
 }

@@ -9,7 +9,11 @@
  *
  * While there is no room, turns do little at a time: one event, one row of retention. Each success
  * doubles the step, up to four events. A turn that found no room and was dropped also makes the
- * steps small.
+ * steps small, and after the second such turn they stay so for a second: a failed turn forgets what
+ * the broker acknowledged, so if every other turn failed, the outbox would never empty.
+ *
+ * A turn may find no room although enough pages are free: a large value needs pages side by side,
+ * and the free ones are scattered. Then the store lends as many beyond its end, for a minute.
  *
  * A full store is only tidied: nothing runs. This ends when half of the reserve is free again,
  * although nothing is accepted yet: waiting events must not wait for the room that they occupy.
@@ -33,10 +37,12 @@ enum {
         45000, /* how soon a quiet host notices a reader that stays, and how full the store is */
     RESERVE_PARTS = 20,
     RESERVE_BYTES_MIN = 1 << 20,
-    TURN_PARTS = 4,       /* the part of the room that one turn may accept: pages are copied, too */
-    SHRINK_MAX = 11,      /* TURN_EVENTS_MAX >> 11 is one event */
-    TIDYING_PARTS = 32,   /* lent room is enough for this part of a turn */
-    SHRINK_LOW = 9,       /* and >> 9 is four: the most while there is no room */
+    TURN_PARTS = 4,     /* the part of the room that one turn may accept: pages are copied, too */
+    SHRINK_MAX = 11,    /* TURN_EVENTS_MAX >> 11 is one event */
+    SHRINK_LOW = 9,     /* and >> 9 is four: the most while there is no room, */
+    SHRINK_TIDYING = 5, /* and >> 5 the most rows that a full store deletes in a turn */
+    AGAIN_MS = 10000,   /* two turns that find no room within this time keep the next ones small */
+    PIECES_MS = 60000,  /* how long room is lent because free pages are scattered */
     EVENT_OVERHEAD = 512, /* bytes of rows and headers around an event */
     LARGE_PARTS = 10,     /* a table with at least such a part of the used bytes is named */
     PAGE_BYTES = 4096     /* a value larger than half a page takes whole pages */
@@ -47,9 +53,13 @@ struct space {
     bool low;
     bool full; /* a turn found no room: only tidying, in room lent by the store */
     int64_t full_since_ms;
-    int64_t seen_ms;            /* when space was last looked at */
-    uint64_t room;              /* bytes that may be accepted before the next look */
-    unsigned shrink;            /* turns try this much less, as a power of two */
+    int64_t seen_ms;        /* when space was last looked at */
+    uint64_t room;          /* bytes that may be accepted before the next look */
+    unsigned shrink;        /* turns try this much less, as a power of two */
+    int64_t failed_ms;      /* when a turn last found no room */
+    int64_t small_until_ms; /* the turns do not grow before that */
+    bool pieces;            /* room is lent because free pages are scattered */
+    int64_t pieces_since_ms;
     struct store_reader reader; /* the oldest reader of another process, if it is behind */
     int64_t reader_since_ms, reader_told_ms;
     char words[SPACE_WORDS_MAX]; /* while low: what fills the store, and what helps */
@@ -238,24 +248,67 @@ static void note_low(struct engine *e, bool low, uint64_t used, uint64_t max) {
     }
 }
 
+static uint64_t reserve_of(uint64_t max) {
+    return max / RESERVE_PARTS + RESERVE_BYTES_MIN;
+}
+
 int engine_become_full(struct engine *e) {
     e->space->full = true;
     e->space->full_since_ms = e->now_ms;
     e->space->low = true;
+    e->space->pieces = false;
+    e->space->shrink = SHRINK_MAX;
     e->space->room = 0;
     e->space->seen_ms = 0; /* look again immediately: the disk may have room by now */
     tell_space(e, 0, store_limit(journal_store(e->journal)));
     log_error("store", "%s", e->space->words);
-    return store_lend(journal_store(e->journal), true);
+    return engine_lend_again(e);
+}
+
+int engine_lend_again(struct engine *e) {
+    assert(e->space->full);
+    return store_lend(journal_store(e->journal), STORE_LENT_SPARE);
 }
 
 int engine_stop_tidying(struct engine *e) {
     e->space->full = false;
+    e->space->shrink = SHRINK_MAX;
     if (e->space->low) {
         tell_space(e, e->status.store_used, e->status.store_max);
         log_info("store", "waiting events run again: %s", e->space->words);
     }
-    return store_lend(journal_store(e->journal), false);
+    return store_lend(journal_store(e->journal), STORE_LENT_NOTHING);
+}
+
+int engine_gather_pieces(struct engine *e, bool *gathered) {
+    struct store *store = journal_store(e->journal);
+    struct store_space space = {0};
+    uint64_t max = store_limit(store);
+    *gathered = false;
+    if (e->space->full || e->space->pieces || store_usage(store, &space) != 0 ||
+        space.used + reserve_of(max) / 2 > max) {
+        return 0;
+    }
+    *gathered = true;
+    e->space->pieces = true;
+    e->space->pieces_since_ms = e->now_ms;
+    uint64_t end = store_taken(store);
+    uint64_t scattered = end > space.used ? end - space.used : 0;
+    if (end + scattered > max) {
+        log_info("store",
+                 "the file's free pages are scattered, and a turn may need more of them side by "
+                 "side: it may grow by %llu bytes; `zingq compact` makes it smaller",
+                 (unsigned long long)scattered);
+    }
+    return store_lend(store, STORE_LENT_PIECES);
+}
+
+int engine_leave_pieces(struct engine *e) {
+    if (!e->space->pieces || e->now_ms < e->space->pieces_since_ms + PIECES_MS) {
+        return 0;
+    }
+    e->space->pieces = false;
+    return store_lend(journal_store(e->journal), STORE_LENT_NOTHING);
 }
 
 /* --- readers --- */
@@ -286,10 +339,6 @@ long engine_old_reader(const struct engine *e, int64_t *since_ms) {
 }
 
 /* --- room --- */
-
-static uint64_t reserve_of(uint64_t max) {
-    return max / RESERVE_PARTS + RESERVE_BYTES_MIN;
-}
 
 /* The files take nothing of what is needed for that. */
 bool engine_can_work_off(const struct engine *e) {
@@ -355,11 +404,16 @@ size_t engine_room(const struct engine *e) {
 }
 
 void engine_turn_found_room(struct engine *e, bool found) {
+    unsigned least = e->space->full ? SHRINK_TIDYING : e->space->low ? SHRINK_LOW : 0;
     if (found) {
-        e->space->shrink -= e->space->shrink > (e->space->low ? SHRINK_LOW : 0) ? 1 : 0;
+        bool held = e->now_ms < e->space->small_until_ms;
+        e->space->shrink -= !held && e->space->shrink > least ? 1 : 0;
         return;
     }
     e->space->shrink = SHRINK_MAX;
+    bool again = e->space->failed_ms > 0 && e->now_ms < e->space->failed_ms + AGAIN_MS;
+    e->space->small_until_ms = again ? e->now_ms + LOOK_MS : 0;
+    e->space->failed_ms = e->now_ms;
     e->space->room = 0;
     e->space->seen_ms = e->now_ms;
     uint64_t max = store_limit(journal_store(e->journal));
@@ -367,7 +421,7 @@ void engine_turn_found_room(struct engine *e, bool found) {
 }
 
 size_t engine_space_share(const struct engine *e, size_t most) {
-    size_t step = e->space->full ? most / TIDYING_PARTS : most >> e->space->shrink;
+    size_t step = most >> e->space->shrink;
     assert(e->space->shrink <= SHRINK_MAX);
     return step == 0 ? 1 : step;
 }

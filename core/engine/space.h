@@ -18,6 +18,13 @@ bool engine_is_low(const struct engine *e);
 bool engine_is_full(const struct engine *e);
 /* A turn, or loading, found no room. */
 int engine_become_full(struct engine *e);
+/* While full: what was lent is used up. Between transactions. */
+int engine_lend_again(struct engine *e);
+/* After a turn that found no room: *gathered if enough pages are free, but scattered; then the file
+ * may grow for a while, so that the turn can be tried again. Between transactions. */
+int engine_gather_pieces(struct engine *e, bool *gathered);
+/* That while is over. Between transactions. */
+int engine_leave_pieces(struct engine *e);
 /* There is room again, or enough to work off what waits. Between transactions. */
 int engine_stop_tidying(struct engine *e);
 /* A message about how full it is, what fills it, and what helps; NULL: there is room. */

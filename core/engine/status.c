@@ -128,6 +128,9 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .running = lanes_running(e->lanes, s->index),
                                           .retrying = rows.put_off,
                                           .sleeping = rows.asleep,
+                                          .queued = rows.queued,
+                                          .tenants = lanes_tenants(e->lanes, s->index),
+                                          .keys_held = lanes_keys_held(e->lanes, s->index),
                                           .throttled_until_ms = s->throttled_until_ms};
     if (!s->removed) {
         out->version = script_version(e->scripts, s->index);

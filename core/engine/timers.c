@@ -66,6 +66,11 @@ int engine_timer_put(struct engine *e, const struct timer *timer) {
     return code;
 }
 
+int engine_timer_drop(struct engine *e, const struct timer *timer) {
+    int code = timer->due_ms == 0 ? 0 : journal_timer_del(e->journal, timer);
+    return code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
+}
+
 /* --- of events --- */
 
 struct timer engine_wake_timer(const struct row *row, int64_t due_ms) {
@@ -76,8 +81,7 @@ struct timer engine_wake_timer(const struct row *row, int64_t due_ms) {
 int engine_drop_wake(struct engine *e, const struct event *event) {
     struct row row = engine_row(event);
     struct timer timer = engine_wake_timer(&row, event->due_ms);
-    int code = event->due_ms == 0 ? 0 : journal_timer_del(e->journal, &timer);
-    return code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
+    return engine_timer_drop(e, &timer);
 }
 
 int engine_wake_now(struct engine *e, struct event *event) {

@@ -12,6 +12,8 @@ int engine_make_timers(struct engine *e);
 void engine_free_timers(struct engine *e);
 int engine_load_timers(struct engine *e);
 int engine_timer_put(struct engine *e, const struct timer *timer);
+/* Of what was deleted before it was due; 0 = it had none. */
+int engine_timer_drop(struct engine *e, const struct timer *timer);
 /* The first timer of the partition by that clock. ERR_NOTFOUND: there is none. */
 int engine_look_up_timer(struct engine *e, uint8_t p, bool by_wall, struct timer *timer);
 /* When it is due, as far as was looked; INT64_MAX = none. */

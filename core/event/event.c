@@ -1,5 +1,5 @@
 /*
- * event.c - the event: allocation, its JSON, its user properties, names of states.
+ * event.c - the event: allocation, its user properties, names of states.
  *
  * Design: an event is made for every message of every service, so event_new is one malloc and a
  * memcpy a field. The struct comes first in the block, its bytes behind it:
@@ -96,7 +96,6 @@ void event_free(struct event *event) {
     if (event == NULL) {
         return;
     }
-    json_decref(event->json);
     free(event->reason_own);
     free(event->publishes_own);
     free(event->calls_own);
@@ -117,8 +116,6 @@ void event_take_numbers(struct event *event, const struct event *from) {
     event->reason = own.reason;
     event->publishes = own.publishes;
     event->calls = own.calls;
-    event->json = own.json;
-    event->json_failed = own.json_failed;
     event->reason_own = own.reason_own;
     event->publishes_own = own.publishes_own;
     event->calls_own = own.calls_own;
@@ -182,36 +179,6 @@ int event_set_publishes(struct event *event, struct slice publishes) {
 
 int event_set_calls(struct event *event, struct slice calls) {
     return replace(&event->calls, &event->calls_own, calls);
-}
-
-/* Running out of memory says nothing about the JSON: json_failed is only set when the bytes are
- * invalid. When asked again, the payload is decoded again, to get the error message. */
-const json_t *event_json(struct event *event, struct report *r) {
-    if (event->json != NULL) {
-        return event->json;
-    }
-    if (event->json_failed && r == NULL) {
-        return NULL;
-    }
-    if (event->payload.len == 0) {
-        event->json_failed = true;
-        (void)report(r, ERR_INVALID, "payload is not JSON: it is empty");
-        return NULL;
-    }
-    json_error_t error;
-    event->json = json_loadb(event->payload.data, event->payload.len,
-                             JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-    if (event->json == NULL) {
-        event->json_failed = json_error_code(&error) != json_error_out_of_memory;
-        (void)report(r, ERR_INVALID, "payload is not JSON: %s at byte %d", error.text,
-                     error.position);
-    }
-    return event->json;
-}
-
-void event_forget_json(struct event *event) {
-    json_decref(event->json);
-    event->json = NULL;
 }
 
 void property_add(struct buf *out, struct slice name, struct slice value) {

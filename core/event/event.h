@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/uuid.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -121,8 +120,6 @@ struct event {
     struct slice publishes;      /* what its handler published: (uuid, u32 len, topic)* */
     struct slice calls;          /* its outgoing calls: event/ledger.h */
 
-    json_t *json;     /* the payload decoded, made by event_json; owned */
-    bool json_failed; /* event_json failed */
     char *reason_own; /* backs `reason`... once set after the start; owned */
     char *publishes_own;
     char *calls_own;
@@ -148,12 +145,6 @@ struct event *event_with_payload(const struct event *event, struct slice payload
 int event_set_reason(struct event *event, struct slice reason);
 int event_set_publishes(struct event *event, struct slice publishes);
 int event_set_calls(struct event *event, struct slice calls);
-
-/* The payload as JSON, decoded once; borrowed. NULL and a sentence ("payload is not JSON: ... near
- * byte 17") when it is not. Strict RFC 8259, any value at the top, duplicate names refused. */
-const json_t *event_json(struct event *event, struct report *r);
-/* Frees what that decoded: it is many times the payload, so nobody keeps it for long. */
-void event_forget_json(struct event *event);
 
 /* User properties: (u16 length, name, u32 length, value)*. */
 void property_add(struct buf *out, struct slice name, struct slice value);

@@ -56,7 +56,7 @@ struct step {
     uint64_t order;     /* the arrival number drawn when it began: later ones are larger */
     int64_t at_ms;      /* when it reached its state; wall clock, ms since 1970 */
     int64_t due_ms;     /* sleep, wait: until when; 0 = for good */
-    uint32_t tries;     /* undo: failed ones */
+    uint32_t count;     /* undo: failed tries; a wait for several signals: those it misses, >= 1 */
     struct slice name;  /* 1..STEP_LABEL_BYTES_MAX (lua/run.h) bytes; of a cause: empty */
     struct slice value; /* the result in event/value.h form, len 0 = nil; undo, cause: a text */
 };

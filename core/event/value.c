@@ -1,16 +1,15 @@
 /*
  * value.c - state values as bytes, and as JSON for people.
  *
- * Numbers are little-endian, written with base/buf.h. jansson reads JSON; it is written here,
- * because the writer is shared with lua/json.c, which must not hold a json_t while Lua may raise an
- * error.
+ * Numbers are little-endian, written with base/buf.h. The writer is shared with
+ * lua/json.c.
  */
 #include "event/value.h"
 
+#include "base/json_read.h"
 #include "base/utf8.h"
 
 #include <assert.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +108,7 @@ static bool is_number(struct slice value) {
 }
 
 bool value_is_sound(struct slice value) {
-    static const char tags[] = "tfidsj";
+    static const char tags[] = "tfidsjl";
     if (value.len == 0 || memchr(tags, value.data[0], sizeof tags - 1) == NULL) {
         return false;
     }
@@ -134,9 +133,27 @@ int value_add(struct slice value, bool delta_is_int, int64_t delta_int, double d
     return out->failed ? ERR_MEMORY : 0;
 }
 
+static int list_to_json(struct slice list, struct buf *out) {
+    struct reader r = reader_of(list.data, list.len);
+    int code = 0;
+    buf_add_str(out, "[");
+    for (bool first = true; code == 0 && r.at < r.end; first = false) {
+        struct slice value = read_lv(&r);
+        bool nested = value.len > 0 && value.data[0] == 'l';
+        buf_add_str(out, first ? "" : ",");
+        code = r.failed || nested ? ERR_CORRUPT : value_to_json(value, out);
+    }
+    buf_add_str(out, "]");
+    return code;
+}
+
 int value_to_json(struct slice value, struct buf *out) {
     if (value.len == 0) {
         return ERR_CORRUPT;
+    }
+    if (value.data[0] == 'l') {
+        int code = list_to_json((struct slice){value.data + 1, value.len - 1}, out);
+        return code != 0 ? code : out->failed ? ERR_MEMORY : 0;
     }
     struct slice rest = {value.data + 1, value.len - 1};
     char text[VALUE_REAL_BYTES];
@@ -172,27 +189,33 @@ int value_to_json(struct slice value, struct buf *out) {
     return out->failed ? ERR_MEMORY : 0;
 }
 
-static int add_json_value(const json_t *json, struct slice text, struct buf *out) {
-    switch (json_typeof(json)) {
-    case JSON_TRUE:
+/* Appends the value that the reader has just read, which is the whole of the text. */
+static int add_json_value(const struct json_reader *r, enum json_token token, struct slice text,
+                          struct buf *out) {
+    switch (token) {
+    case JSON_YES:
         buf_add_u8(out, 't');
         break;
-    case JSON_FALSE:
+    case JSON_NO:
         buf_add_u8(out, 'f');
         break;
-    case JSON_INTEGER:
-        add_int(out, json_integer_value(json));
+    case JSON_WHOLE:
+        add_int(out, r->whole);
         break;
-    case JSON_REAL:
-        add_double(out, json_real_value(json));
+    case JSON_DOUBLE:
+        add_double(out, r->real);
         break;
-    case JSON_STRING:
+    case JSON_TEXT: {
+        char *room = malloc(r->text.len + 1);
+        if (room == NULL) {
+            return ERR_MEMORY;
+        }
         buf_add_u8(out, 's');
-        buf_add(out, json_string_value(json), json_string_length(json));
+        buf_add(out, room, json_unescape(r->text, room, r->text.len));
+        free(room);
         break;
-    case JSON_NULL:
-    case JSON_OBJECT:
-    case JSON_ARRAY:
+    }
+    default:
         buf_add_u8(out, 'j');
         buf_add_slice(out, text);
         break;
@@ -201,14 +224,18 @@ static int add_json_value(const json_t *json, struct slice text, struct buf *out
 }
 
 int value_from_json(struct slice json, struct buf *out, struct report *r) {
-    json_error_t error;
-    json_t *parsed = json_loadb(json.data == NULL ? "" : json.data, json.len,
-                                JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-    if (parsed == NULL) {
-        return report(r, ERR_INVALID, "not JSON: %s near byte %d", error.text, error.position);
+    struct json_reader reader;
+    json_open_text(&reader, json);
+    struct slice text = {reader.at, (size_t)(reader.end - reader.at)}; /* no byte order mark */
+    enum json_token token = json_next(&reader);
+    struct json_reader scalar = reader;
+    if (!json_skip(&reader, token) || json_next(&reader) != JSON_END) {
+        return json_report(&reader, "the value", r);
     }
-    int rc = add_json_value(parsed, json, out);
-    json_decref(parsed);
+    if (token == JSON_DOUBLE && isinf(scalar.real)) {
+        return report(r, ERR_INVALID, "the number is too large");
+    }
+    int rc = add_json_value(&scalar, token, text, out);
     if (rc != 0) {
         return report(r, rc, "the value does not fit in memory");
     }

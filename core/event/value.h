@@ -6,6 +6,7 @@
  *   'd' double (8, LE)        float
  *   's' bytes                 string, any bytes
  *   'j' JSON text             table
+ *   'l' (u32 length, value)*  what zing.wait_all received; none of them is itself a list
  */
 #ifndef ZINGQ_EVENT_VALUE_H
 #define ZINGQ_EVENT_VALUE_H
@@ -25,7 +26,8 @@ const char *value_real_text(double v, char out[VALUE_REAL_BYTES]);
  * answer is false. */
 bool value_quote(struct slice text, struct buf *out);
 
-/* Whether the bytes are a value; of a table's JSON only that there is some. */
+/* Whether the bytes are a value; of a table's JSON only that there is some. Those of a list are
+ * looked at when they are read. */
 bool value_is_sound(struct slice value);
 
 /* value + delta into `out`: a missing value (len 0) counts as 0; int + int stays int, on overflow

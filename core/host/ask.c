@@ -8,9 +8,10 @@
  */
 #include "host/ask.h"
 
-#include "host/forward.h"
 #include "host/loop.h"
 #include "host/members.h"
+#include "host/sign.h"
+#include "base/json.h"
 #include "base/limits.h"
 
 #include <stdio.h>
@@ -69,7 +70,7 @@ void host_ask_send(struct host *h) {
 
 /* Copies the error message out of an answer. */
 static void take_sentence(struct call_result *result, struct slice body) {
-    json_t *answer = json_loadb(body.data, body.len, 0, NULL);
+    json_t *answer = json_read(body, "answer", NULL);
     const char *text = json_string_value(json_object_get(answer, "error"));
     (void)snprintf(result->error, sizeof result->error, "%s",
                    text == NULL ? "it was refused without a reason" : text);

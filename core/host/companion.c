@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/temp.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -397,21 +398,9 @@ static void start_janitor(struct companions *c) {
     }
 }
 
-static int make_folder(struct companions *c, struct report *r) {
-    const char *tmp = getenv("TMPDIR");
-    tmp = tmp == NULL || tmp[0] == '\0' ? "/tmp" : tmp;
-    int len = snprintf(c->folder, sizeof c->folder, "%s/zingq-dev-XXXXXX", tmp);
-    errno = ENAMETOOLONG;
-    if (len < 0 || (size_t)len >= sizeof c->folder || mkdtemp(c->folder) == NULL) {
-        c->folder[0] = '\0';
-        return report(r, ERR_SYSTEM, "cannot make a folder in %s: %s", tmp, strerror(errno));
-    }
-    return 0;
-}
-
 int companions_start(struct companions *c, struct report *r) {
     *c = (struct companions){.count = 0};
-    int code = make_folder(c, r);
+    int code = temp_folder_new("dev", c->folder, sizeof c->folder, r);
     if (code == 0) {
         code = start_broker(c, r);
     }

@@ -19,6 +19,7 @@
 #include "host/take.h"
 #include "host/terms.h"
 #include "host/token.h"
+#include "base/json.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -270,18 +271,17 @@ static int open_broker(struct host *h, struct report *r) {
     } else {
         (void)snprintf(h->client_id, sizeof h->client_id, "zingq-%s", engine_host_id(h->engine));
     }
-    struct buf will = {0};
+    struct host_presence will = {0};
     int code = host_members_open(h, &will);
     if (code == 0) {
         host_join_open(h);
     } else {
-        buf_clear(&will);
+        host_presence_clear(&will);
         return report(r, code, "cannot prepare the presence of this host: %s", error_text(code));
     }
-    const struct mqtt_publish gone = {
-        .topic = h->members.topic, .payload = buf_slice(&will), .qos = 1, .retain = true};
-    code = mqtt_new(&h->subscriber, &h->loop, &h->broker, h->client_id, &gone, &callbacks, r);
-    buf_clear(&will);
+    code =
+        mqtt_new(&h->subscriber, &h->loop, &h->broker, h->client_id, &will.message, &callbacks, r);
+    host_presence_clear(&will);
     if (code == 0 && !h->members.decided) {
         mqtt_withhold(h->subscriber);
     }
@@ -301,26 +301,19 @@ static int open_socket(struct host *h, struct report *r) {
     return gateway_new(&h->socket, &h->loop, listen, GATEWAY_BODY_BYTES_MAX, &callbacks, r);
 }
 
-static int open_front(struct host *h, struct report *r) {
-    const struct front_hooks hooks = {.ctx = h,
-                                      .broker_ready = broker_ready,
-                                      .broker_reasons = broker_reasons,
-                                      .host_metrics = host_metrics};
-    if (h->conf->http_listen[0] == '\0') {
-        return 0;
-    }
+static int make_front(struct host *h, struct report *r) {
     const struct front_options options = {.conf = h->conf,
                                           .engine = h->engine,
                                           .admin = h->admin,
-                                          .hooks = hooks,
+                                          .hooks = {.ctx = h,
+                                                    .broker_ready = broker_ready,
+                                                    .broker_reasons = broker_reasons,
+                                                    .host_metrics = host_metrics},
                                           .made_token = h->token};
-    int code = host_load_token(h, r);
-    if (code != 0) {
-        return code;
-    }
-    if (front_new(&h->front, &options) != 0) {
-        return report(r, ERR_MEMORY, "out of memory");
-    }
+    return front_new(&h->front, &options) == 0 ? 0 : report(r, ERR_MEMORY, "out of memory");
+}
+
+static int open_port(struct host *h, struct report *r) {
     const struct gateway_callbacks callbacks = {.ctx = h,
                                                 .on_request = on_front_request,
                                                 .welcome = on_front_head,
@@ -333,15 +326,25 @@ static int open_front(struct host *h, struct report *r) {
                                                 .cert_file = h->conf->http_cert_file,
                                                 .key_file = h->conf->http_key_file};
     struct report why = {""};
-    code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
-                       &why);
+    int code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX,
+                           &callbacks, &why);
     if (code == ERR_BUSY && h->options->with_broker) {
         /* Somebody may be trying handlers in another folder, too: use any free port. */
         code =
             gateway_new(&h->tcp, &h->loop, "127.0.0.1:0", GATEWAY_BODY_BYTES_MAX, &callbacks, &why);
     }
+    return code == 0 ? 0 : report(r, code, "http.listen: %s", why.text);
+}
+
+static int open_front(struct host *h, struct report *r) {
+    if (h->conf->http_listen[0] == '\0') {
+        return 0;
+    }
+    int code = host_load_token(h, r);
+    code = code == 0 ? make_front(h, r) : code;
+    code = code == 0 ? open_port(h, r) : code;
     if (code != 0) {
-        return report(r, code, "http.listen: %s", why.text);
+        return code;
     }
     host_warn_tokens(h);
     log_info("host", "front door on port %u, http.listen = \"%s\"", gateway_port(h->tcp),

@@ -14,6 +14,7 @@
 
 #include "host/loop.h"
 #include "host/members.h"
+#include "host/sign.h"
 #include "base/log.h"
 #include "journal/owner.h"
 
@@ -34,48 +35,15 @@ static const char *own_topic(const struct host *h, size_t i, char out[OWNER_TOPI
     return owner_topic(h->conf, heard[i], h->conf->hosts.share.place, out);
 }
 
-void host_sign(void *ctx, const struct mqtt_publish *message, struct buf *properties) {
-    const struct host *h = ctx;
-    engine_mark_message(h->engine, slice_of(message->topic), message->correlation, message->payload,
-                        properties);
-}
-
-/* Topics on which only hosts of the division speak. */
-static bool is_between_hosts(struct slice topic) {
-    static const char *const prefixes[] = {"zingq/forward/", "zingq/receipt/", "zingq/ask/",
-                                           "zingq/answer/"};
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-        size_t len = strlen(prefixes[i]);
-        if (topic.len > len && memcmp(topic.data, prefixes[i], len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool host_is_forged(struct host *h, const struct mqtt_message *m) {
-    if (!is_between_hosts(m->topic) ||
-        engine_believes_message(h->engine, m->topic, m->correlation, m->payload, m->properties)) {
-        return false;
-    }
-    engine_refuse_message(h->engine);
-    return true;
-}
-
 static int send_to(struct host *h, const char *what, uint16_t host, struct slice bytes) {
     char topic[OWNER_TOPIC_BYTES];
     struct report r;
     int mid;
-    struct buf properties;
     struct mqtt_publish out = {.topic = owner_topic(h->conf, what, host, topic), .payload = bytes};
     if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
         return ERR_BUSY; /* this message must not be blamed for a loss now */
     }
-    buf_init(&properties, FORWARD_PACKET_ROOM_BYTES);
-    host_sign(h, &out, &properties);
-    out.properties = buf_slice(&properties);
-    int code = properties.failed ? ERR_MEMORY : mqtt_publish(h->publisher, &out, &mid, &r);
-    buf_clear(&properties);
+    int code = peers_publish(h->publisher, &out, host_sign, h, &mid, &r);
     if (code == ERR_INVALID) {
         log_error("broker", "a message to host %u: %s", (unsigned)host, r.text);
     }

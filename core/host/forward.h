@@ -4,6 +4,7 @@
 #ifndef ZINGQ_HOST_FORWARD_H
 #define ZINGQ_HOST_FORWARD_H
 
+#include "base/json.h"
 #include "host/impl.h"
 
 /* The engine's doors for forwards and receipts. */
@@ -25,10 +26,5 @@ void host_forward_status(const struct host *h, json_t *object);
 void host_forward_metrics(const struct host *h, struct buf *out);
 /* Calls `tell` for each host for which forwards have waited too long. */
 void host_each_forward(const struct host *h, host_tell *tell, void *ctx);
-
-/* Appends the mark that the other hosts look for to the properties of a message to one of them. */
-void host_sign(void *ctx, const struct mqtt_publish *message, struct buf *properties);
-/* True for a message between hosts that none of ours has sent: it is refused. */
-bool host_is_forged(struct host *h, const struct mqtt_message *m);
 
 #endif

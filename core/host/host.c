@@ -352,48 +352,33 @@ static void print_login_link(const struct host *h) {
     buf_clear(&url);
 }
 
-static int start(struct host *h, struct report *r) {
+/* The configuration, which names the broker of a trial run once that is up. */
+static int read_conf(struct host *h, struct report *r) {
     struct conf_overrides overrides = h->options->overrides;
-    bool own_broker = h->options->with_broker && overrides.broker_url == NULL;
-    int code = own_broker ? companions_start(&h->companions, r) : 0;
-    if (own_broker) {
+    if (h->options->with_broker && overrides.broker_url == NULL) {
+        int code = companions_start(&h->companions, r);
+        if (code != 0) {
+            return code;
+        }
         overrides.broker_url = h->companions.broker_url;
     }
-    if (code == 0) {
-        code = conf_load(&h->conf, h->options->conf_file, &overrides, r);
-    }
-    if (code == 0) {
-        host_set_log(h->options, h->conf);
-    }
-    if (code == 0) {
-        code = check_division(h, r);
-    }
-    if (code == 0) {
-        code = check_folder(h, r);
-    }
-    if (code == 0) {
-        code = open_loop(h, r);
-    }
-    if (code == 0) {
-        code = open_engine(h, r);
-    }
-    if (code == 0) {
-        code = host_open_doors(h, r);
-    }
+    int code = conf_load(&h->conf, h->options->conf_file, &overrides, r);
     if (code != 0) {
         return code;
     }
-    host_watch_scripts(h);
-    h->started_ms = host_now_ms(h);
-    mqtt_start(h->subscriber);
-    mqtt_start(h->publisher);
-    uint64_t interval_ms = (uint64_t)h->conf->sys_interval_ms;
-    if (interval_ms > 0) { /* otherwise "off" */
-        host_check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms),
-                      "sys timer");
+    host_set_log(h->options, h->conf);
+    code = check_division(h, r);
+    return code == 0 ? check_folder(h, r) : code;
+}
+
+/* Nothing at an interval of 0. */
+static void repeat_every(uv_timer_t *timer, uint64_t ms, uv_timer_cb on_time, const char *what) {
+    if (ms > 0) {
+        host_check_uv(uv_timer_start(timer, on_time, ms, ms), what);
     }
-    host_check_uv(uv_timer_start(&h->repeat_timer, on_repeat_timer, REPEAT_MS, REPEAT_MS),
-                  "repeat timer");
+}
+
+static void log_start(const struct host *h) {
     log_info("host", "zingq %s runs %zu service%s from %s, data in %s", ZINGQ_VERSION,
              h->conf->service_count, h->conf->service_count == 1 ? "" : "s", h->conf->file,
              h->conf->store_path);
@@ -401,14 +386,27 @@ static int start(struct host *h, struct report *r) {
         log_warn("host", "runs as root, which it never needs: give it a user of its own "
                          "(docs/install.md, \"As a service\")");
     }
-    uint64_t beat_ms = host_notify_interval_ms();
-    if (beat_ms > 0) {
-        host_check_uv(uv_timer_start(&h->manager_timer, on_manager_timer, beat_ms, beat_ms),
-                      "manager timer");
-    }
     if (h->options->with_broker) {
         print_login_link(h);
     }
+}
+
+static int start(struct host *h, struct report *r) {
+    int code = read_conf(h, r);
+    code = code == 0 ? open_loop(h, r) : code;
+    code = code == 0 ? open_engine(h, r) : code;
+    code = code == 0 ? host_open_doors(h, r) : code;
+    if (code != 0) {
+        return code;
+    }
+    host_watch_scripts(h);
+    h->started_ms = host_now_ms(h);
+    mqtt_start(h->subscriber);
+    mqtt_start(h->publisher);
+    repeat_every(&h->sys_timer, (uint64_t)h->conf->sys_interval_ms, on_sys_timer, "sys timer");
+    repeat_every(&h->repeat_timer, REPEAT_MS, on_repeat_timer, "repeat timer");
+    repeat_every(&h->manager_timer, host_notify_interval_ms(), on_manager_timer, "manager timer");
+    log_start(h);
     host_tell_manager("READY=1");
     return 0;
 }

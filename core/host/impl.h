@@ -14,7 +14,7 @@
 #include "host/host.h"
 #include "host/loss.h"
 #include "base/memory.h"
-#include "peers/members.h"
+#include "peers/strangers.h"
 #include "io/mqtt/mqtt.h"
 #include "lua/script.h"
 #include "host/sys/sys.h"
@@ -51,8 +51,10 @@ struct host_share {
 /* What this host knows of the others, and what it has announced to them; loop times. */
 struct host_members {
     struct members *table;
-    struct host_share *shares; /* by index in members_self; owned */
-    char topic[sizeof "zingq/hosts//" + NAME_BYTES_MAX + HOST_NAME_BYTES_MAX];
+    struct host_share *shares;  /* by index in members_self; owned */
+    struct strangers strangers; /* presences that are not believed */
+    int64_t strangers_told_ms;  /* when one was last logged; 0 = never */
+    char topic[PRESENCE_TOPIC_BYTES];
     bool due;      /* there is something to do in the next turn */
     bool changed;  /* the list of hosts has changed since the last turn */
     bool keyed;    /* some service needs a division */

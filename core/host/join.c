@@ -95,7 +95,7 @@ static void take_part(struct host *h) {
  * broker assigns it nothing new. */
 static void refuse(struct host *h, const struct report *why, int64_t now_ms) {
     struct host_members *p = &h->members;
-    struct buf text;
+    struct host_presence gone;
     int mid = 0;
     (void)fprintf(stderr, "zingq: %s%s\n", why->text,
                   p->session ? ". The broker keeps the messages for this host until it runs "
@@ -103,14 +103,12 @@ static void refuse(struct host *h, const struct report *why, int64_t now_ms) {
                              : "");
     p->refused = true;
     p->refused_by_ms = now_ms + REFUSED_MS;
-    if (host_members_write(h, PRESENCE_GONE, false, &text) == 0) {
-        const struct mqtt_publish publish = {
-            .topic = p->topic, .payload = buf_slice(&text), .qos = 1, .retain = true};
-        (void)mqtt_publish(h->subscriber, &publish, &mid,
+    if (host_members_write(h, PRESENCE_GONE, false, &gone) == 0) {
+        (void)mqtt_publish(h->subscriber, &gone.message, &mid,
                            NULL); /* if this fails, the will says it */
         mqtt_flush(h->subscriber);
     }
-    buf_clear(&text);
+    host_presence_clear(&gone);
     if (!p->session || mqtt_unsubscribe_all(h->subscriber) != 0) {
         host_stop(h, EXIT_CANNOT_RUN);
         return;

@@ -17,6 +17,7 @@
 #include "host/members.h"
 
 #include "host/loop.h"
+#include "host/sign.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -26,10 +27,12 @@
 #include <string.h>
 
 enum {
-    SETTLE_MS = 50,    /* retained presences may come this much later than our own */
-    ANSWERS_MS = 1000, /* the same if the broker retains nothing: others must answer */
-    OVER_IT_MS = 1000, /* a connection that ends this soon after a refusal ended because of it */
-    PAUSE_MS = 600000, /* what ended connections is tried again after this time */
+    PROPERTIES_ROOM_BYTES = 256,
+    STRANGERS_MS = 60000, /* between two log lines about presences that are not believed */
+    SETTLE_MS = 50,       /* retained presences may come this much later than our own */
+    ANSWERS_MS = 1000,    /* the same if the broker retains nothing: others must answer */
+    OVER_IT_MS = 1000,    /* a connection that ends this soon after a refusal ended because of it */
+    PAUSE_MS = 600000,    /* what ended connections is tried again after this time */
 };
 
 const char host_members_topics[] = "zingq/hosts/+/+";
@@ -79,17 +82,28 @@ static int make_table(struct host *h) {
     return code;
 }
 
-int host_members_write(struct host *h, enum presence_state state, bool hello, struct buf *out) {
+int host_members_write(struct host *h, enum presence_state state, bool hello,
+                       struct host_presence *out) {
     const struct presence *self = members_self(h->members.table);
     enum presence_state before = self->state;
-    buf_init(out, PRESENCE_BYTES_MAX);
+    buf_init(&out->text, PRESENCE_BYTES_MAX);
+    buf_init(&out->properties, PROPERTIES_ROOM_BYTES);
     members_say(h->members.table, state, hello);
-    int code = presence_write(self, out);
+    int code = state == PRESENCE_GONE && h->leaving ? 0 : presence_write(self, &out->text);
     members_say(h->members.table, state == PRESENCE_GONE ? before : state, false);
-    return code;
+    out->message = (struct mqtt_publish){
+        .topic = h->members.topic, .payload = buf_slice(&out->text), .qos = 1, .retain = true};
+    host_sign(h, &out->message, &out->properties);
+    out->message.properties = buf_slice(&out->properties);
+    return code == 0 && out->properties.failed ? ERR_MEMORY : code;
 }
 
-int host_members_open(struct host *h, struct buf *will) {
+void host_presence_clear(struct host_presence *p) {
+    buf_clear(&p->text);
+    buf_clear(&p->properties);
+}
+
+int host_members_open(struct host *h, struct host_presence *will) {
     struct host_members *p = &h->members;
     int code = make_table(h);
     code = code == 0 ? find_services(h) : code;
@@ -146,21 +160,26 @@ bool host_members_known(const struct host *h) {
     return h->members.known && !host_members_unknown(h, &r);
 }
 
-/* Without hosts.secret the others have other secrets, as long as nobody knows that there are
- * none. */
+/* A host that wants no proof takes the others to have other secrets, as long as nobody knows that
+ * there are none. */
 void host_members_trust(struct host *h) {
     struct host_members *p = &h->members;
     struct report r = {""};
     bool known = host_members_known(h);
     bool agree = members_marks_agree(p->table, &r);
-    engine_trust_hosts(h->engine, known ? !agree : h->conf->hosts.secret[0] == '\0');
+    if (hosts_are_proven(&h->conf->hosts)) {
+        return;
+    }
+    engine_trust_hosts(h->engine, known ? !agree : true);
     if (known && !agree && !p->told_marks) {
-        log_warn(
-            "host",
-            "host %s has another hosts.secret, or none, so what messages say of being handled "
-            "is believed without proof: set the same hosts.secret on all hosts; of a host that "
-            "does not come back, clear the presence",
-            r.text);
+        log_warn("host",
+                 "host %s has another secret than this one, so what hosts say is believed without "
+                 "proof, whoever says it: %s; of a host that does not come back, clear the "
+                 "presence",
+                 r.text,
+                 h->conf->hosts.believes_any
+                     ? "when all hosts have the same hosts.secret, remove \"any\" from it"
+                     : "set the same hosts.secret on all hosts");
     }
     p->told_marks = known && !agree;
 }
@@ -203,6 +222,7 @@ void host_members_watch_up(struct host *h) {
     p->watching = p->watch_asked = false;
     p->watch_refused = 0;
     p->no_wildcards = p->settled = false;
+    p->strangers.count = 0; /* what the broker still has comes again */
     host_members_look(h);
 }
 
@@ -272,6 +292,42 @@ static void note_news(struct host *h, unsigned news, int64_t now_ms) {
     }
 }
 
+const char *host_stranger_text(const char *topic, struct report *r) {
+    (void)report(
+        r, 0,
+        "%s is not believed: it has no mark made with a hosts.secret of this host. If that "
+        "host is yours, give it the same hosts.secret; if not, clear it, mosquitto_pub -r "
+        "-n -t %s, and see to it that only hosts may publish there (zingq doctor "
+        "--security prints access rules)",
+        topic, topic);
+    return r->text;
+}
+
+static void tell_stranger(struct host *h, const char *topic, int64_t now_ms) {
+    struct host_members *p = &h->members;
+    struct report r;
+    if (p->strangers_told_ms == 0 || now_ms - p->strangers_told_ms >= STRANGERS_MS) {
+        p->strangers_told_ms = now_ms;
+        log_warn("host", "%s (logged at most once a minute)", host_stranger_text(topic, &r));
+    }
+}
+
+static unsigned take(struct host *h, const struct mqtt_message *m, int64_t now_ms,
+                     struct report *r) {
+    struct host_members *p = &h->members;
+    const struct stranger_said said = {m->topic, m->payload, m->retain, now_ms};
+    bool is_new = false;
+    if (engine_believes_presence(h->engine, m->topic, m->payload, m->properties)) {
+        strangers_forget(&p->strangers, m->topic);
+        return members_take(p->table, m->topic, m->payload, m->retain, now_ms, r);
+    }
+    unsigned news = strangers_take(&p->strangers, p->table, &said, &is_new);
+    if (is_new) {
+        tell_stranger(h, p->strangers.topics[p->strangers.count - 1], now_ms);
+    }
+    return news;
+}
+
 bool host_members_heard(struct host *h, const struct mqtt_message *m) {
     static const char prefix[] = "zingq/hosts/";
     struct host_members *p = &h->members;
@@ -280,9 +336,7 @@ bool host_members_heard(struct host *h, const struct mqtt_message *m) {
         return false;
     }
     int64_t now_ms = (int64_t)uv_now(&h->loop);
-    unsigned news = m->refused.len > 0
-                        ? MEMBERS_UNREADABLE
-                        : members_take(p->table, m->topic, m->payload, m->retain, now_ms, &r);
+    unsigned news = m->refused.len > 0 ? MEMBERS_UNREADABLE : take(h, m, now_ms, &r);
     if ((news & (MEMBERS_UNREADABLE | MEMBERS_OVERFLOW)) != 0 && !p->told_garbage) {
         p->told_garbage = true;
         log_warn("host", "a presence on %s is ignored: %s (logged once)", m->topic.data,
@@ -321,19 +375,16 @@ void host_members_repeat(struct host *h) {
  * connection. */
 void host_members_goodbye(struct host *h) {
     struct host_members *p = &h->members;
-    struct buf text;
+    struct host_presence gone;
     int mid = 0;
     if (p->table == NULL || p->refused || p->said_ms == 0 || p->say_refused != 0 ||
         p->say_lost >= MEMBERS_LOST_MAX || !mqtt_session(h->subscriber)->connected) {
         return;
     }
-    if (host_members_write(h, PRESENCE_GONE, false, &text) == 0) {
-        const struct mqtt_publish publish = {.topic = p->topic,
-                                             .payload =
-                                                 h->leaving ? slice_of("") : buf_slice(&text),
-                                             .retain = true};
-        (void)mqtt_publish(h->subscriber, &publish, &mid,
+    if (host_members_write(h, PRESENCE_GONE, false, &gone) == 0) {
+        gone.message.qos = 0;
+        (void)mqtt_publish(h->subscriber, &gone.message, &mid,
                            NULL); /* if this fails, the will says it */
     }
-    buf_clear(&text);
+    host_presence_clear(&gone);
 }

@@ -82,6 +82,14 @@ void host_members_metrics(const struct host *h, struct buf *out) {
                up, silent, gone, host_members_known(h) ? 1 : 0, h->members.held);
 }
 
+void host_each_stranger(const struct host *h, host_tell *tell, void *ctx) {
+    const struct strangers *s = &h->members.strangers;
+    struct report r;
+    for (size_t i = 0; i < s->count; i++) {
+        tell(ctx, false, host_stranger_text(s->topics[i], &r));
+    }
+}
+
 void host_each_conflict(const struct host *h, host_tell *tell, void *ctx) {
     const struct host_members *p = &h->members;
     const struct presence *self = members_self(p->table);

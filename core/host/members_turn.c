@@ -67,20 +67,16 @@ static int64_t may_say_ms(const struct host *h, int64_t now_ms) {
 
 static void say(struct host *h, int64_t now_ms) {
     struct host_members *p = &h->members;
-    struct buf text;
+    struct host_presence presence;
     struct report r = {"out of memory"};
     int mid = 0;
     if (may_say_ms(h, now_ms) > now_ms) {
         return;
     }
     int code =
-        host_members_write(h, p->decided ? PRESENCE_UP : PRESENCE_JOINING, p->hello_due, &text);
-    if (code == 0) {
-        const struct mqtt_publish publish = {
-            .topic = p->topic, .payload = buf_slice(&text), .qos = 1, .retain = true};
-        code = mqtt_publish(h->subscriber, &publish, &mid, &r);
-    }
-    buf_clear(&text);
+        host_members_write(h, p->decided ? PRESENCE_UP : PRESENCE_JOINING, p->hello_due, &presence);
+    code = code == 0 ? mqtt_publish(h->subscriber, &presence.message, &mid, &r) : code;
+    host_presence_clear(&presence);
     p->said_ms = now_ms;
     if (code != 0) {
         log_warn("host", "cannot publish this host's presence: %s", r.text);

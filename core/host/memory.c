@@ -3,6 +3,8 @@
  */
 #include "host/memory.h"
 
+#include "base/json.h"
+
 void host_memory_status(const struct host *h, json_t *host) {
     json_t *uses = json_pack("{s:I}", "limit", (json_int_t)h->conf->memory_bytes);
     size_t used = 0;

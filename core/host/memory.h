@@ -4,6 +4,7 @@
 #ifndef ZINGQ_HOST_MEMORY_H
 #define ZINGQ_HOST_MEMORY_H
 
+#include "base/json.h"
 #include "host/impl.h"
 
 /* Adds {"memory": {"limit", "used", and each use by its name}}, in bytes. */

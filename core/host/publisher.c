@@ -19,6 +19,7 @@
 #include "host/join.h"
 #include "host/loop.h"
 #include "host/members.h"
+#include "host/sign.h"
 #include "host/terms.h"
 #include "base/log.h"
 

@@ -348,6 +348,7 @@ static void each_warning(const struct host *h, host_tell *tell, void *ctx) {
         tell(ctx, false, r.text);
     }
     host_each_conflict(h, tell, ctx);
+    host_each_stranger(h, tell, ctx);
     host_each_forward(h, tell, ctx);
     host_each_stand_in(h, tell, ctx);
     if (h->ask != NULL && ask_warning(h->ask, &r)) {

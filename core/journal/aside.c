@@ -86,6 +86,7 @@ static void add_known_key(const struct journal *j, enum store_table t, struct re
     case TABLE_LETTER:
     case TABLE_READY:
     case TABLE_LANE:
+    case TABLE_TENANT:
     case TABLE_SIGNAL:
     case TABLE_WAITER:
         add_service(j, out, read_u16_be(r));
@@ -245,7 +246,7 @@ static bool stays(enum store_table t) {
 
 /* True if the table says where events wait, or when to wake them. */
 static bool is_place(enum store_table t) {
-    return t == TABLE_READY || t == TABLE_LANE || t == TABLE_TIMER;
+    return t == TABLE_READY || t == TABLE_LANE || t == TABLE_TENANT || t == TABLE_TIMER;
 }
 
 static int aside_number(struct journal *j, uint64_t *number) {

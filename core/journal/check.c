@@ -22,6 +22,7 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
     case TABLE_EVENT:
     case TABLE_READY:
     case TABLE_LANE:
+    case TABLE_TENANT:
     case TABLE_HISTORY:
         return journal_check_event(t, key, value);
     case TABLE_DEAD:

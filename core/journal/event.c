@@ -178,7 +178,7 @@ static int decode_event(const struct event_at *at, struct slice value, struct ev
         return ERR_MEMORY;
     }
     event_take_numbers(e, &numbers);
-    assert(e->json == NULL && STAILQ_NEXT(e, link) == NULL);
+    assert(STAILQ_NEXT(e, link) == NULL);
     *out = e;
     return 0;
 }
@@ -302,7 +302,22 @@ int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, ui
 /* INV-JOURNAL-2, checked on writing and on reading. */
 bool journal_row_is_sound(const struct row *row) {
     return row->partition == journal_partition(row->lane) && row->seq > 0 &&
-           row->flags <= LANE_ASLEEP;
+           row->flags <= LANE_QUEUED;
+}
+
+/* The flows of a row come last, if it has any. */
+static void add_flows(struct buf *b, const struct row *row) {
+    if (row->key != 0 || row->tenant != 0) {
+        buf_add_u64(b, row->key);
+        buf_add_u64(b, row->tenant);
+    }
+}
+
+static void read_flows(struct reader *r, struct row *row) {
+    if (!r->failed && r->at != r->end) {
+        row->key = read_u64(r);
+        row->tenant = read_u64(r);
+    }
 }
 
 static void ready_key(struct key *k, const struct row *row) {
@@ -319,6 +334,7 @@ int journal_ready_put(struct journal *j, const struct row *row) {
     buf_reset(&j->record);
     buf_add(&j->record, row->id.bytes, UUID_BYTES);
     buf_add_u64(&j->record, row->lane);
+    add_flows(&j->record, row);
     return journal_put_record(j, TABLE_READY, &k);
 }
 
@@ -338,6 +354,7 @@ static int take_ready(struct slice key, struct slice value, void *out) {
     struct reader v = reader_of(value.data, value.len);
     found.id = read_uuid(&v);
     found.lane = read_u64(&v);
+    read_flows(&v, &found);
     if (r.failed || r.at != r.end || v.failed || v.at != v.end || !journal_row_is_sound(&found)) {
         return ERR_CORRUPT;
     }
@@ -392,6 +409,7 @@ int journal_lane_put(struct journal *j, const struct row *row) {
     buf_reset(&j->record);
     buf_add(&j->record, row->id.bytes, UUID_BYTES);
     buf_add_u8(&j->record, row->flags);
+    add_flows(&j->record, row);
     return journal_put_record(j, TABLE_LANE, &k);
 }
 
@@ -412,6 +430,7 @@ static int take_lane_row(struct slice key, struct slice value, void *out) {
     struct reader v = reader_of(value.data, value.len);
     found.id = read_uuid(&v);
     found.flags = read_u8(&v);
+    read_flows(&v, &found);
     if (r.failed || r.at != r.end || v.failed || v.at != v.end || !journal_row_is_sound(&found)) {
         return ERR_CORRUPT;
     }
@@ -425,6 +444,57 @@ int journal_lane_next(struct journal *j, struct row *row) {
 
 int journal_lane_scan(struct journal *j, struct row *row) {
     return next_row(j, TABLE_LANE, 0, take_lane_row, lane_key, row);
+}
+
+static void tenant_key(struct key *k, const struct row *row) {
+    k->len = 0;
+    key_u8(k, row->partition);
+    key_u16(k, row->service);
+    key_u64(k, row->tenant);
+    key_u64(k, row->seq);
+}
+
+int journal_tenant_put(struct journal *j, const struct row *row) {
+    assert(journal_row_is_sound(row) && row->tenant != 0);
+    struct key k;
+    tenant_key(&k, row);
+    buf_reset(&j->record);
+    buf_add(&j->record, row->id.bytes, UUID_BYTES);
+    buf_add_u64(&j->record, row->lane);
+    return journal_put_record(j, TABLE_TENANT, &k);
+}
+
+int journal_tenant_del(struct journal *j, const struct row *row) {
+    struct key k;
+    tenant_key(&k, row);
+    return store_del(j->store, TABLE_TENANT, key_slice(&k));
+}
+
+static int take_tenant(struct slice key, struct slice value, void *out) {
+    struct row *row = out;
+    struct row found = {.flags = row->flags};
+    struct reader r = reader_of(key.data, key.len);
+    found.partition = read_u8(&r);
+    found.service = read_u16_be(&r);
+    found.tenant = read_u64_be(&r);
+    found.seq = read_u64_be(&r);
+    struct reader v = reader_of(value.data, value.len);
+    found.id = read_uuid(&v);
+    found.lane = read_u64(&v);
+    bool whole = !r.failed && r.at == r.end && !v.failed && v.at == v.end;
+    if (!whole || found.tenant == 0 || !journal_row_is_sound(&found)) {
+        return ERR_CORRUPT;
+    }
+    *row = found;
+    return 0;
+}
+
+int journal_tenant_next(struct journal *j, struct row *row) {
+    return next_row(j, TABLE_TENANT, 11, take_tenant, tenant_key, row);
+}
+
+int journal_tenant_after(struct journal *j, struct row *row) {
+    return next_row(j, TABLE_TENANT, 3, take_tenant, tenant_key, row);
 }
 
 int journal_event_placed(struct journal *j, const struct event *event, bool *placed) {
@@ -558,6 +628,8 @@ int journal_check_event(enum store_table t, struct slice key, struct slice value
         return take_ready(key, value, &row);
     case TABLE_LANE:
         return take_lane_row(key, value, &row);
+    case TABLE_TENANT:
+        return take_tenant(key, value, &row);
     case TABLE_HISTORY:
         return take_attempt(key, value, &attempt);
     default: {

@@ -43,6 +43,7 @@ enum lane_flags {
     LANE_WAITING = 1, /* at the head until its timer is due */
     LANE_PARKED = 2,  /* dead, and blocks the lane until a person decides */
     LANE_ASLEEP = 3,  /* as LANE_WAITING, but without a failure; possibly until a signal arrives */
+    LANE_QUEUED = 4,  /* at the head, runnable, until its tenant has its turn: a row in tenant */
 };
 
 struct row {
@@ -52,6 +53,9 @@ struct row {
     uint64_t seq;
     struct uuid id;
     uint8_t flags; /* lane rows: enum lane_flags */
+    /* Hashes; 0 = none. Written only where one is given. */
+    uint64_t key;    /* whose limits count for it */
+    uint64_t tenant; /* with whose events it takes turns */
 };
 
 /* Whether a head with these flags is put off: waiting or asleep. */
@@ -70,6 +74,14 @@ int journal_lane_del(struct journal *j, const struct row *row);
 int journal_lane_next(struct journal *j, struct row *row);
 /* The next lane row of any lane, in key order, after *row (zeroed at the start). ERR_NOTFOUND. */
 int journal_lane_scan(struct journal *j, struct row *row);
+
+/* The tenants' rows: an index of the heads with LANE_QUEUED. */
+int journal_tenant_put(struct journal *j, const struct row *row);
+int journal_tenant_del(struct journal *j, const struct row *row);
+/* The first row of (partition, service, tenant) with a seq above *row's; in/out. ERR_NOTFOUND. */
+int journal_tenant_next(struct journal *j, struct row *row);
+/* The same of (partition, service), after (tenant, seq). ERR_NOTFOUND. */
+int journal_tenant_after(struct journal *j, struct row *row);
 
 /* --- history --- */
 

@@ -58,9 +58,15 @@ int journal_signal_put(struct journal *j, const struct cell *cell, uint64_t seq,
                        int64_t expires_ms);
 /* ERR_NOTFOUND when it was not there (any more). */
 int journal_signal_del(struct journal *j, const struct cell *cell, uint64_t seq);
-/* The oldest of the cell with a seq above *seq (in/out) that has not expired. ERR_NOTFOUND. */
-int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_ms, uint64_t *seq,
-                        struct slice *value);
+struct kept_signal {
+    uint64_t seq;
+    int64_t expires_ms;
+    struct slice value; /* points into the store */
+};
+/* The oldest of the cell after *at (zeroed at the start; in/out) that has not expired.
+ * ERR_NOTFOUND. */
+int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_ms,
+                        struct kept_signal *at);
 
 /* Any signal kept under the cell's key, in the order of name and seq: the one after (cell->name,
  * *seq), name.data NULL at the start. The name points into the store then. ERR_NOTFOUND. */

@@ -48,6 +48,7 @@ static const struct row_form forms[] = {
     [TABLE_FORWARD] = {0,        NONE,   NONE, NONE,  1,      NONE, NONE, NONE},
     [TABLE_CURSOR]  = {0,        NONE,   1,    NONE,  NONE,   NONE, NONE, NONE},
     [TABLE_LETTER]  = {0,        1,      12,   NONE,  NONE,   NONE, NONE, NONE},
+    [TABLE_TENANT]  = {0,        1,      NONE, NONE,  11,     0,    NONE, NONE},
 };
 
 static const struct row_form timer_forms[] = {

@@ -7,6 +7,7 @@
  *   u32 len, bytes: topic (with its NUL) payload key content_type response_topic correlation
  *                   properties
  *   u64 owner | i64 refused_ms | u8 refused_reason: missing in records of an older zingq
+ *   id128 handle | i64 first_ms: only if it has one
  */
 #include "journal/impl.h"
 
@@ -35,6 +36,10 @@ void publication_encode(const struct publication *p, struct buf *out) {
     buf_add_u64(out, p->owner);
     buf_add_u64(out, (uint64_t)p->refused_ms);
     buf_add_u8(out, p->refused_reason);
+    if (!uuid_is_zero(&p->handle)) {
+        buf_add(out, p->handle.bytes, UUID_BYTES);
+        buf_add_u64(out, (uint64_t)p->first_ms);
+    }
 }
 
 int publication_decode(struct slice record, struct publication *out) {
@@ -56,11 +61,19 @@ int publication_decode(struct slice record, struct publication *out) {
         out->refused_ms = (int64_t)read_u64(&r);
         out->refused_reason = read_u8(&r);
     }
+    if (!r.failed && r.at < r.end) {
+        out->handle = read_uuid(&r);
+        out->first_ms = (int64_t)read_u64(&r);
+    }
     if (r.failed || out->topic.len == 0) {
         return ERR_CORRUPT;
     }
     out->topic.len--; /* without its NUL */
     return is_sound(out) ? 0 : ERR_CORRUPT;
+}
+
+const struct uuid *publication_delayed_id(const struct publication *p) {
+    return uuid_is_zero(&p->handle) ? &p->id : &p->handle;
 }
 
 static void numbered_key(struct key *k, uint8_t partition, uint64_t seq) {

@@ -25,11 +25,17 @@ struct publication {
                                 one of: */
 #define REFUSED_CRASH 1      /* the host went down while it was sent */
 #define REFUSED_CRASHES 2    /* more than once: only a person sends it again */
+    struct uuid handle; /* delayed under a name: its row's id, later publishes of that name replace
+                           it; zero = the row has the publication's id */
+    int64_t first_ms;   /* with it: since when the name waits, engine time */
 };
 
 void publication_encode(const struct publication *p, struct buf *out);
 /* Slices point into `record`. ERR_CORRUPT. */
 int publication_decode(struct slice record, struct publication *out);
+
+/* The id of its row while it is delayed: the name's, or its own. */
+const struct uuid *publication_delayed_id(const struct publication *p);
 
 /* `record` is what publication_encode wrote. */
 int journal_outbox_put(struct journal *j, uint64_t seq, struct slice record);

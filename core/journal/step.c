@@ -3,7 +3,7 @@
  *
  * A step record:
  *
- *   u8 form=1 | u8 state | u64 order | i64 at_ms | i64 due_ms | u32 tries | value
+ *   u8 form=1 | u8 state | u64 order | i64 at_ms | i64 due_ms | u32 count | value
  *
  * It is stored next to its event, under the same partition and id. Signals and waiters are stored
  * under (service, key, name): a signal that arrives looks for a waiter, a wait that begins for a
@@ -53,7 +53,7 @@ static int take_step(struct slice key, struct slice value, void *ctx) {
     out->order = read_u64(&r);
     out->at_ms = (int64_t)read_u64(&r);
     out->due_ms = (int64_t)read_u64(&r);
-    out->tries = read_u32(&r);
+    out->count = read_u32(&r);
     out->value = read_bytes(&r, (size_t)(r.end - r.at));
     return k.failed || r.failed ? ERR_CORRUPT : 0;
 }
@@ -87,7 +87,7 @@ int journal_step_put(struct journal *j, const struct event *event, const struct 
     buf_add_u64(&j->record, step->order);
     buf_add_u64(&j->record, (uint64_t)step->at_ms);
     buf_add_u64(&j->record, (uint64_t)step->due_ms);
-    buf_add_u32(&j->record, step->tries);
+    buf_add_u32(&j->record, step->count);
     buf_add_slice(&j->record, step->value);
     return journal_put_record(j, TABLE_STEP, &k);
 }
@@ -233,21 +233,22 @@ static int64_t open_signal(const struct signal_row *row, struct slice *value) {
     return expires_ms;
 }
 
-int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_ms, uint64_t *seq,
-                        struct slice *value) {
+int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_ms,
+                        struct kept_signal *at) {
     for (;;) {
         struct key k;
         struct signal_row row;
         size_t prefix;
-        int code = signal_key(&k, cell, *seq, &prefix);
+        int code = signal_key(&k, cell, at->seq, &prefix);
         if (code == 0) {
             code = journal_take_next(j, TABLE_SIGNAL, &k, prefix, true, take_signal, &row);
         }
         if (code != 0) {
             return code;
         }
-        *seq = row.seq;
-        if (open_signal(&row, value) > now_ms) {
+        at->seq = row.seq;
+        at->expires_ms = open_signal(&row, &at->value);
+        if (at->expires_ms > now_ms) {
             return 0;
         }
     }

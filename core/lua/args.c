@@ -120,6 +120,19 @@ void args_take_options(lua_State *L, int index, const struct args_option *option
     }
 }
 
+static void push_list(lua_State *L, struct slice list) {
+    struct reader r = reader_of(list.data, list.len);
+    lua_newtable(L);
+    for (lua_Integer n = 1; r.at < r.end; n++) {
+        struct slice value = read_lv(&r);
+        if (r.failed || value.len == 0 || value.data[0] == 'l') {
+            luaL_error(L, "the stored list is damaged");
+        }
+        args_push_value(L, value);
+        lua_rawseti(L, -2, n);
+    }
+}
+
 void args_push_value(lua_State *L, struct slice value) {
     assert(value.len > 0);
     struct reader r = reader_of(value.data + 1, value.len - 1);
@@ -143,6 +156,9 @@ void args_push_value(lua_State *L, struct slice value) {
         return;
     case 'j':
         document_push(L, (struct slice){value.data + 1, value.len - 1}, "the stored value");
+        return;
+    case 'l':
+        push_list(L, (struct slice){value.data + 1, value.len - 1});
         return;
     default:
         luaL_error(L, "the stored value is damaged");

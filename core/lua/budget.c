@@ -137,19 +137,6 @@ static void note_use(struct script_state *state, size_t bytes) {
     state->memory_peak = bytes > state->memory_peak ? bytes : state->memory_peak;
 }
 
-bool script_memory_take(struct script_state *state, size_t bytes) {
-    if (!may_grow(state, bytes)) {
-        return false;
-    }
-    note_use(state, state->memory_used + bytes);
-    return true;
-}
-
-void script_memory_give(struct script_state *state, size_t bytes) {
-    assert(state->memory_used >= bytes);
-    note_use(state, state->memory_used - bytes);
-}
-
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     struct script_state *state = ud;
     size_t old = block == NULL ? 0 : old_size; /* for a new block old_size is a type tag */

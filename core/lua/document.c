@@ -1,127 +1,155 @@
 /*
  * document.c - see lua/document.h.
  *
- * jansson builds its document outside of Lua, many times the size of the text ("[[],[],..." takes a
- * hundred bytes for three). While jansson works for a script, its allocations count towards the
- * memory of the script's Lua state; only one thread uses jansson. A long text is passed in pieces,
- * so that the clock can stop it.
+ * Lua tables grow by doubling, and each step moves what is in them. So the first members of an
+ * object or array wait on the Lua stack until their number is known: most tables are made with the
+ * right size at once. No malloc'd memory is held while Lua may raise.
  */
 #include "lua/document.h"
 
+#include "base/json_read.h"
 #include "lua/host.h"
 #include "lua/json.h"
 
-#include <malloc.h>
-#include <stdlib.h>
-#include <string.h>
+#include <lauxlib.h>
 
-enum { LONG_BYTES = 1 << 16 /* a longer text is read in pieces */ };
-
-/* --- jansson's allocator while it works for a script --- */
-
-static struct script_state *paying; /* NULL = jansson does not work for a script */
-static bool refused;                /* an allocation was refused since pay() */
-
-static void *allocate(size_t size) {
-    void *block = malloc(size);
-    if (block != NULL && !script_memory_take(paying, malloc_usable_size(block))) {
-        free(block);
-        block = NULL;
-    }
-    refused = refused || block == NULL;
-    return block;
-}
-
-static void release(void *block) {
-    if (block != NULL) {
-        script_memory_give(paying, malloc_usable_size(block));
-    }
-    free(block);
-}
-
-static void pay(struct script_state *state) {
-    paying = state;
-    refused = false;
-    json_set_alloc_funcs(allocate, release);
-}
-
-static void paid(void) {
-    json_set_alloc_funcs(malloc, free);
-    paying = NULL;
-}
-
-/* --- parsing --- */
-
-/* A text that is read in pieces. */
-struct reading {
-    struct script_state *state;
-    struct slice left;
+enum {
+    PAIRS_ON_STACK = 16, /* members that wait for their table to be made */
+    ITEMS_ON_STACK = 2 * PAIRS_ON_STACK,
+    STACK_SLOTS = ITEMS_ON_STACK + 8,
+    UNITS_PER_VALUE = 32, /* cost of a value in addition to its bytes: see script_charge */
 };
 
-/* jansson's own buffer has 1 KiB. */
-static size_t next_piece(void *buffer, size_t room, void *ctx) {
-    struct reading *reading = ctx;
-    size_t len = reading->left.len < room ? reading->left.len : room;
-    if (script_time_is_up(reading->state)) {
-        return (size_t)-1;
-    }
-    memcpy(buffer, reading->left.data, len);
-    reading->left.data += len;
-    reading->left.len -= len;
-    return len;
-}
-
-static json_t *parse(struct script_state *state, struct slice text, json_error_t *error) {
-    struct reading reading = {state, text};
-    pay(state);
-    json_t *document = text.len < LONG_BYTES
-                           ? json_loadb(text.data, text.len, JSON_READ_FLAGS, error)
-                           : json_load_callback(next_piece, &reading, JSON_READ_FLAGS, error);
-    paid();
-    return document;
-}
-
-void document_drop(struct script_state *state) {
-    if (state->document == NULL) {
+/* Pushes the string that was read last. Not inlined: its buffer would be part of each level of the
+ * recursion. */
+__attribute__((noinline)) static void push_text(lua_State *L, const struct json_reader *r) {
+    if (!r->escaped) {
+        lua_pushlstring(L, r->text.data, r->text.len);
         return;
     }
-    pay(state);
-    json_decref(state->document);
-    paid();
-    state->document = NULL;
+    luaL_Buffer b;
+    char *room = luaL_buffinitsize(L, &b, r->text.len);
+    luaL_pushresultsize(&b, json_unescape(r->text, room, r->text.len));
 }
 
-static bool refuse(lua_State *L, const json_error_t *error, const char *what, struct report *r) {
-    script_look_at_clock(L);
-    if (refused) {
-        lua_pushliteral(L, "not enough memory"); /* the same text as Lua's */
-        lua_error(L);
+static bool push_value(lua_State *L, struct json_reader *r, enum json_token token);
+
+/* Pushes names and values until the object ends or enough wait; returns the token behind them. */
+static enum json_token push_pairs(lua_State *L, struct json_reader *r) {
+    enum json_token token = json_next(r);
+    for (int i = 0; token == JSON_NAME && i < PAIRS_ON_STACK; i++) {
+        push_text(L, r);
+        if (!push_value(L, r, json_next(r))) {
+            return JSON_ERROR;
+        }
+        token = json_next(r);
     }
-    (void)report(r, ERR_INVALID, "%s is not JSON: %s at byte %d", what, error->text,
-                 error->position);
-    return false;
+    return token;
+}
+
+/* Replaces what push_pairs pushed behind `table` by a table there. A name that occurs twice must
+ * get its last value, so they are set in their order. */
+static void gather_pairs(lua_State *L, int table) {
+    int top = lua_gettop(L);
+    lua_createtable(L, 0, (top - table) / 2);
+    lua_replace(L, table);
+    for (int at = table + 1; at < top; at += 2) {
+        lua_pushvalue(L, at);
+        lua_pushvalue(L, at + 1);
+        lua_rawset(L, table);
+    }
+    lua_settop(L, table);
+}
+
+static bool push_object(lua_State *L, struct json_reader *r) {
+    lua_pushnil(L);
+    int table = lua_gettop(L);
+    enum json_token token = push_pairs(L, r);
+    if (token == JSON_ERROR) {
+        return false;
+    }
+    for (gather_pairs(L, table); token == JSON_NAME; token = json_next(r)) {
+        push_text(L, r);
+        if (!push_value(L, r, json_next(r))) {
+            return false;
+        }
+        lua_rawset(L, table);
+    }
+    return token == JSON_END_OBJECT;
+}
+
+static bool push_array(lua_State *L, struct json_reader *r) {
+    lua_pushnil(L);
+    int table = lua_gettop(L);
+    lua_Integer count = 0;
+    enum json_token token = json_next(r);
+    for (; token > JSON_END && token != JSON_END_ARRAY && count < ITEMS_ON_STACK; count++) {
+        if (!push_value(L, r, token)) {
+            return false;
+        }
+        token = json_next(r);
+    }
+    json_push_array(L, (int)count);
+    lua_replace(L, table);
+    for (lua_Integer i = count; i > 0; i--) {
+        lua_rawseti(L, table, i);
+    }
+    for (; token > JSON_END && token != JSON_END_ARRAY; token = json_next(r)) {
+        if (!push_value(L, r, token)) {
+            return false;
+        }
+        lua_rawseti(L, table, ++count);
+    }
+    return token == JSON_END_ARRAY;
+}
+
+/* Pushes the value that begins with `token`. False: the text is not JSON, and something may have
+ * been pushed. */
+static bool push_value(lua_State *L, struct json_reader *r, enum json_token token) {
+    script_charge(L, UNITS_PER_VALUE);
+    switch (token) {
+    case JSON_BEGIN_OBJECT:
+        luaL_checkstack(L, STACK_SLOTS, "JSON nested too deeply"); /* may raise */
+        return push_object(L, r);
+    case JSON_BEGIN_ARRAY:
+        luaL_checkstack(L, STACK_SLOTS, "JSON nested too deeply"); /* may raise */
+        return push_array(L, r);
+    case JSON_TEXT:
+        push_text(L, r);
+        return true;
+    case JSON_WHOLE:
+        lua_pushinteger(L, r->whole);
+        return true;
+    case JSON_DOUBLE:
+        lua_pushnumber(L, r->real);
+        return true;
+    case JSON_YES:
+    case JSON_NO:
+        lua_pushboolean(L, token == JSON_YES);
+        return true;
+    case JSON_NOTHING:
+        json_push_null(L);
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool document_try(lua_State *L, struct slice text, const char *what, struct report *r) {
-    struct script_state *state = script_state_of(L);
-    json_error_t error;
-    document_drop(state); /* left by a push that raised an error */
+    struct json_reader reader;
+    int top = lua_gettop(L);
     script_charge(L, text.len);
-    if (text.len == 0) {
-        (void)report(r, ERR_INVALID, "%s is not JSON: it is empty", what);
-        return false;
+    luaL_checkstack(L, 4, "JSON nested too deeply"); /* may raise */
+    json_open_text(&reader, text);
+    if (push_value(L, &reader, json_next(&reader)) && json_next(&reader) == JSON_END) {
+        return true;
     }
-    state->document = parse(state, text, &error);
-    if (state->document == NULL && refused) {
-        (void)lua_gc(L, LUA_GCCOLLECT); /* as Lua does before it gives up */
-        state->document = parse(state, text, &error);
+    lua_settop(L, top);
+    script_look_at_clock(L);
+    if (json_report(&reader, what, r) == ERR_MEMORY) {
+        luaL_error(L, "not enough memory"); /* the same text as Lua's */
     }
-    if (state->document == NULL) {
-        return refuse(L, &error, what, r);
-    }
-    json_push(L, state->document); /* may raise; the host still owns the document */
-    document_drop(state);
-    return true;
+    return false;
 }
 
 void document_push(lua_State *L, struct slice text, const char *what) {

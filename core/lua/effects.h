@@ -33,18 +33,20 @@ struct effect {
     struct slice name; /* of a state, lock or signal; topic or file name (terminated) */
     /* state value, signal (event/value.h form), lock data (JSON), payload, line */
     struct slice value;
-    struct slice owner;      /* lock owner; dead letter: the reason; signal: the service */
+    struct slice owner;      /* lock owner; dead letter: the reason; signal: the service;
+                                publish: the name that it replaces, data NULL = none */
     struct slice key;        /* publish: explicit key, data NULL = none; signal: of that service */
     struct slice properties; /* publish: user properties as property_add writes them */
     struct slice content_type, response_topic, correlation; /* publish */
-    int64_t due_ms;    /* publish: when, 0 = at once; state, lock: when it expires, 0 = never */
-    bool by_wall;      /* publish: due_ms is on the wall clock (`at`), not engine time */
-    double delta;      /* STATE_INCR of a float */
-    int64_t delta_int; /* STATE_INCR of an integer */
+    int64_t due_ms;      /* publish: when, 0 = at once; state, lock: when it expires, 0 = never */
+    bool by_wall;        /* publish: due_ms is on the wall clock (`at`), not engine time */
+    int64_t max_wait_ms; /* publish: after the first one under that name; 0 = no limit */
+    double delta;        /* STATE_INCR of a float */
+    int64_t delta_int;   /* STATE_INCR of an integer */
     bool delta_is_int;
     uint8_t qos;
     bool retain;
-    struct uuid id; /* publish, dead letter: its future id; cancel: the id to cancel */
+    struct uuid id; /* publish, dead letter: its future id, or the name's; cancel: what to cancel */
 };
 
 struct effects_block; /* memory the slices point into; never moves */

@@ -18,7 +18,6 @@
 #include "base/memory.h"
 #include "lua/script.h"
 
-#include <jansson.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdbool.h>
@@ -100,8 +99,6 @@ struct script_state {
     bool loading;               /* its code is being loaded */
     struct script_thread pool[THREADS_POOLED_MAX]; /* finished cleanly, ready for the next run */
     size_t pool_count;
-    json_t *document; /* being turned into Lua values, so that a raise loses nothing:
-                         lua/document.h */
 };
 
 /* What the handlers of a service have logged in the current second. */
@@ -151,9 +148,6 @@ static inline struct script_state *script_state_of(lua_State *L) {
 
 /* A lua_Alloc; ud is the state. */
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size);
-/* Counts memory that a script needs in addition to Lua's own; false = beyond the limit. */
-bool script_memory_take(struct script_state *state, size_t bytes);
-void script_memory_give(struct script_state *state, size_t bytes);
 /* Sets the hook on the main thread; coroutines created later inherit it. */
 void script_limits_open(struct script_state *state);
 /* Puts the limits in force for work on `L`; the same attempt has already used spent_us. */

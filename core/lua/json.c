@@ -1,10 +1,9 @@
 /*
- * json.c - JSON and Lua values, both ways.
+ * json.c - Lua values as JSON.
  *
  * Encoding reads tables raw: no metamethods run, so no handler code can change a table during the
  * walk, and string pointers stay valid because the tables hold the strings. The names of an object
  * are put on the Lua stack with their values, and sorted through an array of pointers.
- * Left out: a decoder of our own; jansson parses.
  */
 #include "lua/json.h"
 
@@ -77,59 +76,10 @@ void json_mark_array(lua_State *L, int index) {
     lua_setmetatable(L, index);
 }
 
-static int size_hint(size_t n) {
-    return n > 1000000 ? 1000000 : (int)n;
-}
-
-static void push_array(lua_State *L, const json_t *array) {
-    size_t count = json_array_size(array);
-    lua_createtable(L, size_hint(count), 0);
-    for (size_t i = 0; i < count; i++) {
-        json_push(L, json_array_get(array, i));
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
+void json_push_array(lua_State *L, int count) {
+    lua_createtable(L, count, 0);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &array_key);
     lua_setmetatable(L, -2);
-}
-
-/* jansson's iterators take a mutable object but do not change it. */
-static void push_object(lua_State *L, json_t *object) {
-    lua_createtable(L, 0, size_hint(json_object_size(object)));
-    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
-        const char *name = json_object_iter_key(at);
-        lua_pushlstring(L, name, json_object_iter_key_len(at));
-        json_push(L, json_object_iter_value(at));
-        lua_rawset(L, -3);
-    }
-}
-
-void json_push(lua_State *L, const json_t *value) {
-    luaL_checkstack(L, 4, "JSON nested too deeply"); /* may raise */
-    script_charge(L, UNITS_PER_VALUE);
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        push_object(L, (json_t *)(uintptr_t)value);
-        break;
-    case JSON_ARRAY:
-        push_array(L, value);
-        break;
-    case JSON_STRING:
-        lua_pushlstring(L, json_string_value(value), json_string_length(value));
-        break;
-    case JSON_INTEGER:
-        lua_pushinteger(L, json_integer_value(value));
-        break;
-    case JSON_REAL:
-        lua_pushnumber(L, json_real_value(value));
-        break;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        lua_pushboolean(L, json_is_true(value));
-        break;
-    case JSON_NULL:
-        json_push_null(L);
-        break;
-    }
 }
 
 /* The position of the walk, for errors: a chain from the value up to the root. */
@@ -147,14 +97,8 @@ struct encoder {
 };
 
 static bool is_identifier(const struct place *at) {
-    for (size_t i = 0; i < at->name_len; i++) {
-        unsigned char c = (unsigned char)at->name[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        if (!letter && (i == 0 || c < '0' || c > '9')) {
-            return false;
-        }
-    }
-    return at->name_len > 0;
+    bool digit = at->name_len > 0 && at->name[0] >= '0' && at->name[0] <= '9';
+    return !digit && slice_is_plain((struct slice){at->name, at->name_len}, "_");
 }
 
 static void add_place(luaL_Buffer *b, const struct place *at) {

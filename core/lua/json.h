@@ -1,13 +1,12 @@
 /*
- * json.h - JSON and Lua values.
+ * json.h - Lua values as JSON, and the values that only JSON has.
  *
- * Decoding keeps what Lua would blur: whole numbers stay integers of 64 bits, floats stay floats,
- * an empty array is not an empty object (arrays carry a metatable, zing.json.array), null is the
+ * An empty array is not an empty object (arrays carry a metatable, zing.json.array), null is the
  * light userdata NULL (zing.json.null). Encoding is deterministic: names in byte order, floats in
- * the fewest digits that read back the same.
+ * the fewest digits that read back the same. lua/document.h decodes.
  *
  * Nothing here owns memory while it may raise: text goes to the caller's buffer, which must survive
- * an error (the host's scratch), and a json_t stays with its creator.
+ * an error (the host's scratch).
  */
 #ifndef ZINGQ_LUA_JSON_H
 #define ZINGQ_LUA_JSON_H
@@ -15,18 +14,14 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-#include <jansson.h>
 #include <lua.h>
 #include <stdbool.h>
-
-/* Flags for every JSON text this program reads: any value at the top, no duplicate names. */
-enum { JSON_READ_FLAGS = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL };
 
 /* Creates the metatables; once per Lua state. May raise (memory). */
 void json_open(lua_State *L);
 
-/* Pushes the value. May raise (memory). */
-void json_push(lua_State *L, const json_t *value);
+/* Pushes a table of `count` items, to be set, marked as an array. May raise (memory). */
+void json_push_array(lua_State *L, int count);
 void json_push_null(lua_State *L);
 bool json_at_null(lua_State *L, int index);
 

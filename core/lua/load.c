@@ -8,7 +8,6 @@
  */
 #include "lua/host.h"
 
-#include "lua/document.h"
 #include "lua/json.h"
 
 #include <assert.h>
@@ -216,7 +215,6 @@ static int run_load(struct script_state *state, struct report *r) {
     script_enter(state, NULL, state->L, 0);
     int rc = script_protect(state, load_code, NULL, r);
     (void)script_leave(state);
-    document_drop(state); /* an error may have left it behind */
     state->loading = false;
     culprit_leave(host->culprit, &within);
     return rc;

@@ -92,6 +92,7 @@ struct run_durable {
     char name[STEP_LABEL_BYTES_MAX + 1];
     struct buf value;
     char signal[STATE_NAME_BYTES_MAX + 1]; /* WAIT: what it waits for */
+    uint32_t wanted;                       /* WAIT: how many of them, as a list; 0: one, as it is */
     bool open;                             /* the function of `step` is running */
     bool touched;           /* one of its calls had, or may have had, an effect: see saga:step */
     uint32_t calls;         /* asked for in it */

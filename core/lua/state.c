@@ -8,7 +8,6 @@
 #include "lua/host.h"
 
 #include "base/log.h"
-#include "lua/document.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -57,7 +56,6 @@ void script_state_free(struct script_state *state) {
         return;
     }
     assert(state->current == NULL && state->runs == 0);
-    document_drop(state);
     lua_close(state->L);
     assert(state->memory_used == 0); /* INV-RUN-6 */
     script_code_free(state->code);
@@ -96,7 +94,6 @@ int script_thread_take(struct script_state *state, struct script_thread *out) {
 }
 
 void script_thread_give(struct script_state *state, struct script_thread thread, bool clean) {
-    document_drop(state); /* an error may have left it behind */
     if (clean && state->pool_count < THREADS_POOLED_MAX) {
         lua_settop(thread.L, 0);
         state->pool[state->pool_count++] = thread;

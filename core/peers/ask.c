@@ -39,6 +39,7 @@ int ask_new(struct ask **out, const struct ask_options *options) {
     assert(division_is_divided(a->share) && a->share->place >= 1);
     (void)owner_topic(a->options.conf, "ask", a->share->place, a->ask_topic);
     (void)owner_topic(a->options.conf, "answer", a->share->place, a->answer_topic);
+    ask_ticket_renew(a);
     uint32_t packet = options->conf->broker.packet_bytes_max;
     a->payload_max = (packet == 0 ? MQTT_PACKET_BYTES_LEAST : packet) - PACKET_ROOM_BYTES;
     TAILQ_INIT(&a->askings);
@@ -236,12 +237,27 @@ void ask_work(struct ask *a) {
 static struct asking *find_asked(const struct ask *a, struct slice correlation) {
     struct asking *asking;
     TAILQ_FOREACH(asking, &a->askings, link) {
-        if (correlation.len == CORRELATION_BYTES && !asking->ended &&
+        if (correlation.len == CORRELATION_BYTES && !asking->ended && asking->sent &&
             memcmp(correlation.data, asking->correlation, CORRELATION_BYTES) == 0) {
             return asking;
         }
     }
     return NULL;
+}
+
+/* The host that was asked has not carried it out, and tells its ticket. */
+static void ask_again(struct ask *a, struct asking *asking) {
+    memcpy(a->tickets[asking->place - 1], asking->reply.reply.body.data, ASK_TICKET_BYTES);
+    ask_reply_clear(&asking->reply);
+    asking->sent = false;
+    asking->mid = 0;
+    if (asking->sends >= ASK_SENDS_MAX) {
+        (void)snprintf(asking->why, sizeof asking->why,
+                       "host %u has taken %u requests for repetitions", asking->place,
+                       asking->sends);
+        end(a, asking, ASK_UNSENT);
+    }
+    a->options.wake(a->options.ctx);
 }
 
 /* An answer that comes too late is dropped. */
@@ -251,6 +267,10 @@ static void note_answer(struct ask *a, const struct mqtt_message *m) {
         return;
     }
     int code = ask_read_reply(&asking->reply, m->payload);
+    if (code == 0 && ask_ticket_is_reply(&asking->reply.reply)) {
+        ask_again(a, asking);
+        return;
+    }
     if (code != 0) {
         (void)snprintf(asking->why, sizeof asking->why, "the answer of host %u cannot be read: %s",
                        asking->place,
@@ -336,6 +356,7 @@ static int send_asking(struct ask *a, struct mqtt *mqtt, struct asking *asking) 
         return 0;
     }
     (void)owner_topic(a->options.conf, "ask", asking->place, topic);
+    memcpy(asking->correlation, a->tickets[asking->place - 1], ASK_TICKET_BYTES);
     const struct mqtt_publish message = {
         .topic = topic,
         .payload = buf_slice(&asking->payload),
@@ -352,8 +373,7 @@ static int send_asking(struct ask *a, struct mqtt *mqtt, struct asking *asking) 
     }
     if (code == 0) {
         asking->sent = true;
-        a->asking_bytes -= asking->payload.len;
-        buf_clear(&asking->payload);
+        asking->sends++;
     }
     return code;
 }
@@ -443,10 +463,13 @@ void ask_write_metrics(const struct ask *a, struct buf *out) {
         buf_printf(out, "zingq_asks_total{result=\"%s\"} %llu\n", ends[i],
                    (unsigned long long)a->ended[i]);
     }
-    buf_printf(out,
-               "# HELP zingq_asks_running requests to other hosts under way\n"
-               "# TYPE zingq_asks_running gauge\nzingq_asks_running %zu\n"
-               "# HELP zingq_asked_total requests of other hosts served\n"
-               "# TYPE zingq_asked_total counter\nzingq_asked_total %llu\n",
-               a->asking_count, (unsigned long long)a->visits);
+    buf_printf(
+        out,
+        "# HELP zingq_asks_running requests to other hosts under way\n"
+        "# TYPE zingq_asks_running gauge\nzingq_asks_running %zu\n"
+        "# HELP zingq_asked_total requests of other hosts served\n"
+        "# TYPE zingq_asked_total counter\nzingq_asked_total %llu\n"
+        "# HELP zingq_asked_again_total requests of other hosts that came again, not served\n"
+        "# TYPE zingq_asked_again_total counter\nzingq_asked_again_total %llu\n",
+        a->asking_count, (unsigned long long)a->visits, (unsigned long long)a->repeated);
 }

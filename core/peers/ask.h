@@ -10,7 +10,11 @@
  * is down is too old anyway. Publishes use QoS 1, because the PUBACK tells if no host is there; if
  * another client listens to everything, the host's presence tells.
  *
- * Clients that may publish on these topics can do everything that the admin API can.
+ * A request that arrives again, repeated by the broker or by somebody who recorded it, is not
+ * carried out again (peers/ask_ticket.c).
+ *
+ * Without hosts.secret, clients that may publish on these topics can do everything that the admin
+ * API can.
  */
 #ifndef ZINGQ_PEERS_ASK_H
 #define ZINGQ_PEERS_ASK_H
@@ -18,7 +22,7 @@
 #include "conf/conf.h"
 #include "base/error.h"
 #include "io/httpd/gateway.h"
-#include "io/mqtt/mqtt.h"
+#include "peers/publish.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,8 +38,7 @@ struct ask_options {
     void (*serve)(void *ctx, struct gateway_request *request);
     /* True if that host is known to be away; may be NULL. */
     bool (*is_away)(void *ctx, uint16_t place);
-    /* Appends to the properties of a message what proves its sender; may be NULL. */
-    void (*sign)(void *ctx, const struct mqtt_publish *message, struct buf *properties);
+    peers_sign *sign; /* may be NULL */
     /* ask_send and ask_work have something to do. */
     void (*wake)(void *ctx);
 };

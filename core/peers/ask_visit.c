@@ -75,6 +75,15 @@ static void queue_reply(struct visit *visit) {
     a->options.wake(a->options.ctx);
 }
 
+static void queue_ticket(struct visit *visit) {
+    const struct gateway_reply reply = ask_ticket_reply(visit->ask);
+    visit->replaced = true;
+    if (!write_reply(visit, &reply)) {
+        buf_reset(&visit->payload);
+    }
+    queue_reply(visit);
+}
+
 /* It has been answered: there is room for another one. */
 static void forget_request(struct visit *visit) {
     struct ask *a = visit->ask;
@@ -147,6 +156,11 @@ void ask_note_request(struct ask *a, const struct mqtt_message *m) {
     if (from == 0 || m->correlation.len != CORRELATION_BYTES) {
         return; /* nobody to answer */
     }
+    bool valid = ask_ticket_is_valid(a, m->correlation);
+    if (valid && ask_ticket_seen(a, m->correlation)) {
+        a->repeated++;
+        return; /* the first one is answered */
+    }
     struct visit *visit = calloc(1, sizeof *visit);
     if (visit == NULL) {
         return;
@@ -155,6 +169,10 @@ void ask_note_request(struct ask *a, const struct mqtt_message *m) {
     visit->from = from;
     memcpy(visit->correlation, m->correlation.data, CORRELATION_BYTES);
     buf_init(&visit->payload, a->payload_max);
+    if (!valid) {
+        queue_ticket(visit);
+        return;
+    }
     if (a->visit_count >= ASKED_MAX) {
         write_error(visit, 503, "too many requests of other hosts at once: try again");
         queue_reply(visit);

@@ -31,15 +31,7 @@ int ask_publish(struct ask *a, struct mqtt *mqtt, const struct mqtt_publish *mes
     if (a->unproven >= a->window) {
         return ERR_BUSY;
     }
-    struct mqtt_publish signed_one = *message;
-    struct buf properties;
-    buf_init(&properties, PACKET_ROOM_BYTES);
-    if (a->options.sign != NULL) {
-        a->options.sign(a->options.ctx, message, &properties);
-    }
-    signed_one.properties = buf_slice(&properties);
-    int code = properties.failed ? ERR_MEMORY : mqtt_publish(mqtt, &signed_one, mid, &r);
-    buf_clear(&properties);
+    int code = peers_publish(mqtt, message, a->options.sign, a->options.ctx, mid, &r);
     if (code == 0) {
         mids_add(&a->under_way, *mid);
         a->unproven++;

@@ -1,6 +1,6 @@
 /*
- * impl.h - shared by peers/ask.c (requests, the connection), peers/ask_visit.c (requests of others)
- * and peers/ask_window.c; nobody else includes it.
+ * impl.h - shared by peers/ask.c (requests, the connection), peers/ask_visit.c (requests of
+ * others), peers/ask_ticket.c and peers/ask_window.c; nobody else includes it.
  */
 #ifndef ZINGQ_PEERS_IMPL_H
 #define ZINGQ_PEERS_IMPL_H
@@ -14,7 +14,10 @@
 #include <sys/queue.h>
 
 enum {
-    CORRELATION_BYTES = 16,
+    ASK_TICKET_BYTES = 16,
+    ASK_ID_BYTES = 16,
+    CORRELATION_BYTES = ASK_TICKET_BYTES + ASK_ID_BYTES, /* both, in this order */
+    ASK_TOO_EARLY = 425,      /* the status of RFC 8470 for what may be a repetition */
     PACKET_ROOM_BYTES = 4096, /* of a packet, for everything but its payload */
     NOBODY = 0x10,            /* PUBACK: no matching subscribers */
     WATCHES = 2,
@@ -25,10 +28,11 @@ struct asking {
     TAILQ_ENTRY(asking) link;
     uint64_t id;
     uint16_t place;
-    uint8_t correlation[CORRELATION_BYTES];
-    struct buf payload;   /* until it is sent */
+    uint8_t correlation[CORRELATION_BYTES]; /* with the ticket that it was last sent under */
+    struct buf payload;
     uint64_t deadline_ms; /* the loop's clock */
     int mid;              /* packet id while sent and unacknowledged; else 0 */
+    unsigned sends;
     bool sent, ended;
     enum ask_end end;
     struct ask_reply reply;
@@ -62,8 +66,13 @@ struct ask {
     uint64_t last_id;
     struct visit_list arrived, served, replies;
     size_t visit_count, reply_count;
-    size_t visit_bytes;               /* of requests not answered yet */
-    size_t asking_bytes, reply_bytes; /* of payloads not sent yet */
+    size_t visit_bytes;                            /* of requests not answered yet */
+    size_t asking_bytes;                           /* of payloads of ours not answered yet */
+    size_t reply_bytes;                            /* of payloads not sent yet */
+    uint8_t tickets[PARTITIONS][ASK_TICKET_BYTES]; /* of the others, by number; zeros: unknown */
+    uint8_t ticket[ASK_TICKET_BYTES];              /* ours */
+    uint8_t seen[ASK_SEEN_MAX][ASK_ID_BYTES];      /* of requests with our ticket */
+    size_t seen_count;
     bool connected, watched;
     unsigned unanswered; /* SUBSCRIBEs without a SUBACK on this connection */
     unsigned beaten;     /* consecutive connections that ended with one */
@@ -73,8 +82,18 @@ struct ask {
     size_t unproven;   /* publishes without their PUBACK */
     size_t window;     /* how many of these are allowed */
     uint64_t ended[3]; /* counters, by enum ask_end */
-    uint64_t visits;
+    uint64_t visits, repeated;
 };
+
+/* peers/ask_ticket.c: correlations have their length */
+void ask_ticket_renew(struct ask *a);
+/* Whether the request carries our ticket. */
+bool ask_ticket_is_valid(const struct ask *a, struct slice correlation);
+/* Whether such a request came before; if not, it is remembered. */
+bool ask_ticket_seen(struct ask *a, struct slice correlation);
+/* The answer to a request with another ticket; and whether an answer is one. */
+struct gateway_reply ask_ticket_reply(const struct ask *a);
+bool ask_ticket_is_reply(const struct gateway_reply *reply);
 
 /* peers/ask_window.c */
 /* The window of this connection, from its broker's limits. */

@@ -311,6 +311,9 @@ static bool differ(const struct presence *self, const struct presence *other,
 
 /* In a conflict of the two: true if we are the one that takes no events. */
 static bool yields(const struct presence *self, const struct presence *other) {
+    if (self->proof != other->proof) {
+        return other->proof;
+    }
     if (self->state != other->state) {
         return self->state == PRESENCE_JOINING;
     }
@@ -413,7 +416,7 @@ bool members_place_is_up(const struct members *m, uint16_t place, int64_t now_ms
 /* --- marks --- */
 
 /* Of one that is gone only those see the services who may stand in for it. */
-static bool may_share_services(const struct members *m, const struct presence *other) {
+bool members_may_share(const struct members *m, const struct presence *other) {
     for (size_t i = 0; i < m->self->service_count; i++) {
         const char *name = m->self->services[i].name;
         if (presence_find(other, name) != NULL || presence_number_of(other, name) != NULL) {
@@ -427,7 +430,7 @@ static bool may_share_services(const struct members *m, const struct presence *o
 bool members_marks_agree(const struct members *m, struct report *r) {
     for (size_t i = 0; i < m->count; i++) {
         const struct presence *other = m->list[i].said;
-        if (strcmp(other->mark, m->self->mark) != 0 && may_share_services(m, other)) {
+        if (strcmp(other->mark, m->self->mark) != 0 && members_may_share(m, other)) {
             (void)report(r, 0, "%s", other->host);
             return false;
         }

@@ -5,6 +5,8 @@
  * the hosts divide them: the same group, count and rules, different places. Then one of them must
  * not take events. A host that has just started yields to one that is up; of two in the same state,
  * the one that started later yields. Both compare the same numbers, so they reach the same result.
+ * But a host that believes proven presences only may not see one that cannot prove its own: the
+ * latter yields to it.
  *
  * The broker retains a presence as long as the host lives, and longer if both die together. So a
  * retained one proves nothing until the host has spoken: hosts answer a hello, and a host that has
@@ -73,6 +75,8 @@ bool members_must_hold(const struct members *m, size_t service, int64_t now_ms, 
 bool members_is_keyed(const struct presence_service *s);
 /* True if the member of our group, with our count, that has this place is up and has spoken. */
 bool members_place_is_up(const struct members *m, uint16_t place, int64_t now_ms);
+/* True if it may run services of ours, or may have run them. */
+bool members_may_share(const struct members *m, const struct presence *other);
 /* True if all hosts that may hand over events of our services sign them with our secret; otherwise
  * r names one that does not. */
 bool members_marks_agree(const struct members *m, struct report *r);

@@ -6,10 +6,10 @@
  */
 #include "peers/presence.h"
 
+#include "base/json.h"
 #include "base/limits.h"
 
 #include <assert.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +134,7 @@ int presence_own(struct presence **out, const struct conf *conf,
         p->client_id = keep(&s, slice_of(facts->client_id));
     }
     p->share = conf->hosts.share;
+    p->proof = hosts_are_proven(&conf->hosts);
     p->alone = conf->broker.alone;
     p->state = PRESENCE_UP;
     p->since_ms = facts->since_ms;
@@ -145,15 +146,7 @@ int presence_own(struct presence **out, const struct conf *conf,
 /* --- reading --- */
 
 static bool is_name(struct slice s, size_t max) {
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.data[i];
-        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '.' || c == '_' || c == '-';
-        if (!ok) {
-            return false;
-        }
-    }
-    return s.len > 0 && s.len <= max;
+    return s.len <= max && slice_is_plain(s, "._-");
 }
 
 bool presence_topic_split(struct slice topic, struct slice *group, struct slice *host) {
@@ -304,6 +297,7 @@ static void read_all(struct source *s, struct presence *p, struct slice group, s
     p->mark = text_of(s, s->json, "mark", HOST_NAME_BYTES_MAX, "");
     p->share.count = (uint16_t)number_of(s, s->json, "count", 1, PARTITIONS);
     p->share.place = (uint16_t)number_of(s, s->json, "this", 1, p->share.count);
+    p->proof = flag_of(s, s->json, "proof");
     p->alone = flag_of(s, s->json, "alone");
     p->since_ms = number_of(s, s->json, "since", 0, INT64_MAX);
     if (json_object_get(s->json, "client_id") != NULL) {
@@ -345,7 +339,6 @@ int presence_read(struct presence **out, struct slice topic, struct slice payloa
                   struct report *r) {
     struct slice group;
     struct slice host;
-    json_error_t error;
     if (!presence_topic_split(topic, &group, &host)) {
         return report(r, ERR_INVALID, "its topic names no host");
     }
@@ -353,8 +346,7 @@ int presence_read(struct presence **out, struct slice topic, struct slice payloa
         return report(r, ERR_INVALID, "it has %zu bytes, %d is the limit", payload.len,
                       PRESENCE_BYTES_MAX);
     }
-    json_t *json = json_loadb(payload.data == NULL ? "" : payload.data, payload.len,
-                              JSON_REJECT_DUPLICATES, &error);
+    json_t *json = json_read(payload, "it", NULL);
     if (!json_is_object(json)) {
         json_decref(json);
         return report(r, ERR_INVALID, "it is not a JSON object");
@@ -421,11 +413,11 @@ int presence_write(const struct presence *p, struct buf *out) {
         failed = json_object_set_new(services, p->services[i].name, service_json(&p->services[i]));
     }
     json_t *json =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:b, s:I, s:o}", "host", p->host,
-                  "id", p->id, "version", p->version, "group", p->group, "mark", p->mark, "count",
-                  (int)p->share.count, "this", (int)p->share.place, "alone", (int)p->alone, "state",
-                  presence_state_name(p->state), "hello", (int)p->hello, "since",
-                  (json_int_t)p->since_ms, "services", services);
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:b, s:s, s:b, s:I, s:o}", "host",
+                  p->host, "id", p->id, "version", p->version, "group", p->group, "mark", p->mark,
+                  "proof", (int)p->proof, "count", (int)p->share.count, "this", (int)p->share.place,
+                  "alone", (int)p->alone, "state", presence_state_name(p->state), "hello",
+                  (int)p->hello, "since", (json_int_t)p->since_ms, "services", services);
     failed = failed == 0 && json != NULL ? add_stand_in(p, json) : failed;
     if (failed == 0 && json != NULL) {
         failed = json_dump_callback(json, dump, out, JSON_COMPACT);

@@ -38,6 +38,7 @@ struct presence {
     const char *version;
     struct division share;
     const char *mark; /* name of the secret that signs its messages; "" = none */
+    bool proof;       /* it believes only what is marked: hosts_are_proven */
     bool alone;       /* broker { alone = yes }: it gets every message */
     enum presence_state state;
     bool hello;       /* asks the hosts that receive it to announce themselves */

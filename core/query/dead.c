@@ -5,6 +5,7 @@
  */
 #include "query/dead.h"
 
+#include "base/json.h"
 #include "query/events.h"
 #include "query/json.h"
 #include "journal/event.h"

@@ -8,6 +8,7 @@
 #ifndef ZINGQ_QUERY_DEAD_H
 #define ZINGQ_QUERY_DEAD_H
 
+#include "base/json.h"
 #include "query/life.h"
 #include "journal/event.h"
 

@@ -4,6 +4,7 @@
 #include "query/json.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "journal/event.h"
 
 #include <inttypes.h>

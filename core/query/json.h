@@ -7,11 +7,11 @@
 #ifndef ZINGQ_QUERY_JSON_H
 #define ZINGQ_QUERY_JSON_H
 
+#include "base/json.h"
 #include "event/event.h"
 #include "journal/journal.h"
 #include "journal/event.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 

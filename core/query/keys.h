@@ -8,10 +8,10 @@
 #ifndef ZINGQ_QUERY_KEYS_H
 #define ZINGQ_QUERY_KEYS_H
 
+#include "base/json.h"
 #include "journal/journal.h"
 #include "journal/event.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 
 /* One lane with rows. */

@@ -4,12 +4,11 @@
 #ifndef ZINGQ_QUERY_LIFE_H
 #define ZINGQ_QUERY_LIFE_H
 
+#include "base/json.h"
 #include "event/event.h"
 #include "journal/journal.h"
 #include "journal/event.h"
 #include "query/steps.h"
-
-#include <jansson.h>
 
 struct life {
     struct event *event;      /* owned */

@@ -3,6 +3,7 @@
  */
 #include "query/state.h"
 
+#include "base/json.h"
 #include "query/json.h"
 #include "event/value.h"
 #include "journal/keyed.h"
@@ -105,9 +106,7 @@ int state_walk_next(struct journal *j, struct state_walk *walk, int64_t now_ms, 
 
 json_t *state_item_json(const struct state_item *item) {
     json_t *object = json_object();
-    json_t *value = item->json.len == 0 ? json_null()
-                                        : json_loadb(item->json.data, item->json.len,
-                                                     JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *value = item->json.len == 0 ? json_null() : json_read(item->json, "value", NULL);
     bool ok = object != NULL && look_json_bytes(object, "key", item->cell.key) &&
               look_json_bytes(object, item->is_lock ? "lock" : "name", item->cell.name) &&
               look_json_time(object, "expires_at", item->expires_ms) &&

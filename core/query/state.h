@@ -8,9 +8,9 @@
 
 #include "journal/journal.h"
 #include "journal/keyed.h"
+#include "base/json.h"
 #include "base/limits.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 
 /* Cells of one service, or of one key of it: state first, then locks. */

@@ -4,6 +4,7 @@
  */
 #include "query/steps.h"
 
+#include "base/json.h"
 #include "event/ledger.h"
 #include "base/limits.h"
 #include "query/json.h"
@@ -129,9 +130,8 @@ static bool set_value(json_t *object, const struct step *step) {
     }
     struct buf text;
     buf_init(&text, VALUE_BYTES_MAX * 8);
-    json_t *value = value_to_json(step->value, &text) == 0
-                        ? json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
-                        : NULL;
+    json_t *value =
+        value_to_json(step->value, &text) == 0 ? json_read(buf_slice(&text), "value", NULL) : NULL;
     bool ok = value != NULL ? json_object_set_new(object, "result", value) == 0
                             : look_json_bytes(object, "result", buf_slice(&text));
     buf_clear(&text);
@@ -147,7 +147,8 @@ static json_t *step_json(const struct event *event, const struct shown_step *sho
               look_json_text(object, "state", step_state_name(step->state)) &&
               look_json_time(object, "at", step->at_ms) && set_value(object, step);
     ok = ok && (step->due_ms == 0 || look_json_time(object, "due_at", step->due_ms));
-    ok = ok && (step->tries == 0 || look_json_count(object, "tries", step->tries));
+    const char *count = step->kind == STEP_WAIT ? "missing" : "tries";
+    ok = ok && (step->count == 0 || look_json_count(object, count, step->count));
     ok = ok && (undo[0] == '\0' || look_json_text(object, "undo", undo));
     if (!ok) {
         json_decref(object);

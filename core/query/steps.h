@@ -4,11 +4,10 @@
 #ifndef ZINGQ_QUERY_STEPS_H
 #define ZINGQ_QUERY_STEPS_H
 
+#include "base/json.h"
 #include "event/event.h"
 #include "journal/journal.h"
 #include "event/step.h"
-
-#include <jansson.h>
 
 struct shown_step {
     struct step step;
@@ -30,7 +29,7 @@ const char *steps_undo_text(const struct event *event, const struct shown_step *
 /* Whether the value is a text rather than in event/value.h form: an error, a cause, a signal's
  * name. */
 bool steps_value_is_text(const struct step *step);
-/* An array of {kind, name, state, at, due_at, tries, result | error, undo}; NULL when out of
+/* An array of {kind, name, state, at, due_at, tries | missing, result | error, undo}; NULL when out of
  * memory. */
 json_t *steps_json(const struct steps *steps, const struct event *event);
 /* An array of {call, key, state, status, asked_at, asks}. */

@@ -8,9 +8,9 @@
 #define ZINGQ_QUERY_STORE_H
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/limits.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 

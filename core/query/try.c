@@ -7,6 +7,7 @@
 #include "query/try.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/url.h"
 #include "query/json.h"
 #include "event/value.h"
@@ -112,7 +113,7 @@ static bool set_value(json_t *object, const struct effect *effect) {
     buf_init(&json, TEXT_BYTES_MAX);
     bool value_form = effect->kind == EFFECT_STATE_SET || effect->kind == EFFECT_SIGNAL;
     if (value_form && value_to_json(effect->value, &json) == 0) {
-        json_t *value = json_loadb(json.data, json.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        json_t *value = json_read(buf_slice(&json), "value", NULL);
         ok = value != NULL ? json_object_set_new(object, "value", value) == 0
                            : look_json_bytes(object, "value", buf_slice(&json));
     } else {

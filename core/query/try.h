@@ -4,10 +4,10 @@
 #ifndef ZINGQ_QUERY_TRY_H
 #define ZINGQ_QUERY_TRY_H
 
+#include "base/json.h"
 #include "journal/journal.h"
 #include "lua/run.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 
 /* What a handler looks at in a dry run: the store's last commit, or a file in its place. */

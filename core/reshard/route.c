@@ -21,6 +21,7 @@ static bool is_of_event(enum store_table t, const struct row_sight *sight) {
     case TABLE_EVENT:
     case TABLE_READY:
     case TABLE_LANE:
+    case TABLE_TENANT:
     case TABLE_HISTORY:
     case TABLE_DEAD:
     case TABLE_LETTER:

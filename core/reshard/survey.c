@@ -47,7 +47,8 @@ int reshard_walk(struct reshard *re, reshard_visit *visit) {
 
 /* True if rows of the table from two folders must not share a key. */
 static bool counts_as_key(enum store_table t) {
-    return t == TABLE_STATE || t == TABLE_LOCK || t == TABLE_READY || t == TABLE_LANE;
+    return t == TABLE_STATE || t == TABLE_LOCK || t == TABLE_READY || t == TABLE_LANE ||
+           t == TABLE_TENANT;
 }
 
 /* --- first: each row by itself --- */

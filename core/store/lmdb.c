@@ -28,10 +28,10 @@ static const char *const table_names[] = {
     [TABLE_DEAD] = "dead",     [TABLE_APPEND] = "append",   [TABLE_STEP] = "step",
     [TABLE_SIGNAL] = "signal", [TABLE_WAITER] = "waiter",   [TABLE_DELAYED] = "delayed",
     [TABLE_ASIDE] = "aside",   [TABLE_FORWARD] = "forward", [TABLE_CURSOR] = "cursor",
-    [TABLE_LETTER] = "letter", [TABLE_DEDUPE] = "dedupe",
+    [TABLE_LETTER] = "letter", [TABLE_TENANT] = "tenant",   [TABLE_DEDUPE] = "dedupe",
 };
 
-/* Extra room above max_bytes, which store_lend grants. */
+/* Extra room that store_lend grants for deleting. */
 enum { SPARE_PARTS = 16, SPARE_BYTES_MIN = 1 << 20 };
 
 enum { DISK_FULL_BYTES = 1 << 20 }; /* if less is free, a short write was caused by a full disk */
@@ -145,14 +145,6 @@ static int open_tables(struct store *s, struct report *r) {
     return rc == 0 ? 0 : report(r, store_code(rc), "%s: %s", s->path, store_words(rc));
 }
 
-/* LMDB requires whole pages; it widens a map smaller than the file. */
-static size_t map_bytes(const struct store *s) {
-    uint64_t bytes = s->max_bytes / STORE_PAGE * STORE_PAGE;
-    return (size_t)(bytes + (s->lent
-                                 ? bytes / SPARE_PARTS / STORE_PAGE * STORE_PAGE + SPARE_BYTES_MIN
-                                 : 0));
-}
-
 static int open_env(struct store *s, struct report *r) {
     int rc = mdb_env_create(&s->env);
     if (rc == 0) {
@@ -161,8 +153,8 @@ static int open_env(struct store *s, struct report *r) {
     if (rc == 0) {
         rc = mdb_env_set_maxdbs(s->env, TABLE_COUNT);
     }
-    if (rc == 0 && s->max_bytes > 0) {
-        rc = mdb_env_set_mapsize(s->env, map_bytes(s));
+    if (rc == 0 && s->map_bytes > 0) {
+        rc = mdb_env_set_mapsize(s->env, (size_t)s->map_bytes);
     }
     if (rc == 0) {
         rc = mdb_env_open(s->env, s->path, MDB_NOTLS | (s->read_only ? MDB_RDONLY : 0u), 0600);
@@ -199,6 +191,7 @@ int store_open(struct store **out, const struct store_options *options, struct r
     }
     s->lock_fd = -1;
     s->max_bytes = options->max_bytes;
+    s->map_bytes = s->max_bytes / STORE_PAGE * STORE_PAGE; /* LMDB requires whole pages */
     s->read_only = options->read_only;
     s->path = slice_dup(slice_of(options->path));
     if (s->path == NULL) {
@@ -257,18 +250,39 @@ int store_reopen(struct store *s, struct report *r) {
     return code;
 }
 
-int store_lend(struct store *s, bool lent) {
+/* Lets the file grow by so many bytes beyond its end, even beyond max_bytes. */
+static int resize(struct store *s, uint64_t beyond) {
     assert(s->txn == NULL && !s->read_only && s->max_bytes > 0);
-    if (s->lent == lent) {
-        return 0;
-    }
-    s->lent = lent;
+    uint64_t max = s->max_bytes / STORE_PAGE * STORE_PAGE;
+    uint64_t end = store_taken(s);
+    uint64_t bytes = beyond == 0 ? max : (end > max ? end : max) + beyond;
     if (s->env == NULL) {
         return ERR_DISK;
     }
-    int rc = mdb_env_set_mapsize(s->env, map_bytes(s));
+    if (bytes == s->map_bytes) {
+        return 0;
+    }
+    s->map_bytes = bytes;
+    assert(beyond == 0 || bytes >= end + beyond);        /* INV-STORE-9 */
+    int rc = mdb_env_set_mapsize(s->env, (size_t)bytes); /* it widens a map smaller than the file */
     store_fault_watch(s->path);
     return store_failed(s, "resizing the map", rc);
+}
+
+int store_lend(struct store *s, enum store_lent what) {
+    uint64_t spare = s->max_bytes / SPARE_PARTS / STORE_PAGE * STORE_PAGE + SPARE_BYTES_MIN;
+    struct store_space space = {0};
+    switch (what) {
+    case STORE_LENT_NOTHING:
+        return resize(s, 0);
+    case STORE_LENT_SPARE:
+        return resize(s, spare);
+    case STORE_LENT_PIECES:
+        break;
+    }
+    int code = s->env == NULL ? ERR_DISK : store_usage(s, &space);
+    uint64_t end = store_taken(s);
+    return code == 0 ? resize(s, end > space.used ? end - space.used : 0) : code;
 }
 
 int store_begin(struct store *s) {

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 /* Raised when a stored format changes. 2: steps, signals, waiters; calls in an event. 3: delayed
- * publishes by the wall clock. */
+ * publishes by the wall clock; rows of tenants. */
 enum { STORE_SCHEMA = 3 };
 
 enum store_table {
@@ -48,6 +48,7 @@ enum store_table {
     TABLE_FORWARD,
     TABLE_CURSOR,
     TABLE_LETTER,
+    TABLE_TENANT,
     TABLE_DEDUPE, /* the first of DEDUPE_BUCKETS tables */
     TABLE_COUNT = TABLE_DEDUPE + DEDUPE_BUCKETS,
 };
@@ -119,9 +120,19 @@ int store_usage(struct store *s, struct store_space *out);
 uint64_t store_taken(struct store *s);
 /* How far the file may grow: max_bytes, or less when its disk has less room. Cheap. */
 uint64_t store_limit(struct store *s);
-/* Deleting takes pages before it frees any, so a full store cannot be emptied. While lent, there is
- * room for that beyond max_bytes; use it for nothing else. Between transactions. */
-int store_lend(struct store *s, bool lent);
+/* Room beyond the end of the file, even beyond max_bytes, for two cases that free pages do not
+ * help:
+ *
+ *   SPARE   deleting takes pages before it frees any, so a full store could not be emptied; use it
+ *           for nothing else
+ *   PIECES  a value larger than a page needs pages side by side, and free ones may be scattered: as
+ *           many bytes as are free; what fits into the free pages by its size then fits
+ */
+enum store_lent { STORE_LENT_NOTHING, STORE_LENT_SPARE, STORE_LENT_PIECES };
+
+/* Measured from the present end of the file: lend again when that was used up. Between
+ * transactions. ERR_DISK. */
+int store_lend(struct store *s, enum store_lent what);
 /* Clears reader slots of processes that died; returns how many. */
 int store_clear_readers(struct store *s);
 /* Another process that reads a commit older than the last one: space freed since then cannot be

@@ -5,11 +5,11 @@
  */
 #include "web/front.h"
 
+#include "base/json.h"
 #include "web/assets.h"
 #include "web/guard.h"
 #include "web/prometheus.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,15 +70,9 @@ static void answer_missing(struct gateway_request *request, const char *field) {
 static bool check_body(const struct endpoint_conf *endpoint, struct gateway_request *request) {
     struct slice body = gateway_body(request);
     struct report r = {"the body must be a JSON object"};
-    json_error_t error;
-    json_t *json = json_loadb(body.data == NULL ? "" : body.data, body.len,
-                              JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    json_t *json = json_read(body, "the body", &r);
     bool object = json_is_object(json);
     const char *missing = object ? missing_field(endpoint, json) : NULL;
-    if (json == NULL) {
-        (void)report(&r, ERR_INVALID, "the body is not JSON: %s (line %d, column %d)", error.text,
-                     error.line, error.column);
-    }
     if (missing != NULL) {
         answer_missing(request, missing);
     } else if (!object) {

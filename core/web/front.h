@@ -14,12 +14,11 @@
 #ifndef ZINGQ_WEB_FRONT_H
 #define ZINGQ_WEB_FRONT_H
 
+#include "base/json.h"
 #include "web/admin/admin.h"
 #include "conf/conf.h"
 #include "engine/engine.h"
 #include "io/httpd/gateway.h"
-
-#include <jansson.h>
 
 struct front;
 

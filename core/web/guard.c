@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "web/brake.h"
@@ -25,7 +26,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -359,7 +359,7 @@ static char *token_of(const struct gateway_request *request, bool link) {
         const char *text = gateway_query(request, "token");
         return text == NULL ? NULL : slice_dup(slice_of(text));
     }
-    json_t *json = json_loadb(body.len == 0 ? "" : body.data, body.len, 0, NULL);
+    json_t *json = json_read(body, "the body", NULL);
     const char *text = json_string_value(json_object_get(json, "token"));
     char *token = text == NULL ? NULL : slice_dup(slice_of(text));
     json_decref(json);

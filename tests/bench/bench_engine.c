@@ -3,12 +3,14 @@
  *
  *   bench_engine FOLDER [EVENTS [KEYS]]
  *   bench_engine --batches FOLDER [EVENTS]
+ *   bench_engine --still FOLDER [EVENTS [KEYS]]
  *
  * Payloads are 200 bytes of JSON; the handler decodes them, increments a state value and publishes
  * a result, which the door acknowledges at once. With --batches the result is a sum: of one event
  * a run, then of batches of 100, turn about, and what is printed last is the ratio. Events are
  * offered as long as the engine accepts and its turn has not what a turn takes, as the host does
- * with what it reads from a socket. FOLDER is made, used and removed. Prints events a second and
+ * with what it reads from a socket. With --still the engine's clocks stand almost still, so that a
+ * turn has 256 events however slowly this runs: for counting instructions, see ./run. FOLDER is made, used and removed. Prints events a second and
  * what a turn was made of.
  */
 #include "base/clock.h"
@@ -26,7 +28,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { PAYLOAD_BYTES = 200, WINDOW = OUTBOX_WINDOW_MAX, PACKET_BYTES = 4 << 20, DONE_MAX = 65536 };
+enum {
+    PAYLOAD_BYTES = 200,
+    WINDOW = OUTBOX_WINDOW_MAX,
+    PACKET_BYTES = 4 << 20,
+    DONE_MAX = 65536,
+    STILL_EVENTS = 256
+};
 
 struct workload {
     const char *service, *handler;
@@ -68,6 +76,8 @@ struct bench {
     int last_mid;
     uint64_t published;
     int64_t turn_us, commit_us;
+    bool still;       /* --still */
+    int64_t still_us; /* its clock: a microsecond with every look */
 };
 
 static int64_t clock_us(clockid_t clock) {
@@ -85,13 +95,13 @@ static void read_clocks(void *ctx, struct clock_reading *out) {
 }
 
 static int64_t monotonic_us(void *ctx) {
-    (void)ctx;
-    return clock_us(CLOCK_MONOTONIC);
+    struct bench *b = ctx;
+    return b != NULL && b->still ? ++b->still_us : clock_us(CLOCK_MONOTONIC);
 }
 
 static int64_t processor_us(void *ctx) {
-    (void)ctx;
-    return clock_thread_ns() / 1000;
+    struct bench *b = ctx;
+    return b->still ? ++b->still_us : clock_thread_ns() / 1000;
 }
 
 static int publish(void *ctx, const struct publication *p, int *mid) {
@@ -273,20 +283,20 @@ static uint64_t number(const char *text, const char *what) {
 }
 
 static double measure(const char *folder, const struct workload *work, uint64_t events,
-                      uint64_t keys) {
+                      uint64_t keys, bool still) {
     static struct bench b;
-    b = (struct bench){.last_mid = 0};
+    b = (struct bench){.still = still};
     start(&b, folder, work);
-    double rate = run(&b, events, keys, TURN_EVENTS_MAX / 2);
+    double rate = run(&b, events, keys, still ? STILL_EVENTS : TURN_EVENTS_MAX / 2);
     stop(&b, folder);
     return rate;
 }
 
 static void compare_batches(const char *folder, uint64_t events) {
     for (int round = 0; round < 3; round++) {
-        double before = measure(folder, &one_by_one, events, 1);
-        double rate = measure(folder, &batches, events, 1);
-        double after = measure(folder, &one_by_one, events, 1);
+        double before = measure(folder, &one_by_one, events, 1, false);
+        double rate = measure(folder, &batches, events, 1, false);
+        double after = measure(folder, &one_by_one, events, 1, false);
         (void)printf("batches of 100: %.2f times the events of runs of one\n",
                      2 * rate / (before + after));
     }
@@ -294,21 +304,22 @@ static void compare_batches(const char *folder, uint64_t events) {
 
 int main(int argc, char **argv) {
     bool compare = argc > 1 && strcmp(argv[1], "--batches") == 0;
-    argv += compare ? 1 : 0;
-    argc -= compare ? 1 : 0;
+    bool still = argc > 1 && strcmp(argv[1], "--still") == 0;
+    argv += compare || still ? 1 : 0;
+    argc -= compare || still ? 1 : 0;
     if (argc < 2 || argc > (compare ? 3 : 4)) {
-        (void)fprintf(stderr, "usage: bench_engine FOLDER [EVENTS [KEYS]]\n"
+        (void)fprintf(stderr, "usage: bench_engine [--still] FOLDER [EVENTS [KEYS]]\n"
                               "       bench_engine --batches FOLDER [EVENTS]\n");
         return 2;
     }
     uint64_t events = argc > 2 ? number(argv[2], "EVENTS") : 200000;
     if (compare) {
         compare_batches(argv[1], events);
-    } else if (argc > 3) {
-        (void)measure(argv[1], &keyed, events, number(argv[3], "KEYS"));
+    } else if (argc > 3 || still) {
+        (void)measure(argv[1], &keyed, events, argc > 3 ? number(argv[3], "KEYS") : 1000, still);
     } else {
-        (void)measure(argv[1], &keyed, events, 1000);
-        (void)measure(argv[1], &keyed, events, 1);
+        (void)measure(argv[1], &keyed, events, 1000, false);
+        (void)measure(argv[1], &keyed, events, 1, false);
     }
     return 0;
 }

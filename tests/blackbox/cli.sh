@@ -92,6 +92,11 @@ END
 
 ok "help lists the commands" says 0 'dlq replay' --help
 ok "a command explains itself" says 0 'usage: zingq dlq list' dlq list --help
+ok "with --host, if it knows that" says 0 'host N  *ask' dlq list --help
+without_host() {
+    ! "$ZINGQ" check --help | grep -e --host
+}
+ok "and only then" without_host
 ok "no command is wrong usage" complains 2 'no command' -c topics.conf
 ok "a mistyped command gets a suggestion" complains 2 'did you mean "status"' statis
 ok "a mistyped second word gets a suggestion" complains 2 'did you mean "groups"' dlq group

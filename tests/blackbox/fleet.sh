@@ -113,6 +113,11 @@ ok "and that it lives" wait_for 10 grep -qx WATCHDOG=1 heard
 ok "a command names one of them" complains 2 'the folders of 3 hosts: choose one' dlq list
 ok "which it then shows" ends 0 dlq list --data data/2
 ok "also by its number" ends 0 dlq list --host 3
+first_link() {
+    [ "$("$ZINGQ" dashboard | cut -d= -f1)" = "http://$ZINGQ_HTTP_LISTEN/login?token" ]
+}
+ok "the dashboard is the first one's" first_link
+ok "and no other's" complains 1 'no front door' dashboard --host 2
 ok "of those there are" complains 2 'the folders of 3 hosts: choose one' dlq list --host 4
 
 second=$(host_pid 2)

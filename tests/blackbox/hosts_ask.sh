@@ -248,6 +248,10 @@ about_here() {
     complains 2 'works on local files' check --host 2 --conf 1.conf
 }
 ok "check is about what is here" about_here
+no_link() {
+    complains 2 'on its own machine only' dashboard --host 2 --conf 1.conf --data data1
+}
+ok "the link with a host's token does not pass the broker" no_link
 printf '{"id":"w9","at":"%s","name":"taken"}' "$two" >peek.json
 try_peek() {
     ZINGQ_HOSTS_COUNT=2 ZINGQ_HOSTS_THIS=1 says 0 "would ask: peek at seats of host 2" \

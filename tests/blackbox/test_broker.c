@@ -3,6 +3,8 @@
  * hand-over from service to service never needs them.
  */
 #include "stage.h"
+
+#include "base/json.h"
 #include "script.h"
 #include "test.h"
 

@@ -3,6 +3,8 @@
  * same Idempotency-Key at every try, mail, and servers that are away.
  */
 #include "stage.h"
+
+#include "base/json.h"
 #include "script.h"
 #include "test.h"
 

@@ -5,6 +5,8 @@
  * ctest: timeout=240 serial
  */
 #include "chance.h"
+
+#include "base/json.h"
 #include "stage.h"
 #include "script.h"
 #include "test.h"

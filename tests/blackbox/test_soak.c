@@ -6,6 +6,8 @@
  * ctest: long disk label=torture timeout=300
  */
 #include "chance.h"
+
+#include "base/json.h"
 #include "relay.h"
 #include "stage.h"
 #include "script.h"

@@ -2,6 +2,8 @@
  * test_sys.c - the host's figures as retained topics, and what the host says of the broker's own.
  */
 #include "stage.h"
+
+#include "base/json.h"
 #include "script.h"
 #include "test.h"
 

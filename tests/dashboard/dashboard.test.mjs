@@ -341,8 +341,15 @@ describe("the dashboard of a host with a token", () => {
         assert.ok(!kept.includes(TOKEN) && !kept.includes(cookie.value));
     });
 
+    test("lets those log out, too, who came by a link", async () => {
+        const page = await visit(world);
+        await page.goto(`${world.url}/login?token=${TOKEN}`);
+        await visible(page.getByRole("button", { name: "Log out" }));
+    });
+
     test("forgets who logged out", async () => {
         const page = await visit(world);
+        await counts(page.getByRole("button", { name: "Log out" }), 0);
         await logIn(page);
         await page.getByRole("button", { name: "Log out" }).click();
         await visible(page.getByRole("dialog", { name: "Log in" }));

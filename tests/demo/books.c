@@ -3,10 +3,10 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "io/httpd/gateway.h"
 
 #include <assert.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +84,8 @@ static json_t *ask(const struct host_folders *hosts, unsigned number, const char
     (void)snprintf(listen, sizeof listen, "unix:%s/data%s/zingq.sock", hosts->folder, part);
     int code =
         gateway_ask(listen, "GET", path, (struct slice){"", 0}, ASK_MS, &status, &answer, &r);
-    json_t *root = code == 0 && status == 200 ? json_loadb(answer.data, answer.len, 0, NULL) : NULL;
+    json_t *root =
+        code == 0 && status == 200 ? json_read(buf_slice(&answer), "answer", NULL) : NULL;
     buf_clear(&answer);
     return root;
 }
@@ -172,7 +173,7 @@ static bool read_lines(const char *folder, const char *name, void *ctx,
     char *text = NULL;
     size_t cap = 0;
     while (getline(&text, &cap, file) > 0) {
-        json_t *line = json_loads(text, 0, NULL);
+        json_t *line = json_read(slice_of(text), "text", NULL);
         if (line != NULL) {
             on_line(ctx, line);
             json_decref(line);

@@ -20,6 +20,8 @@
  */
 #include "ledger.h"
 
+#include "base/json.h"
+
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <microhttpd.h>

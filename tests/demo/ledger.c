@@ -1,6 +1,8 @@
 /* ledger.c - the payment gateway's books; see ledger.h. */
 #include "ledger.h"
 
+#include "base/json.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -187,7 +189,8 @@ static int read_log(struct ledger *ledger, const char *path) {
     char *text = NULL;
     size_t cap = 0;
     while (getline(&text, &cap, file) > 0) {
-        json_t *line = json_loads(text, 0, NULL); /* the last may be torn: then it never happened */
+        json_t *line = json_read(slice_of(text), "text",
+                                 NULL); /* the last may be torn: then it never happened */
         if (line != NULL) {
             recall(ledger, line);
             json_decref(line);

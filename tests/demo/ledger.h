@@ -14,7 +14,8 @@
 #ifndef DEMO_LEDGER_H
 #define DEMO_LEDGER_H
 
-#include <jansson.h>
+#include "base/json.h"
+
 #include <stdbool.h>
 
 struct ledger;

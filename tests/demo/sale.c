@@ -1,7 +1,8 @@
 /* sale.c - the plan of the sale, its messages, and what is seen of them; see sale.h. */
 #include "sale.h"
 
-#include <jansson.h>
+#include "base/json.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,7 +244,7 @@ static void mark(bool *flag, size_t *count) {
 }
 
 static void read_note(struct sale *s, const struct note *n) {
-    json_t *body = json_loads(n->payload, 0, NULL);
+    json_t *body = json_read(slice_of(n->payload), "text", NULL);
     struct booking *b = sale_booking(s, json_string_value(json_object_get(body, "booking_id")));
     const char *what = n->topic + strlen("booking/");
     if (b == NULL) {

@@ -40,6 +40,8 @@ END
 )"
 verdict length refuses "$({ echo 'int f(void) {'; yes '    x++;' | head -n 70; echo '}'; } | file long.c)"
 verdict length accepts "$({ echo 'int f(void) {'; yes '    x++;' | head -n 68; echo '}'; } | file fits.c)"
+verdict length refuses "$({ echo 'int f(void) {'; yes '    x++;' | head -n 45; echo '}'; } | file core/long.c)"
+verdict length accepts "$({ echo 'int f(int x,'; echo 'int y);'; yes '    x++;' | head -n 45; echo '};'; } | file core/declared.h)"
 verdict length refuses "$(yes '' | head -n 601 | file endless.h)"
 verdict marks refuses "$(echo '/* TO''DO: later */' | file mark.c)"
 verdict marks accepts "$(echo 'mktemp -d /tmp/t.XXXXXX' | file mktemp.sh)"

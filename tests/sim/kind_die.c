@@ -2,7 +2,7 @@
  * kind_die.c - events that are fated to die, and those that only come near to it.
  *
  * Each is told of once by on_dead (out/die/<key>, "17 buried") and announced once, unless the
- * service's dead_letter script lets it go; replayed, it is done, but for what is no JSON.
+ * service's dead_letter script lets it go; replayed or run again, it is done, but for what is no JSON.
  *
  * Two handlers are mines: the host goes down in them as often as the fate says. The service's limit
  * of crashes is 2, so nothing else may die of crashes unless it was on the processor in two.
@@ -80,7 +80,7 @@ static unsigned crash_deaths(const struct said *one) {
 static bool deaths_are_right(const struct said *one) {
     bool dies = fates[one->flags].dies;
     bool silent = fates[one->flags].silent;
-    unsigned again = one->flags == NO_JSON ? one->replays : 0;
+    unsigned again = one->flags == NO_JSON ? one->replays + one->reruns : 0;
     unsigned most = (dies ? 1 + again : 0) + crash_deaths(one);
     unsigned announced = silent ? crash_deaths(one) : most;
     unsigned told = most + one->reruns + (one->may_be_gone ? 1 : 0);

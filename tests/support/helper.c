@@ -152,7 +152,7 @@ json_t *helper_ask(const struct helper *h, const char *path) {
     (void)snprintf(listen, sizeof listen, "127.0.0.1:%u", h->port);
     int code =
         gateway_ask(listen, "GET", path, (struct slice){"", 0}, ASK_MS, &status, &answer, &r);
-    json_t *root = code == 0 ? json_loadb(answer.data, answer.len, JSON_DECODE_ANY, NULL) : NULL;
+    json_t *root = code == 0 ? json_read(buf_slice(&answer), "answer", NULL) : NULL;
     buf_clear(&answer);
     return root;
 }

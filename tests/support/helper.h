@@ -5,7 +5,8 @@
 #ifndef ZINGQ_TEST_HELPER_H
 #define ZINGQ_TEST_HELPER_H
 
-#include <jansson.h>
+#include "base/json.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

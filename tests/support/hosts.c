@@ -1,6 +1,7 @@
 /* hosts.c - hosts of a test that divide the keys. */
 #include "hosts.h"
 
+#include "base/json.h"
 #include "test.h"
 #include "wait.h"
 

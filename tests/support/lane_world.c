@@ -19,7 +19,9 @@ int lane_world_tear_down(void **state) {
 
 static struct lane *lane_at(struct lanes *lanes, size_t service, uint64_t hash) {
     struct lane *lane = lanes_find(lanes, service, hash);
-    return lane != NULL ? lane : lanes_open(lanes, service, hash, (uint8_t)(hash % 64));
+    return lane != NULL ? lane
+                        : lanes_open(lanes, service, hash, (uint8_t)(hash % 64),
+                                     (struct lane_flows){.key = 0});
 }
 
 void lane_world_push_since(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq,

@@ -1,6 +1,7 @@
 /* peer.c - an MQTT client for tests. */
 #include "peer.h"
 
+#include "base/json.h"
 #include "wait.h"
 
 #include <mqtt_protocol.h>

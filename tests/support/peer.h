@@ -5,7 +5,8 @@
 #ifndef ZINGQ_TEST_PEER_H
 #define ZINGQ_TEST_PEER_H
 
-#include <jansson.h>
+#include "base/json.h"
+
 #include <mosquitto.h>
 #include <pthread.h>
 #include <stdbool.h>

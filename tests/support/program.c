@@ -229,7 +229,7 @@ static long ask(const struct program *p, const char *method, const char *path, c
 json_t *program_ask(const struct program *p, const char *method, const char *path) {
     struct buf answer;
     long status = ask(p, method, path, "", &answer);
-    json_t *root = status != 0 ? json_loadb(answer.data, answer.len, JSON_DECODE_ANY, NULL) : NULL;
+    json_t *root = status != 0 ? json_read(buf_slice(&answer), "answer", NULL) : NULL;
     buf_clear(&answer);
     return root;
 }

@@ -6,7 +6,8 @@
 #ifndef ZINGQ_TEST_PROGRAM_H
 #define ZINGQ_TEST_PROGRAM_H
 
-#include <jansson.h>
+#include "base/json.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

@@ -27,6 +27,7 @@ struct check {
     uint64_t rows, expected_rows;
     uint64_t letters;        /* that a quota may take */
     uint64_t timed;          /* lane rows that wait for a timer */
+    uint64_t queued;         /* lane rows that wait for their tenant's turn */
     uint64_t untimed, waits; /* put off without one; waiting for a signal */
     uint64_t timers[TIMER_SIGNAL + 1];
 };
@@ -53,6 +54,13 @@ static void expect(struct check *c, const char *what, uint64_t found, uint64_t e
 
 /* --- rows --- */
 
+static bool has_tenant_row(struct check *c, const struct row *row) {
+    struct row found = *row;
+    found.seq--;
+    return journal_tenant_next(c->journal, &found) == 0 && found.seq == row->seq &&
+           found.lane == row->lane;
+}
+
 static void check_lane_rows(struct check *c) {
     struct row row = {0};
     struct row last = {0};
@@ -62,6 +70,10 @@ static void check_lane_rows(struct check *c) {
             differs(c, "a lane row with flags %u is not at the head of its lane", row.flags);
         }
         c->timed += lane_waits(row.flags) ? 1 : 0;
+        c->queued += row.flags == LANE_QUEUED ? 1 : 0;
+        if (row.flags == LANE_QUEUED && !has_tenant_row(c, &row)) {
+            differs(c, "a lane waits for the turn of a tenant that does not know of it");
+        }
         c->rows++;
         last = row;
     }
@@ -141,6 +153,7 @@ static void check_events(struct check *c) {
         differs(c, "the events cannot be read: %s", error_text(code));
     }
     expect(c, "rows of ready and lane", c->rows, c->expected_rows);
+    expect(c, "rows of tenants", store_rows(c->store, TABLE_TENANT), c->queued);
     expect(c, "rows of letters that may expire", store_rows(c->store, TABLE_LETTER), c->letters);
 }
 
@@ -168,7 +181,7 @@ static void check_delayed(struct check *c, struct slice key, struct slice value)
     struct publication p;
     struct delayed delayed;
     if (publication_decode(value, &p) != 0 ||
-        journal_delayed_get(c->journal, &p.id, &delayed) != 0) {
+        journal_delayed_get(c->journal, publication_delayed_id(&p), &delayed) != 0) {
         differs(c, "a delayed publish is not found by its id");
     } else if (delayed.partition != ((uint8_t)key.data[0] & 0x7f) ||
                delayed.by_wall != ((uint8_t)key.data[0] >> 7 != 0)) {

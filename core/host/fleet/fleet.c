@@ -370,7 +370,7 @@ static int prepare(struct fleet *f, struct report *r) {
     if (code == 0) {
         code = lock_folder(f, r);
     }
-    if (code == 0 && f->conf->hosts.secret[0] == '\0') {
+    if (code == 0 && f->conf->hosts.secret_count == 0) {
         code = host_load_secret(f->conf->store_path, "secret", f->secret, r);
     }
     if (code == 0 && f->options->with_broker && f->options->overrides.broker_url == NULL) {

@@ -63,7 +63,7 @@ static bool set_environment(const struct fleet *f, const struct fleet_host *host
     bool first = host->number == 1;
     return set_number("ZINGQ_HOSTS_COUNT", f->count) &&
            set_number("ZINGQ_HOSTS_THIS", host->number) && set_client_id(f, host) &&
-           (f->conf->hosts.secret[0] != '\0' || setenv("ZINGQ_HOSTS_SECRET", f->secret, 1) == 0) &&
+           (f->conf->hosts.secret_count > 0 || setenv("ZINGQ_HOSTS_SECRET", f->secret, 1) == 0) &&
            (first || setenv("ZINGQ_HTTP_LISTEN", "", 1) == 0) &&
            setenv("NOTIFY_SOCKET", host->words_name, 1) == 0 && unsetenv("WATCHDOG_PID") == 0;
 }

@@ -11,6 +11,7 @@
  */
 #include "host/sys/impl.h"
 
+#include "base/json.h"
 #include "base/log.h"
 
 #include <assert.h>

@@ -143,12 +143,6 @@ static const char *service_row_name(size_t row) {
 
 /* --- life --- */
 
-static char safe(char c) {
-    bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              c == '.' || c == '_' || c == '-';
-    return ok ? c : '-';
-}
-
 void sys_host_name(const char *client_id, char out[HOST_NAME_BYTES_MAX + 1]) {
     static const char ours[] = "zingq-";
     enum { SHORT = 12 };
@@ -162,7 +156,7 @@ void sys_host_name(const char *client_id, char out[HOST_NAME_BYTES_MAX + 1]) {
     }
     (void)snprintf(out, HOST_NAME_BYTES_MAX + 1, "%s", name);
     for (char *c = out; *c != '\0'; c++) {
-        *c = safe(*c);
+        *c = byte_is_plain(*c, "._-") ? *c : '-';
     }
 }
 

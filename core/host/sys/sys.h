@@ -14,10 +14,9 @@
 
 #include "conf/conf.h"
 #include "engine/engine.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "io/mqtt/mqtt.h"
-
-#include <jansson.h>
 
 struct sys;
 

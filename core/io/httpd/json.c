@@ -3,7 +3,8 @@
  */
 #include "io/httpd/gateway.h"
 
-#include <jansson.h>
+#include "base/json.h"
+
 #include <stdlib.h>
 
 void gateway_answer_json(struct gateway_request *request, int status, const char *headers,

@@ -304,6 +304,27 @@ static int open_handles(struct mqtt *m, struct report *r) {
     return 0;
 }
 
+static int set_client_id(struct mqtt *m, const char *id, struct report *r) {
+    size_t len = strlen(id);
+    if (len == 0 || len >= sizeof m->session.client_id) {
+        return report(r, ERR_INVALID, "broker.client_id must have 1 to %zu bytes",
+                      sizeof m->session.client_id - 1);
+    }
+    m->client_id = id;
+    memcpy(m->session.client_id, id, len);
+    return 0;
+}
+
+/* Settings that libmosquitto refuses are reported now, not at the first connection. */
+static int try_settings(struct mqtt *m, struct report *r) {
+    if (mqtt_tls_check(m->conf, NULL) != 0) {
+        return 0; /* files that may be mended: told at each connection */
+    }
+    int code = make_link(m, r);
+    mqtt_close_link(m);
+    return code;
+}
+
 int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
              const char *client_id, const struct mqtt_publish *will,
              const struct mqtt_callbacks *callbacks, struct report *r) {
@@ -316,33 +337,18 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
     }
     *m = (struct mqtt){.loop = loop,
                        .conf = conf,
-                       .client_id = client_id,
                        .callbacks = *callbacks,
                        .on_retry_due = on_retry_due,
                        .answer = NO_ANSWER};
     mqtt_incoming_init(&m->incoming);
     buf_init(&m->scratch, MQTT_PROPERTY_BYTES_MAX);
     name_broker(m);
-    size_t id_len = strlen(client_id);
     m->sent_s = calloc(MQTT_PACKET_IDS, sizeof *m->sent_s);
     int error = m->sent_s == NULL ? report(r, ERR_MEMORY, "out of memory") : 0;
-    if (error == 0 && (id_len == 0 || id_len >= sizeof m->session.client_id)) {
-        error = report(r, ERR_INVALID, "broker.client_id must have 1 to %zu bytes",
-                       sizeof m->session.client_id - 1);
-    } else if (error == 0) {
-        memcpy(m->session.client_id, client_id, id_len);
-    }
-    if (error == 0) {
-        error = mqtt_copy_will(m, will, r);
-    }
-    if (error == 0 && mqtt_tls_check(conf, NULL) == 0) {
-        error =
-            make_link(m, r); /* settings that libmosquitto refuses are reported here, not later */
-        mqtt_close_link(m);
-    }
-    if (error == 0) {
-        error = open_handles(m, r);
-    }
+    error = error == 0 ? set_client_id(m, client_id, r) : error;
+    error = error == 0 ? mqtt_copy_will(m, will, r) : error;
+    error = error == 0 ? try_settings(m, r) : error;
+    error = error == 0 ? open_handles(m, r) : error;
     if (error != 0) {
         free_memory(m);
         return error;

@@ -390,17 +390,10 @@ static const char *plain_detail(const char *detail) {
     return detail[0] != '\0' ? detail : "no reason was given";
 }
 
-void mqtt_failure(int code, int err, const struct broker_conf *conf, const char *where,
-                  const char *detail, struct report *r) {
+/* What libmosquitto's code says about a connection that never was. */
+static void describe_failure(int code, int err, const struct broker_conf *conf, const char *where,
+                             const char *detail, struct report *r) {
     char text[128];
-    const char *meaning = conf->tls ? mqtt_tls_meaning(detail) : NULL;
-    if (meaning != NULL) {
-        (void)report(r, 0, "no TLS connection to the broker at %s: %s", where, meaning);
-        return;
-    }
-    if (conf->tls && is_of_openssl(detail)) {
-        code = MOSQ_ERR_TLS; /* libmosquitto has several codes for a failed handshake */
-    }
     switch (code) {
     case MOSQ_ERR_EAI:
         (void)report(r, 0, "cannot find the broker's host \"%s\": %s", conf->host,
@@ -435,4 +428,16 @@ void mqtt_failure(int code, int err, const struct broker_conf *conf, const char 
                      mosquitto_strerror(code));
         break;
     }
+}
+
+void mqtt_failure(int code, int err, const struct broker_conf *conf, const char *where,
+                  const char *detail, struct report *r) {
+    const char *meaning = conf->tls ? mqtt_tls_meaning(detail) : NULL;
+    if (meaning != NULL) {
+        (void)report(r, 0, "no TLS connection to the broker at %s: %s", where, meaning);
+        return;
+    }
+    /* libmosquitto has several codes for a failed handshake */
+    bool handshake = conf->tls && is_of_openssl(detail);
+    describe_failure(handshake ? MOSQ_ERR_TLS : code, err, conf, where, detail, r);
 }

@@ -78,21 +78,11 @@ static void push_payload(lua_State *L, struct run *run) {
     push_slice(L, seen(run)->payload);
 }
 
-/* The document that the key was found in is still there when the event has just arrived. */
-static bool try_json(lua_State *L, struct event *event, struct report *r) {
-    if (event->json == NULL) {
-        return document_try(L, event->payload, "payload", r);
-    }
-    json_push(L, event->json); /* may raise: the event owns the document */
-    event_forget_json(event);
-    return true;
-}
-
 /* Bad JSON ends the event, because a retry cannot fix it. Where the handler cannot be suspended, it
  * is an ordinary error. */
 static void push_json(lua_State *L, struct run *run) {
     struct report r = {""};
-    if (try_json(L, seen(run), &r)) {
+    if (document_try(L, seen(run)->payload, "payload", &r)) {
         return;
     }
     if (L != run->thread.L || !lua_isyieldable(L)) {

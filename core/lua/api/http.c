@@ -106,22 +106,10 @@ static void take_method(lua_State *L, int index, void *to) {
     ask->method = method.data;
 }
 
-static bool is_header_name(struct slice name) {
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.data[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!alnum && (c == '\0' || strchr(others, c) == NULL)) {
-            return false;
-        }
-    }
-    return name.len > 0;
-}
-
 /* name at -2, value on top */
 static void take_header(lua_State *L, struct asking *ask) {
     struct slice name = args_check_text(L, -2, "a header's name");
-    if (!is_header_name(name)) {
+    if (!slice_is_plain(name, "!#$%&'*+-.^_`|~")) {
         luaL_error(L, "zing.http: \"%s\" is not a header's name", name.data);
     }
     if (lua_type(L, -1) != LUA_TSTRING && lua_type(L, -1) != LUA_TNUMBER) {
@@ -153,17 +141,11 @@ static void take_headers(lua_State *L, int index, void *to) {
 
 /* application/x-www-form-urlencoded, as in the WHATWG URL standard. */
 static void add_form_text(struct buf *out, const char *text, size_t len) {
-    static const char hex[] = "0123456789ABCDEF";
     for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (alnum || c == '-' || c == '.' || c == '_' || c == '*') {
-            buf_add_u8(out, c);
-        } else if (c == ' ') {
+        if (text[i] == ' ') {
             buf_add_u8(out, '+');
         } else {
-            char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
-            buf_add(out, escaped, sizeof escaped);
+            url_add_escaped(out, (struct slice){text + i, 1}, "-._*");
         }
     }
 }

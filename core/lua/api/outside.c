@@ -25,10 +25,9 @@ struct call_request *api_new_request(lua_State *L, struct run *run) {
 static void add_encoded(char out[CALL_KEY_BYTES], struct slice name) {
     size_t len = strlen(out);
     for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.data[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                     c == '.' || c == '_' || c == '-';
-        int wrote = snprintf(out + len, CALL_KEY_BYTES - len, plain ? "%c" : "%%%02X", c);
+        bool plain = byte_is_plain(name.data[i], "._-");
+        int wrote = snprintf(out + len, CALL_KEY_BYTES - len, plain ? "%c" : "%%%02X",
+                             (unsigned char)name.data[i]);
         assert(wrote > 0 && (size_t)wrote < CALL_KEY_BYTES - len);
         len += (size_t)wrote;
     }

@@ -12,6 +12,7 @@
 #include "lua/json.h"
 #include "base/limits.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { KEY_TEXT_AT = 4 /* stack position of the text of a key that was given as a number */ };
@@ -162,6 +163,16 @@ static void take_correlation(lua_State *L, int index, void *to) {
     p->effect.correlation.data = lua_tolstring(L, index, &p->effect.correlation.len);
 }
 
+static void take_replace(lua_State *L, int index, void *to) {
+    struct publishing *p = to;
+    p->effect.owner = args_check_name(L, index, "replace");
+}
+
+static void take_max_wait(lua_State *L, int index, void *to) {
+    struct publishing *p = to;
+    p->effect.max_wait_ms = args_check_duration(L, index, "max_wait");
+}
+
 static const struct args_option publish_options[] = {
     {"after", take_after},
     {"at", take_at},
@@ -172,13 +183,44 @@ static const struct args_option publish_options[] = {
     {"content_type", take_content_type},
     {"response_topic", take_response_topic},
     {"correlation", take_correlation},
+    {"replace", take_replace},
+    {"max_wait", take_max_wait},
 };
+
+/* The name's id: the name belongs to the service; where hosts divide the keys, to the event's key,
+ * which has one host. */
+static struct uuid id_of_name(const struct run *run, struct slice name) {
+    const struct conf *conf = run->host->conf;
+    struct slice key =
+        division_is_divided(&conf->hosts.share) ? run->event->key : (struct slice){NULL, 0};
+    char scope[NAME_BYTES_MAX + 1 + KEY_BYTES_MAX];
+    size_t len = strlen(conf->services[run->service].name) + 1;
+    assert(len + key.len <= sizeof scope);
+    memcpy(scope, conf->services[run->service].name, len);
+    if (key.len > 0) {
+        memcpy(scope + len, key.data, key.len);
+    }
+    return uuid_of_name((struct slice){scope, len + key.len}, name);
+}
+
+static void check_replace(lua_State *L, const struct effect *effect) {
+    if (effect->owner.data != NULL && effect->due_ms == 0) {
+        luaL_error(L, "zing.publish: replace is for a publish that waits: add after or at");
+    }
+    if (effect->max_wait_ms > 0 && (effect->owner.data == NULL || effect->by_wall)) {
+        luaL_error(L, "zing.publish: max_wait goes with replace and after");
+    }
+}
 
 static int stage_publish(lua_State *L, struct publishing *p) {
     struct run *run = p->run;
     char text[UUID_TEXT_BYTES + 1];
     p->effect.kind = EFFECT_PUBLISH;
     p->effect.id = run->view->uuid(run->view->ctx);
+    if (p->effect.owner.data != NULL) {
+        p->effect.id = id_of_name(run, p->effect.owner);
+        (void)effects_withdraw(&run->effects, &p->effect.id);
+    }
     api_stage(L, run, &p->effect);
     lua_pushlstring(L, uuid_text(&p->effect.id, text), UUID_TEXT_BYTES);
     return 1;
@@ -197,6 +239,7 @@ static int publish(lua_State *L) {
     lua_pushnil(L); /* at KEY_TEXT_AT */
     args_take_options(L, 3, publish_options, sizeof publish_options / sizeof publish_options[0],
                       "publish", &p);
+    check_replace(L, &p.effect);
     return stage_publish(L, &p);
 }
 
@@ -287,8 +330,10 @@ static int cancel(lua_State *L) {
         return luaL_error(L, "zing.cancel: id must be what zing.publish gave");
     }
     bool was = effects_withdraw(&run->effects, &effect.id);
-    enum whereabouts where = was ? GONE : find_publish(L, run, &effect.id);
-    if (where == UNKNOWN_HERE && may_ask(run)) {
+    /* One under a name may have been staged in place of one that waits. */
+    bool whole = was && uuid_is_v7(&effect.id);
+    enum whereabouts where = whole ? GONE : find_publish(L, run, &effect.id);
+    if (where == UNKNOWN_HERE && !was && may_ask(run)) {
         return cancel_elsewhere(L, run, &effect.id);
     }
     if (where == WAITS_HERE) {

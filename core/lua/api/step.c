@@ -244,7 +244,7 @@ static bool begin_undo(lua_State *L, struct run *run) {
         return false;
     }
     api_set_step(d, STEP_UNDO, name);
-    d->step.tries = known ? found.tries : 0;
+    d->step.count = known ? found.count : 0;
     begin_step(d);
     return true;
 }

@@ -1,6 +1,6 @@
 /*
- * wait.c - zing.sleep, zing.wait: the handler leaves memory until a time or a signal, then runs
- * again from its first line; zing.signal: the other side of a wait.
+ * wait.c - zing.sleep, zing.wait, zing.wait_all: the handler leaves memory until a time or a
+ * signal, then runs again from its first line; zing.signal: the other side of a wait.
  *
  * A wait is over when its record says so. If it is not, the run yields: only the engine knows
  * whether the signal has come already.
@@ -93,12 +93,12 @@ static int signalled(lua_State *L, int status, lua_KContext unused) {
     return results > 0 ? results : luaL_error(L, "the wait is not over");
 }
 
-/* zing.wait(name [, timeout]) -> value | nil, "timeout" */
-static int wait_for(lua_State *L) {
-    struct run_durable *d = api_durable(L, "wait");
+/* wanted 0: one signal. The timeout is at that index. */
+static int wait_for(lua_State *L, struct run_durable *d, uint32_t wanted, int timeout) {
     struct run *run = script_state_of(L)->current;
     struct slice name = check_unnumbered(L, 1, "a signal's name");
-    int64_t timeout_ms = lua_isnoneornil(L, 2) ? -1 : args_check_duration(L, 2, "timeout");
+    int64_t timeout_ms =
+        lua_isnoneornil(L, timeout) ? -1 : args_check_duration(L, timeout, "timeout");
     char label[STEP_LABEL_BYTES_MAX + 1];
     lua_Integer count = api_count_use(L, run, "wait ", name);
     int len = count == 1 ? snprintf(label, sizeof label, "%s", name.data)
@@ -113,11 +113,32 @@ static int wait_for(lua_State *L) {
     }
     api_set_step(d, STEP_WAIT, labelled);
     memcpy(d->signal, name.data, name.len + 1);
+    d->wanted = wanted;
     d->step.state = STEP_WAITING;
     d->step.due_ms = timeout_ms < 0 ? 0 : run->view->now_ms(run->view->ctx) + timeout_ms;
     run->outcome = OUTCOME_WAIT;
     run->yielded = true;
     return lua_yieldk(L, 0, 0, signalled);
+}
+
+/* zing.wait(name [, timeout]) -> value | nil, "timeout" */
+static int wait_one(lua_State *L) {
+    return wait_for(L, api_durable(L, "wait"), 0, 2);
+}
+
+/* zing.wait_all(name, n [, timeout]) -> list of n values | nil, "timeout" */
+static int wait_all(lua_State *L) {
+    struct run_durable *d = api_durable(L, "wait_all");
+    lua_Integer wanted = luaL_checkinteger(L, 2);
+    if (wanted < 0 || wanted > WAIT_ALL_MAX) {
+        return luaL_error(L, "zing.wait_all: n is %I, 0 to %d are possible", (LUAI_UACINT)wanted,
+                          WAIT_ALL_MAX);
+    }
+    if (wanted == 0) {
+        lua_newtable(L);
+        return 1;
+    }
+    return wait_for(L, d, (uint32_t)wanted, 3);
 }
 
 /* --- signal --- */
@@ -147,7 +168,10 @@ static int send_signal(lua_State *L) {
 }
 
 void api_open_wait(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"sleep", sleep_until}, {"wait", wait_for}, {"signal", send_signal}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"sleep", sleep_until},
+                                         {"wait", wait_one},
+                                         {"wait_all", wait_all},
+                                         {"signal", send_signal},
+                                         {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -77,9 +77,14 @@ static void get_hosts(void *ctx, const struct call *call) {
     gateway_answer_json(call->request, 200, NULL, hosts);
 }
 
-/* Whoever can open the socket owns the host, and may have its token. */
+/* Whoever can open the socket owns the host, and may have its token; the broker carries none. */
 static void get_login(void *ctx, const struct call *call) {
     const struct admin *a = ctx;
+    if (gateway_is_final(call->request)) {
+        gateway_answer_error(call->request, 403, NULL,
+                             "a host gives the link to its dashboard on its own machine only");
+        return;
+    }
     json_t *login = a->options.hooks.login(a->options.hooks.ctx);
     if (login == NULL) {
         gateway_answer_error(call->request, 404, NULL,

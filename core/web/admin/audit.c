@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "query/json.h"
@@ -148,8 +149,9 @@ static bool is_about(const json_t *record, const char *service) {
 /* The line with the key hidden, to be freed; NULL: it stays as it is. */
 static char *hide_in_line(const char *line, size_t len, const char *service, const char *key) {
     char hash[AUDIT_HASH_BYTES];
-    json_t *record =
-        memmem(line, len, "\"key\":", 6) == NULL ? NULL : json_loadb(line, len, 0, NULL);
+    json_t *record = memmem(line, len, "\"key\":", 6) == NULL
+                         ? NULL
+                         : json_read((struct slice){line, len}, "line", NULL);
     json_t *query = json_object_get(record, "query");
     const char *named = json_string_value(json_object_get(query, "key"));
     char *hidden = NULL;
@@ -232,7 +234,7 @@ struct audit_reader {
 };
 
 static void read_line(struct audit_reader *reader, const char *line, size_t len) {
-    json_t *record = json_loadb(line, len, 0, NULL);
+    json_t *record = json_read((struct slice){line, len}, "line", NULL);
     if (json_is_object(record) &&
         json_integer_value(json_object_get(record, "at_ms")) >= reader->since_ms) {
         reader->ended = !reader->each(reader->ctx, record);

@@ -8,8 +8,8 @@
 #define ZINGQ_WEB_ADMIN_AUDIT_H
 
 #include "base/error.h"
+#include "base/json.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 

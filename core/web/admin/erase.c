@@ -82,7 +82,9 @@ void admin_erase(void *ctx, const struct call *call) {
     const char *key = gateway_query(request, "key");
     size_t service = 0;
     if (key == NULL || key[0] == '\0' || strlen(key) > KEY_BYTES_MAX) {
-        gateway_answer_error(request, 400, NULL, "which key? Give ?key=, of 1 to 256 bytes");
+        char text[64];
+        (void)snprintf(text, sizeof text, "which key? Give ?key=, of 1 to %d bytes", KEY_BYTES_MAX);
+        gateway_answer_error(request, 400, NULL, text);
         return;
     }
     if (!conf_find_service(conf, call->parts.at[2], &service)) {

@@ -11,6 +11,8 @@
  */
 #include "web/admin/impl.h"
 
+#include "base/json.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,7 +130,7 @@ static void keep_notes(struct follow *f, json_t *answer) {
 
 static void take_answer(struct follow *f, uint16_t host, struct slice body) {
     struct question *q = &f->questions[f->at];
-    json_t *answer = json_loadb(body.data, body.len, JSON_ALLOW_NUL, NULL);
+    json_t *answer = json_read(body, "answer", NULL);
     json_t *events = json_object_get(answer, "events");
     json_t *known = json_object_get(q->about, "events");
     size_t i;

@@ -10,7 +10,7 @@
  */
 import { fill, h, setClass, setText } from "./dom.js";
 import { listen, logOut, onLogin } from "./api.js";
-import { showLogin, showLogOut, wasLoggedIn } from "./dialogs.js";
+import { showLogin } from "./dialogs.js";
 import { iconButton } from "./parts.js";
 import { icon } from "./icons.js";
 import { hostChoice } from "./choice.js";
@@ -177,10 +177,9 @@ function showTheme(theme) {
 showTheme(document.documentElement.dataset.theme);
 const hosts = hostChoice();
 document.getElementById("tools").prepend(hosts.element);
-document.getElementById("tools").append(themeButton, h("span", { class: "log-out" }, iconButton("Log out", "leave", () => {
-    showLogOut(false);
-    logOut();
-}, "quiet")));
+const logOutButton = iconButton("Log out", "leave", logOut, "quiet");
+logOutButton.hidden = true; /* until the host has answered: the cookie is out of a script's reach */
+document.getElementById("tools").append(themeButton, logOutButton);
 
 const search = document.getElementById("search");
 search.prepend(icon("search"));
@@ -206,9 +205,8 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 
 /* --- begin --- */
 
-showLogOut(wasLoggedIn());
 onLogin(() => {
-    showLogOut(false);
+    logOutButton.hidden = true;
     return showLogin();
 });
 listen({
@@ -218,6 +216,7 @@ listen({
             app.history = new History(status.host.id);
         }
         app.history.note(status, Date.now());
+        logOutButton.hidden = false;
         showStatus(status);
         hosts.status(status);
         showJobs(status.jobs ?? []);

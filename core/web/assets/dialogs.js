@@ -87,32 +87,9 @@ export function showLogin() {
             }
             dialog.close();
             dialog.remove();
-            showLogOut(true);
             resolve();
         });
     });
-}
-
-/* The cookie is out of a script's reach, so the page notes for itself that there is one. */
-export function showLogOut(on) {
-    document.documentElement.classList.toggle("logged-in", on);
-    try {
-        if (on) {
-            localStorage.setItem("zingq-logged-in", "yes");
-        } else {
-            localStorage.removeItem("zingq-logged-in");
-        }
-    } catch {
-        /* then the button is gone after a reload */
-    }
-}
-
-export function wasLoggedIn() {
-    try {
-        return localStorage.getItem("zingq-logged-in") !== null;
-    } catch {
-        return false;
-    }
 }
 
 /* --- notes --- */

@@ -106,7 +106,7 @@ function stepPill(step) {
 function stepsPart(event) {
     const steps = (event.steps ?? []).map((s) => h("li", {}, stepPill(s),
         " ", s.kind === "failed as" ? "" : `${s.kind} `, data(label(s, "name")), s.undo && ` · ${s.undo}`,
-        s.due_at && ` · until ${clock(msOf(s.due_at), true)}`, s.tries && ` · ${count(s.tries)} failed`,
+        s.due_at && ` · until ${clock(msOf(s.due_at), true)}`, s.tries && ` · ${count(s.tries)} failed`, s.missing && ` · ${count(s.missing)} more to come`,
         " ", h("span", { class: "faint" }, s.error ?? (s.result === undefined ? "" : JSON.stringify(s.result).slice(0, 200)))));
     const calls = (event.calls ?? []).map((c) => h("li", {}, data(label(c, "call")),
         ` · ${c.state}${c.status ? ` ${c.status}` : ""} · asked ${count(c.asks)}× since ${clock(msOf(c.asked_at), true)} `,

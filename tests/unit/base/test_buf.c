@@ -251,6 +251,17 @@ static void a_copy_is_terminated_and_its_own(void **state) {
     free(copy);
 }
 
+static void letters_and_digits_are_plain_and_what_is_named_beside_them(void **state) {
+    (void)state;
+    assert_true(slice_is_plain(slice_of("azAZ09"), ""));
+    assert_true(slice_is_plain(slice_of("host-1.example"), "-."));
+    assert_false(slice_is_plain(slice_of("host 1"), "-."));
+    assert_false(slice_is_plain(slice_of("\xc3\xa4"), "-."));
+    assert_false(slice_is_plain((struct slice){"a\0", 2}, "-."));
+    assert_false(slice_is_plain(slice_of(""), "-."));
+    assert_false(byte_is_plain('\0', ""));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_buffer_is_empty_text),
@@ -272,6 +283,7 @@ int main(void) {
         cmocka_unit_test(nothing_can_be_read_from_nothing),
         cmocka_unit_test(slices_compare_by_their_bytes),
         cmocka_unit_test(a_copy_is_terminated_and_its_own),
+        cmocka_unit_test(letters_and_digits_are_plain_and_what_is_named_beside_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

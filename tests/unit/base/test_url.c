@@ -38,10 +38,23 @@ static void what_is_none_stays(void **state) {
     shows("://@", "://");
 }
 
+static void a_part_is_escaped_byte_by_byte(void **state) {
+    (void)state;
+    struct buf out;
+    buf_init(&out, 100);
+    url_add_part(&out, (struct slice){"a-b_c.d~/ \xff\0", 12});
+    assert_string_equal(buf_str(&out), "a-b_c.d~%2F%20%FF%00");
+    buf_reset(&out);
+    url_add_escaped(&out, slice_of("a*b~"), "*");
+    assert_string_equal(buf_str(&out), "a*b%7E");
+    buf_clear(&out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_passwords_are_cut_however_they_are_written),
         cmocka_unit_test(what_is_none_stays),
+        cmocka_unit_test(a_part_is_escaped_byte_by_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,6 +116,17 @@ static void uuid_parse_refuses_what_is_not_a_uuid(void **state) {
     }
 }
 
+static void a_name_has_the_same_id_each_time_and_another_one_another(void **state) {
+    (void)state;
+    struct uuid id = uuid_of_name(slice_of("a"), slice_of("bc"));
+    struct uuid same = uuid_of_name(slice_of("a"), slice_of("bc"));
+    struct uuid other = uuid_of_name(slice_of("ab"), slice_of("c"));
+    char text[UUID_TEXT_BYTES + 1];
+    assert_true(uuid_equal(&id, &same) && !uuid_equal(&id, &other) && !uuid_is_v7(&id));
+    assert_int_equal(uuid_text(&id, text)[14], '8');
+    assert_non_null(strchr("89ab", text[19]));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(uuid_next_makes_version_7_with_the_time_in_it),
@@ -126,6 +137,7 @@ int main(void) {
         cmocka_unit_test(uuid_text_is_read_back_by_uuid_parse),
         cmocka_unit_test(uuid_parse_takes_either_case_and_any_version),
         cmocka_unit_test(uuid_parse_refuses_what_is_not_a_uuid),
+        cmocka_unit_test(a_name_has_the_same_id_each_time_and_another_one_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

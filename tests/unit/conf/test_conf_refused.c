@@ -181,6 +181,15 @@ static void the_numbers_of_hosts_are_checked(void **state) {
     assert_refused("hosts {\n secret = \"short\" }",
                    "topics.conf:2: hosts: secret: it has fewer than 16 bytes and can be guessed: "
                    "use a longer one");
+    assert_refused("hosts {\n secret = {\"0123456789abcdef\",\n \"short\"} }",
+                   "topics.conf:3: hosts: secret: it has fewer than 16 bytes and can be guessed: "
+                   "use a longer one");
+    assert_refused("hosts {\n secret = {\"0123456789abcdef\", \"1123456789abcdef\", "
+                   "\"2123456789abcdef\", \"3123456789abcdef\", \"4123456789abcdef\"} }",
+                   "topics.conf:2: hosts: secret: more than 4 secrets");
+    assert_refused("hosts {\n secret = \"any\" }",
+                   "topics.conf:2: hosts: secret: \"any\" is there for the time until all hosts "
+                   "have a secret: write that secret before it, secret = {\"env:NAME\", \"any\"}");
     assert_refused("hosts {\n count = 65 }",
                    "topics.conf:2: hosts: count: \"65\" is out of range: it must be from 1 to 64");
     assert_refused(

@@ -5,6 +5,7 @@
 
 #include "test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- rules ---- */
@@ -92,7 +93,36 @@ static void rule_json_says_why_a_value_is_no_key(void **state) {
     assert_extracts("json:/x", "{\"x\":\"\"}", ERR_INVALID, "the value at /x is empty");
     assert_extracts("json:/x", "{\"y\":1}", ERR_INVALID, "no value at /x in the payload");
     assert_extracts("json:/x", "{\"x\":", ERR_INVALID,
-                    "payload is not JSON: unexpected token near end of file at byte 5");
+                    "payload is not JSON: line 1, column 6: it ends too early");
+    assert_extracts("json:/x", "{\"x\":\"a\\ud83d\"}", ERR_INVALID,
+                    "the value at /x has half of a surrogate pair, a key must be text");
+}
+
+static void rule_json_keeps_every_digit_of_a_whole_number(void **state) {
+    (void)state;
+    static const char *const same[] = {"0", "-1", "9007199254740993", "10014255632117358197",
+                                       "100000000000000000000000000000001"};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        char doc[80];
+        (void)snprintf(doc, sizeof doc, "{\"x\": %s}", same[i]);
+        assert_extracts("json:/x", doc, 0, same[i]);
+    }
+    assert_extracts("json:/x", "{\"x\":-0}", 0, "0");
+    assert_extracts("json:/x", "{\"x\":1e20}", ERR_INVALID,
+                    "the value at /x is a number with a fraction or an exponent, a key must be a "
+                    "string or an integer");
+}
+
+static void rule_json_takes_the_last_value_of_a_name(void **state) {
+    (void)state;
+    assert_extracts("json:/x", "{\"x\":1,\"x\":\"b\"}", 0, "b");
+    assert_extracts("json:/x/y", "{\"x\":{\"y\":1},\"x\":{\"z\":2}}", ERR_INVALID,
+                    "no value at /x/y in the payload");
+    assert_extracts("json:/x/y", "{\"x\":{\"y\":1},\"x\":7}", ERR_INVALID,
+                    "no value at /x/y in the payload");
+    assert_extracts("json:/x", "{\"\\u0078\":5, \"y\":{\"x\":6}}", 0, "5");
+    assert_extracts("json:/x", "{\"x\":\"\\ud83d\\ude00\\n\"}", 0, "\xF0\x9F\x98\x80\n");
+    assert_extracts("json:/1/0", "[[1],[2]]", 0, "2");
 }
 
 static void rule_topic_finds_a_level(void **state) {
@@ -427,6 +457,8 @@ int main(void) {
         cmocka_unit_test(rule_json_finds_strings_whole_numbers_and_booleans),
         cmocka_unit_test(rule_json_follows_the_examples_of_rfc_6901),
         cmocka_unit_test(rule_json_says_why_a_value_is_no_key),
+        cmocka_unit_test(rule_json_keeps_every_digit_of_a_whole_number),
+        cmocka_unit_test(rule_json_takes_the_last_value_of_a_name),
         cmocka_unit_test(rule_topic_finds_a_level),
         cmocka_unit_test(rule_property_finds_a_user_property),
         cmocka_unit_test(rule_none_finds_nothing_and_that_is_no_error),

@@ -77,7 +77,7 @@ static void what_is_shut_is_good(void **state) {
         {"scripts", DOCTOR_GOOD, "only its owner"},
         {"broker connection", DOCTOR_GOOD, "encrypted"},
         {"broker login", DOCTOR_GOOD, "as zingq"},
-        {"hosts", DOCTOR_GOOD, "prove"},
+        {"hosts", DOCTOR_GOOD, "needs a mark"},
         {"front door", DOCTOR_GOOD, "only programs of this machine"},
         {"tokens", DOCTOR_GOOD, "1 with roles"},
         {"endpoints", DOCTOR_GOOD, "1, each wants a token"},

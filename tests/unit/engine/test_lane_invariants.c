@@ -48,7 +48,7 @@ static void events_of_a_lane_stand_in_the_order_of_arrival(void **state) {
 
 /* INV-LANE-3 */
 static void open_again(void *ctx) {
-    (void)lanes_open(ctx, 0, HASH, HASH);
+    (void)lanes_open(ctx, 0, HASH, HASH, (struct lane_flows){.key = 0});
 }
 
 static void a_key_has_one_lane(void **state) {

@@ -1,6 +1,7 @@
-/* test_event.c - the bytes of an event, its JSON, its user properties. */
+/* test_event.c - the bytes of an event, its user properties. */
 #include "event/event.h"
 
+#include "base/json.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -11,20 +12,6 @@ static struct event *event_with(const char *payload) {
     struct event *event = event_new(&bytes);
     assert_non_null(event);
     return event;
-}
-
-static void assert_not_json(struct slice payload, const char *sentence) {
-    struct event_bytes bytes = {.topic = slice_of("a/b"), .payload = payload};
-    struct event *event = event_new(&bytes);
-    assert_non_null(event);
-    for (int i = 0; i < 2; i++) { /* the second time says it again */
-        struct report r = {.text = ""};
-        assert_null(event_json(event, &r));
-        assert_string_equal(r.text, sentence);
-    }
-    assert_null(event_json(event, NULL));
-    assert_true(event->json_failed);
-    event_free(event);
 }
 
 static void event_new_copies_every_field(void **state) {
@@ -83,57 +70,6 @@ static void event_set_reason_replaces_it_even_with_a_part_of_itself(void **state
     assert_int_equal(event_set_publishes(event, slice_of("p")), 0);
     assert_true(slice_is(event->publishes, "p"));
     event_free(event);
-}
-
-static void event_json_decodes_once_and_keeps_whole_numbers_whole(void **state) {
-    (void)state;
-    struct event *event = event_with("{\"n\":12345678901234567,\"z\":\"a\\u0000b\"}");
-    const json_t *json = event_json(event, NULL);
-    assert_non_null(json);
-    assert_ptr_equal(json, event_json(event, NULL));
-    const json_t *n = json_object_get(json, "n");
-    assert_true(json_is_integer(n));
-    assert_true(json_integer_value(n) == 12345678901234567);
-    assert_int_equal(json_string_length(json_object_get(json, "z")), 3);
-    event_free(event);
-}
-
-static void event_json_takes_any_value_at_the_top(void **state) {
-    (void)state;
-    static const char *const good[] = {"5", "\"x\"", "null", "true", " [1] ", "-0.5e3"};
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        struct event *event = event_with(good[i]);
-        assert_non_null(event_json(event, NULL));
-        event_free(event);
-    }
-}
-
-static void event_json_says_what_is_wrong_and_where(void **state) {
-    (void)state;
-    assert_not_json(slice_of("{\"a\": tru}"),
-                    "payload is not JSON: invalid token near 'tru' at byte 9");
-    assert_not_json(slice_of(""), "payload is not JSON: it is empty");
-}
-
-static void event_json_is_strict(void **state) {
-    (void)state;
-    static const struct slice bad[] = {
-        {"{\"a\":1,\"a\":2}", 13}, /* a name twice */
-        {"{} x", 4},               /* something behind the value */
-        {"{\"a\":1,}", 8},         /* a comma too many */
-        {"\"\xff\"", 3},           /* not UTF-8 */
-        {"NaN", 3},                /* no JSON number */
-        {"01", 2},                 /* a leading zero */
-        {"{}\0", 3},               /* a NUL behind the value */
-        {"\xef\xbb\xbf{}", 5},     /* a byte order mark */
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct event_bytes bytes = {.topic = slice_of("t"), .payload = bad[i]};
-        struct event *event = event_new(&bytes);
-        assert_non_null(event);
-        assert_null(event_json(event, NULL));
-        event_free(event);
-    }
 }
 
 static void event_state_names_are_read_back(void **state) {
@@ -250,10 +186,6 @@ int main(void) {
         cmocka_unit_test(event_new_copies_every_field),
         cmocka_unit_test(event_new_starts_from_zero_and_empty_fields_are_safe_to_pass),
         cmocka_unit_test(event_set_reason_replaces_it_even_with_a_part_of_itself),
-        cmocka_unit_test(event_json_decodes_once_and_keeps_whole_numbers_whole),
-        cmocka_unit_test(event_json_takes_any_value_at_the_top),
-        cmocka_unit_test(event_json_says_what_is_wrong_and_where),
-        cmocka_unit_test(event_json_is_strict),
         cmocka_unit_test(event_state_names_are_read_back),
         cmocka_unit_test(event_state_ends_are_done_dead_needing_a_person_discarded_and_expired),
         cmocka_unit_test(properties_come_back_in_order_and_the_first_of_a_name_wins),

@@ -138,11 +138,11 @@ static void what_a_key_has_is_the_same_under_other_numbers(void **state) {
     struct row_sight sight = rewrite(f, TABLE_WAITER);
     assert_true(sight.has_key && sight.has_id && sight.id.bytes[15] == 7 && sight.seq == SEQ);
     cell.service = OTHER;
-    uint64_t seq = 0;
+    struct kept_signal signal = {.seq = 0};
     struct slice value;
     int64_t expires_ms;
-    assert_int_equal(journal_signal_next(f->journal, &cell, 1, &seq, &value), 0);
-    assert_true(seq == OTHER_SEQ);
+    assert_int_equal(journal_signal_next(f->journal, &cell, 1, &signal), 0);
+    assert_true(signal.seq == OTHER_SEQ);
     assert_int_equal(journal_waiter_first(f->journal, &cell, &waiter), 0);
     assert_true(waiter.row.seq == OTHER_SEQ && waiter.row.lane == 73);
     assert_int_equal(journal_state_get(f->journal, &cell, 1, &value, &expires_ms), 0);

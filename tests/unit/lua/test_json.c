@@ -3,9 +3,13 @@
 
 #include "test.h"
 
+#include "base/json.h"
 #include "base/limits.h"
+#include "lua/document.h"
 #include "lua/host.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <lauxlib.h>
@@ -47,14 +51,12 @@ static const char *encode(lua_State *L) {
 }
 
 static void push_decoded(lua_State *L, const char *text, size_t len) {
-    json_error_t error;
-    json_t *json = json_loadb(text, len, JSON_READ_FLAGS, &error);
-    if (json == NULL) {
-        print_error("%s\n", error.text);
+    struct report r;
+    bool good = document_try(L, (struct slice){text, len}, "text", &r);
+    if (!good) {
+        print_error("%s\n", r.text);
     }
-    assert_non_null(json);
-    json_push(L, json);
-    json_decref(json);
+    assert_true(good);
 }
 
 static void round_trips(lua_State *L, const char *text) {
@@ -107,14 +109,73 @@ static void json_round_trips_what_lua_would_blur(void **state) {
 
 static void json_keeps_the_types_of_numbers(void **state) {
     lua_State *L = *state;
-    push_decoded(L, "[1, 1.0, 1e2]", 13);
-    static const bool integers[] = {true, false, false};
-    for (int i = 0; i < 3; i++) {
+    push_decoded(L, "[1, 1.0, 1e2, -0, -0.0, 9223372036854775808]", 44);
+    static const bool integers[] = {true, false, false, true, false, false};
+    for (int i = 0; i < 6; i++) {
         lua_rawgeti(L, -1, i + 1);
         assert_int_equal(lua_isinteger(L, -1), integers[i]);
         lua_pop(L, 1);
     }
     lua_settop(L, 0);
+}
+
+static void json_numbers_beyond_64_bits_are_the_nearest_float(void **state) {
+    lua_State *L = *state;
+    static const char text[] = "[10014255632117358197, 1e20, 1e400, -1e400, 1e-400]";
+    push_decoded(L, text, sizeof text - 1);
+    static const double values[] = {10014255632117358197.0, 1e20, HUGE_VAL, -HUGE_VAL, 0};
+    for (int i = 0; i < 5; i++) {
+        lua_rawgeti(L, -1, i + 1);
+        assert_false(lua_isinteger(L, -1));
+        assert_true(lua_tonumber(L, -1) == values[i]);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, 0);
+}
+
+static void json_the_last_value_of_a_name_counts(void **state) {
+    lua_State *L = *state;
+    char text[4096] = "{\"a\":1,\"\\u0061\":2";
+    (void)snprintf(text + strlen(text), 2, "}");
+    push_decoded(L, text, strlen(text));
+    assert_null(encode(L));
+    assert_string_equal(buf_str(&out), "{\"a\":2}");
+    text[strlen(text) - 1] = '\0';
+    for (int i = 0; i < 100; i++) { /* more than wait on the Lua stack */
+        (void)snprintf(text + strlen(text), 40, ",\"k%d\":%d", i, i);
+    }
+    (void)snprintf(text + strlen(text), 40, ",\"a\":3,\"k7\":{}}");
+    push_decoded(L, text, strlen(text));
+    lua_getfield(L, -1, "a");
+    assert_int_equal(lua_tointeger(L, -1), 3);
+    lua_getfield(L, -2, "k7");
+    assert_true(lua_istable(L, -1));
+    lua_getfield(L, -3, "k99");
+    assert_int_equal(lua_tointeger(L, -1), 99);
+    lua_settop(L, 0);
+}
+
+static void json_arrays_of_any_length_keep_their_order(void **state) {
+    lua_State *L = *state;
+    for (int count = 0; count < 100; count++) {
+        char text[1024] = "[";
+        for (int i = 1; i <= count; i++) {
+            (void)snprintf(text + strlen(text), 8, i > 1 ? ",%d" : "%d", i);
+        }
+        (void)snprintf(text + strlen(text), 2, "]");
+        round_trips(L, text);
+    }
+}
+
+static void json_that_is_none_leaves_the_stack_as_it_was(void **state) {
+    lua_State *L = *state;
+    static const char *const bad[] = {"", "{\"a\":[1,{\"b\":tru}]}", "[1,[2,3}", "1 2"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct report r = {""};
+        assert_false(document_try(L, slice_of(bad[i]), "text", &r));
+        assert_int_equal(lua_gettop(L), 0);
+        assert_non_null(strstr(r.text, "text is not JSON: "));
+    }
 }
 
 static void json_encodes_names_in_order(void **state) {
@@ -234,6 +295,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         json_test(json_round_trips_what_lua_would_blur),
         json_test(json_keeps_the_types_of_numbers),
+        json_test(json_numbers_beyond_64_bits_are_the_nearest_float),
+        json_test(json_the_last_value_of_a_name_counts),
+        json_test(json_arrays_of_any_length_keep_their_order),
+        json_test(json_that_is_none_leaves_the_stack_as_it_was),
         json_test(json_encodes_names_in_order),
         json_test(json_tells_arrays_from_objects),
         json_test(json_names_what_it_cannot_say),

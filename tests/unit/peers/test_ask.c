@@ -1,7 +1,6 @@
 /* test_ask.c - requests between hosts, with two of them and a broker that is a list of messages. */
 
-#include "peers/ask.h"
-#include "peers/ask_wire.h"
+#include "peers/impl.h"
 #include "base/limits.h"
 
 #include "test.h"
@@ -14,7 +13,7 @@ enum { MESSAGES_MAX = 2000, HOSTS = 2 };
 /* What was published, as link-time fakes of io/mqtt/mqtt.h saw it. */
 struct message {
     char topic[128], response_topic[128];
-    char correlation[32];
+    char correlation[CORRELATION_BYTES];
     size_t correlation_len;
     struct buf payload;
 };
@@ -113,6 +112,11 @@ static void on_end(void *ctx, uint64_t id, const struct ask_outcome *outcome) {
                    text.data);
 }
 
+/* As after an earlier request to host 2. */
+static void learn_ticket(struct world *w) {
+    memcpy(w->hosts[0]->tickets[1], w->hosts[1]->ticket, ASK_TICKET_BYTES);
+}
+
 static int set_up(void **state) {
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
@@ -131,6 +135,7 @@ static int set_up(void **state) {
         assert_int_equal(ask_new(&w->hosts[i], &options), 0);
         ask_up(w->hosts[i]);
     }
+    learn_ticket(w);
     *state = w;
     return 0;
 }
@@ -345,8 +350,10 @@ static void a_host_that_is_asked_too_much_says_so(void **state) {
     struct world *w = *state;
     w->keep = true;
     struct message *message = a_request(w);
-    for (int i = 0; i < ASKED_MAX; i++) { /* it comes often, as nothing of ours would */
-        assert_true(deliver(w, message, false));
+    struct message other = *message;
+    for (int i = 0; i < ASKED_MAX; i++) { /* more than one host of ours would ask at once */
+        memcpy(&other.correlation[ASK_TICKET_BYTES], &i, sizeof i);
+        assert_true(deliver(w, &other, false));
     }
     ask_work(w->hosts[1]);
     assert_int_equal(w->kept_count, ASKED_MAX);
@@ -354,6 +361,96 @@ static void a_host_that_is_asked_too_much_says_so(void **state) {
     settle(w);
     assert_int_equal(w->ends, 1);
     assert_int_equal(w->status, 503);
+}
+
+/* ---- repetitions ---- */
+
+static void a_request_that_comes_again_is_served_once(void **state) {
+    struct world *w = *state;
+    w->keep = true;
+    struct message *message = a_request(w);
+    for (int i = 0; i < 3; i++) {
+        assert_true(deliver(w, message, false));
+    }
+    ask_work(w->hosts[1]);
+    assert_int_equal(w->kept_count, 1);
+    gateway_answer(w->kept[0], 200, NULL, NULL, slice_of("{}"));
+    assert_true(deliver(w, message, false));
+    settle(w);
+    assert_int_equal(w->kept_count, 1);
+    assert_int_equal(w->ends, 1);
+    assert_int_equal(w->status, 200);
+}
+
+static void replace_host_2(struct world *w) {
+    const struct ask_options options = w->hosts[1]->options;
+    ask_free(w->hosts[1]);
+    assert_int_equal(ask_new(&w->hosts[1], &options), 0);
+    ask_up(w->hosts[1]);
+}
+
+static void a_request_recorded_before_a_restart_is_not_served(void **state) {
+    struct world *w = *state;
+    struct message *recorded = a_request(w);
+    w->keep = true;
+    replace_host_2(w);
+    assert_true(deliver(w, recorded, false));
+    ask_work(w->hosts[1]);
+    assert_int_equal(w->kept_count, 0);
+}
+
+static void who_asks_learns_the_new_ticket_and_asks_again(void **state) {
+    struct world *w = *state;
+    replace_host_2(w);
+    start(w, "/api/status");
+    settle(w);
+    assert_int_equal(w->end, ASK_ANSWERED);
+    assert_int_equal(w->status, 200);
+    assert_string_equal(w->text, "/api/status");
+    forget_messages();
+    start(w, "/api/events"); /* known from now on */
+    settle(w);
+    assert_int_equal(w->ends, 2);
+    assert_int_equal(wire.count, 2);
+}
+
+static void when_too_many_are_remembered_all_need_a_new_ticket(void **state) {
+    struct world *w = *state;
+    struct message recorded = *a_request(w);
+    struct message other = recorded;
+    assert_true(deliver(w, &recorded, false));
+    for (int i = 1; i < ASK_SEEN_MAX; i++) {
+        memcpy(&other.correlation[ASK_TICKET_BYTES], &i, sizeof i);
+        assert_true(deliver(w, &other, false));
+        ask_work(w->hosts[1]);
+        ask_forget_visits(w->hosts[1]); /* nobody waits for these answers */
+        w->hosts[1]->reply_count = w->hosts[1]->reply_bytes = 0;
+    }
+    w->keep = true;
+    assert_true(deliver(w, &recorded, false));
+    ask_work(w->hosts[1]);
+    assert_int_equal(w->kept_count, 0);
+    w->keep = false;
+    settle(w);
+    assert_int_equal(w->end, ASK_ANSWERED); /* under the new one */
+    assert_string_equal(w->text, "/api/status");
+}
+
+static void a_host_that_always_has_another_ticket_is_given_up(void **state) {
+    struct world *w = *state;
+    start(w, "/api/status");
+    for (int i = 0; i < ASK_SENDS_MAX; i++) {
+        assert_int_equal(w->ends, 0);
+        (void)ask_send(w->hosts[0], NULL);
+        ask_ticket_renew(w->hosts[1]);
+        assert_true(deliver(w, &wire.messages[wire.count - 1], false));
+        (void)ask_send(w->hosts[1], NULL);
+        assert_true(deliver(w, &wire.messages[wire.count - 1], false));
+        ask_work(w->hosts[0]);
+    }
+    assert_int_equal(w->ends, 1);
+    assert_int_equal(w->end, ASK_UNSENT);
+    assert_non_null(strstr(w->text, "repetitions"));
 }
 
 static void half_of_the_brokers_window_is_left_to_others(void **state) {
@@ -398,11 +495,11 @@ static void strangers_messages_do_no_harm(void **state) {
     }
     (void)snprintf(message->response_topic, sizeof message->response_topic,
                    "zingq/answer/default/1");
-    message->correlation_len = 15;
+    message->correlation_len = CORRELATION_BYTES - 1;
     assert_true(deliver(w, message, false));
     ask_work(w->hosts[1]);
     assert_int_equal(w->kept_count, 0);
-    message->correlation_len = 16;
+    message->correlation_len = CORRELATION_BYTES;
     buf_reset(&message->payload);
     buf_add_str(&message->payload, "rubbish");
     assert_true(deliver(w, message, false));
@@ -460,6 +557,11 @@ int main(void) {
         TEST(a_request_that_is_too_large_is_refused_at_once),
         TEST(requests_under_way_have_a_limit),
         TEST(a_host_that_is_asked_too_much_says_so),
+        TEST(a_request_that_comes_again_is_served_once),
+        TEST(a_request_recorded_before_a_restart_is_not_served),
+        TEST(who_asks_learns_the_new_ticket_and_asks_again),
+        TEST(when_too_many_are_remembered_all_need_a_new_ticket),
+        TEST(a_host_that_always_has_another_ticket_is_given_up),
         TEST(half_of_the_brokers_window_is_left_to_others),
         TEST(nobody_waits_for_a_cancelled_request),
         TEST(strangers_messages_do_no_harm),

@@ -1,5 +1,7 @@
 /* test_booking.c - seat_lock.lua: every way a booking can go. */
 #include "shop.h"
+
+#include "base/json.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -155,10 +157,10 @@ static void every_field_of_a_request_is_looked_at(void **state) {
         "\"seat\":\"\"", "\"user\":3",          "\"email\":\"nobody\"", "\"amount\":42.5",
         "\"amount\":-1", "\"amount\":\"4200\"", "\"currency\":\"e\"",   "\"currency\":\"eu\\n\""};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        json_t *request = json_loads("{" REQUEST "}", 0, NULL);
+        json_t *request = json_read(slice_of("{" REQUEST "}"), "text", NULL);
         char field[64];
         (void)snprintf(field, sizeof field, "{%s}", rows[i]);
-        json_t *change = json_loads(field, 0, NULL);
+        json_t *change = json_read(slice_of(field), "text", NULL);
         assert_int_equal(json_object_update(request, change), 0);
         char *text = json_dumps(request, 0);
         forget_state(shop->w);

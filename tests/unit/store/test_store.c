@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -200,14 +201,60 @@ static void store_lends_room_for_deletes_and_takes_rows_again(void **state) {
     struct store_world *f = *state;
     open_tight(f);
     (void)fill(f->store);
-    assert_int_equal(store_lend(f->store, true), 0);
+    assert_int_equal(store_lend(f->store, STORE_LENT_SPARE), 0);
     delete_50(f->store);
-    assert_int_equal(store_lend(f->store, false), 0);
+    assert_int_equal(store_lend(f->store, STORE_LENT_NOTHING), 0);
     for (unsigned i = 0; i < 20; i++) {
         char key[16];
         (void)snprintf(key, sizeof key, "again%u", i);
         store_world_commit(f->store, key, "fits");
     }
+}
+
+static void put_large(struct store *s, size_t bytes, int expected) {
+    char *value = calloc(1, bytes);
+    assert_non_null(value);
+    assert_int_equal(store_begin(s), 0);
+    int code = store_put(s, TABLE_STATE, slice_of("large"), (struct slice){value, bytes});
+    assert_int_equal(code, expected);
+    if (code == 0) {
+        assert_int_equal(store_commit(s), 0);
+    } else {
+        store_abort(s);
+    }
+    free(value);
+}
+
+/* Every other page: each has three rows. */
+static void delete_scattered(struct store *s, unsigned rows) {
+    assert_int_equal(store_begin(s), 0);
+    for (unsigned row = 0; row < rows; row++) {
+        struct buf key;
+        buf_init(&key, 64);
+        buf_add_u32_be(&key, row);
+        assert_int_equal(row / 3 % 2 == 0 ? store_del(s, TABLE_EVENT, buf_slice(&key)) : 0, 0);
+        buf_clear(&key);
+    }
+    assert_int_equal(store_commit(s), 0);
+}
+
+/* INV-STORE-9. A large value needs pages side by side. */
+static void store_lends_as_much_in_one_piece_as_is_free_in_scattered_pages(void **state) {
+    enum { LARGE = 32 << 10 };
+    struct store_world *f = *state;
+    struct store_space space;
+    open_tight(f);
+    unsigned rows = fill(f->store);
+    assert_int_equal(store_lend(f->store, STORE_LENT_SPARE), 0);
+    delete_scattered(f->store, rows);
+    assert_int_equal(store_lend(f->store, STORE_LENT_NOTHING), 0);
+    assert_int_equal(store_usage(f->store, &space), 0);
+    assert_true(store_taken(f->store) - space.used > LARGE);
+    put_large(f->store, LARGE, ERR_FULL);
+    assert_int_equal(store_lend(f->store, STORE_LENT_PIECES), 0);
+    put_large(f->store, LARGE, 0);
+    assert_int_equal(store_lend(f->store, STORE_LENT_NOTHING), 0);
+    store_world_commit(f->store, "again", "fits");
 }
 
 static void store_usage_counts_pages_and_forgets_freed_ones(void **state) {
@@ -378,6 +425,7 @@ int main(void) {
         STORE_TEST(store_seek_back_finds_the_last_key_before),
         STORE_TEST(store_says_full_and_keeps_what_it_has),
         STORE_TEST(store_lends_room_for_deletes_and_takes_rows_again),
+        STORE_TEST(store_lends_as_much_in_one_piece_as_is_free_in_scattered_pages),
         STORE_TEST(store_usage_counts_pages_and_forgets_freed_ones),
         STORE_TEST(store_names_a_reader_and_counts_what_it_keeps),
         STORE_TEST(a_killed_reader_never_fills_the_store),

@@ -1,0 +1,24 @@
+/*
+ * wake.h - lanes whose rows are on disk, and their heads.
+ */
+#ifndef ZINGQ_ENGINE_WAKE_H
+#define ZINGQ_ENGINE_WAKE_H
+
+#include "engine/item.h"
+
+/* Loads lane rows into the empty lane. A head that waits, is queued or parked stays on disk. */
+int engine_load_lane(struct engine *e, struct engine_service *s, struct lane *lane);
+/* Whether the row is the head of its lane, out of memory, until something wakes it; then it is as
+ * the store has it. */
+int engine_head_waits(struct engine *e, struct row *row, bool *waits);
+/* Removes the head of a blocked lane with its row; the events behind it may run. */
+int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head);
+/* A parked letter no longer blocks its key: the events behind it may run. */
+int engine_unpark(struct engine *e, struct engine_service *s, struct event *letter);
+/* Unblocks a blocked lane on disk: loads its head. */
+int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head);
+
+/* The head of a lane could run, and may once its service is in memory again: s->stored. */
+int engine_wake_later(struct engine *e, struct engine_service *s, const struct row *head);
+
+#endif

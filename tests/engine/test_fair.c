@@ -1,0 +1,275 @@
+/*
+ * test_fair.c - turns round tenants, whose backlogs may be larger than memory.
+ */
+#include "engine_fixture.h"
+#include "script.h"
+#include "test.h"
+
+#include "base/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TENANTS(options)                                                                           \
+    "service \"t\" { subscribe = {\"t/+\"} handler = \"h.lua\" fair = \"json:/tenant\" " options   \
+    " }\n"
+
+enum { MANY = 5 * SERVICE_WINDOW_MAX, BIG = 100000, ONES = 100 };
+
+static const char REPORTS[] = "return function(e) zing.publish(e.json.tenant, e.payload) end";
+
+static void offer_of(struct engine_fixture *f, const char *tenant, const char *key, int n) {
+    char payload[128];
+    (void)snprintf(payload, sizeof payload, "{\"tenant\":\"%s\",\"key\":\"%s\",\"n\":%d}", tenant,
+                   key, n);
+    offer(f, "t", "t/x", payload, NULL);
+}
+
+static void offer_many(struct engine_fixture *f, const char *tenant, int count, int keys) {
+    for (int n = 0; n < count; n++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "%s%d", tenant, n % keys);
+        offer_of(f, tenant, key, n);
+        if (n % 1000 == 999) {
+            run_dry(f);
+        }
+    }
+    run_dry(f);
+}
+
+static void hold(struct engine_fixture *f, bool held) {
+    struct command c = {.kind = held ? COMMAND_PAUSE : COMMAND_RESUME, .service = slice_of("t")};
+    assert_int_equal(command(f, c), 0);
+}
+
+/* Without a turn. */
+static void resume(struct engine_fixture *f) {
+    static struct command c;
+    c = (struct command){.kind = COMMAND_RESUME, .service = slice_of("t")};
+    engine_submit(f->engine, &c);
+}
+
+static void start(struct engine_fixture *f, const char *conf) {
+    f->unchecked = true;
+    fixture_run(f, conf, REPORTS);
+    hold(f, true);
+}
+
+/* How many of `other` were done before so many of the tenant were. */
+static size_t others_before(const struct engine_fixture *f, const char *tenant, size_t count,
+                            const char *other) {
+    size_t others = 0;
+    for (size_t i = 0; i < f->published_count && count > 0; i++) {
+        const struct published *p = &f->published[i];
+        count -= !p->again && strcmp(p->topic, tenant) == 0 ? 1 : 0;
+        others += !p->again && strcmp(p->topic, other) == 0 ? 1 : 0;
+    }
+    assert_int_equal(count, 0);
+    return others;
+}
+
+static void a_hundred_tenants_with_one_event_each_pass_a_backlog_of_100000(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, TENANTS("order = none concurrency = 1"));
+    offer_many(f, "big", BIG, 1);
+    assert_true(service_status(f, "t").queued > BIG - SERVICE_WINDOW_MAX);
+    for (int i = 0; i < ONES; i++) {
+        char tenant[16];
+        (void)snprintf(tenant, sizeof tenant, "one%d", i);
+        offer_of(f, tenant, tenant, 0);
+    }
+    run_dry(f);
+    hold(f, false);
+    size_t small = 0;
+    for (size_t i = 0; i < f->published_count && small < ONES; i++) {
+        small += strncmp(f->published[i].topic, "one", 3) == 0 ? 1 : 0;
+        if (small == ONES) { /* as many of the others at most, and one */
+            assert_true(i + 1 <= (size_t)2 * ONES + 1);
+        }
+    }
+    assert_int_equal(small, ONES);
+}
+
+static void assert_all_done(struct engine_fixture *f, uint64_t count) {
+    run_dry(f);
+    acknowledge(f);
+    run_dry(f);
+    engine_check(f);
+    assert_books(f, "t", (struct books){.accepted = count, .done = count});
+    assert_int_equal(count_rows(f, TABLE_TENANT), 0);
+    assert_int_equal(count_rows(f, TABLE_LANE), 0);
+    assert_int_equal(count_rows(f, TABLE_READY), 0);
+}
+
+static void tenants_with_large_backlogs_have_equal_shares(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, TENANTS("order = none"));
+    offer_many(f, "a", MANY, 50);
+    offer_many(f, "b", MANY, 50);
+    offer_many(f, "c", SERVICE_WINDOW_MAX, 50);
+    engine_check(f);
+    hold(f, false);
+    size_t a = others_before(f, "c", SERVICE_WINDOW_MAX, "a");
+    size_t b = others_before(f, "c", SERVICE_WINDOW_MAX, "b");
+    assert_in_range(a, SERVICE_WINDOW_MAX - 100, SERVICE_WINDOW_MAX + 100);
+    assert_in_range(b, SERVICE_WINDOW_MAX - 100, SERVICE_WINDOW_MAX + 100);
+    assert_all_done(f, 2 * MANY + SERVICE_WINDOW_MAX);
+}
+
+/* The numbers of each key are those of its events, in order. */
+static void assert_in_order(const struct engine_fixture *f, const char *tenant, int keys) {
+    int *last = calloc((size_t)keys, sizeof *last);
+    for (int i = 0; i < keys; i++) {
+        last[i] = i - keys;
+    }
+    for (size_t i = 0; i < f->published_count; i++) {
+        const struct published *p = &f->published[i];
+        int key;
+        int n;
+        char pattern[64];
+        (void)snprintf(pattern, sizeof pattern, "{\"tenant\":\"%s\",\"key\":\"%s%%d\",\"n\":%%d}",
+                       tenant, tenant);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        if (strcmp(p->topic, tenant) != 0 || p->again ||
+            sscanf(p->payload, pattern, &key, &n) != 2) {
+            continue;
+        }
+#pragma GCC diagnostic pop
+        assert_int_equal(n, last[key] + keys);
+        last[key] = n;
+    }
+    free(last);
+}
+
+static void events_of_a_key_stay_in_order_through_the_backlog_and_a_crash(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, TENANTS("key = \"json:/key\""));
+    offer_many(f, "a", MANY, 700);
+    offer_many(f, "b", MANY, 3);
+    engine_check(f);
+    crash(f);
+    engine_check(f);
+    resume(f);
+    while (count_published(f, "a") <= 500) {
+        assert_int_equal(turn(f), 0);
+    }
+    assert_true(count_published(f, "a") < MANY);
+    crash(f);
+    engine_check(f);
+    offer_many(f, "a", 700, 700);
+    assert_int_equal(count_published(f, "b"), MANY);
+    assert_int_equal(count_published(f, "a"), MANY + 700);
+    assert_all_done(f, 2 * MANY + 700);
+}
+
+static void the_order_of_a_key_is_that_of_arrival(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, TENANTS("key = \"json:/key\""));
+    offer_many(f, "a", 2100, 700);
+    offer_many(f, "b", MANY, 700);
+    offer_many(f, "a", 0, 700);
+    hold(f, false);
+    run_dry(f);
+    assert_in_order(f, "a", 700);
+    assert_in_order(f, "b", 700);
+}
+
+static void a_backlog_is_worked_off_after_fair_is_gone(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, TENANTS("order = none"));
+    offer_many(f, "a", MANY, 50);
+    fixture_conf(f, "service \"t\" { subscribe = {\"t/+\"} handler = \"h.lua\" }\n");
+    restart(f);
+    hold(f, false);
+    run_dry(f);
+    assert_int_equal(count_published(f, "a"), MANY);
+    assert_all_done(f, MANY);
+}
+
+static void a_backlog_from_before_is_dealt_once_fair_is_there(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, "service \"t\" { subscribe = {\"t/+\"} handler = \"h.lua\" }\n");
+    offer_many(f, "a", MANY, 50);
+    offer_of(f, "b", "b", 0);
+    run_dry(f);
+    fixture_conf(f, TENANTS("order = none concurrency = 1"));
+    restart(f);
+    run_dry(f);
+    engine_check(f);
+    assert_true(service_status(f, "t").queued > MANY / 2);
+    hold(f, false);
+    assert_true(others_before(f, "b", 1, "a") <= 2);
+    assert_all_done(f, MANY + 1);
+}
+
+/* More tenants than the window has places; the last ones begin outside of it. */
+static void very_many_tenants_all_have_their_turns(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, TENANTS("order = none"));
+    for (int i = 0; i < 2 * SERVICE_WINDOW_MAX; i++) {
+        char tenant[16];
+        (void)snprintf(tenant, sizeof tenant, "t%d", i);
+        for (int n = 0; n < 3; n++) {
+            offer_of(f, tenant, tenant, n);
+        }
+        if (i % 300 == 299) {
+            run_dry(f);
+        }
+    }
+    run_dry(f);
+    engine_check(f);
+    hold(f, false);
+    assert_all_done(f, (uint64_t)6 * SERVICE_WINDOW_MAX);
+}
+
+static void events_without_a_tenant_share_the_turns_of_one(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, TENANTS("order = none concurrency = 1"),
+                "return function(e) zing.publish('out', e.payload) end");
+    hold(f, true);
+    for (int i = 0; i < 10; i++) {
+        offer(f, "t", "t/x", i % 2 == 0 ? "not json" : "{}", NULL);
+    }
+    offer_of(f, "a", "a", 0);
+    offer_of(f, "a", "a", 1);
+    run_dry(f);
+    hold(f, false);
+    char out[512];
+    assert_non_null(strstr(payloads(f, "out", out, sizeof out), "\"n\":0} {} {\"tenant\""));
+}
+
+static void events_of_a_tenant_that_slept_wait_for_its_turn(void **state) {
+    struct engine_fixture *f = *state;
+    f->unchecked = true;
+    fixture_run(f, TENANTS("order = none concurrency = 1"),
+                "return function(e) if e.json.tenant == 'a' then zing.sleep('1s') end "
+                "zing.publish(e.json.tenant, e.payload) end");
+    offer_many(f, "a", MANY, 50);
+    assert_int_equal(service_status(f, "t").sleeping, MANY);
+    hold(f, true);
+    advance(f, 60000);
+    engine_check(f);
+    assert_true(service_status(f, "t").queued > MANY - SERVICE_WINDOW_MAX);
+    offer_of(f, "b", "b", 0);
+    run_dry(f);
+    hold(f, false);
+    assert_true(others_before(f, "b", 1, "a") <= 2);
+    assert_all_done(f, MANY + 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        ENGINE_TEST(a_hundred_tenants_with_one_event_each_pass_a_backlog_of_100000),
+        ENGINE_TEST(tenants_with_large_backlogs_have_equal_shares),
+        ENGINE_TEST(events_of_a_key_stay_in_order_through_the_backlog_and_a_crash),
+        ENGINE_TEST(the_order_of_a_key_is_that_of_arrival),
+        ENGINE_TEST(a_backlog_is_worked_off_after_fair_is_gone),
+        ENGINE_TEST(a_backlog_from_before_is_dealt_once_fair_is_there),
+        ENGINE_TEST(very_many_tenants_all_have_their_turns),
+        ENGINE_TEST(events_without_a_tenant_share_the_turns_of_one),
+        ENGINE_TEST(events_of_a_tenant_that_slept_wait_for_its_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

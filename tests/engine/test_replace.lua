@@ -1,0 +1,21 @@
+--- of_two_in_one_attempt_the_second_is_sent
+return function()
+  local one = zing.publish('out', 'first', {after = '5s', replace = 'cart'})
+  local two = zing.publish('out', 'second', {after = '5s', replace = 'cart'})
+  assert(one == two)
+end
+
+--- its_id_takes_back_what_waits
+local id
+return function(e)
+  if e.payload ~= 'cancel' then
+    id = zing.publish('out', 'late', {after = '5s', replace = 'cart'})
+  end
+  if e.payload ~= 'wait' then zing.publish('out', tostring(zing.cancel(id))) end
+end
+
+--- a_failed_attempt_replaces_nothing
+return function(e)
+  zing.publish('out', e.payload, {after = '5s', replace = 'cart'})
+  if e.payload == 'bad' then error('as told') end
+end
