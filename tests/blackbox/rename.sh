@@ -198,5 +198,55 @@ ok "it is in the audit" says 0 'move' audit
 ok "and can be repeated" says 0 'moved 0 events' move --from rooms --to orders
 must stop_host
 
+# ---- hosts that divide the keys ----
+
+rm -rf data
+# shellcheck disable=SC2317 # called by wait_for
+fleet_is_ready() {
+    [ "$("$ZINGQ" status --json | jq 'length == 2 and all(.[]; .host.ready)')" = true ]
+}
+start_fleet() {
+    "$ZINGQ" run --hosts 2 --broker "mqtt://127.0.0.1:$port" >>host.log 2>&1 </dev/null &
+    host=$!
+    must wait_for 30 fleet_is_ready
+}
+# sum_is SERVICE FIGURE N: over both hosts.
+# shellcheck disable=SC2317 # called by wait_for
+sum_is() {
+    [ "$("$ZINGQ" status --json | jq "[.[].services[]|select(.name==\"$1\").$2]|add")" = "$3" ]
+}
+# for_each_key TEXT: a message to each of eight keys, with K for the key's number.
+for_each_key() {
+    for k in 1 2 3 4 5 6 7 8; do
+        pub -t gate/new -m "$(echo "$1" | sed "s/K/$k/g")"
+    done
+}
+write_conf 'gates subscribe = {"gate/+"}'
+echo 'hosts { secret = "0123456789abcdef0123" }' >>topics.conf
+start_fleet
+for_each_key '{"n":"aK","seat":"K","wait":true}'
+for_each_key '{"n":"bK","seat":"K"}'
+must wait_for 30 sum_is gates waiting 16
+must stop_host
+for_each_key '{"n":"cK","seat":"K"}'
+write_conf 'doors subscribe = {"gate/+"} was = {"gates"}'
+echo 'hosts { secret = "0123456789abcdef0123" }' >>topics.conf
+start_fleet
+for_each_key '{"n":"dK","seat":"K"}'
+for_each_key '{"n":"bK","seat":"K"}'
+must wait_for 30 sum_is doors waiting 32
+ok "duplicates are recognized on the host that owns the key" wait_for 20 sum_is doors duplicates 8
+for k in 1 2 3 4 5 6 7 8; do
+    pub -t "zingq/signal/gates/$k/go" -m true
+done
+ok "a renamed service runs on all hosts" wait_for 60 sum_is doors done 32
+must stop_host
+in_order() {
+    for k in 1 2 3 4 5 6 7 8; do
+        grep -h "^$k " data/?/files/sold.txt | tr '\n' ';' | grep -qx "$k a$k;$k b$k;$k c$k;$k d$k;" || return 1
+    done
+}
+ok "each key in order, on one host" in_order
+
 echo "1..$count"
 [ "$failed" -eq 0 ]
