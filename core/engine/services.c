@@ -81,8 +81,8 @@ bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *s
 
 void engine_hold(struct engine *e, const struct engine_service *s) {
     lanes_pause(e->lanes, s->index,
-                s->paused || s->held || s->starved || !s->active || s->removed || s->taking > 0 ||
-                    !script_runs(e->scripts, s->index));
+                s->paused || s->held || s->starved || s->held_back || !s->active || s->removed ||
+                    s->taking > 0 || !script_runs(e->scripts, s->index));
 }
 
 void engine_hold_service(struct engine *e, size_t service, bool held) {
