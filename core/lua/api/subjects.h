@@ -47,6 +47,8 @@ void api_open_lock(lua_State *L);
 void api_open_end(lua_State *L);
 /* http.get, post, put, delete, request */
 void api_open_http(lua_State *L);
+/* webhook; after http */
+void api_open_webhook(lua_State *L);
 /* mail */
 void api_open_mail(lua_State *L);
 /* step, saga */
