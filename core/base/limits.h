@@ -34,9 +34,10 @@ enum {
     RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */
     RULE_LEVEL_MAX = 128,     /* the deepest topic level a key rule may name */
 
-    HOSTS_SECRETS_MAX = 4,          /* hosts.secret: one that marks, earlier ones still believed */
-    STRANGERS_MAX = 16,             /* presences without a valid mark that status names */
-    MEMBERS_MAX = 256,              /* hosts known by their presence; one that is gone makes room */
+    SECRETS_MAX = 4,    /* of hosts.secret, one that marks and earlier ones that are believed;
+                                 of an endpoint */
+    STRANGERS_MAX = 16, /* presences without a valid mark that status names */
+    MEMBERS_MAX = 256,  /* hosts known by their presence; one that is gone makes room */
     PRESENCE_BYTES_MAX = 256 << 10, /* one presence: SERVICES_MAX services with long rules fit */
     MEMBERS_BYTES_MAX = 16 << 20,   /* all presences together */
     HOST_NAME_BYTES_MAX = 256,      /* a host's name in its topics: a client id */
