@@ -23,7 +23,7 @@ struct engine_service {
     struct slice origin; /* what its keys are hashed with, its group at the broker is called */
     bool active;         /* this host runs it */
     bool removed;        /* not in topics.conf: engine/removed.c */
-    bool paused;         /* by an operator */
+    bool paused;         /* by an operator, or because its scripts hung the host */
     bool held;           /* because of another host */
     bool starved;        /* for want of memory: engine/memory.c */
     bool held_back;      /* its publishes take their part of the store: engine/kept.c */
@@ -73,6 +73,8 @@ void engine_count(struct engine *e, struct engine_service *s, enum book book, in
 int engine_write_books(struct engine *e);
 /* As the store has them. */
 int engine_load_books(struct engine *e, struct engine_service *s);
+/* Pauses or resumes it, for later starts, too. */
+int engine_set_paused(struct engine *e, struct engine_service *s, bool paused);
 /* Blocks its lanes while it is paused, held because of another host, or without a script. */
 void engine_hold(struct engine *e, const struct engine_service *s);
 /* Starts no events before then. */

@@ -362,7 +362,7 @@ static int answered(lua_State *L, int status, lua_KContext unused) {
         push_answer(L, result, label);
         return 1;
     }
-    const char *why = result->error[0] == '\0' ? error_text(result->code) : result->error;
+    const char *why = call_result_why(result);
     return luaL_error(L, "%s%s: %s (%s)", result->sent ? "outcome unknown: " : "",
                       lua_tostring(L, label), why,
                       result->sent ? "the request had left" : "the request had not left");

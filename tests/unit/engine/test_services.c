@@ -40,8 +40,9 @@ static void what_is_counted_is_to_be_written(void **state) {
 
 static void a_service_is_found_by_number_and_by_name(void **state) {
     (void)state;
-    struct engine_service both[] = {{.number = 4, .name = slice_of("a")},
-                                    {.number = 9, .name = slice_of("b")}};
+    const struct service_conf confs[] = {{.name = "a"}, {.name = "b"}};
+    struct engine_service both[] = {{.number = 4, .name = slice_of("a"), .conf = &confs[0]},
+                                    {.number = 9, .name = slice_of("b"), .conf = &confs[1]}};
     struct engine e = {.services = both, .service_count = 2};
     assert_ptr_equal(engine_service_of(&e, 9), &both[1]);
     assert_ptr_equal(engine_service_named(&e, slice_of("a")), &both[0]);
