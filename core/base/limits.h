@@ -81,6 +81,7 @@ enum {
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
     SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */
+    MOVE_ROWS_PER_TURN = 512,  /* rows that a service takes over in a turn */
     TRIM_ROWS_PER_TURN = 512,  /* rows examined by retention in a turn */
 
     EFFECTS_MAX = 10000,          /* effects of one invocation */
@@ -107,6 +108,7 @@ enum {
     JSON_DEPTH_MAX = 128,           /* nesting of JSON that a handler sends */
     JSON_READ_DEPTH_MAX = 2048,     /* nesting of JSON that is read; a multiple of 64 */
 
+    STORED_DELAY_MS = 5000,      /* until an event may run whose service takes over another one */
     TIMERS_PER_TURN = 1024,      /* timers that fire in a turn, per clock */
     WINDOW_FULL_DELAY_MS = 1000, /* delay of a due event while its service's window is full */
     ACKED_DELAY_MS = 20,     /* acknowledged outbox rows wait this long to be deleted together */

@@ -23,6 +23,7 @@
 #include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/mend.h"
+#include "engine/move.h"
 #include "engine/outbox.h"
 #include "engine/place.h"
 #include "engine/quota.h"
@@ -72,6 +73,9 @@ static int load_all(struct engine *e) {
         code = load_service(e, &e->services[i]);
     }
     code = code == 0 ? journal_count_kept(e->journal) : code;
+    if (code == 0) {
+        code = engine_load_moves(e);
+    }
     if (code == 0) {
         code = engine_load_quotas(e);
     }

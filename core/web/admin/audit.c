@@ -236,9 +236,9 @@ struct audit_reader {
 };
 
 /* Whether the record is the second one of its change, or the first one of a change without. */
-static bool is_last(const struct audit_reader *reader, json_t *record) {
+static bool is_last(const struct audit_reader *reader, const json_t *record) {
     const char *id = json_string_value(json_object_get(record, "id"));
-    bool asked = json_object_del(record, "asked") == 0;
+    bool asked = json_object_get(record, "asked") != NULL;
     return !asked || id == NULL || json_object_get(reader->answered, id) == NULL;
 }
 
