@@ -34,6 +34,7 @@
 #include "engine/space.h"
 #include "engine/timers.h"
 #include "engine/watch.h"
+#include "journal/kept.h"
 
 #include <string.h>
 
@@ -71,6 +72,7 @@ static int load_all(struct engine *e) {
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = load_service(e, &e->services[i]);
     }
+    code = code == 0 ? journal_count_kept(e->journal) : code;
     if (code == 0) {
         code = engine_load_moves(e);
     }

@@ -47,6 +47,7 @@ struct journal {
     struct kept *kept; /* by the service's number */
     size_t kept_count;
     uint64_t kept_by_all[KEPT_KINDS];
+    bool kept_counted;
     struct buf record;         /* for encoding one record; reused */
     struct broken_row *broken; /* BROKEN_ROWS_MAX; NULL until one is found */
     size_t broken_count;
@@ -170,8 +171,8 @@ int journal_load_buckets(struct journal *j);
  * all that comes would stand before the row: it is noted. A little ahead, the number counts as
  * given out. Who reads beside the host knows the numbers of when it began: nothing is ahead. */
 bool journal_is_ahead(struct journal *j, enum store_table t, const struct key *k, uint64_t seq);
-/* What the services keep; *made if it was counted anew, and must be committed. */
-int journal_load_kept(struct journal *j, bool *made);
+/* What the services keep, as far as the store says. */
+int journal_load_kept(struct journal *j);
 /* Writes and deletes a row that is counted. */
 int journal_kept_put(struct journal *j, enum kept_kind kind, enum store_table t,
                      const struct key *k, struct slice value);

@@ -92,7 +92,7 @@ static int load_all(struct journal *j, bool *made) {
         code = journal_load_secrets(j);
     }
     if (code == 0) {
-        code = journal_load_kept(j, made);
+        code = journal_load_kept(j);
     }
     if (code == 0 && j->broken_count > 0 && !store_read_only(j->store)) {
         bool places;

@@ -170,7 +170,9 @@ static int count_all(struct journal *j) {
         j->kept[i].dirty = true; /* what was stored before is replaced */
     }
     code = code == 0 ? journal_kept_write(j) : code;
-    return code == 0 ? journal_flag_put(j, counted_flag, 1) : code;
+    code = code == 0 ? journal_flag_put(j, counted_flag, 1) : code;
+    j->kept_counted = code == 0;
+    return code;
 }
 
 static int load_stored(struct journal *j) {
@@ -189,7 +191,11 @@ static int load_stored(struct journal *j) {
     return code;
 }
 
-int journal_load_kept(struct journal *j, bool *made) {
+int journal_count_kept(struct journal *j) {
+    return j->kept_counted ? 0 : count_all(j);
+}
+
+int journal_load_kept(struct journal *j) {
     uint64_t counted = 0;
     j->kept_count = 0;
     memset(j->kept_by_all, 0, sizeof j->kept_by_all);
@@ -198,9 +204,6 @@ int journal_load_kept(struct journal *j, bool *made) {
     if (code == 0 && j->name_count > 0) {
         code = make_place(j, j->name_count - 1);
     }
-    if (code != 0 || (counted == 0 && store_read_only(j->store))) {
-        return code;
-    }
-    *made = *made || counted == 0;
-    return counted == 0 ? count_all(j) : load_stored(j);
+    j->kept_counted = counted != 0;
+    return code == 0 && j->kept_counted ? load_stored(j) : code;
 }

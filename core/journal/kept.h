@@ -3,7 +3,7 @@
  * Part of the journal (journal.h): inside the current store transaction.
  *
  * They are counted as rows are written and deleted, and stored with the turn. A store of an older
- * zingq is counted once, when it is opened.
+ * zingq, and one that was built by copying rows, is counted once.
  */
 #ifndef ZINGQ_JOURNAL_KEPT_H
 #define ZINGQ_JOURNAL_KEPT_H
@@ -18,6 +18,8 @@ enum kept_kind {
     KEPT_KINDS
 };
 
+/* Counts the rows if the store does not say how many there are. */
+int journal_count_kept(struct journal *j);
 uint64_t journal_kept(const struct journal *j, uint16_t service, enum kept_kind kind);
 /* Of all services. */
 uint64_t journal_kept_by_all(const struct journal *j, enum kept_kind kind);
