@@ -231,6 +231,10 @@ static void a_value_that_both_have_stays_and_is_counted(void **state) {
     assert_string_equal(state_text(f, "old", "a", "seen", out), "\"1 \"");
     assert_int_equal(service_status(f, "new").taken_left, 1);
     assert_int_equal(service_status(f, "new").taken_values, 1);
+    uint64_t kept = service_status(f, "new").kept[RUN_QUOTA_STATE];
+    crash(f);
+    assert_true(kept > 0);
+    assert_int_equal(service_status(f, "new").kept[RUN_QUOTA_STATE], kept);
 }
 
 static void what_the_old_name_took_is_a_duplicate_afterwards(void **state) {
