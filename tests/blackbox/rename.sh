@@ -2,6 +2,8 @@
 # rename.sh - services that topics.conf no longer has, and services under a new name.
 #
 # ctest: timeout=600
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
+# shellcheck disable=SC1010 # done is a figure
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:=python3}"
 # shellcheck source=tests/support/world.sh
