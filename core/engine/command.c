@@ -34,6 +34,10 @@
  * good. */
 static int check_publish(struct command *c) {
     int code = topic_check(c->topic.data, &c->report);
+    if (code == 0 && topic_is_between_hosts(c->topic)) {
+        code = report(&c->report, ERR_INVALID, "\"%s\": only hosts publish there, to each other",
+                      c->topic.data);
+    }
     if (code == 0) {
         code = property_check(c->content_type, "the content type", &c->report);
     }
@@ -136,13 +140,9 @@ static int set_paused(struct engine *e, struct command *c, bool paused) {
     if (s == NULL) {
         return engine_no_service(c);
     }
-    char flag[sizeof "paused/" + NAME_BYTES_MAX];
-    (void)snprintf(flag, sizeof flag, "paused/%s", s->conf->name);
-    s->paused = paused;
-    engine_hold(e, s);
     log_info("engine", "service \"%s\" %s by an operator", s->conf->name,
              paused ? "paused" : "resumed");
-    return journal_flag_put(e->journal, flag, paused ? 1 : 0);
+    return engine_set_paused(e, s, paused);
 }
 
 static int command_pause(struct engine *e, struct command *c) {

@@ -132,6 +132,9 @@ static int find_tenant(struct engine *e, const struct engine_service *s, struct 
     buf_reset(&e->scratch);
     int code = rule_extract(&s->conf->fair, event, &e->scratch, &r);
     *tenant = flow_hash(s, buf_slice(&e->scratch), of_tenants);
+    if (code == 0 && !slice_equal(event->tenant, buf_slice(&e->scratch))) {
+        return event_set_tenant(event, buf_slice(&e->scratch));
+    }
     return code == ERR_INVALID ? 0 : code;
 }
 

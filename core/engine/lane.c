@@ -80,10 +80,11 @@ void lanes_limit(struct lanes *lanes, size_t service, uint32_t concurrency, doub
     pace_limit(&s->pace, rate_per_s);
 }
 
-void lanes_limit_keys(struct lanes *lanes, size_t service, uint32_t concurrency,
-                      double rate_per_s) {
-    service_of(lanes, service)->key_limits =
-        (struct flow_limits){.concurrency = concurrency, .rate_per_s = rate_per_s};
+void lanes_limit_keys(struct lanes *lanes, size_t service, uint32_t concurrency, double rate_per_s,
+                      int64_t since_ms) {
+    lanes->now_ms = since_ms > lanes->now_ms ? since_ms : lanes->now_ms;
+    service_of(lanes, service)->key_limits = (struct flow_limits){
+        .concurrency = concurrency, .rate_per_s = rate_per_s, .since_ms = since_ms};
 }
 
 void lanes_batch(struct lanes *lanes, size_t service, uint32_t batch, int64_t linger_ms) {

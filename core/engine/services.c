@@ -79,6 +79,14 @@ bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *s
     return false;
 }
 
+int engine_set_paused(struct engine *e, struct engine_service *s, bool paused) {
+    char flag[sizeof "paused/" + NAME_BYTES_MAX];
+    (void)snprintf(flag, sizeof flag, "paused/%s", s->conf->name);
+    s->paused = paused;
+    engine_hold(e, s);
+    return journal_flag_put(e->journal, flag, paused ? 1 : 0);
+}
+
 void engine_hold(struct engine *e, const struct engine_service *s) {
     lanes_pause(e->lanes, s->index,
                 s->paused || s->held || s->starved || s->held_back || !s->active || s->removed ||

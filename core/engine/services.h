@@ -28,9 +28,9 @@ struct engine_service {
     struct engine_service *heir; /* of a removed one: what takes it over; NULL = nothing */
     unsigned taking;             /* how many services it takes over at present */
     uint64_t taken_events, taken_values, taken_left; /* since the host started */
-    bool paused;                                     /* by an operator */
-    bool held;                                       /* because of another host */
-    bool starved;                                    /* for want of memory: engine/memory.c */
+    bool paused;    /* by an operator, or because its scripts hung the host */
+    bool held;      /* because of another host */
+    bool starved;   /* for want of memory: engine/memory.c */
     bool held_back; /* its publishes take their part of the store: engine/kept.c */
     int64_t held_back_told_ms;
     struct letter_lines letter_lines;
@@ -81,6 +81,8 @@ void engine_count(struct engine *e, struct engine_service *s, enum book book, in
 int engine_write_books(struct engine *e);
 /* As the store has them. */
 int engine_load_books(struct engine *e, struct engine_service *s);
+/* Pauses or resumes it, for later starts, too. */
+int engine_set_paused(struct engine *e, struct engine_service *s, bool paused);
 /* Blocks its lanes while it is paused, held because of another host, or without a script. */
 void engine_hold(struct engine *e, const struct engine_service *s);
 /* Starts no events before then. */

@@ -29,6 +29,7 @@
     X(LANE_SPLIT, "lane-split", "a key's events run one at a time, in order")                      \
     X(LANE_EARLY, "lane-early", "a key's events run one at a time, in order")                      \
     X(LANE_TURNED, "lane-turned", "a key's events run one at a time, in order")                    \
+    X(TENANT_FORGOTTEN, "tenant-forgotten", "what can run does not wait")                          \
     X(PUBLISH_EARLY, "publish-early", "only what is committed is published")                       \
     X(OUTBOX_EARLY, "outbox-early", "a publish is kept until the broker has it")                   \
     X(OUTBOX_KEPT, "outbox-kept", "a publish that the broker has is forgotten")                    \

@@ -45,6 +45,7 @@ void engine_check(struct engine_fixture *f) {
     if (!store_check(f->view, f->engine, f->conf, why)) {
         fail_msg("%s", why);
     }
+    f->turns_unchecked = 0;
 }
 
 /* --- questions --- */

@@ -41,8 +41,8 @@ static void what_is_counted_is_to_be_written(void **state) {
 static void a_service_is_found_by_number_and_by_name(void **state) {
     (void)state;
     char *earlier[] = {"z"};
-    const struct service_conf a = {.was_count = 0};
-    const struct service_conf b = {.was = earlier, .was_count = 1};
+    const struct service_conf a = {.name = "a"};
+    const struct service_conf b = {.name = "b", .was = earlier, .was_count = 1};
     struct engine_service both[] = {{.number = 4, .name = slice_of("a"), .conf = &a},
                                     {.number = 9, .name = slice_of("b"), .conf = &b}};
     struct engine e = {.services = both, .service_count = 2};
