@@ -89,7 +89,8 @@ int engine_signal_repeated(struct engine *e, const struct engine_service *s, str
         return 0;
     }
     for (size_t i = 1; i < journal_secret_count(e->journal); i++) { /* after a reshard */
-        struct dedupe_hash old = journal_dedupe_hash_with(e->journal, i, s->origin, topic, identity);
+        struct dedupe_hash old =
+            journal_dedupe_hash_with(e->journal, i, s->origin, topic, identity);
         struct dedupe_note note;
         int found = journal_dedupe_find(e->journal, engine_keys_time(e, s), partition, &old, &note);
         *repeated = found == 0;

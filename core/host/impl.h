@@ -145,17 +145,17 @@ struct host {
     bool publisher_readable;          /* the publishing connection's socket has input */
     bool readable;                    /* the subscribing connection's socket has input */
     bool stopping;
-    bool leaving;                    /* unsubscribed for good: stops when nothing is waiting */
-    bool drop;                       /* drop the connection: a message could not be stored */
-    struct host_loss loss;           /* of the subscribing connection */
-    struct host_loss publisher_loss; /* of the publishing connection */
-    int status;                      /* exit status */
+    bool leaving;                      /* unsubscribed for good: stops when nothing is waiting */
+    bool drop;                         /* drop the connection: a message could not be stored */
+    struct host_loss loss;             /* of the subscribing connection */
+    struct host_loss publisher_loss;   /* of the publishing connection */
+    int status;                        /* exit status */
     uint64_t passed_over, for_removed; /* messages nobody wants; for services that were removed */
-    size_t forwards_asked;           /* subscriptions of host/forward.c not answered yet */
-    bool leave_asked;                /* zingq leave: every subscription is being given up */
-    size_t filters;                  /* subscriptions wanted */
-    size_t granted;                  /* granted on this connection */
-    size_t refused, weak;            /* refused; granted, but with QoS 0 only */
+    size_t forwards_asked;             /* subscriptions of host/forward.c not answered yet */
+    bool leave_asked;                  /* zingq leave: every subscription is being given up */
+    size_t filters;                    /* subscriptions wanted */
+    size_t granted;                    /* granted on this connection */
+    size_t refused, weak;              /* refused; granted, but with QoS 0 only */
     struct filter_flaw flaws[HOST_FLAWS_MAX]; /* the filters of these two */
     size_t flaw_count;
     struct host_terms terms, publisher_terms;

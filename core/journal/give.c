@@ -5,6 +5,7 @@
 
 #include "journal/event.h"
 #include "journal/impl.h"
+#include "journal/kept.h"
 
 #include <assert.h>
 #include <string.h>
@@ -85,14 +86,28 @@ static void write_lane(const struct give *give, const struct given *row, struct 
     }
 }
 
+/* Writes the row under its new key, and deletes it under the old one. */
+static int replace(struct journal *j, enum store_table table, const struct key *new_key,
+                   const struct key *old_key) {
+    enum kept_kind kind = table == TABLE_SIGNAL ? KEPT_SIGNALS : KEPT_STATE;
+    if (table == TABLE_WAITER) { /* which count for no quota */
+        int code = store_put(j->store, table, key_slice(new_key), buf_slice(&j->record));
+        return code == 0 ? store_del(j->store, table, key_slice(old_key)) : code;
+    }
+    int code = journal_kept_put(j, kind, table, new_key, buf_slice(&j->record));
+    return code == 0 ? journal_kept_del(j, kind, table, old_key) : code;
+}
+
 static int give_row(struct journal *j, const struct give *give, const struct give_place *place,
                     struct slice value, struct given *row) {
     struct key k = {.len = 0};
+    struct key before = {.len = 0};
     struct slice there;
     struct slice old = {(const char *)place->key, place->key_len};
     key_u8(&k, row->new_cell.partition);
     key_u16(&k, give->to);
-    if (!key_bytes(&k, (struct slice){old.data + KEY_AT, old.len - KEY_AT})) {
+    if (!key_bytes(&before, old) ||
+        !key_bytes(&k, (struct slice){old.data + KEY_AT, old.len - KEY_AT})) {
         return ERR_LIMIT;
     }
     int code = store_get(j->store, row->table, key_slice(&k), &there);
@@ -108,8 +123,7 @@ static int give_row(struct journal *j, const struct give *give, const struct giv
     if (row->table == TABLE_WAITER) {
         write_lane(give, row, &j->record);
     }
-    code = store_put(j->store, row->table, key_slice(&k), buf_slice(&j->record));
-    return code == 0 ? store_del(j->store, row->table, old) : code;
+    return replace(j, row->table, &k, &before);
 }
 
 int journal_give_next(struct journal *j, const struct give *give, struct give_place *place,

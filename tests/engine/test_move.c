@@ -70,6 +70,21 @@ static void a_new_name_has_everything_the_old_one_had(void **state) {
     assert_seen(f, "c", "\"5 expired \"");
 }
 
+static void a_call_is_made_again_under_the_same_key(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, OLD, LUA(MOVE));
+    give(f, "old", "a", "1", ",\"call\":true");
+    run_dry(f);
+    assert_int_equal(f->asked_count, 1);
+    assert_non_null(strstr(f->asked[0].headers, "Idempotency-Key: old-"));
+    fixture_conf(f, NEW_WAS);
+    crash(f);
+    run_dry(f);
+    assert_int_equal(f->asked_count, 2);
+    assert_string_equal(f->asked[1].headers, f->asked[0].headers);
+    assert_int_equal(service_status(f, "new").running, 1);
+}
+
 static void a_second_new_name_keeps_the_first_origin(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEEP "service \"first\" {" RULES, LUA(MOVE));
@@ -231,6 +246,10 @@ static void a_value_that_both_have_stays_and_is_counted(void **state) {
     assert_string_equal(state_text(f, "old", "a", "seen", out), "\"1 \"");
     assert_int_equal(service_status(f, "new").taken_left, 1);
     assert_int_equal(service_status(f, "new").taken_values, 1);
+    uint64_t kept = service_status(f, "new").kept[RUN_QUOTA_STATE];
+    crash(f);
+    assert_true(kept > 0);
+    assert_int_equal(service_status(f, "new").kept[RUN_QUOTA_STATE], kept);
 }
 
 static void what_the_old_name_took_is_a_duplicate_afterwards(void **state) {
@@ -260,6 +279,7 @@ static void a_move_that_cannot_be_is_refused_with_the_reason(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_new_name_has_everything_the_old_one_had),
+        ENGINE_TEST(a_call_is_made_again_under_the_same_key),
         ENGINE_TEST(a_second_new_name_keeps_the_first_origin),
         ENGINE_TEST(a_name_whose_keys_are_hashed_with_it_is_not_given_again),
         ENGINE_TEST(hosts_that_divide_the_keys_agree_on_the_origin),

@@ -8,6 +8,7 @@ service['#'] = function(e)
   local m = e.json
   if m.sleep then zing.sleep('1m') end
   if m.wait then zing.wait('go') end
+  if m.call then zing.http.post('http://peer/pay', {body = m.v}) end
   if m.dead then zing.reject('no') end
   if m.lock and not zing.lock('l', {owner = m.v, ttl = '2m'}) then note('locked') end
   note(m.v)

@@ -26,8 +26,6 @@ enum {
     NOBODY = 63,
 };
 
-#define SMALL_STORE "2560KiB"
-
 /* The host whose engine is on the processor. */
 static struct node *working;
 
@@ -482,62 +480,11 @@ uint64_t node_waiting(struct node *n) {
 
 /* --- making it --- */
 
-static size_t read_conf(char *text, size_t size) {
-    char path[NODE_PATH_BYTES + 32];
-    (void)snprintf(path, sizeof path, "%s/topics.conf", sim_folder());
-    FILE *from = fopen(path, "r");
-    size_t len = from == NULL ? 0 : fread(text, 1, size - 1, from);
-    if (from != NULL) {
-        (void)fclose(from);
-    }
-    text[len] = '\0';
-    return len;
-}
-
-/* The service that gets another name stands as the first one. */
-static void write_services(FILE *to, const char *text, bool renamed) {
-    static const char before[] = "service \"count\" {";
-    const char *at = renamed ? strstr(text, before) : NULL;
-    if (at != NULL) {
-        (void)fprintf(to, "%.*s", (int)(at - text), text);
-        (void)fputs("service \"sum\" {\n  was = {\"count\"}", to);
-        text = at + sizeof before - 1;
-    }
-    (void)fputs(text, to);
-}
-
-/* As this world has it. */
-static bool write_conf(struct node *n, bool schedules, bool renamed) {
-    static const char size[] = "max_size = \"64MiB\"";
-    char path[NODE_PATH_BYTES + 32];
-    char text[32768];
-    size_t len = read_conf(text, sizeof text);
-    const char *at = strstr(text, size);
-    char *rest = strstr(text, "\nschedule ");
-    (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
-    FILE *to = fopen(path, "w");
-    if (at == NULL || rest == NULL || len == sizeof text - 1 || to == NULL) {
-        return false;
-    }
-    *rest = schedules ? *rest : '\0'; /* they stand last */
-    if (n->sim->count > 1) {
-        (void)fprintf(to, "hosts { count = %u this = %u secret = \"of all the hosts\" }\n",
-                      n->sim->count, n->number);
-    }
-    if (n->sim->traits.everywhere) {
-        (void)fputs("broker { alone = yes }\n", to);
-    }
-    (void)fwrite(text, 1, (size_t)(at - text), to);
-    (void)fputs(n->sim->traits.small_stores ? "max_size = \"" SMALL_STORE "\"" : size, to);
-    write_services(to, at + sizeof size - 1, renamed);
-    return fclose(to) == 0;
-}
-
 static bool read_topics(struct node *n, bool schedules, bool renamed) {
     char path[NODE_PATH_BYTES + 32];
     struct report r = {"cannot write topics.conf"};
     (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
-    if (write_conf(n, schedules, renamed) && conf_load(&n->conf, path, NULL, &r) == 0) {
+    if (node_write_topics(n, schedules, renamed) && conf_load(&n->conf, path, NULL, &r) == 0) {
         return true;
     }
     sim_fail(n->sim, "%s: %s", n->folder, r.text);
