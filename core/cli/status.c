@@ -231,6 +231,9 @@ static void add_remarks(struct buf *out, const struct screen *screen,
     if (json_is_true(json_object_get(line->live, "held"))) {
         buf_add_str(out, "held because of another host; ");
     }
+    if (json_is_true(json_object_get(line->live, "taking"))) {
+        buf_add_str(out, "takes over another service, runs nothing until it has; ");
+    }
     const json_t *full = json_object_get(line->live, "kept_full");
     for (size_t i = 0; i < json_array_size(full); i++) {
         const char *kind = json_string_value(json_array_get(full, i));
@@ -240,7 +243,10 @@ static void add_remarks(struct buf *out, const struct screen *screen,
         buf_printf(out, "%llu parked; ", (unsigned long long)line->parked);
     }
     if (!line->configured) {
-        buf_add_str(out, "not in topics.conf; ");
+        const char *heir = json_string_value(json_object_get(line->live, "heir"));
+        buf_add_str(out, heir == NULL ? "not in topics.conf; " : "being moved to ");
+        buf_add_str(out, heir == NULL ? "" : heir);
+        buf_add_str(out, heir == NULL ? "" : "; ");
     } else if (screen->status != NULL && !json_is_true(json_object_get(line->live, "active"))) {
         buf_add_str(out, "not run by this host; ");
     }

@@ -208,7 +208,7 @@ static int deal(struct engine *e, struct engine_service *s) {
 }
 
 static bool wants_deal(const struct engine *e, const struct engine_service *s) {
-    return s->active && (lanes_hungry(e->lanes, s->index) != 0 || may_search(e, s));
+    return s->active && !s->stored && (lanes_hungry(e->lanes, s->index) != 0 || may_search(e, s));
 }
 
 bool engine_wants_deal(const struct engine *e) {

@@ -120,7 +120,7 @@ struct lane_flows engine_row_flows(const struct row *row) {
 
 /* 0 stands for no flow. */
 static uint64_t flow_hash(const struct engine_service *s, struct slice name, uint64_t kind) {
-    uint64_t hash = journal_lane(s->name, name) ^ kind;
+    uint64_t hash = journal_lane(s->origin, name) ^ kind;
     return hash == 0 ? 1 : hash;
 }
 

@@ -418,6 +418,19 @@ int lanes_each(struct lanes *lanes, size_t service, void *ctx,
     return 0;
 }
 
+void lanes_close_empty(struct lanes *lanes, size_t service) {
+    for (size_t i = 0; i < lanes->bucket_count; i++) {
+        struct lane *lane = LIST_FIRST(&lanes->buckets[i]);
+        while (lane != NULL) {
+            struct lane *next = LIST_NEXT(lane, hash_link);
+            if (lane->service == service && lane->count == 0) {
+                lanes_close(lanes, lane);
+            }
+            lane = next;
+        }
+    }
+}
+
 size_t lanes_waiting(const struct lanes *lanes, size_t service) {
     return service_of(lanes, service)->waiting;
 }

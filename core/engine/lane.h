@@ -160,6 +160,9 @@ void lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep, struct lan
 int lanes_each(struct lanes *lanes, size_t service, void *ctx,
                int (*each)(void *ctx, struct lane *lane));
 
+/* Frees the service's lanes without items; none may be busy. */
+void lanes_close_empty(struct lanes *lanes, size_t service);
+
 /* Whether anything could start now; if only time prevents it, *wake_ms is lowered to the moment
  * when it no longer does. */
 bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms);

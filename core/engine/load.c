@@ -23,6 +23,7 @@
 #include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/mend.h"
+#include "engine/move.h"
 #include "engine/outbox.h"
 #include "engine/place.h"
 #include "engine/quota.h"
@@ -69,6 +70,9 @@ static int load_all(struct engine *e) {
     engine_forget_items(e);
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = load_service(e, &e->services[i]);
+    }
+    if (code == 0) {
+        code = engine_load_moves(e);
     }
     if (code == 0) {
         code = engine_load_quotas(e);

@@ -48,6 +48,7 @@
     X(FAILURE_DONE, "failure-done", "what fails is tried again")                                   \
     X(BATCH_MEMBER, "batch-member", "each of a batch has an end of its own")                       \
     X(PARK_FORGOTTEN, "park-forgotten", "what is parked holds its key")                            \
+    X(ORIGIN_FORGOTTEN, "origin-forgotten", "a renamed service has what it had")                   \
     X(PAUSE_FORGOTTEN, "pause-forgotten", "a pause survives a restart")                            \
     X(CRASH_MISJUDGED, "crash-misjudged", "a crash is charged to who had it")                      \
     X(CRASH_UNCHARGED, "crash-uncharged", "who takes the host down, dies of it")                   \

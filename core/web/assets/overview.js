@@ -48,6 +48,11 @@ function serviceAlerts(service, now) {
     if (service.handler_error) {
         add("script", "bad", "the saved script was refused, the last good one stays.", service.handler_error);
     }
+    if (service.removed) {
+        const heir = service.heir ? `being moved to ${service.heir}` : "no longer in topics.conf, nothing runs";
+        add("removed", "warn", `${heir}; ${plural(service.lag, "event")} wait, ${count(service.dead)} are dead.`);
+        return alerts;
+    }
     if (service.paused) {
         add("paused", "warn", `paused; ${plural(service.lag, "event")} wait.`);
     }
@@ -172,6 +177,12 @@ const totals = [
 ];
 
 function stateOf(service, now) {
+    if (service.removed) {
+        return [service.heir ? "being moved" : "removed", "warn"];
+    }
+    if (service.taking) {
+        return ["taking over", "warn"];
+    }
     if (!service.active) {
         return ["not run here", "mute"];
     }
