@@ -33,12 +33,14 @@ int held_walk_next(struct journal *j, struct held_walk *walk, struct held *out, 
     if (code != 0) {
         return code;
     }
-    if (walk->any && same_lane(&walk->lane.head, &walk->row)) {
+    if (same_lane(&walk->lane.head, &walk->row)) {
         walk->lane.behind++;
         return 0;
     }
     hand_out(walk, out, found);
-    walk->any = !walk->by_service || walk->row.service == walk->service;
+    bool wanted = !walk->by_service || walk->row.service == walk->service;
+    walk->any =
+        wanted && walk->row.flags != LANE_QUEUED; /* that one waits for nothing of its own */
     walk->lane = (struct held){.head = walk->row};
     return 0;
 }
