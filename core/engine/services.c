@@ -86,7 +86,7 @@ int engine_set_paused(struct engine *e, struct engine_service *s, bool paused) {
 
 void engine_hold(struct engine *e, const struct engine_service *s) {
     lanes_pause(e->lanes, s->index,
-                s->paused || s->held || s->starved || !s->active || s->removed ||
+                s->paused || s->held || s->starved || s->held_back || !s->active || s->removed ||
                     !script_runs(e->scripts, s->index));
 }
 
