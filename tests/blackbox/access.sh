@@ -115,7 +115,7 @@ lines() { # N: of the file, the N-th from the end
     tail -n "$1" data/audit.jsonl | head -n 1
 }
 
-ok "a change is on record before it begins" eval 'ends 0 pause jobs && lines 2 | jq -e ".asked and .path == \"/api/services/jobs/pause\"" &&
+ok "a change is on record before it begins" eval 'ends 0 pause jobs && lines 2 | jq -e ".asked and .path == \"/api/services/jobs/pause\"" >/dev/null &&
     [ "$(lines 2 | jq .id)" = "$(lines 1 | jq .id)" ]'
 must ends 0 audit --json
 known=$(jq length out)
@@ -123,7 +123,7 @@ must kill_host
 sed -i '$d' data/audit.jsonl # as a host that died between the commit and the record
 start_host
 ok "it was made, and its record is not lost" eval 'ends 0 audit --json && [ "$(jq length out)" = "$known" ] &&
-    jq -e ".[-1].path == \"/api/services/jobs/pause\" and .[-1].status == null" out'
+    jq -e ".[-1].path == \"/api/services/jobs/pause\" and .[-1].status == null" out >/dev/null'
 ok "with a question mark for how it was answered" says 0 ' [?]  *POST /api/services/jobs/pause' audit
 must ends 0 resume jobs
 

@@ -173,14 +173,6 @@ static bool replay(uint64_t seed, bool loud) {
 
 /* ---- many ---- */
 
-/* A packet that was half written when a DISCONNECT came is lost to libmosquitto (2.0.11), which
- * takes any packet under way for its own DISCONNECT. Everything else is held to account below. */
-const char *__lsan_default_suppressions(void);
-
-const char *__lsan_default_suppressions(void) {
-    return "leak:libmosquitto\n";
-}
-
 /* Memory in use must not grow from world to world; the first ones fill what is kept. */
 static bool memory_grows(void) {
     enum { WARM_WORLDS = 50, WORLD_BYTES_MAX = 4096 };
