@@ -57,7 +57,6 @@ static int version(struct cli *cli) {
         {"libuv", uv_version_string()},
         {"libcurl", curl_version_info(CURLVERSION_NOW)->version},
         {"libmicrohttpd", MHD_get_version()},
-        {"jansson", jansson_version_str()},
         {"libsodium", sodium_version_string()},
         {"libconfuse", confuse_version},
         {"GLib", glib},

@@ -7,7 +7,7 @@
 #include "engine/impl.h"
 #include "engine/services.h"
 #include "engine/timers.h"
-#include "event/value.h"
+#include "base/json_write.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
 
@@ -17,9 +17,9 @@ enum { INACTIVE_DELAY_MS = 60 * 1000 };
  * owner is replaced: the handler may stumble over it, the engine must not. */
 static int lock_json(const struct cell *cell, const struct lock *lock, struct buf *out) {
     buf_add_str(out, "{\"name\":");
-    (void)value_quote(cell->name, out);
+    (void)json_quote(cell->name, out);
     buf_add_str(out, ",\"owner\":");
-    (void)value_quote(lock->owner, out);
+    (void)json_quote(lock->owner, out);
     buf_printf(out, ",\"expires_ms\":%lld,\"data\":", (long long)lock->expires_ms);
     buf_add_slice(out, lock->data.len == 0 ? slice_of("null") : lock->data);
     buf_add_str(out, "}");

@@ -106,7 +106,7 @@ void audit_note(struct audit *a, json_t *record) {
     if (record != NULL && look_json_wall_time(record, "at", now_ms)) {
         (void)json_object_set_new(record, "at_ms", json_integer(now_ms));
     }
-    char *text = record == NULL ? NULL : json_dumps(record, JSON_COMPACT);
+    char *text = record == NULL ? NULL : json_dumps(record);
     buf_add_str(&line, text == NULL ? "" : text);
     buf_add_u8(&line, '\n');
     if (text == NULL || line.failed || append(a, line.data, line.len) != 0) {
@@ -158,7 +158,7 @@ static char *hide_in_line(const char *line, size_t len, const char *service, con
     if (named != NULL && strcmp(named, key) == 0 && is_about(record, service)) {
         audit_hash(key, hash);
         (void)json_object_set_new(query, "key", json_string(hash));
-        hidden = json_dumps(record, JSON_COMPACT);
+        hidden = json_dumps(record);
     }
     json_decref(record);
     return hidden;
