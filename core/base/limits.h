@@ -72,7 +72,11 @@ enum {
                                           its properties */
     REFUSED_PARTS = 10,                /* of the store: all such dead letters of one service */
     FILES_PARTS = 4,                   /* of the store: the files of zing.append of one service */
-    SIGNALS_PARTS = 10,    /* of the store: signals of one service that nobody has taken */
+    STATE_PARTS = 4,       /* of the store: state and locks; see engine/kept.h, as the next ones */
+    PUBLISHES_PARTS = 8,   /* publishes that wait for the broker */
+    SIGNALS_PARTS = 10,    /* signals that nobody has taken */
+    DELAYED_PARTS = 16,    /* publishes that wait for their time */
+    LETTERS_PARTS = 16,    /* letters of zing.dead_letter */
     LANE_QUEUE_MAX = 1024, /* events of one lane kept in memory; the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
@@ -96,7 +100,8 @@ enum {
     LUA_RENEW_PARTS = 20,         /* of the time, for new Lua states of a service that fills them */
     LUA_SMALL_BYTES = 1 << 20, /* a Lua state of this size runs whatever is left of limits.memory */
     LOG_LINES_MAX = 1000,      /* log lines that one attempt may write */
-    LOG_SECOND_BYTES_MAX = 1 << 20, /* log output of one service's handlers per second */
+    LOG_SECOND_BYTES_MAX = 1 << 20, /* log output of one service's handlers per second; also that
+                                       about its dead letters */
     SCRIPT_BYTES_MAX = 4 << 20,     /* one script file */
     JSON_DEPTH_MAX = 128,           /* nesting of JSON that a handler sends */
     JSON_READ_DEPTH_MAX = 2048,     /* nesting of JSON that is read; a multiple of 64 */

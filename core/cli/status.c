@@ -224,6 +224,11 @@ static void add_remarks(struct buf *out, const struct screen *screen,
     if (json_is_true(json_object_get(line->live, "held"))) {
         buf_add_str(out, "held because of another host; ");
     }
+    const json_t *full = json_object_get(line->live, "kept_full");
+    for (size_t i = 0; i < json_array_size(full); i++) {
+        const char *kind = json_string_value(json_array_get(full, i));
+        buf_printf(out, "%s: no room left in the store; ", kind == NULL ? "?" : kind);
+    }
     if (line->parked > 0) {
         buf_printf(out, "%llu parked; ", (unsigned long long)line->parked);
     }

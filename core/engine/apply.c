@@ -182,6 +182,7 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     buf_add_slice(&properties, effect->properties);
     pass_trace_on(a->event, effect, &properties);
     struct publication p = {.id = effect->id,
+                            .service = a->s->number,
                             .owner = a->event->lane,
                             .cause = a->event->id,
                             .hops = (uint16_t)(a->event->hops + 1),

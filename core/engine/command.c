@@ -52,6 +52,7 @@ static int command_publish(struct engine *e, struct command *c) {
         return 0;
     }
     struct publication p = {.id = uuid_next(&e->ids, e->now_ms),
+                            .service = SERVICE_NONE,
                             .qos = c->qos,
                             .retain = c->retain,
                             .topic = c->topic,

@@ -13,6 +13,7 @@
 #include "engine/bury.h"
 #include "engine/history.h"
 #include "engine/impl.h"
+#include "engine/letter_log.h"
 #include "engine/services.h"
 #include "engine/crash.h"
 #include "engine/locks.h"
@@ -146,6 +147,7 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
     engine_add_marked(e, slice_of(s->conf->dead_topic), &event->id, "idempotency-key",
                       slice_of(once), &properties);
     struct publication p = {.id = event->id,
+                            .service = s->number,
                             .cause = event->cause,
                             .hops = (uint16_t)(event->hops + 1),
                             .qos = 1,
@@ -193,11 +195,7 @@ static int note_dead(struct engine *e, struct engine_service *s, struct event *e
     engine_count(e, s, BOOK_DEAD, 1);
     engine_count(e, s, BOOK_DIED, 1);
     engine_count(e, s, BOOK_NEEDS_PERSON, person ? 1 : 0);
-    char id[UUID_TEXT_BYTES + 1];
-    log_warn("engine", "%s service=%s event=%s topic=%s key=\"%.*s\" reason=\"%.*s\"",
-             person ? "a person is needed:" : "dead letter", s->conf->name,
-             uuid_text(&event->id, id), event->topic.data, (int)event->key.len, event->key.data,
-             (int)(event->reason.len < 300 ? event->reason.len : 300), event->reason.data);
+    engine_log_letter(e, s, event);
     return engine_letter_put(e, s, event);
 }
 

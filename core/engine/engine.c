@@ -24,6 +24,7 @@
 #include "engine/forwards.h"
 #include "engine/impl.h"
 #include "engine/item.h"
+#include "engine/kept.h"
 #include "engine/input.h"
 #include "engine/lane.h"
 #include "engine/load.h"
@@ -43,6 +44,7 @@
 #include "engine/space.h"
 #include "engine/start.h"
 #include "engine/timers.h"
+#include "journal/kept.h"
 #include "journal/later.h"
 
 #include <assert.h>
@@ -153,6 +155,7 @@ static int run_lanes(struct engine *e) {
     }
     size_t started = 0;
     engine_feed_services(e);
+    engine_hold_back(e);
     for (size_t events = 0; events < most && engine_seen_us(e) < end_us; events += started) {
         int code = feed_tenants(e);
         struct lane *lane = code == 0 ? engine_next_lane(e) : NULL;
@@ -206,6 +209,7 @@ static int decide(struct engine *e) {
 static int write_books(struct engine *e) {
     int code = engine_write_books(e);
     code = code == 0 ? engine_write_paces(e) : code;
+    code = code == 0 ? journal_kept_write(e->journal) : code;
     if (code == 0) {
         code = journal_mark_seq(e->journal);
     }

@@ -22,6 +22,7 @@
 #include "journal/journal.h"
 #include "journal/outbox.h"
 #include "engine/metrics.h"
+#include "lua/effects.h"
 #include "lua/script.h"
 
 #include <stdbool.h>
@@ -279,9 +280,12 @@ struct journal *engine_journal(struct engine *e);
 struct engine_service_status {
     const char *name;
     bool active, paused;
-    bool removed; /* from topics.conf */
-    bool held;    /* because of another host */
-    bool starved; /* its events wait for memory */
+    bool removed;               /* from topics.conf */
+    bool held;                  /* because of another host */
+    bool starved;               /* its events wait for memory */
+    bool held_back;             /* they wait because its publishes fill their part of the store */
+    uint64_t kept[RUN_QUOTAS];  /* bytes in the store */
+    bool kept_full[RUN_QUOTAS]; /* and there is no room for more */
     struct books books;
     uint64_t running;
     uint64_t retrying;  /* put off after a failure: a retry, a compensation */
@@ -353,5 +357,7 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
 /* The same for the next one that is to be shown, from *service on, and after that: one that was
  * removed from topics.conf is shown while events of it wait or are dead. False past the last. */
 bool engine_shown_service(struct engine *e, size_t *service, struct engine_service_status *out);
+/* "state", "publishes". */
+const char *engine_quota_name(enum run_quota kind);
 
 #endif

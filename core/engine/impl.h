@@ -47,7 +47,6 @@ struct engine {
     struct deaths *deaths; /* bury.c */
     struct inputs *inputs;
     struct files *files;
-    struct kept *kept; /* signals */
     struct items *items;
     struct marks *marks; /* mark.c */
     struct publishing *publishing;

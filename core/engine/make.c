@@ -110,7 +110,6 @@ static const struct {
     {engine_make_quotas, engine_free_quotas},
     {engine_make_marks, engine_free_marks},
     {engine_make_files, engine_free_files},
-    {engine_make_kept, engine_free_kept},
     {engine_make_shortage, engine_free_shortage},
 };
 

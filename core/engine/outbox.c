@@ -37,6 +37,7 @@ void outbox_free(struct outbox *o) {
     }
     outbox_forget(o);
     buf_clear(&o->record);
+    free(o->kept);
     free(o);
 }
 
@@ -49,6 +50,7 @@ int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p) {
     struct slice record = buf_slice(&o->record);
     uint64_t seq = journal_next_seq(o->journal, now_ms);
     int code = journal_outbox_put(o->journal, seq, record);
+    code = code == 0 ? outbox_keep(o, p->service, record.len) : code;
     if (code != 0) {
         return code;
     }

@@ -90,6 +90,9 @@ bool outbox_wants_settle(const struct outbox *o); /* there is something for it t
 /* When outbox_send, connected, has something to try; INT64_MAX = not by the clock. */
 int64_t outbox_next_ms(struct outbox *o);
 uint64_t outbox_rows(const struct outbox *o); /* not yet acknowledged, all told */
+/* About what those of a service take of the store, by its number. */
+uint64_t outbox_kept(const struct outbox *o, uint16_t service);
+uint64_t outbox_kept_by_all(const struct outbox *o); /* services together */
 uint64_t outbox_refused(const struct outbox *o);
 uint64_t outbox_held(const struct outbox *o);      /* behind a refused one of their owner */
 uint64_t outbox_discarded(const struct outbox *o); /* past the quota, since the start */

@@ -108,7 +108,10 @@ struct outbox {
     uint64_t taken; /* by the broker, since the start */
     uint64_t discarded;
     uint64_t on_disk; /* rows not in memory */
-    uint64_t loaded;  /* rows up to this seq are, or were, in memory */
+    uint64_t *kept;   /* bytes of rows, by the number of the service whose they are */
+    size_t kept_count;
+    uint64_t kept_by_all;
+    uint64_t loaded; /* rows up to this seq are, or were, in memory */
     struct buf record;
 };
 
@@ -139,6 +142,8 @@ void outbox_refuse_untried(struct outbox *o, struct outbox_item *item, int64_t n
 
 /* --- engine/outbox_rows.c --- */
 
+/* A row of the service was written. ERR_MEMORY. */
+int outbox_keep(struct outbox *o, uint16_t service, size_t record);
 int outbox_item_new(struct outbox *o, uint64_t seq, struct slice record, struct outbox_item **out);
 /* Whether another row that is not blocked may come into memory: of `most`, and of half a share. */
 bool outbox_fits(const struct outbox *o, size_t most);

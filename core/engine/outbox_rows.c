@@ -5,21 +5,68 @@
 #include "base/log.h"
 #include "engine/outbox.h"
 #include "engine/outbox_impl.h"
+#include "journal/kept.h"
 #include "journal/outbox.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+int outbox_keep(struct outbox *o, uint16_t service, size_t record) {
+    if (service != SERVICE_NONE && service >= o->kept_count) {
+        size_t count = (size_t)service + 1;
+        uint64_t *kept = realloc(o->kept, count * sizeof *kept);
+        if (kept == NULL) {
+            return ERR_MEMORY;
+        }
+        memset(kept + o->kept_count, 0, (count - o->kept_count) * sizeof *kept);
+        o->kept = kept;
+        o->kept_count = count;
+    }
+    if (service != SERVICE_NONE) {
+        uint64_t bytes = journal_row_bytes(sizeof(uint64_t), record);
+        o->kept[service] += bytes;
+        o->kept_by_all += bytes;
+    }
+    return 0;
+}
+
+static int delete_row(struct outbox *o, const struct outbox_item *item) {
+    uint16_t service = item->publication.service;
+    int code = journal_outbox_del(o->journal, item->seq);
+    if (code == 0 && service < o->kept_count) {
+        uint64_t bytes = journal_row_bytes(sizeof(uint64_t), item->bytes);
+        bytes = bytes < o->kept[service] ? bytes : o->kept[service];
+        o->kept[service] -= bytes;
+        o->kept_by_all -= bytes;
+    }
+    return code;
+}
+
+uint64_t outbox_kept(const struct outbox *o, uint16_t service) {
+    return service < o->kept_count ? o->kept[service] : 0;
+}
+
+uint64_t outbox_kept_by_all(const struct outbox *o) {
+    return o->kept_by_all;
+}
+
 int outbox_load(struct outbox *o) {
     outbox_forget(o);
     o->on_disk = 0;
     o->loaded = 0;
+    o->kept_count = 0;
+    o->kept_by_all = 0;
     uint64_t seq = 0;
     struct slice record;
+    struct publication p;
     int code;
     while ((code = journal_outbox_next(o->journal, &seq, &record)) == 0) {
         o->on_disk++;
+        code = publication_decode(record, &p) == 0 ? outbox_keep(o, p.service, record.len) : 0;
+        if (code != 0) {
+            return code;
+        }
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }
@@ -77,7 +124,7 @@ int outbox_item_new(struct outbox *o, uint64_t seq, struct slice record, struct 
 }
 
 int outbox_discard_item(struct outbox *o, struct outbox_item *item) {
-    int code = journal_outbox_del(o->journal, item->seq);
+    int code = delete_row(o, item);
     if (code == 0) {
         uint64_t owner = item->publication.owner;
         blocked_remove(&o->blocked, item);
@@ -91,7 +138,7 @@ static int delete_acked(struct outbox *o) {
     struct outbox_item *item;
     while ((item = TAILQ_FIRST(&o->acked.items)) != NULL) {
         assert(item->state == ITEM_CLEAN && !item->out); /* INV-OUTBOX-5 */
-        int code = journal_outbox_del(o->journal, item->seq);
+        int code = delete_row(o, item);
         if (code != 0) {
             return code;
         }

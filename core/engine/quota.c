@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "engine/cut.h"
 #include "engine/impl.h"
+#include "engine/letter_log.h"
 #include "engine/retention.h"
 #include "engine/space.h"
 #include "engine/watch.h"
@@ -37,6 +38,7 @@ static const char INDEXED[] = "letters"; /* flag: every letter has its row of TA
 /* Of one service. */
 struct letters {
     uint64_t count[LETTER_KINDS], bytes[LETTER_KINDS];
+    uint64_t made_bytes;     /* of those: made by zing.dead_letter */
     uint64_t give_way_bytes; /* limit for refused ones; UINT64_MAX = the store has room */
     int64_t due_ms;          /* when a letter may first be past keep_dead; INT64_MAX = never */
     uint64_t untold;         /* expired since the last log line */
@@ -66,11 +68,14 @@ static struct letters *letters_of(const struct engine *e, const struct engine_se
 
 /* --- rows --- */
 
+static bool is_made(const struct event *event) {
+    return event->kind == EVENT_DEAD_LETTER && !engine_is_signal_letter(event);
+}
+
 /* Refused: it never ran, was not replayed, and does not come from zing.dead_letter. */
 static enum letter_kind kind_of(const struct event *event) {
-    bool made = event->kind == EVENT_DEAD_LETTER && !engine_is_signal_letter(event);
     bool ran = event->attempts > 0 || event->crashes > 0 || event->replayed;
-    return made || ran ? LETTER_RAN : LETTER_REFUSED;
+    return ran || is_made(event) ? LETTER_RAN : LETTER_REFUSED;
 }
 
 static struct letter_row row_of(const struct event *event) {
@@ -83,18 +88,30 @@ static struct letter_row row_of(const struct event *event) {
                                .kind = (uint8_t)kind_of(event),
                                .dead_ms = event->ended_ms,
                                .id = event->id,
-                               .bytes = engine_bytes_stored(bytes)};
+                               .bytes = engine_bytes_stored(bytes),
+                               .made = is_made(event)};
+}
+
+static void count_more(struct letters *l, const struct letter_row *row) {
+    l->count[row->kind]++;
+    l->bytes[row->kind] += row->bytes;
+    l->made_bytes += row->made ? row->bytes : 0;
+}
+
+static uint64_t less(uint64_t from, uint64_t by) {
+    return by < from ? from - by : 0;
 }
 
 /* `s` NULL: a service that is no longer in topics.conf. */
 static int drop_row(struct engine *e, const struct engine_service *s,
                     const struct letter_row *row) {
-    uint64_t bytes;
-    int code = journal_letter_del(e->journal, row, &bytes);
+    struct letter_row stored = *row;
+    int code = journal_letter_del(e->journal, &stored);
     if (code == 0 && s != NULL) {
         struct letters *l = letters_of(e, s);
-        l->count[row->kind] -= l->count[row->kind] > 0 ? 1 : 0;
-        l->bytes[row->kind] -= bytes < l->bytes[row->kind] ? bytes : l->bytes[row->kind];
+        l->count[row->kind] = less(l->count[row->kind], 1);
+        l->bytes[row->kind] = less(l->bytes[row->kind], stored.bytes);
+        l->made_bytes = less(l->made_bytes, stored.made ? stored.bytes : 0);
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }
@@ -112,8 +129,7 @@ static int put_row(struct engine *e, const struct engine_service *s, const struc
         struct letters *l = letters_of(e, s);
         int64_t past_ms = row.dead_ms + s->conf->keep_dead_ms;
         bool sooner = row.kind == LETTER_RAN && s->conf->keep_dead_ms > 0 && past_ms < l->due_ms;
-        l->count[row.kind]++;
-        l->bytes[row.kind] += row.bytes;
+        count_more(l, &row);
         l->due_ms = sooner ? past_ms : l->due_ms;
     }
     return code;
@@ -158,19 +174,17 @@ int engine_letter_del(struct engine *e, struct engine_service *s, const struct e
     return code == 0 ? drop_row(e, s, &letter) : code;
 }
 
-int engine_letter_lost(struct engine *e, struct engine_service *s, const struct event *lost) {
-    for (uint8_t kind = 0; kind < LETTER_KINDS; kind++) {
-        struct letter_row row = {
-            .partition = lost->partition, .service = lost->service, .kind = kind};
-        int code;
-        do {
-            code = journal_letter_next(e->journal, &row);
-        } while (code == 0 && !uuid_equal(&row.id, &lost->id));
-        if (code != ERR_NOTFOUND) {
-            return code == 0 ? drop_row(e, s, &row) : code;
-        }
+int engine_letter_lost(struct engine *e, struct engine_service *s, const struct dead_row *dead) {
+    int code = 0;
+    for (uint8_t kind = 0; code == 0 && kind < LETTER_KINDS; kind++) {
+        const struct letter_row row = {.partition = dead->partition,
+                                       .service = dead->service,
+                                       .kind = kind,
+                                       .dead_ms = dead->dead_ms,
+                                       .id = dead->id};
+        code = drop_row(e, s, &row);
     }
-    return 0;
+    return code == 0 ? journal_dead_del(e->journal, dead) : code;
 }
 
 /* --- counting --- */
@@ -191,8 +205,7 @@ int engine_load_quotas(struct engine *e) {
     while ((code = journal_letter_scan(e->journal, &row)) == 0) {
         const struct engine_service *s = engine_service_of(e, row.service);
         if (s != NULL) {
-            letters_of(e, s)->count[row.kind]++;
-            letters_of(e, s)->bytes[row.kind] += row.bytes;
+            count_more(letters_of(e, s), &row);
         }
     }
     return code == ERR_NOTFOUND ? 0 : code;
@@ -235,6 +248,10 @@ bool engine_letters_full(const struct engine *e, const struct engine_service *s)
     uint64_t allowed = allowed_bytes(e, s);
     uint64_t bytes = letters_of(e, s)->bytes[LETTER_REFUSED];
     return bytes > allowed / 4 * 3 || bytes + DEAD_PAYLOAD_BYTES_MAX > allowed;
+}
+
+uint64_t engine_made_letters(const struct engine *e, const struct engine_service *s) {
+    return letters_of(e, s)->made_bytes;
 }
 
 /* True if there are more than allowed, whatever their age. */
@@ -363,6 +380,7 @@ static int expire_kind(struct engine *e, struct engine_service *s, enum letter_k
     }
     if (code == 0 && row == NULL) { /* the count was off: rows could not be read */
         l->count[kind] = l->bytes[kind] = 0;
+        l->made_bytes = kind == LETTER_RAN ? 0 : l->made_bytes;
     }
     if (kind == LETTER_RAN && s->conf->keep_dead_ms > 0) {
         l->due_ms = row == NULL ? INT64_MAX : row->dead_ms + s->conf->keep_dead_ms;
@@ -394,6 +412,7 @@ int engine_expire_letters(struct engine *e) {
     int code = 0;
     e->quotas->more = false;
     give_way(e);
+    engine_log_left_out(e);
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         for (unsigned kind = 0; code == 0 && most > 0 && kind < LETTER_KINDS; kind++) {
             bool wants = wants_look(e, &e->services[i], (enum letter_kind)kind);

@@ -20,12 +20,14 @@ int engine_letter_move(struct engine *e, struct engine_service *s, const struct 
                        const struct event *to);
 /* The event is no longer dead: deletes its rows, and the books no longer count it as dead. */
 int engine_letter_del(struct engine *e, struct engine_service *s, const struct event *event);
-/* Deletes the row of a letter whose record cannot be read. */
-int engine_letter_lost(struct engine *e, struct engine_service *s, const struct event *lost);
+/* Deletes the rows of a letter whose record cannot be read. `s` NULL: not in topics.conf. */
+int engine_letter_lost(struct engine *e, struct engine_service *s, const struct dead_row *dead);
 
 /* True if a letter that never reached a handler keeps only its head, because such letters of the
  * service have used up their part of the store. */
 bool engine_letters_full(const struct engine *e, const struct engine_service *s);
+/* About what the letters take that its handlers made with zing.dead_letter. */
+uint64_t engine_made_letters(const struct engine *e, const struct engine_service *s);
 /* Expires letters beyond their quotas, oldest first: a bounded number per turn. */
 int engine_expire_letters(struct engine *e);
 /* When there may be such letters; INT64_MAX = not before another event dies. */

@@ -232,6 +232,7 @@ static int publish(struct engine *e, struct schedule *s, int64_t tick_ms) {
     struct uuid id = uuid_next(&e->ids, e->now_ms);
     describe(e, s, &id, cron_utc_text(tick_ms, tick), &properties);
     struct publication p = {.id = id,
+                            .service = SERVICE_NONE,
                             .qos = 1,
                             .topic = slice_of(s->conf->publish),
                             .payload = slice_of(s->conf->payload),

@@ -78,7 +78,7 @@ bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *s
 
 void engine_hold(struct engine *e, const struct engine_service *s) {
     lanes_pause(e->lanes, s->index,
-                s->paused || s->held || s->starved || !s->active || s->removed ||
+                s->paused || s->held || s->starved || s->held_back || !s->active || s->removed ||
                     !script_runs(e->scripts, s->index));
 }
 

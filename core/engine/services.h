@@ -7,6 +7,13 @@
 #include "engine/engine.h"
 #include "journal/dedupe.h"
 
+/* What the log says about a service's dead letters: engine/letter_log.c. */
+struct letter_lines {
+    int64_t begun_ms; /* the second */
+    size_t bytes;     /* written in it */
+    uint64_t left_out;
+};
+
 /* One service as this host runs it. */
 struct engine_service {
     const struct service_conf *conf;
@@ -14,11 +21,14 @@ struct engine_service {
     uint16_t number; /* in the store */
     struct slice name;
     struct slice origin; /* what its keys are hashed with, its group at the broker is called */
-    bool active;  /* this host runs it */
-    bool removed; /* not in topics.conf: engine/removed.c */
-    bool paused;  /* by an operator */
-    bool held;    /* because of another host */
-    bool starved; /* for want of memory: engine/memory.c */
+    bool active;         /* this host runs it */
+    bool removed;        /* not in topics.conf: engine/removed.c */
+    bool paused;         /* by an operator */
+    bool held;           /* because of another host */
+    bool starved;        /* for want of memory: engine/memory.c */
+    bool held_back;      /* its publishes take their part of the store: engine/kept.c */
+    int64_t held_back_told_ms;
+    struct letter_lines letter_lines;
     bool books_dirty;
     struct books books;
     struct metrics metrics;

@@ -22,6 +22,7 @@
 #include "engine/waiters.h"
 #include "engine/wake.h"
 #include "journal/event.h"
+#include "journal/kept.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
 #include "journal/step.h"
@@ -91,14 +92,12 @@ static int check_number(struct engine *e, const struct engine_service *s, const 
 
 static int keep_signal(struct engine *e, const struct cell *cell, struct slice value,
                        struct report *r) {
-    bool room;
-    int code =
-        engine_room_for_signal(e, cell->service, cell->key.len + cell->name.len + value.len, &room);
-    if (code != 0 || !room) {
-        return code != 0 ? code
-                         : report(r, ERR_INVALID,
-                                  "the signals that no handler of the service takes fill a tenth "
-                                  "of the store");
+    const struct engine_service *s = engine_service_of(e, cell->service);
+    uint64_t bytes = journal_row_bytes(cell->key.len + cell->name.len, value.len);
+    if (s != NULL && bytes > engine_kept_room(e, s, RUN_QUOTA_SIGNALS)) {
+        return report(r, ERR_INVALID,
+                      "the signals that no handler of the service takes fill their part of the "
+                      "store");
     }
     struct timer timer = {.kind = TIMER_SIGNAL,
                           .partition = cell->partition,
@@ -107,7 +106,7 @@ static int keep_signal(struct engine *e, const struct cell *cell, struct slice v
                           .key = cell->key,
                           .name = cell->name,
                           .seq = journal_next_seq(e->journal, e->now_ms)};
-    code = journal_signal_put(e->journal, cell, timer.seq, value, timer.due_ms);
+    int code = journal_signal_put(e->journal, cell, timer.seq, value, timer.due_ms);
     return code == 0 ? engine_timer_put(e, &timer) : code;
 }
 

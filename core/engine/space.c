@@ -16,7 +16,8 @@
  * and the free ones are scattered. Then the store lends as many beyond its end, for a minute.
  *
  * A full store is only tidied: nothing runs. This ends when half of the reserve is free again,
- * although nothing is accepted yet: waiting events must not wait for the room that they occupy.
+ * although nothing is accepted yet: waiting events must not wait for the room that they occupy. If
+ * tidying does not free that much, one event is tried every ten seconds: it may fit.
  */
 #include "engine/space.h"
 
@@ -42,6 +43,7 @@ enum {
     SHRINK_LOW = 9,     /* and >> 9 is four: the most while there is no room, */
     SHRINK_TIDYING = 5, /* and >> 5 the most rows that a full store deletes in a turn */
     AGAIN_MS = 10000,   /* two turns that find no room within this time keep the next ones small */
+    TRY_MS = 10000,     /* how long a full store is only tidied before an event is tried */
     PIECES_MS = 60000,  /* how long room is lent because free pages are scattered */
     EVENT_OVERHEAD = 512, /* bytes of rows and headers around an event */
     LARGE_PARTS = 10,     /* a table with at least such a part of the used bytes is named */
@@ -342,9 +344,10 @@ long engine_old_reader(const struct engine *e, int64_t *since_ms) {
 
 /* The files take nothing of what is needed for that. */
 bool engine_can_work_off(const struct engine *e) {
-    bool looked = e->now_ms >= e->space->full_since_ms + LOOK_MS;
+    int64_t full_ms = e->now_ms - e->space->full_since_ms;
     uint64_t max = store_limit(journal_store(e->journal));
-    return looked && e->space->used + reserve_of(max) / 2 <= max;
+    bool enough = e->space->used + reserve_of(max) / 2 <= max;
+    return (full_ms >= LOOK_MS && enough) || full_ms >= TRY_MS;
 }
 
 /* Bytes that the store and the files of zing.append may take together. */

@@ -7,6 +7,7 @@
 #include "engine/files.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
+#include "engine/kept.h"
 #include "engine/rows.h"
 #include "engine/lane.h"
 #include "engine/memory.h"
@@ -104,6 +105,8 @@ static int64_t oldest_wait(struct engine *e, const struct engine_service *s) {
     return oldest == UINT64_MAX || waited < 0 ? 0 : waited;
 }
 
+enum { KEPT_LEAST = 4096 }; /* with less room than this nothing of a usual size is kept */
+
 int engine_service_status(struct engine *e, size_t service, struct engine_service_status *out) {
     if (service >= e->service_count) {
         return ERR_NOTFOUND;
@@ -117,6 +120,7 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .removed = s->removed,
                                           .held = s->held,
                                           .starved = s->starved,
+                                          .held_back = s->held_back,
                                           .books = s->books,
                                           .handler = s->handler,
                                           .oldest_ms = oldest_wait(e, s),
@@ -127,6 +131,11 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .tenants = lanes_tenants(e->lanes, s->index),
                                           .keys_held = lanes_keys_held(e->lanes, s->index),
                                           .throttled_until_ms = s->throttled_until_ms};
+    for (unsigned i = 0; i < RUN_QUOTAS; i++) {
+        enum run_quota kind = (enum run_quota)i;
+        out->kept[i] = engine_kept(e, s, kind);
+        out->kept_full[i] = out->kept[i] > 0 && engine_kept_room(e, s, kind) < KEPT_LEAST;
+    }
     if (!s->removed) {
         out->version = script_version(e->scripts, s->index);
         out->script_error = script_error(e->scripts, s->index);

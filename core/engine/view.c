@@ -7,6 +7,7 @@
 #include "engine/files.h"
 #include "engine/impl.h"
 #include "engine/item.h"
+#include "engine/kept.h"
 #include "engine/locks.h"
 #include "engine/services.h"
 #include "journal/dedupe.h"
@@ -134,6 +135,16 @@ static int view_file_owner(void *ctx, const struct event *event, struct slice fi
     return 0;
 }
 
+static uint64_t view_room(void *ctx, const struct event *event, enum run_quota kind) {
+    const struct engine *e = ctx;
+    size_t service;
+    if (!engine_service_by_number(e, event->service, &service)) {
+        return UINT64_MAX;
+    }
+    return kind == RUN_QUOTA_PUBLISHES ? e->status.store_max / PUBLISHES_PARTS
+                                       : engine_kept_room(e, &e->services[service], kind);
+}
+
 void engine_view_init(struct engine *e) {
     e->view = (struct run_view){.ctx = e,
                                 .now_ms = view_now,
@@ -146,5 +157,6 @@ void engine_view_init(struct engine *e) {
                                 .lock_get = view_lock_get,
                                 .step_get = view_step_get,
                                 .delayed = view_delayed,
-                                .file_owner = view_file_owner};
+                                .file_owner = view_file_owner,
+                                .room = view_room};
 }

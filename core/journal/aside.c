@@ -281,6 +281,12 @@ static int set_aside(struct journal *j, const struct broken_row *row, struct sli
     return code == 0 ? store_del(j->store, row->table, key_slice(&row->key)) : code;
 }
 
+/* What services keep is counted anew at the next start: journal/kept.c. */
+static int count_anew(struct journal *j) {
+    int code = store_del(j->store, TABLE_META, slice_of("flag/kept"));
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 int journal_set_aside(struct journal *j, bool *places) {
     assert(!store_read_only(j->store));
     *places = false;
@@ -293,6 +299,7 @@ int journal_set_aside(struct journal *j, bool *places) {
         int code = store_get(j->store, row->table, key_slice(&row->key), &value);
         if (code == 0 && sum_of(value) == row->sum) { /* nobody has overwritten it */
             code = set_aside(j, row, value);
+            code = code == 0 ? count_anew(j) : code;
             *places = *places || is_place(row->table);
         }
         if (code != 0 && code != ERR_NOTFOUND) {

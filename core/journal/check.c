@@ -12,7 +12,8 @@ static int check_meta(struct slice key, struct slice value) {
     if (slice_is(key, "dedupe") || journal_key_begins(key, "secret/")) {
         return journal_check_dedupe(TABLE_META, key, value);
     }
-    return journal_check_meta(key, value);
+    return journal_key_begins(key, "kept/") ? journal_check_kept(value)
+                                            : journal_check_meta(key, value);
 }
 
 int journal_check_row(enum store_table t, struct slice key, struct slice value) {
@@ -53,9 +54,9 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
 }
 
 bool journal_row_fits(enum store_table t, struct slice key, struct slice value) {
-    static const char *const names[] = {"schema", "host",   "secret",    "seq",
-                                        "clock",  "dedupe", "service/",  "books/",
-                                        "flag/",  "text/",  "schedule/", "secret/"};
+    static const char *const names[] = {"schema",    "host",     "secret", "seq",   "clock",
+                                        "dedupe",    "service/", "books/", "flag/", "text/",
+                                        "schedule/", "secret/",  "kept/"};
     bool named = t != TABLE_META;
     for (size_t i = 0; !named && i < sizeof names / sizeof *names; i++) {
         size_t len = strlen(names[i]);

@@ -89,6 +89,12 @@ static int take_dead(struct slice key, struct slice value, void *out) {
     return whole ? 0 : ERR_CORRUPT;
 }
 
+int journal_dead_get(struct journal *j, struct dead_row *row) {
+    struct key k;
+    dead_key(&k, row);
+    return journal_take(j, TABLE_DEAD, &k, take_dead, row);
+}
+
 int journal_dead_next(struct journal *j, struct dead_row *row) {
     struct key k;
     dead_key(&k, row);

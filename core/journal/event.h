@@ -133,6 +133,8 @@ struct dead_row {
 uint64_t journal_fingerprint(struct slice reason);
 int journal_dead_put(struct journal *j, const struct dead_row *row);
 int journal_dead_del(struct journal *j, const struct dead_row *row);
+/* Completes the row of that partition, service and id. ERR_NOTFOUND. */
+int journal_dead_get(struct journal *j, struct dead_row *row);
 /* The next in key order after *row (zeroed at the start). ERR_NOTFOUND. */
 int journal_dead_next(struct journal *j, struct dead_row *row);
 

@@ -6,6 +6,7 @@
 
 #include "journal/journal.h"
 #include "journal/dedupe.h"
+#include "journal/kept.h"
 
 #include <assert.h>
 
@@ -24,6 +25,12 @@ struct dedupe_sweep {
 
 struct broken_row;
 
+/* What a service keeps: journal/kept.c. */
+struct kept {
+    uint64_t bytes[KEPT_KINDS];
+    bool dirty; /* not stored yet */
+};
+
 struct journal {
     struct store *store;
     char host_id[UUID_TEXT_BYTES + 1];
@@ -37,6 +44,9 @@ struct journal {
     int64_t keep_ms, bucket_ms; /* the longest of all services */
     struct dedupe_bucket buckets[DEDUPE_BUCKETS];
     struct dedupe_sweep sweep;
+    struct kept *kept; /* by the service's number */
+    size_t kept_count;
+    uint64_t kept_by_all[KEPT_KINDS];
     struct buf record;         /* for encoding one record; reused */
     struct broken_row *broken; /* BROKEN_ROWS_MAX; NULL until one is found */
     size_t broken_count;
@@ -159,6 +169,14 @@ int journal_load_buckets(struct journal *j);
  * all that comes would stand before the row: it is noted. A little ahead, the number counts as
  * given out. Who reads beside the host knows the numbers of when it began: nothing is ahead. */
 bool journal_is_ahead(struct journal *j, enum store_table t, const struct key *k, uint64_t seq);
+/* What the services keep; *made if it was counted anew, and must be committed. */
+int journal_load_kept(struct journal *j, bool *made);
+/* Writes and deletes a row that is counted. */
+int journal_kept_put(struct journal *j, enum kept_kind kind, enum store_table t,
+                     const struct key *k, struct slice value);
+int journal_kept_del(struct journal *j, enum kept_kind kind, enum store_table t,
+                     const struct key *k);
+int journal_check_kept(struct slice value);
 /* The secrets of other stores, as the rows have them. */
 int journal_load_secrets(struct journal *j);
 /* If exactly one row with that prefix, a service's number, could not be read, and exactly one

@@ -91,6 +91,9 @@ static int load_all(struct journal *j, bool *made) {
     if (code == 0) {
         code = journal_load_secrets(j);
     }
+    if (code == 0) {
+        code = journal_load_kept(j, made);
+    }
     if (code == 0 && j->broken_count > 0 && !store_read_only(j->store)) {
         bool places;
         *made = true;
@@ -147,6 +150,7 @@ void journal_close(struct journal *j) {
     journal_free_names(j);
     free(j->secrets);
     free(j->broken);
+    free(j->kept);
     buf_clear(&j->record);
     free(j);
 }

@@ -133,6 +133,9 @@ int journal_clock_put(struct journal *j, const struct clock_mark *mark);
 
 /* accepted = waiting + done + dead + discarded + expired + duplicates, always; waiting is not
  * stored. */
+/* No service's number. */
+enum { SERVICE_NONE = UINT16_MAX };
+
 struct books {
     uint64_t accepted, done, dead, discarded, duplicates;
     uint64_t handed_over; /* broker copies skipped because local hand-over had served them */

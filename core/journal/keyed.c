@@ -79,6 +79,11 @@ int journal_state_read(struct journal *j, const struct cell *cell, int64_t now_m
     return cell_key(&k, cell) == 0 ? journal_if_broken(j, TABLE_STATE, &k, code) : code;
 }
 
+static int put_cell(struct journal *j, enum store_table table, const struct key *k) {
+    return j->record.failed ? ERR_LIMIT
+                            : journal_kept_put(j, KEPT_STATE, table, k, buf_slice(&j->record));
+}
+
 int journal_state_put(struct journal *j, const struct cell *cell, struct slice value,
                       int64_t expires_ms) {
     assert(is_sound_cell(cell) && value_is_sound(value) && expires_ms >= 0);
@@ -90,13 +95,13 @@ int journal_state_put(struct journal *j, const struct cell *cell, struct slice v
     buf_reset(&j->record);
     buf_add_u64(&j->record, (uint64_t)expires_ms);
     buf_add_slice(&j->record, value);
-    return journal_put_record(j, TABLE_STATE, &k);
+    return put_cell(j, TABLE_STATE, &k);
 }
 
 static int cell_del(struct journal *j, enum store_table table, const struct cell *cell) {
     struct key k;
     int code = cell_key(&k, cell);
-    return code != 0 ? code : store_del(j->store, table, key_slice(&k));
+    return code != 0 ? code : journal_kept_del(j, KEPT_STATE, table, &k);
 }
 
 int journal_state_del(struct journal *j, const struct cell *cell) {
@@ -169,7 +174,7 @@ int journal_lock_put(struct journal *j, const struct cell *cell, const struct lo
     buf_add_lv(&j->record, lock->owner);
     buf_add_lv(&j->record, lock->data);
     buf_add_lv(&j->record, lock->topic);
-    return journal_put_record(j, TABLE_LOCK, &k);
+    return put_cell(j, TABLE_LOCK, &k);
 }
 
 int journal_lock_del(struct journal *j, const struct cell *cell) {
@@ -260,7 +265,7 @@ int journal_timer_put(struct journal *j, const struct timer *timer) {
     if (timer->kind == TIMER_EVENT) {
         value = (struct slice){(const char *)timer->row.id.bytes, UUID_BYTES};
     } else if (timer->kind == TIMER_PUBLISH) {
-        value = timer->record;
+        return journal_kept_put(j, KEPT_DELAYED, TABLE_TIMER, &k, timer->record);
     }
     return store_put(j->store, TABLE_TIMER, key_slice(&k), value);
 }
@@ -268,6 +273,9 @@ int journal_timer_put(struct journal *j, const struct timer *timer) {
 int journal_timer_del(struct journal *j, const struct timer *timer) {
     struct key k;
     int code = timer_key(&k, timer);
+    if (code == 0 && timer->kind == TIMER_PUBLISH) {
+        return journal_kept_del(j, KEPT_DELAYED, TABLE_TIMER, &k);
+    }
     return code != 0 ? code : store_del(j->store, TABLE_TIMER, key_slice(&k));
 }
 

@@ -73,10 +73,6 @@ int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_
 int journal_signal_scan(struct journal *j, struct cell *cell, uint64_t *seq, int64_t *expires_ms,
                         struct slice *value);
 
-/* Calls `each` for every signal that is kept, with its service and its bytes, about. */
-int journal_signal_walk(struct journal *j, void *ctx,
-                        void (*each)(void *ctx, uint16_t service, size_t bytes));
-
 /* An event that waits; row.seq orders those of one cell. */
 struct waiter {
     struct row row;     /* of the event */

@@ -1,7 +1,8 @@
 /*
  * letter.c - see journal/letter.h.
  *
- *   letter   p8 service16 kind8 dead_ms64 id128 -> bytes64
+ *   letter   p8 service16 kind8 dead_ms64 id128 -> bytes64 made8, which an older zingq did not
+ *            write
  */
 #include "journal/letter.h"
 
@@ -36,6 +37,7 @@ static int take_letter(struct slice key, struct slice value, void *out) {
     row->id = read_uuid(&r);
     struct reader v = reader_of(value.data, value.len);
     row->bytes = read_u64(&v);
+    row->made = !v.failed && v.at < v.end && read_u8(&v) != 0;
     bool whole = !r.failed && r.at == r.end && !v.failed && v.at == v.end;
     return whole && is_sound(row) ? 0 : ERR_CORRUPT;
 }
@@ -46,15 +48,14 @@ int journal_letter_put(struct journal *j, const struct letter_row *row) {
     letter_key(&k, row);
     buf_reset(&j->record);
     buf_add_u64(&j->record, row->bytes);
+    buf_add_u8(&j->record, row->made ? 1 : 0);
     return journal_put_record(j, TABLE_LETTER, &k);
 }
 
-int journal_letter_del(struct journal *j, const struct letter_row *row, uint64_t *bytes) {
+int journal_letter_del(struct journal *j, struct letter_row *row) {
     struct key k;
-    struct letter_row found;
     letter_key(&k, row);
-    int code = journal_take(j, TABLE_LETTER, &k, take_letter, &found);
-    *bytes = code == 0 ? found.bytes : 0;
+    int code = journal_take(j, TABLE_LETTER, &k, take_letter, row);
     return code == 0 ? store_del(j->store, TABLE_LETTER, key_slice(&k)) : code;
 }
 

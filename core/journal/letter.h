@@ -21,12 +21,13 @@ struct letter_row {
     int64_t dead_ms;
     struct uuid id;
     uint64_t bytes; /* its approximate size in the store */
+    bool made;      /* by zing.dead_letter */
 };
 
 /* Writes the row, or replaces it. */
 int journal_letter_put(struct journal *j, const struct letter_row *row);
-/* *bytes: what the row said. ERR_NOTFOUND. */
-int journal_letter_del(struct journal *j, const struct letter_row *row, uint64_t *bytes);
+/* *row: as it was stored. ERR_NOTFOUND. */
+int journal_letter_del(struct journal *j, struct letter_row *row);
 /* The row after *row of its partition, service and kind, the oldest first; in/out, dead_ms and id
  * zeroed at the start. ERR_NOTFOUND. */
 int journal_letter_next(struct journal *j, struct letter_row *row);

@@ -11,6 +11,7 @@
  *   meta "flag/<name>"      -> u64
  *   meta "text/<name>"      -> bytes
  *   meta "dedupe"           -> see journal/dedupe.c
+ *   meta "kept/<number>"    -> see journal/kept.c
  *   meta "schedule/<name>"  -> see journal/later.c
  */
 #include "journal/impl.h"

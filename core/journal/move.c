@@ -237,8 +237,9 @@ int journal_meta_copy(struct store *to, struct store *from, bool sibling) {
     struct slice value;
     int code;
     while ((code = store_seek(from, TABLE_META, key_slice(&at), at.len > 0, &key, &value)) == 0) {
-        bool wanted =
-            sibling ? is_shared(key) : !slice_is(key, "schema") && !slice_is(key, "flag/letters");
+        bool wanted = sibling ? is_shared(key)
+                              : !slice_is(key, "schema") && !slice_is(key, "flag/letters") &&
+                                    !slice_is(key, "flag/kept");
         code = wanted ? store_put(to, TABLE_META, key, value) : 0;
         at.len = 0;
         if (code != 0 || !key_bytes(&at, key)) {

@@ -7,6 +7,7 @@
  *   u32 len, bytes: topic (with its NUL) payload key content_type response_topic correlation
  *                   properties
  *   u64 owner | i64 refused_ms | u8 refused_reason: missing in records of an older zingq
+ *   u16 service: as well
  *   id128 handle | i64 first_ms: only if it has one
  */
 #include "journal/impl.h"
@@ -36,6 +37,7 @@ void publication_encode(const struct publication *p, struct buf *out) {
     buf_add_u64(out, p->owner);
     buf_add_u64(out, (uint64_t)p->refused_ms);
     buf_add_u8(out, p->refused_reason);
+    buf_add_u16(out, p->service);
     if (!uuid_is_zero(&p->handle)) {
         buf_add(out, p->handle.bytes, UUID_BYTES);
         buf_add_u64(out, (uint64_t)p->first_ms);
@@ -44,7 +46,7 @@ void publication_encode(const struct publication *p, struct buf *out) {
 
 int publication_decode(struct slice record, struct publication *out) {
     struct reader r = reader_of(record.data, record.len);
-    *out = (struct publication){0};
+    *out = (struct publication){.service = SERVICE_NONE};
     out->id = read_uuid(&r);
     out->cause = read_uuid(&r);
     out->hops = read_u16(&r);
@@ -60,6 +62,9 @@ int publication_decode(struct slice record, struct publication *out) {
         out->owner = read_u64(&r);
         out->refused_ms = (int64_t)read_u64(&r);
         out->refused_reason = read_u8(&r);
+    }
+    if (!r.failed && r.at < r.end) {
+        out->service = read_u16(&r);
     }
     if (!r.failed && r.at < r.end) {
         out->handle = read_uuid(&r);

@@ -19,6 +19,7 @@ struct publication {
     struct slice topic; /* terminated once decoded */
     struct slice payload, key, content_type, response_topic, correlation;
     struct slice properties; /* user properties; in the outbox with ours added, ready to send */
+    uint16_t service;        /* of that event, which keeps it; SERVICE_NONE = nobody's */
     uint64_t owner;          /* lane of the event that published it; 0 = none: it holds nobody */
     int64_t refused_ms;      /* when the broker first refused it; 0 = it did not */
     uint8_t refused_reason;  /* of its PUBACK; 0 = it closed the connection, or cannot carry it; or

@@ -171,14 +171,6 @@ static int signal_key(struct key *k, const struct cell *cell, uint64_t seq, size
     return 0;
 }
 
-static int del_row(struct journal *j, enum store_table table, const struct cell *cell,
-                   uint64_t seq) {
-    struct key k;
-    size_t prefix;
-    int code = signal_key(&k, cell, seq, &prefix);
-    return code == 0 ? store_del(j->store, table, key_slice(&k)) : code;
-}
-
 int journal_signal_put(struct journal *j, const struct cell *cell, uint64_t seq, struct slice value,
                        int64_t expires_ms) {
     assert(cell->partition < PARTITIONS && value_is_sound(value)); /* INV-JOURNAL-7 */
@@ -191,11 +183,16 @@ int journal_signal_put(struct journal *j, const struct cell *cell, uint64_t seq,
     buf_reset(&j->record);
     buf_add_u64(&j->record, (uint64_t)expires_ms);
     buf_add_slice(&j->record, value);
-    return journal_put_record(j, TABLE_SIGNAL, &k);
+    return j->record.failed
+               ? ERR_LIMIT
+               : journal_kept_put(j, KEPT_SIGNALS, TABLE_SIGNAL, &k, buf_slice(&j->record));
 }
 
 int journal_signal_del(struct journal *j, const struct cell *cell, uint64_t seq) {
-    return del_row(j, TABLE_SIGNAL, cell, seq);
+    struct key k;
+    size_t prefix;
+    int code = signal_key(&k, cell, seq, &prefix);
+    return code == 0 ? journal_kept_del(j, KEPT_SIGNALS, TABLE_SIGNAL, &k) : code;
 }
 
 /* A row of signals or waiters; its value as stored. */
@@ -254,28 +251,6 @@ int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_
     }
 }
 
-int journal_signal_walk(struct journal *j, void *ctx,
-                        void (*each)(void *ctx, uint16_t service, size_t bytes)) {
-    struct key k = {.len = 0};
-    struct slice key;
-    struct slice value;
-    int code;
-    while ((code = store_seek(j->store, TABLE_SIGNAL, key_slice(&k), k.len > 0, &key, &value)) ==
-           0) {
-        struct reader r = reader_of(key.data, key.len);
-        (void)read_u8(&r);
-        uint16_t service = read_u16_be(&r);
-        if (!r.failed) {
-            each(ctx, service, key.len + value.len);
-        }
-        k.len = 0;
-        if (!key_bytes(&k, key)) {
-            return ERR_CORRUPT;
-        }
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
 int journal_signal_scan(struct journal *j, struct cell *cell, uint64_t *seq, int64_t *expires_ms,
                         struct slice *value) {
     struct cell all = {.partition = cell->partition, .service = cell->service, .key = cell->key};
@@ -314,7 +289,10 @@ int journal_waiter_put(struct journal *j, const struct cell *cell, const struct 
 }
 
 int journal_waiter_del(struct journal *j, const struct cell *cell, uint64_t seq) {
-    return del_row(j, TABLE_WAITER, cell, seq);
+    struct key k;
+    size_t prefix;
+    int code = signal_key(&k, cell, seq, &prefix);
+    return code == 0 ? store_del(j->store, TABLE_WAITER, key_slice(&k)) : code;
 }
 
 static int take_waiter(struct slice key, struct slice value, void *out) {

@@ -53,6 +53,7 @@ void effects_reset(struct effects *effects) {
     }
     effects->count = 0;
     effects->bytes = 0;
+    memset(effects->kept, 0, sizeof effects->kept);
     if (block != NULL) {
         block->used = 0;
     }

@@ -49,12 +49,23 @@ struct effect {
     struct uuid id; /* publish, dead letter: its future id, or the name's; cancel: what to cancel */
 };
 
+/* What a service keeps in the store beyond its events. */
+enum run_quota {
+    RUN_QUOTA_STATE, /* and locks */
+    RUN_QUOTA_SIGNALS,
+    RUN_QUOTA_PUBLISHES,
+    RUN_QUOTA_DELAYED,
+    RUN_QUOTA_LETTERS, /* of zing.dead_letter */
+    RUN_QUOTAS
+};
+
 struct effects_block; /* memory the slices point into; never moves */
 
 struct effects {
     struct effect *items;
     size_t count, cap;
-    size_t bytes; /* copied so far; bounded by EFFECTS_BYTES_MAX */
+    size_t bytes;              /* copied so far; bounded by EFFECTS_BYTES_MAX */
+    uint64_t kept[RUN_QUOTAS]; /* about what they add to the store; counted where room is short */
     struct effects_block *blocks;
     uint32_t *index; /* positions by state or lock name; NULL while there are few effects */
     size_t index_cap;

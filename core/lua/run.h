@@ -80,6 +80,9 @@ struct run_view {
      * ERR_FULL: it has used up its share of the store. NULL: any service may write. */
     int (*file_owner)(void *ctx, const struct event *event, struct slice file,
                       const char **service);
+    /* How many bytes of the kind the event's service may add; of PUBLISHES, which wait instead, one
+     * attempt. NULL: any number. */
+    uint64_t (*room)(void *ctx, const struct event *event, enum run_quota kind);
 };
 
 enum { STEP_LABEL_BYTES_MAX = STATE_NAME_BYTES_MAX + 16 /* a name and how often it was used */ };

@@ -109,6 +109,17 @@ static void write_outcomes(struct engine *engine, struct buf *out) {
     }
 }
 
+static void write_kept(struct engine *engine, struct buf *out) {
+    struct engine_service_status s;
+    head(out, "zingq_kept_bytes", "gauge", "what a service keeps in the store beyond its events");
+    for (size_t i = 0; engine_service_status(engine, i, &s) == 0; i++) {
+        for (unsigned kind = 0; kind < RUN_QUOTAS; kind++) {
+            buf_printf(out, "zingq_kept_bytes{service=\"%s\",kind=\"%s\"} %llu\n", s.name,
+                       engine_quota_name((enum run_quota)kind), (unsigned long long)s.kept[kind]);
+        }
+    }
+}
+
 static void write_histogram(struct buf *out, const char *name, const char *label,
                             const struct histogram *h) {
     uint64_t seen = 0;
@@ -154,6 +165,7 @@ void prometheus_write(struct engine *engine, struct buf *out) {
     engine_status(engine, &s);
     write_service_rows(engine, out);
     write_outcomes(engine, out);
+    write_kept(engine, out);
     write_histograms(engine, out);
     write_schedules(engine, out);
     head(out, "zingq_commit_seconds", "histogram", "time of one commit, its fsync included");

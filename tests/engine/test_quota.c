@@ -2,6 +2,7 @@
 #include "engine_fixture.h"
 #include "test.h"
 
+#include "base/log.h"
 #include "journal/event.h"
 #include "journal/letter.h"
 
@@ -241,6 +242,48 @@ static void letters_that_are_replayed_or_discarded_make_room(void **state) {
     assert_books(f, "pay", (struct books){.accepted = 2, .done = 1, .discarded = 1});
 }
 
+/* --- the log --- */
+
+static int log_into(FILE *out) {
+    int kept = dup(STDERR_FILENO);
+    assert_true(kept >= 0 && dup2(fileno(out), STDERR_FILENO) >= 0);
+    return kept;
+}
+
+static unsigned lines_with(FILE *out, const char *words) {
+    static char line[LOG_MESSAGE_BYTES + 256];
+    unsigned count = 0;
+    rewind(out);
+    while (fgets(line, sizeof line, out) != NULL) {
+        count += strstr(line, words) != NULL ? 1 : 0;
+    }
+    return count;
+}
+
+static void a_flood_of_letters_does_not_fill_the_log(void **state) {
+    enum { FLOOD = 400, TOPIC = 4000 };
+    struct engine_fixture *f = *state;
+    static char topic[TOPIC + 1] = "junk/";
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    memset(topic + 5, 't', TOPIC - 5);
+    fixture_run(f, STORE JUNK, HANDLER);
+    int kept = log_into(out);
+    for (unsigned i = 0; i < FLOOD; i++) {
+        char payload[16];
+        (void)snprintf(payload, sizeof payload, "%u", i);
+        offer(f, "junk", topic, payload, NULL);
+        run_dry(f);
+    }
+    advance(f, 60000);
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    (void)close(kept);
+    assert_int_equal(books_of(f, "junk").died, FLOOD);
+    assert_in_range(lines_with(out, "dead letter service=junk"), 200, 300);
+    assert_int_equal(lines_with(out, "dead letters of service \"junk\" were left out"), 1);
+    (void)fclose(out);
+}
+
 /* --- files --- */
 
 #define APPENDS                                                                                    \
@@ -317,7 +360,7 @@ static void signals_that_nobody_takes_fill_a_tenth_of_the_store_at_most(void **s
         assert_true(kept < 100);
     }
     assert_int_equal(kept, 8);
-    assert_non_null(strstr(f->report.text, "a tenth of the store"));
+    assert_non_null(strstr(f->report.text, "their part of the store"));
     assert_int_equal(send_signal(f, "pay", 1), 0);
     crash(f);
     assert_int_equal(send_signal(f, "junk", 50), ERR_INVALID);
@@ -337,6 +380,7 @@ int main(void) {
         ENGINE_TEST(a_letter_that_holds_its_key_goes_by_no_quota),
         ENGINE_TEST(letters_of_an_older_zingq_are_counted_too),
         ENGINE_TEST(letters_that_are_replayed_or_discarded_make_room),
+        ENGINE_TEST(a_flood_of_letters_does_not_fill_the_log),
         ENGINE_TEST(files_count_against_the_store),
         ENGINE_TEST(signals_that_nobody_takes_fill_a_tenth_of_the_store_at_most),
         ENGINE_TEST(a_service_whose_files_take_a_quarter_of_the_store_writes_no_more),

@@ -4,6 +4,7 @@
 #include "lua/api/invocation.h"
 
 #include "base/limits.h"
+#include "journal/kept.h"
 #include "lua/host.h"
 
 struct run *api_run(lua_State *L, const char *call) {
@@ -79,12 +80,89 @@ static void check_order(lua_State *L, const struct run *run, const struct effect
     }
 }
 
+/* --- what the service may keep in the store --- */
+
+static enum run_quota quota_of(const struct effect *effect) {
+    switch (effect->kind) {
+    case EFFECT_STATE_SET:
+    case EFFECT_STATE_INCR:
+    case EFFECT_LOCK:
+        return RUN_QUOTA_STATE;
+    case EFFECT_PUBLISH:
+        return effect->due_ms > 0 ? RUN_QUOTA_DELAYED : RUN_QUOTA_PUBLISHES;
+    case EFFECT_DEAD_LETTER:
+        return RUN_QUOTA_LETTERS;
+    case EFFECT_STATE_DELETE:
+    case EFFECT_UNLOCK:
+    case EFFECT_APPEND: /* see zing.append */
+    case EFFECT_SIGNAL: /* it is kept by the service it goes to */
+    case EFFECT_CANCEL:
+        break;
+    }
+    return RUN_QUOTAS;
+}
+
+/* What is stored now under the name of a state or a lock; 0: nothing, or it cannot be read. */
+static uint64_t bytes_before(const struct run *run, const struct effect *effect) {
+    const struct run_view *view = run->view;
+    struct slice value;
+    struct lock_view lock;
+    size_t name = run->event->key.len + effect->name.len;
+    if (effect->kind == EFFECT_LOCK) {
+        int code = view->lock_get(view->ctx, run->event, effect->name, &lock);
+        return code == 0 ? journal_row_bytes(name, lock.owner.len + lock.data.len) : 0;
+    }
+    int code = view->state_get(view->ctx, run->event, effect->name, &value);
+    return code == 0 ? journal_row_bytes(name, value.len) : 0;
+}
+
+static uint64_t bytes_added(const struct run *run, const struct effect *effect,
+                            enum run_quota quota) {
+    size_t names = run->event->key.len + effect->name.len;
+    size_t values = effect->value.len + effect->owner.len + effect->properties.len;
+    uint64_t bytes = journal_row_bytes(names, values);
+    if (quota != RUN_QUOTA_STATE) {
+        return bytes;
+    }
+    uint64_t before = bytes_before(run, effect);
+    bool grows = effect->kind != EFFECT_STATE_INCR || before == 0;
+    return grows && bytes > before ? bytes - before : 0;
+}
+
+/* Values are looked up only where an attempt might use the room up. */
+static void check_room(lua_State *L, const struct run *run, struct effects *effects,
+                       const struct effect *effect) {
+    static const char *const words[RUN_QUOTAS] = {
+        [RUN_QUOTA_STATE] = "the state and locks of this service take its part of the store: "
+                            "delete values, or give them a ttl",
+        [RUN_QUOTA_PUBLISHES] = "this attempt publishes more than its service's part of the store",
+        [RUN_QUOTA_DELAYED] = "the delayed publishes of this service take its part of the store",
+        [RUN_QUOTA_LETTERS] = "the dead letters that this service made take its part of the "
+                              "store: replay or discard them"};
+    const struct run_view *view = run->view;
+    enum run_quota quota = quota_of(effect);
+    uint64_t room = quota == RUN_QUOTAS || view->room == NULL
+                        ? UINT64_MAX
+                        : view->room(view->ctx, run->event, quota);
+    if (room >= 2 * (uint64_t)EFFECTS_BYTES_MAX) {
+        return;
+    }
+    uint64_t bytes = bytes_added(run, effect, quota);
+    uint64_t staged = run->effects.kept[quota];
+    staged += effects == &run->effects ? 0 : effects->kept[quota];
+    if (bytes > 0 && staged + bytes > room) {
+        luaL_error(L, "%s, or raise store.max_size", words[quota]);
+    }
+    effects->kept[quota] += bytes;
+}
+
 void api_stage(lua_State *L, struct run *run, const struct effect *effect) {
     struct effects *effects = &run->effects;
     if (run->durable != NULL && run->durable->open) {
         check_order(L, run, effect);
         effects = &run->durable->effects;
     }
+    check_room(L, run, effects, effect);
     int rc = effects_add(effects, effect);
     if (rc == ERR_LIMIT) {
         luaL_error(L, "this handler asked for more than %d effects or %d MiB of them", EFFECTS_MAX,

@@ -19,6 +19,24 @@ static void add_figures(json_t *object, const struct figure *figures, size_t cou
     }
 }
 
+static void add_kept(json_t *object, const struct engine_service_status *s) {
+    struct figure kept[RUN_QUOTAS];
+    for (unsigned i = 0; i < RUN_QUOTAS; i++) {
+        kept[i] = (struct figure){engine_quota_name((enum run_quota)i), s->kept[i]};
+    }
+    json_t *bytes = json_object();
+    json_t *full = json_array();
+    add_figures(bytes, kept, RUN_QUOTAS);
+    for (unsigned i = 0; i < RUN_QUOTAS; i++) {
+        if (s->kept_full[i]) {
+            (void)json_array_append_new(full, json_string(kept[i].name));
+        }
+    }
+    (void)json_object_set_new(object, "kept_full", full);
+    (void)json_object_set_new(object, "kept_bytes", bytes);
+    (void)json_object_set_new(object, "held_back", json_boolean(s->held_back));
+}
+
 static json_t *service_json(const struct engine_service_status *s) {
     const struct figure figures[] = {
         {"accepted", s->books.accepted},
@@ -54,6 +72,7 @@ static json_t *service_json(const struct engine_service_status *s) {
         "removed", (int)s->removed, "paused", (int)s->paused, "held", (int)s->held, "failure_rate",
         s->lately.failure_rate, "handler_version", version, "handler_error", s->script_error);
     add_figures(object, figures, sizeof figures / sizeof *figures);
+    add_kept(object, s);
     return object;
 }
 

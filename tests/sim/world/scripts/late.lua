@@ -12,7 +12,7 @@ return function(e)
   if m.n % 3 == 0 then -- another one waits under its name, on disk, and is replaced by the next
     options.replace = "late " .. m.n
     zing.step("too early", function()
-      zing.publish(topic, "replaced " .. m.n, {after = (m.after or 1) + 60, replace = options.replace})
+      zing.publish(topic, "replaced " .. m.n, {after = (m.after or 1) + 86400, replace = options.replace})
     end)
   end
   local id = zing.publish(topic, payload, options)
