@@ -23,6 +23,8 @@ typedef long long json_int_t;
 /* The tree of the text; NULL and json_report's sentence. The last of two values under a name
  * counts. A number too large for a double is the largest double. */
 json_t *json_read(struct slice text, const char *what, struct report *r);
+/* The same, for texts whose sender can be told: a name that occurs twice is refused. */
+json_t *json_read_unique(struct slice text, const char *what, struct report *r);
 
 /* NULL when out of memory; of text that is not UTF-8; of a number that is not finite. */
 json_t *json_object(void);
@@ -40,6 +42,7 @@ json_t *json_null(void);
  * ? makes NULL null, * leaves a member out that is NULL. "{s:s, s:[i, i]}", "name", text, ... */
 json_t *json_pack(const char *format, ...);
 
+/* One more reference, returned; one less: the last one frees it. */
 json_t *json_incref(json_t *value);
 void json_decref(json_t *value);
 
@@ -72,10 +75,10 @@ int json_object_setn_new(json_t *object, const char *name, size_t len, json_t *v
 /* Sets all members of `from`. */
 int json_object_update(json_t *object, const json_t *from);
 #define json_object_foreach(object, name, value)                                                   \
-    for (size_t json_at = 0; json_at < json_object_size(object) &&                                 \
-                             ((name) = json_object_name(object, json_at),                          \
-                             (value) = json_object_value(object, json_at), (void)(name),           \
-                             (void)(value), true);                                                 \
+    for (size_t json_at = 0;                                                                       \
+         json_at < json_object_size(object) &&                                                     \
+         ((name) = json_object_name(object, json_at),                                              \
+         (value) = json_object_value(object, json_at), (void)(name), (void)(value), true);         \
          json_at++)
 
 /* Borrowed; NULL beyond the end. */
