@@ -199,10 +199,13 @@ double json_number_value(const json_t *value) {
     return json_is_integer(value) ? (double)value->integer : json_real_value(value);
 }
 
+static struct json_member *find(const json_t *object, const char *name, size_t len);
+
 static bool same_members(const json_t *a, const json_t *b) {
     for (size_t i = 0; i < a->object.count; i++) {
-        if (!json_equal(a->object.members[i].value,
-                        json_object_get(b, a->object.members[i].name))) {
+        const struct json_member *m = &a->object.members[i];
+        const struct json_member *other = find(b, m->name, m->len);
+        if (other == NULL || !json_equal(m->value, other->value)) {
             return false;
         }
     }

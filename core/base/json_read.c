@@ -30,7 +30,7 @@ void json_open_text(struct json_reader *r, struct slice text) {
     r->end = start + text.len;
     r->error = NULL;
     r->depth = 0;
-    r->in_object = false;
+    r->in_object = r->unique = false;
     r->expects = VALUE;
     if (text.len >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0) {
         r->at += 3;

@@ -5,7 +5,8 @@
  * JSON. It allocates nothing that outlives a call and may be abandoned at any token. Where the RFC
  * leaves a choice:
  *
- *   a name twice       each is reported; readers let the last one count, as Python and jq do
+ *   a name twice       each is reported; readers let the last one count, as Python and jq do,
+ *                      or refuse it (json_read_unique)
  *   numbers            without fraction and exponent within 64 bits: an integer ("-0" is 0). All
  *                      others: the nearest double; one too large is infinite, as in Python
  *   half a surrogate   "\ud83d" alone is U+FFFD; `torn` says so
@@ -40,6 +41,7 @@ struct json_reader {
     const char *error;            /* after JSON_ERROR: what is wrong at `at`; static */
     int depth;                    /* objects and arrays around the next token */
     uint8_t expects;              /* json_read.c */
+    bool unique;                  /* a tree is not to have a name twice: json_read_unique */
     bool in_object;               /* the innermost of them is an object */
     bool escaped;                 /* text has escapes: json_unescape it */
     bool torn;                    /* an escape in it is half of a surrogate pair */

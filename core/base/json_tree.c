@@ -33,9 +33,14 @@ static json_t *read_string(const struct json_reader *r) {
 static bool read_member(struct json_reader *r, json_t *object) {
     struct slice name;
     char *made;
+    size_t count = json_object_size(object);
     bool ok = plain_text(r, &name, &made) &&
               json_object_setn_new(object, name.data, name.len, read_value(r, json_next(r))) == 0;
     free(made);
+    if (ok && r->unique && json_object_size(object) == count) {
+        r->error = "a name occurs twice";
+        return false;
+    }
     return ok;
 }
 
@@ -89,9 +94,10 @@ static json_t *read_value(struct json_reader *r, enum json_token token) {
     }
 }
 
-json_t *json_read(struct slice text, const char *what, struct report *r) {
+static json_t *read_text(struct slice text, bool unique, const char *what, struct report *r) {
     struct json_reader reader;
     json_open_text(&reader, text);
+    reader.unique = unique;
     json_t *value = read_value(&reader, json_next(&reader));
     if (value != NULL && json_next(&reader) != JSON_END) {
         json_decref(value);
@@ -103,4 +109,12 @@ json_t *json_read(struct slice text, const char *what, struct report *r) {
         (void)json_report(&reader, what, r);
     }
     return value;
+}
+
+json_t *json_read(struct slice text, const char *what, struct report *r) {
+    return read_text(text, false, what, r);
+}
+
+json_t *json_read_unique(struct slice text, const char *what, struct report *r) {
+    return read_text(text, true, what, r);
 }

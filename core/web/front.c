@@ -78,7 +78,7 @@ static void answer_missing(struct gateway_request *request, const char *field) {
 static bool check_body(const struct endpoint_conf *endpoint, struct gateway_request *request) {
     struct slice body = gateway_body(request);
     struct report r = {"the body must be a JSON object"};
-    json_t *json = json_read(body, "the body", &r);
+    json_t *json = json_read_unique(body, "the body", &r);
     bool object = json_is_object(json);
     const char *missing = object ? missing_field(endpoint, json) : NULL;
     if (missing != NULL) {

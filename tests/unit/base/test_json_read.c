@@ -268,6 +268,16 @@ static void a_tree_keeps_the_last_value_of_a_name(void **state) {
     json_decref(tree);
 }
 
+static void a_tree_may_be_asked_to_have_no_name_twice(void **state) {
+    (void)state;
+    struct report r = {""};
+    assert_null(json_read_unique(slice_of("{\"a\":{\"b\":1,\"b\":2}}"), "text", &r));
+    assert_string_equal(r.text, "text is not JSON: line 1, column 18: a name occurs twice");
+    json_t *tree = json_read_unique(slice_of("{\"a\":1,\"b\":{\"a\":2}}"), "text", NULL);
+    assert_non_null(tree);
+    json_decref(tree);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_is_one_value),
@@ -285,6 +295,7 @@ int main(void) {
         cmocka_unit_test(half_a_surrogate_pair_is_replaced_and_marked),
         cmocka_unit_test(errors_say_where_and_how_to_mend_it),
         cmocka_unit_test(a_tree_keeps_the_last_value_of_a_name),
+        cmocka_unit_test(a_tree_may_be_asked_to_have_no_name_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

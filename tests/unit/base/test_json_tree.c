@@ -123,6 +123,13 @@ static void values_are_equal_whatever_their_order(void **state) {
         json_decref(other);
     }
     json_decref(first);
+    json_t *nul = json_read(slice_of("{\"b\\u0000c\":1}"), "text", NULL);
+    json_t *same = json_read(slice_of("{\"b\\u0000c\":1}"), "text", NULL);
+    json_t *other = json_read(slice_of("{\"b\\u0000d\":1}"), "text", NULL);
+    assert_true(json_equal(nul, same) && !json_equal(nul, other));
+    json_decref(nul);
+    json_decref(same);
+    json_decref(other);
 }
 
 static void spread_and_ascii_are_for_people(void **state) {
