@@ -71,8 +71,15 @@ void buf_add_lv(struct buf *b, struct slice s) {
         b->failed = true;
         return;
     }
-    buf_add_u32(b, (uint32_t)s.len);
-    buf_add_slice(b, s);
+    uint32_t len = htole32((uint32_t)s.len);
+    if (b->failed || !buf_reserve(b, sizeof len + s.len)) {
+        return;
+    }
+    memcpy(b->data + b->len, &len, sizeof len);
+    if (s.len > 0) {
+        memcpy(b->data + b->len + sizeof len, s.data, s.len);
+    }
+    b->len += sizeof len + s.len;
 }
 
 void buf_printf(struct buf *b, const char *format, ...) {

@@ -270,12 +270,15 @@ struct digits {
 enum { EXACT_DIGITS = 19, EXACT_POWER = 22, SCALE_MAX = 1 << 20 };
 
 static void take_digits(struct json_reader *r, struct digits *d) {
-    for (; is_digit(r); r->at++) {
+    const char *at = r->at;
+    unsigned digit;
+    for (; at < r->end && (digit = (unsigned)*at - '0') <= 9; at++) {
         if (d->count < EXACT_DIGITS) {
-            d->value = d->value * 10 + (uint64_t)(*r->at - '0');
+            d->value = d->value * 10 + digit;
         }
-        d->count += d->count < SCALE_MAX && (d->value > 0 || d->count > 0);
+        d->count += d->count < SCALE_MAX && d->value > 0;
     }
+    r->at = at;
 }
 
 /* At the e. */

@@ -34,9 +34,10 @@ enum {
     RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */
     RULE_LEVEL_MAX = 128,     /* the deepest topic level a key rule may name */
 
-    HOSTS_SECRETS_MAX = 4,          /* hosts.secret: one that marks, earlier ones still believed */
-    STRANGERS_MAX = 16,             /* presences without a valid mark that status names */
-    MEMBERS_MAX = 256,              /* hosts known by their presence; one that is gone makes room */
+    SECRETS_MAX = 4,    /* of hosts.secret, one that marks and earlier ones that are believed;
+                                 of an endpoint */
+    STRANGERS_MAX = 16, /* presences without a valid mark that status names */
+    MEMBERS_MAX = 256,  /* hosts known by their presence; one that is gone makes room */
     PRESENCE_BYTES_MAX = 256 << 10, /* one presence: SERVICES_MAX services with long rules fit */
     MEMBERS_BYTES_MAX = 16 << 20,   /* all presences together */
     HOST_NAME_BYTES_MAX = 256,      /* a host's name in its topics: a client id */
@@ -81,6 +82,7 @@ enum {
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
     SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */
+    MOVE_ROWS_PER_TURN = 512,  /* rows that a service takes over in a turn */
     TRIM_ROWS_PER_TURN = 512,  /* rows examined by retention in a turn */
 
     EFFECTS_MAX = 10000,          /* effects of one invocation */
@@ -107,6 +109,7 @@ enum {
     JSON_DEPTH_MAX = 128,           /* nesting of JSON that a handler sends */
     JSON_READ_DEPTH_MAX = 2048,     /* nesting of JSON that is read; a multiple of 64 */
 
+    STORED_DELAY_MS = 5000,      /* until an event may run whose service takes over another one */
     TIMERS_PER_TURN = 1024,      /* timers that fire in a turn, per clock */
     WINDOW_FULL_DELAY_MS = 1000, /* delay of a due event while its service's window is full */
     ACKED_DELAY_MS = 20,     /* acknowledged outbox rows wait this long to be deleted together */

@@ -19,6 +19,7 @@
 #include "base/uuid.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -107,18 +108,22 @@ struct uuid uuid_of_name(struct slice scope, struct slice name) {
     return id;
 }
 
+/* Two bytes as four digits, side by side: a digit a byte. */
+static void put_digits(const uint8_t *bytes, char *out) {
+    uint32_t v = (uint32_t)bytes[0] >> 4 | (uint32_t)(bytes[0] & 0x0f) << 8 |
+                 (uint32_t)(bytes[1] & 0xf0) << 12 | (uint32_t)(bytes[1] & 0x0f) << 24;
+    uint32_t letters = (v + 0x06060606) >> 4 & 0x01010101; /* 10 and more */
+    v = htole32(v + 0x30303030 + letters * ('a' - '0' - 10));
+    memcpy(out, &v, sizeof v);
+}
+
 const char *uuid_text(const struct uuid *id, char out[UUID_TEXT_BYTES + 1]) {
-    static const char digits[] = "0123456789abcdef";
-    char *at = out;
-    for (size_t i = 0; i < UUID_BYTES; i++) {
-        if (hyphen_before(i)) {
-            *at++ = '-';
-        }
-        *at++ = digits[id->bytes[i] >> 4];
-        *at++ = digits[id->bytes[i] & 0x0f];
+    static const uint8_t places[] = {0, 4, 9, 14, 19, 24, 28, 32}; /* of two bytes each */
+    out[8] = out[13] = out[18] = out[23] = '-';
+    for (size_t i = 0; i < UUID_BYTES / 2; i++) {
+        put_digits(id->bytes + 2 * i, out + places[i]);
     }
-    *at = '\0';
-    assert(at == out + UUID_TEXT_BYTES);
+    out[UUID_TEXT_BYTES] = '\0';
     return out;
 }
 

@@ -9,46 +9,42 @@
 #include <stdio.h>
 #include <unistd.h>
 
+enum { DOCUMENT_BYTES_MAX = 1 << 30 };
+
 /* ---- printing ---- */
 
 /* On a terminal, everything that is not ASCII is escaped: it may contain control characters. */
-static size_t print_flags(void) {
-    return JSON_ENCODE_ANY | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0);
+static unsigned print_flags(void) {
+    return isatty(STDOUT_FILENO) ? JSON_ASCII : 0;
 }
 
-static int print(json_t *document, size_t flags) {
-    int rc = document == NULL ? -1 : json_dumpf(document, stdout, flags | print_flags());
+/* Takes the document over. */
+static int add_document(struct buf *out, json_t *document, unsigned how) {
+    if (document != NULL) {
+        json_write(document, out, how | print_flags());
+    }
+    bool ok = document != NULL && !out->failed;
     json_decref(document);
-    return rc == 0 ? 0 : cli_fail(ERR_MEMORY, "cannot print JSON: out of memory");
+    return ok ? 0 : cli_fail(ERR_MEMORY, "cannot print JSON: out of memory");
 }
 
 int cli_print_json(json_t *document) {
-    int status = print(document, JSON_INDENT(2));
+    struct buf text;
+    buf_init(&text, DOCUMENT_BYTES_MAX);
+    int status = add_document(&text, document, JSON_SPREAD);
+    (void)fwrite(text.data, 1, status == 0 ? text.len : 0, stdout);
     (void)putchar('\n');
+    buf_clear(&text);
     return status;
-}
-
-static int add_to_page(const char *bytes, size_t size, void *ctx) {
-    buf_add(ctx, bytes, size);
-    return 0;
-}
-
-static int add_document(struct cli *cli, json_t *document) {
-    int rc = document == NULL ? -1
-                              : json_dump_callback(document, add_to_page, &cli->page,
-                                                   JSON_COMPACT | print_flags());
-    json_decref(document);
-    return rc == 0 && !cli->page.failed ? 0
-                                        : cli_fail(ERR_MEMORY, "cannot print JSON: out of memory");
 }
 
 int cli_print_json_item(struct cli *cli, json_t *item, uint64_t *count) {
     buf_add_str(&cli->page, (*count)++ == 0 ? "[\n" : ",\n");
-    return add_document(cli, item);
+    return add_document(&cli->page, item, 0);
 }
 
 int cli_print_json_line(struct cli *cli, json_t *document) {
-    int status = add_document(cli, document);
+    int status = add_document(&cli->page, document, 0);
     buf_add_str(&cli->page, "\n");
     return status;
 }

@@ -227,7 +227,7 @@ static void add_field(struct buf *text, const json_t *item, const char *name) {
     } else if (json_is_string(value)) {
         text_add_safe(text, (struct slice){json_string_value(value), json_string_length(value)});
     } else if (value != NULL && !json_is_null(value)) {
-        char *json = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        char *json = json_dumps(value);
         text_add_safe(text, slice_of(json));
         free(json);
     }

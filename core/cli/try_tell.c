@@ -5,6 +5,7 @@
 
 #include "cli/json.h"
 #include "cli/text.h"
+#include "base/json_write.h"
 #include "event/value.h"
 
 #include <inttypes.h>
@@ -62,11 +63,11 @@ static void add_value(struct buf *out, const struct effect *effect) {
 }
 
 static void add_delta(struct buf *out, const struct effect *effect) {
-    char text[VALUE_REAL_BYTES];
+    char text[JSON_REAL_BYTES];
     if (effect->delta_is_int) {
         buf_printf(out, "%+" PRId64, effect->delta_int);
     } else if (isfinite(effect->delta)) {
-        buf_add_str(out, value_real_text(effect->delta, text));
+        buf_add_str(out, json_real_text(effect->delta, text));
     } else { /* the sum of several */
         buf_printf(out, "%g", effect->delta);
     }

@@ -15,6 +15,7 @@
 #include "engine/edit.h"
 #include "engine/erase.h"
 #include "engine/letters.h"
+#include "engine/move.h"
 #include "engine/once.h"
 #include "engine/outbox.h"
 #include "engine/publish.h"
@@ -203,6 +204,7 @@ int engine_carry_out(struct engine *e, struct command *command) {
         [COMMAND_OUTBOX_RETRY] = command_outbox_retry,
         [COMMAND_OUTBOX_DISCARD] = command_outbox_discard,
         [COMMAND_ERASE] = engine_erase,
+        [COMMAND_MOVE] = engine_move,
     };
     assert((size_t)command->kind < sizeof carry_out / sizeof *carry_out);
     command->code = 0;

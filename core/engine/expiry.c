@@ -7,7 +7,7 @@
 #include "engine/impl.h"
 #include "engine/services.h"
 #include "engine/timers.h"
-#include "event/value.h"
+#include "base/json_write.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
 
@@ -17,9 +17,9 @@ enum { INACTIVE_DELAY_MS = 60 * 1000 };
  * owner is replaced: the handler may stumble over it, the engine must not. */
 static int lock_json(const struct cell *cell, const struct lock *lock, struct buf *out) {
     buf_add_str(out, "{\"name\":");
-    (void)value_quote(cell->name, out);
+    (void)json_quote(cell->name, out);
     buf_add_str(out, ",\"owner\":");
-    (void)value_quote(lock->owner, out);
+    (void)json_quote(lock->owner, out);
     buf_printf(out, ",\"expires_ms\":%lld,\"data\":", (long long)lock->expires_ms);
     buf_add_slice(out, lock->data.len == 0 ? slice_of("null") : lock->data);
     buf_add_str(out, "}");
@@ -56,17 +56,17 @@ static int admit_expiry(struct engine *e, struct engine_service *s, const struct
 
 int engine_fire_lock(struct engine *e, const struct timer *timer) {
     struct engine_service *s = engine_service_of(e, timer->service);
-    if (s == NULL || !s->active) {
-        struct timer later = *timer;
-        later.due_ms = e->now_ms + INACTIVE_DELAY_MS;
-        return engine_timer_put(e, &later);
-    }
     struct cell cell = {.partition = timer->partition,
                         .service = timer->service,
                         .key = timer->key,
                         .name = timer->name};
     struct lock lock;
     int code = journal_lock_get(e->journal, &cell, &lock);
+    if (code == 0 && (s == NULL || !s->active)) {
+        struct timer later = *timer;
+        later.due_ms = e->now_ms + INACTIVE_DELAY_MS;
+        return engine_timer_put(e, &later);
+    }
     /* Released or extended in the meantime. A timer that was put off is due after the expiry. */
     if (code != 0 || lock.expires_ms == 0 || lock.expires_ms > timer->due_ms) {
         return code == ERR_NOTFOUND ? 0 : code;

@@ -1,82 +1,18 @@
 /*
  * value.c - state values as bytes, and as JSON for people.
  *
- * Numbers are little-endian, written with base/buf.h. The writer is shared with
- * lua/json.c.
+ * Numbers are little-endian, written with base/buf.h.
  */
 #include "event/value.h"
 
 #include "base/json_read.h"
-#include "base/utf8.h"
+#include "base/json_write.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-const char *value_real_text(double v, char out[VALUE_REAL_BYTES]) {
-    assert(isfinite(v));
-    for (int digits = 15; digits <= 17; digits++) {
-        int len = snprintf(out, VALUE_REAL_BYTES, "%.*g", digits, v);
-        assert(len > 0 && len < VALUE_REAL_BYTES - 2);
-        if (digits == 17 || strtod(out, NULL) == v) { // cppcheck-suppress floatComparison
-            break;
-        }
-    }
-    if (strpbrk(out, ".eE") == NULL) {
-        memcpy(out + strlen(out), ".0", 3);
-    }
-    return out;
-}
-
-static void quote_ascii(unsigned char c, struct buf *out) {
-    static const char names[] = "btn\vfr"; /* from 8 on; 11 has no short form */
-    if (c == '"' || c == '\\') {
-        char pair[2] = {'\\', (char)c};
-        buf_add(out, pair, 2);
-    } else if (c >= 8 && c <= 13 && c != 11) {
-        char pair[2] = {'\\', names[c - 8]};
-        buf_add(out, pair, 2);
-    } else {
-        buf_printf(out, "\\u%04x", c);
-    }
-}
-
-static bool is_plain(unsigned char c) {
-    return c >= 0x20 && c != '"' && c != '\\' && c < 0x80;
-}
-
-bool value_quote(struct slice text, struct buf *out) {
-    const unsigned char *s = (const unsigned char *)text.data;
-    bool valid = true;
-    buf_add(out, "\"", 1);
-    for (size_t i = 0; i < text.len;) {
-        size_t run = i;
-        while (run < text.len && is_plain(s[run])) {
-            run++;
-        }
-        buf_add(out, s + i, run - i);
-        i = run;
-        if (i == text.len) {
-            break;
-        }
-        uint32_t character;
-        size_t len = utf8_read(text, i, &character);
-        if (len == 0) {
-            valid = false;
-            buf_add_str(out, "\xEF\xBF\xBD");
-            len = 1;
-        } else if (len == 1) {
-            quote_ascii(s[i], out);
-        } else {
-            buf_add(out, s + i, len);
-        }
-        i += len;
-    }
-    buf_add(out, "\"", 1);
-    return valid;
-}
 
 static int64_t int_of(struct slice value) {
     struct reader r = reader_of(value.data + 1, value.len - 1);
@@ -156,7 +92,7 @@ int value_to_json(struct slice value, struct buf *out) {
         return code != 0 ? code : out->failed ? ERR_MEMORY : 0;
     }
     struct slice rest = {value.data + 1, value.len - 1};
-    char text[VALUE_REAL_BYTES];
+    char text[JSON_REAL_BYTES];
     switch (value.data[0]) {
     case 't':
         buf_add_str(out, "true");
@@ -172,13 +108,13 @@ int value_to_json(struct slice value, struct buf *out) {
         if (value.data[0] == 'i') {
             buf_printf(out, "%lld", (long long)int_of(value));
         } else if (isfinite(double_of(value))) {
-            buf_add_str(out, value_real_text(double_of(value), text));
+            buf_add_str(out, json_real_text(double_of(value), text));
         } else { /* JSON cannot express it */
             buf_add_str(out, "null");
         }
         break;
     case 's':
-        (void)value_quote(rest, out);
+        (void)json_quote(rest, out);
         break;
     case 'j':
         buf_add_slice(out, rest);

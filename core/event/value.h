@@ -17,15 +17,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { VALUE_REAL_BYTES = 32 };
-
-/* A float in the fewest digits (15 to 17) that read back the same, always recognisable as a float
- * ("5.0", "1e+300"); v is finite. Returns out. */
-const char *value_real_text(double v, char out[VALUE_REAL_BYTES]);
-/* The text as a JSON string with its quotes. A byte that is not UTF-8 becomes U+FFFD and the
- * answer is false. */
-bool value_quote(struct slice text, struct buf *out);
-
 /* Whether the bytes are a value; of a table's JSON only that there is some. Those of a list are
  * looked at when they are read. */
 bool value_is_sound(struct slice value);

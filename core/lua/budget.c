@@ -142,14 +142,14 @@ void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     size_t old = block == NULL ? 0 : old_size; /* for a new block old_size is a type tag */
     assert(state->memory_used >= old);         /* INV-RUN-6 */
     if (new_size == 0) {
-        free(block);
+        (void)script_blocks_resize(&state->host->blocks, block, old, 0);
         note_use(state, state->memory_used - old);
         return NULL;
     }
     if (new_size > old && !may_grow(state, new_size - old)) {
         return NULL;
     }
-    void *moved = realloc(block, new_size);
+    void *moved = script_blocks_resize(&state->host->blocks, block, old, new_size);
     if (moved == NULL) {
         return new_size <= old ? block : NULL; /* Lua assumes that shrinking never fails */
     }

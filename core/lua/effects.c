@@ -101,7 +101,10 @@ static int copy_effect(struct effects *effects, const struct effect *from, struc
     enum { SLICES = sizeof slices / sizeof slices[0] };
     size_t need = 0;
     for (size_t i = 0; i < SLICES; i++) {
-        size_t one = slices[i]->data == NULL ? 0 : slices[i]->len + 1;
+        if (slices[i]->data == NULL) {
+            continue;
+        }
+        size_t one = slices[i]->len + 1;
         if (one > EFFECTS_BYTES_MAX || need > EFFECTS_BYTES_MAX - one) {
             return ERR_LIMIT;
         }

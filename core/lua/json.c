@@ -8,7 +8,7 @@
 #include "lua/json.h"
 
 #include "base/limits.h"
-#include "event/value.h"
+#include "base/json_write.h"
 #include "lua/host.h"
 
 #include <assert.h>
@@ -161,15 +161,15 @@ static void encode_number(struct encoder *e, int index, const struct place *at) 
     if (isinf(v)) {
         refuse(e, at, "is infinite, which JSON cannot say");
     }
-    char text[VALUE_REAL_BYTES];
-    buf_add_str(e->out, value_real_text(v, text));
+    char text[JSON_REAL_BYTES];
+    buf_add_str(e->out, json_real_text(v, text));
 }
 
 static void encode_string(struct encoder *e, int index, const struct place *at) {
     struct slice text;
     text.data = lua_tolstring(e->L, index, &text.len);
     script_charge(e->L, text.len);
-    if (!value_quote(text, e->out)) {
+    if (!json_quote(text, e->out)) {
         refuse(e, at, "is not valid UTF-8, which JSON must be");
     }
 }
@@ -275,7 +275,7 @@ static void encode_pairs(struct encoder *e, struct name *names, int count, int f
             buf_add(e->out, ",", 1);
         }
         struct place item = {at, names[i].text, names[i].len, 0, at->depth + 1};
-        if (!value_quote((struct slice){names[i].text, names[i].len}, e->out)) {
+        if (!json_quote((struct slice){names[i].text, names[i].len}, e->out)) {
             refuse(e, &item, "has a name that is not valid UTF-8, which JSON must be");
         }
         buf_add(e->out, ":", 1);

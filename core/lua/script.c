@@ -63,6 +63,7 @@ void script_host_free(struct script_host *host) {
     free(host->slots);
     buf_clear(&host->scratch);
     buf_clear(&host->second);
+    script_blocks_clear(&host->blocks);
     free(host);
 }
 

@@ -400,11 +400,6 @@ static int add_stand_in(const struct presence *p, json_t *json) {
                : failed;
 }
 
-static int dump(const char *bytes, size_t len, void *out) {
-    buf_add(out, bytes, len);
-    return ((const struct buf *)out)->failed ? -1 : 0;
-}
-
 int presence_write(const struct presence *p, struct buf *out) {
     json_t *services = json_object();
     bool gone = p->state == PRESENCE_GONE;
@@ -420,7 +415,8 @@ int presence_write(const struct presence *p, struct buf *out) {
                   (int)p->hello, "since", (json_int_t)p->since_ms, "services", services);
     failed = failed == 0 && json != NULL ? add_stand_in(p, json) : failed;
     if (failed == 0 && json != NULL) {
-        failed = json_dump_callback(json, dump, out, JSON_COMPACT);
+        json_write(json, out, 0);
+        failed = out->failed ? -1 : 0;
     }
     bool ok = json != NULL && failed == 0;
     json_decref(json);

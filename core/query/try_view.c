@@ -40,7 +40,7 @@ static double view_random(void *ctx) {
 
 /* A JSON value in the form the store keeps it, into v->value. */
 static int take_value(struct try_view *v, const json_t *value, struct slice *out) {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *text = json_dumps(value);
     if (text == NULL) {
         return ERR_MEMORY;
     }

@@ -346,14 +346,34 @@ bool store_read_only(const struct store *s) {
     return s->read_only;
 }
 
-int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value) {
+/* The cursor of a table stays where it was last: what lies on the same page, as the next row of a
+ * queue or a value about to be replaced, is found without a walk from the root. */
+static int cursor_of(struct store *s, enum store_table t, MDB_cursor **out) {
     assert(s->txn != NULL && t < TABLE_COUNT); /* INV-STORE-2 */
     if (store_lacks(s, t)) {
         return ERR_NOTFOUND;
     }
+    if (s->cursors[t] == NULL) {
+        int rc = mdb_cursor_open(s->txn, s->tables[t], &s->cursors[t]);
+        if (rc != 0) {
+            s->cursors[t] = NULL;
+            return store_failed(s, "seek", rc);
+        }
+    }
+    assert(mdb_cursor_txn(s->cursors[t]) == s->txn); /* INV-STORE-4 */
+    *out = s->cursors[t];
+    return 0;
+}
+
+int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value) {
+    MDB_cursor *cursor = NULL;
+    int code = cursor_of(s, t, &cursor);
+    if (code != 0) {
+        return code;
+    }
     MDB_val k = val_of(key);
     MDB_val v;
-    int rc = mdb_get(s->txn, s->tables[t], &k, &v);
+    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET);
     if (rc == 0) {
         *value = slice_of_val(v);
     }
@@ -365,12 +385,18 @@ static int write_row(struct store *s, enum store_table t, struct slice key,
                      const struct slice *value) {
     assert(s->txn != NULL && !s->read_only); /* INV-STORE-2 */
     assert(key.len > 0 && key.len <= 511);   /* INV-STORE-3 */
+    MDB_cursor *cursor = NULL;
+    int code = cursor_of(s, t, &cursor);
+    if (code != 0) {
+        return code;
+    }
     MDB_val k = val_of(key);
     if (value == NULL) {
-        return store_failed(s, "delete", mdb_del(s->txn, s->tables[t], &k, NULL));
+        int rc = mdb_cursor_get(cursor, &k, NULL, MDB_SET);
+        return store_failed(s, "delete", rc == 0 ? mdb_cursor_del(cursor, 0) : rc);
     }
     MDB_val v = val_of(*value);
-    return store_failed(s, "put", mdb_put(s->txn, s->tables[t], &k, &v, 0));
+    return store_failed(s, "put", mdb_cursor_put(cursor, &k, &v, 0));
 }
 
 int store_put(struct store *s, enum store_table t, struct slice key, struct slice value) {
@@ -388,23 +414,6 @@ int store_empty(struct store *s, enum store_table t) {
         s->cursors[t] = NULL;
     }
     return store_failed(s, "empty", mdb_drop(s->txn, s->tables[t], 0));
-}
-
-static int cursor_of(struct store *s, enum store_table t, MDB_cursor **out) {
-    assert(s->txn != NULL && t < TABLE_COUNT);
-    if (store_lacks(s, t)) {
-        return ERR_NOTFOUND;
-    }
-    if (s->cursors[t] == NULL) {
-        int rc = mdb_cursor_open(s->txn, s->tables[t], &s->cursors[t]);
-        if (rc != 0) {
-            s->cursors[t] = NULL;
-            return store_failed(s, "seek", rc);
-        }
-    }
-    assert(mdb_cursor_txn(s->cursors[t]) == s->txn); /* INV-STORE-4 */
-    *out = s->cursors[t];
-    return 0;
 }
 
 /* Compares as LMDB orders keys. */

@@ -100,7 +100,7 @@ static enum MHD_Result on_field(void *ctx, enum MHD_ValueKind kind, const char *
 }
 
 static enum MHD_Result queue_json(struct MHD_Connection *connection, int status, json_t *body) {
-    char *text = json_dumps(body, JSON_COMPACT);
+    char *text = json_dumps(body);
     if (text == NULL) {
         return MHD_NO;
     }

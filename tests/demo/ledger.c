@@ -126,7 +126,7 @@ static void log_line(struct ledger *ledger, const struct ledger_request *request
         request->refund ? "refund" : "charge", "outcome", outcome, "key", entry->key, "booking_id",
         request->booking_id, "amount", amount, "charge", request->charge, "id", id, "status",
         entry->status, "params", entry->params, "answer", entry->answer));
-    char *text = checked(json_dumps(line, JSON_COMPACT));
+    char *text = checked(json_dumps(line));
     json_decref(line);
     size_t len = strlen(text);
     text[len] = '\n'; /* in the place of the terminator: one write, whole lines */

@@ -46,19 +46,19 @@ static void *real(const char *name) {
 
 #define REAL(type, name) type next = (type)(uintptr_t)real(name)
 
-typedef int put_function(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *, unsigned int);
-typedef int del_function(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *);
+typedef int put_function(MDB_cursor *, MDB_val *, MDB_val *, unsigned int);
+typedef int del_function(MDB_cursor *, unsigned int);
 typedef int end_function(MDB_txn *);
 typedef int begin_function(MDB_env *, MDB_txn *, unsigned int, MDB_txn **);
 
-int mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned int flags) {
-    REAL(put_function *, "mdb_put");
-    return fails_now() ? fault.rc : next(txn, dbi, key, data, flags);
+int mdb_cursor_put(MDB_cursor *cursor, MDB_val *key, MDB_val *data, unsigned int flags) {
+    REAL(put_function *, "mdb_cursor_put");
+    return fails_now() ? fault.rc : next(cursor, key, data, flags);
 }
 
-int mdb_del(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data) {
-    REAL(del_function *, "mdb_del");
-    return fails_now() ? fault.rc : next(txn, dbi, key, data);
+int mdb_cursor_del(MDB_cursor *cursor, unsigned int flags) {
+    REAL(del_function *, "mdb_cursor_del");
+    return fails_now() ? fault.rc : next(cursor, flags);
 }
 
 int mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned int flags, MDB_txn **txn) {

@@ -33,7 +33,7 @@ static bool read_tokens(struct slice text) {
 }
 
 static void read_back(const json_t *tree) {
-    char *text = json_dumps(tree, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_dumps(tree);
     if (text != NULL) { /* no memory, or nested too deeply for it */
         json_t *again = json_read(slice_of(text), "text", NULL);
         assert(again != NULL && json_equal(tree, again));

@@ -17,7 +17,7 @@ foreach(name dlsym mosquitto_disconnect_v5 mosquitto_loop_misc mosquitto_loop_re
         randombytes_buf uv_async_send uv_random uv_timer_start)
     target_link_options(sim_wire PRIVATE LINKER:--wrap=${name})
 endforeach()
-foreach(name __assert_fail clock_gettime close freeaddrinfo getaddrinfo write)
+foreach(name __assert_fail clock_gettime close freeaddrinfo getaddrinfo)
     target_link_options(sim_wire PRIVATE LINKER:--export-dynamic-symbol=${name})
 endforeach()
 

@@ -87,9 +87,24 @@ static bool goes_wrong(enum wire_plant plant, uint32_t n) {
     return planted == plant && wire_random_one_in(&chance, n);
 }
 
-void wire_plant_puback(uint8_t packet[4]) {
-    if (packet[0] == 0x40 && goes_wrong(WIRE_OTHER_ID, 20)) {
-        packet[3]++;
+/* The bytes of the packet that begins there; 0: it does not end within len. */
+static size_t packet_bytes(const uint8_t *packet, size_t len) {
+    size_t body = 0;
+    for (size_t i = 1; i < len && i <= 4; i++) {
+        body |= (size_t)(packet[i] & 0x7f) << (7 * (i - 1));
+        if (packet[i] < 0x80) {
+            return body <= len - i - 1 ? i + 1 + body : 0;
+        }
+    }
+    return 0;
+}
+
+void wire_plant_pubacks(uint8_t *packets, size_t len) {
+    size_t one;
+    for (size_t at = 0; (one = packet_bytes(packets + at, len - at)) > 0; at += one) {
+        if (packets[at] == 0x40 && goes_wrong(WIRE_OTHER_ID, 20)) {
+            packets[at + 3]++;
+        }
     }
 }
 

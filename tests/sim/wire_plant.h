@@ -5,6 +5,7 @@
 #define ZINGQ_SIM_WIRE_PLANT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum wire_plant {
@@ -53,7 +54,7 @@ const char *wire_plant_name(enum wire_plant plant);
 const char *wire_plant_what(enum wire_plant plant);
 bool wire_plant_find(const char *name, enum wire_plant *out);
 
-/* A packet of four bytes on its way to the broker. */
-void wire_plant_puback(uint8_t packet[4]);
+/* Packets on their way to the broker. */
+void wire_plant_pubacks(uint8_t *packets, size_t len);
 
 #endif

@@ -9,7 +9,7 @@
 
 void gateway_answer_json(struct gateway_request *request, int status, const char *headers,
                          json_t *body) {
-    char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+    char *text = body == NULL ? NULL : json_dumps(body);
     json_decref(body);
     if (text == NULL) {
         gateway_answer(request, 500, NULL, NULL, slice_of("{\"error\":\"out of memory\"}"));

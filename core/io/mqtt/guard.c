@@ -1,20 +1,22 @@
 /*
- * guard.c - replaces read, SSL_read and connect for libmosquitto.
+ * guard.c - replaces read, SSL_read, write, connect and socketpair for libmosquitto.
  *
  * A function of the program takes precedence over one of the same name in any library, for all
  * libraries. So all of them call these, from every thread, also in signal handlers: they read one
  * thread-local pointer, and unless a guard was entered, they only call the original. With TLS,
  * OpenSSL's own reads of the same descriptor come through here, too.
  *
- * EAGAIN is reported only when the guard is empty: buffered bytes do not wake a poll.
+ * EAGAIN is reported only when the guard is empty: buffered bytes do not wake a poll. Without TLS it
+ * is reported without asking the socket when the last read took all there was.
+ *
+ * libmosquitto writes each packet by itself, and for each a byte into a socket pair that would wake
+ * a thread of its own, which we do not have. The packets are collected, and that byte is dropped.
  *
  * connect: libmosquitto tries the addresses of a name in turn, and waits for a silent one until the
  * kernel gives up after two minutes. Here each address has a deadline; TLS still verifies the name.
  *
  * The functions are declared under other C names and given the real ones as symbols, so that it
  * does not matter what <unistd.h> makes of read under _FORTIFY_SOURCE.
- *
- * Left out: write. What libmosquitto sends is well formed, and the cork coalesces it.
  */
 #include "io/mqtt/guard.h"
 
@@ -31,14 +33,22 @@
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { WRITE_BYTES = 64 << 10 }; /* collected at most */
+
 struct mqtt_guard {
     struct mqtt_frame frame;
     int fd;
+    int idle; /* the end of the socket pair that is written, or -1 */
     bool tls;
+    bool drained;  /* the last read of the socket took all there was */
+    bool collects; /* what is written to fd is collected */
+    size_t out_len;
+    uint8_t out[WRITE_BYTES];
     uint16_t port;
     unsigned skip, tried;    /* addresses, in the order of the name lookup */
     _Atomic unsigned silent; /* up to and including the last one that did not answer in time */
@@ -65,7 +75,7 @@ const char *mqtt_guard_mark(void) {
 struct mqtt_guard *mqtt_guard_new(uint64_t bytes_max, bool tls) {
     struct mqtt_guard *guard = calloc(1, sizeof *guard);
     if (guard != NULL) {
-        guard->fd = -1;
+        guard->fd = guard->idle = -1;
         guard->tls = tls;
         mqtt_frame_init(&guard->frame, bytes_max, mqtt_guard_mark());
     }
@@ -88,7 +98,21 @@ void mqtt_guard_enter(struct mqtt_guard *guard, int fd) {
 
 void mqtt_guard_leave(void) {
     assert(entered != NULL);
+    entered->collects = false;
     entered = NULL;
+}
+
+void mqtt_guard_collect(void) {
+    assert(entered != NULL);
+    entered->collects = true;
+}
+
+void mqtt_guard_look(struct mqtt_guard *guard) {
+    guard->drained = false;
+}
+
+bool mqtt_guard_unsent(const struct mqtt_guard *guard) {
+    return guard->out_len > 0;
 }
 
 void mqtt_guard_connect_begin(struct mqtt_guard *guard, uint16_t port, unsigned skip) {
@@ -130,15 +154,21 @@ struct ssl_st;
 
 ssize_t mqtt_guard_read(int fd, void *buf, size_t len) __asm__("read");
 int mqtt_guard_ssl_read(struct ssl_st *ssl, void *buf, int len) __asm__("SSL_read");
+ssize_t mqtt_guard_write(int fd, const void *buf, size_t len) __asm__("write");
+int mqtt_guard_socketpair(int domain, int type, int protocol, int pair[2]) __asm__("socketpair");
 int mqtt_guard_tcp_connect(int fd, const struct sockaddr *address,
                            socklen_t len) __asm__("connect");
 
 static ssize_t (*next_read)(int fd, void *buf, size_t len);
+static ssize_t (*next_write)(int fd, const void *buf, size_t len);
+static int (*next_socketpair)(int domain, int type, int protocol, int pair[2]);
 static int (*next_connect)(int fd, const struct sockaddr *address, socklen_t len);
 static int (*next_ssl_read)(struct ssl_st *ssl, void *buf, int len);
 
 __attribute__((constructor)) static void find_next_functions(void) {
     *(void **)&next_read = dlsym(RTLD_NEXT, "read");
+    *(void **)&next_write = dlsym(RTLD_NEXT, "write");
+    *(void **)&next_socketpair = dlsym(RTLD_NEXT, "socketpair");
     *(void **)&next_connect = dlsym(RTLD_NEXT, "connect");
     *(void **)&next_ssl_read = dlsym(RTLD_NEXT, "SSL_read");
 }
@@ -146,6 +176,10 @@ __attribute__((constructor)) static void find_next_functions(void) {
 /* Constructors of libraries run before ours. */
 static ssize_t plain_read(int fd, void *buf, size_t len) {
     return next_read != NULL ? next_read(fd, buf, len) : syscall(SYS_read, fd, buf, len);
+}
+
+static ssize_t plain_write(int fd, const void *buf, size_t len) {
+    return next_write != NULL ? next_write(fd, buf, len) : syscall(SYS_write, fd, buf, len);
 }
 
 /* One read of the socket. A TLS record has 16 KiB, so len fits an int. */
@@ -161,6 +195,7 @@ static ssize_t fill(struct mqtt_guard *guard, struct ssl_st *ssl) {
         ssl != NULL ? next_ssl_read(ssl, space, (int)len) : plain_read(guard->fd, space, len);
     if (n > 0) {
         mqtt_frame_add(&guard->frame, (size_t)n);
+        guard->drained = ssl == NULL && (size_t)n < len;
     }
     return n;
 }
@@ -174,6 +209,10 @@ static ssize_t guarded_read(struct mqtt_guard *guard, struct ssl_st *ssl, void *
         }
         if (guard->frame.failed) {
             errno = guard->frame.ended ? ECONNRESET : EPROTO;
+            return -1;
+        }
+        if (guard->drained) {
+            errno = EAGAIN;
             return -1;
         }
         ssize_t n = fill(guard, ssl);
@@ -198,6 +237,55 @@ __attribute__((visibility("default"))) int mqtt_guard_ssl_read(struct ssl_st *ss
         return next_ssl_read(ssl, buf, len);
     }
     return (int)guarded_read(guard, ssl, buf, (size_t)len);
+}
+
+int mqtt_guard_flush(struct mqtt_guard *guard) {
+    while (guard->out_len > 0) {
+        ssize_t n = plain_write(guard->fd, guard->out, guard->out_len);
+        if (n <= 0) {
+            return n == 0 || errno == EAGAIN || errno == EINTR ? 0 : errno;
+        }
+        guard->out_len -= (size_t)n;
+        memmove(guard->out, guard->out + n, guard->out_len);
+    }
+    return 0;
+}
+
+/* Also what OpenSSL writes while it reads: nothing may overtake what was collected. */
+static ssize_t guarded_write(struct mqtt_guard *guard, const void *buf, size_t len) {
+    if (len > WRITE_BYTES - guard->out_len) {
+        int err = mqtt_guard_flush(guard);
+        if (err != 0 || guard->out_len > 0) {
+            errno = err != 0 ? err : EAGAIN;
+            return -1;
+        }
+    }
+    if (len > WRITE_BYTES || (!guard->collects && guard->out_len == 0)) {
+        return plain_write(guard->fd, buf, len);
+    }
+    memcpy(guard->out + guard->out_len, buf, len);
+    guard->out_len += len;
+    return (ssize_t)len;
+}
+
+__attribute__((visibility("default"))) ssize_t mqtt_guard_write(int fd, const void *buf,
+                                                                size_t len) {
+    struct mqtt_guard *guard = entered;
+    if (guard == NULL || (fd != guard->fd && fd != guard->idle)) {
+        return plain_write(fd, buf, len);
+    }
+    return fd == guard->idle ? (ssize_t)len : guarded_write(guard, buf, len);
+}
+
+/* libmosquitto makes its pair in mosquitto_new. */
+__attribute__((visibility("default"))) int mqtt_guard_socketpair(int domain, int type, int protocol,
+                                                                 int pair[2]) {
+    int rc = next_socketpair != NULL ? next_socketpair(domain, type, protocol, pair)
+                                     : (int)syscall(SYS_socketpair, domain, type, protocol, pair);
+    if (rc == 0 && entered != NULL) {
+        entered->idle = pair[1];
+    }
+    return rc;
 }
 
 /* Name services also connect on this thread: only a TCP connect to the broker's port counts. */
@@ -256,6 +344,13 @@ mqtt_guard_tcp_connect(int fd, const struct sockaddr *address, socklen_t len) {
     }
     errno = err;
     return err == 0 ? 0 : -1;
+}
+
+#else
+
+int mqtt_guard_flush(struct mqtt_guard *guard) {
+    assert(guard->out_len == 0);
+    return 0;
 }
 
 #endif

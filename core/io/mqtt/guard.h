@@ -3,9 +3,9 @@
  * accepts (io/mqtt/frame.h). Part of the MQTT door (io/mqtt/mqtt.h). docs/wire-guard.md has the
  * reasons.
  *
- * libmosquitto calls read or SSL_read by their dynamic names. The program has functions of those
- * names, which pass on all reads except those made between mqtt_guard_enter and mqtt_guard_leave,
- * by this thread, from this connection. The same holds for connect, between
+ * libmosquitto calls read, SSL_read and write by their dynamic names. The program has functions of
+ * those names, which pass on all calls except those made between mqtt_guard_enter and
+ * mqtt_guard_leave, by this thread, for this connection. The same holds for connect, between
  * mqtt_guard_connect_begin and mqtt_guard_connect_end. Without ZINGQ_WIRE_GUARD (CMake), or where
  * the dynamic linker binds those names differently, nothing is read through a guard, and nothing
  * else changes.
@@ -22,9 +22,18 @@ struct mqtt_guard;
 struct mqtt_guard *mqtt_guard_new(uint64_t bytes_max, bool tls);
 void mqtt_guard_free(struct mqtt_guard *guard);
 
-/* Around a call into libmosquitto that reads from `fd`, its socket. Do not nest. */
+/* Around a call into libmosquitto that reads from or queues for `fd`, its socket, or makes the
+ * handle (fd -1). Do not nest. */
 void mqtt_guard_enter(struct mqtt_guard *guard, int fd);
 void mqtt_guard_leave(void);
+/* Until the guard is left, what is written to the socket is collected for mqtt_guard_flush. */
+void mqtt_guard_collect(void);
+/* Writes what was collected; what the socket does not take stays. 0 or errno. */
+int mqtt_guard_flush(struct mqtt_guard *guard);
+/* True if some of it has stayed. Nothing else may be written before it. */
+bool mqtt_guard_unsent(const struct mqtt_guard *guard);
+/* The socket may have input again: after its watcher has fired. */
+void mqtt_guard_look(struct mqtt_guard *guard);
 
 /* Around mosquitto_connect, on its thread: each address of the name gets MQTT_ADDRESS_MS. The first
  * `skip` of them are skipped. */

@@ -79,8 +79,8 @@ struct mqtt {
     bool readable; /* there may be unread input: the caller has been told, the watcher is off */
     bool unsent;   /* the last write was incomplete */
     bool dirty;    /* something was queued since the last flush */
-    size_t queued; /* packets of it, for the cork */
     bool acks;     /* some of it is PUBACKs */
+    bool leaving;  /* the DISCONNECT is being written */
     size_t in_flight;
     struct mids windowed; /* of these, those with QoS 1: the broker's Receive Maximum */
     size_t windowed_count;
@@ -173,6 +173,8 @@ void mqtt_will_taken(struct mqtt *m);
 /* Calls into libmosquitto; MOSQ_ERR_* and errno. */
 int mqtt_read_packets(struct mqtt *m, int *err);
 int mqtt_write_packets(struct mqtt *m, int *err);
+/* True if something waits to be written. */
+bool mqtt_wants_write(const struct mqtt *m);
 /* Writes everything queued; may lose the connection. Not while m->dirty. */
 void mqtt_write_queued(struct mqtt *m);
 void mqtt_tell_readable(struct mqtt *m);

@@ -133,7 +133,7 @@ static int configure(struct mqtt_link *link, const struct mqtt_link_settings *s)
         rc = mosquitto_int_option(mosq, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5);
     }
     if (rc == MOSQ_ERR_SUCCESS) {
-        rc = mosquitto_int_option(mosq, MOSQ_OPT_TCP_NODELAY, 1); /* the cork coalesces */
+        rc = mosquitto_int_option(mosq, MOSQ_OPT_TCP_NODELAY, 1); /* the guard coalesces */
     }
     if (rc == MOSQ_ERR_SUCCESS) {
         /* Its default of 20 would hold publishes back; CONNACK's Receive Maximum replaces this. */
@@ -184,9 +184,11 @@ int mqtt_link_new(struct mqtt_link **out, uv_loop_t *loop, const struct mqtt_lin
         release(link);
         return report(r, ERR_MEMORY, "out of memory");
     }
+    mqtt_guard_enter(link->guard, -1); /* it is to know the socket pair */
     link->mosq = mosquitto_new(s->client_id, false, link);
+    int err = errno;
+    mqtt_guard_leave();
     if (link->mosq == NULL) {
-        int err = errno;
         release(link);
         return err == ENOMEM ? report(r, ERR_MEMORY, "out of memory")
                              : report(r, ERR_INVALID, "the client id \"%s\" is not valid UTF-8",
@@ -341,15 +343,6 @@ int mqtt_link_watch(struct mqtt_link *link, int events,
     int failed =
         events == 0 ? uv_poll_stop(&link->poll) : uv_poll_start(&link->poll, events, on_poll);
     return failed == 0 ? 0 : ERR_SYSTEM;
-}
-
-void mqtt_link_cork(struct mqtt_link *link, bool on) {
-    int value = on;
-    int sock = mosquitto_socket(link->mosq);
-    if (sock >= 0) {
-        /* Only a matter of speed: a socket without a cork works, too. */
-        (void)setsockopt(sock, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
-    }
 }
 
 void mqtt_link_acknowledge(struct mqtt_link *link) {

@@ -50,8 +50,6 @@ void mqtt_link_settled(struct mqtt_link *link);
  * The socket must be connected. ERR_SYSTEM. */
 int mqtt_link_watch(struct mqtt_link *link, int events,
                     void (*on_event)(void *owner, int status, int events));
-/* Holds back partial packets while `on`, so that many small messages leave in few packets. */
-void mqtt_link_cork(struct mqtt_link *link, bool on);
 /* Sends a TCP acknowledgement now: a broker without TCP_NODELAY, which is Mosquitto's default,
  * sends no further small packet before it, and the kernel waits up to 40 ms when we have nothing to
  * send. */

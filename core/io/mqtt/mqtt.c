@@ -113,10 +113,11 @@ static void answered(struct mqtt *m) {
  * would then fail and lose the reason. So reading comes first, and CONNECT is sent after some
  * silence. */
 static bool greet_step(struct mqtt *m, int *rc, int *err) {
+    mqtt_guard_look(mqtt_link_guard(m->link));
     *rc = mqtt_read_packets(m, err);
     bool dry = *err == EAGAIN;
     bool waits = *rc == MOSQ_ERR_SUCCESS && !m->gone && m->answer == NO_ANSWER;
-    if (waits && m->says_connect && mosquitto_want_write(m->mosq)) {
+    if (waits && m->says_connect && mqtt_wants_write(m)) {
         *rc = mqtt_write_packets(m, err);
     }
     return waits && *rc == MOSQ_ERR_SUCCESS && !m->gone && !dry;
@@ -142,7 +143,7 @@ static void greet(struct mqtt *m) {
     if (!m->says_connect && uv_now(m->loop) - m->joined_ms < MQTT_CONNECT_MS) {
         mqtt_set_timer(m, on_silence, MQTT_ALERT_MS, 0);
     }
-    m->unsent = m->says_connect && mosquitto_want_write(m->mosq);
+    m->unsent = m->says_connect && mqtt_wants_write(m);
     int events = UV_READABLE | (m->unsent ? UV_WRITABLE : 0);
     if (mqtt_link_watch(m->link, events, on_greeting_socket) != 0) {
         mqtt_lose(m, MOSQ_ERR_ERRNO, errno);
@@ -441,7 +442,9 @@ static void write_goodbye(struct mqtt *m, int64_t end_ms) {
 static void say_goodbye(struct mqtt *m) {
     int64_t end_ms = clock_monotonic_ms() + MQTT_GOODBYE_MS;
     int socket = dup(mosquitto_socket(m->mosq)); /* libmosquitto closes its own */
+    m->leaving = true;
     write_goodbye(m, end_ms);
+    m->leaving = false;
     if (socket >= 0) {
         await_close(socket, end_ms);
         (void)close(socket);

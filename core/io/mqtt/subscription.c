@@ -116,7 +116,6 @@ static bool ask_again(struct mqtt *m, struct mqtt_subscription *sub, int reason)
     mqtt_learn(m, reason);
     mqtt_apply_lacks(m);
     m->dirty = true; /* the next flush sends it */
-    m->queued++;
     return mqtt_send_subscription(m, sub) == MOSQ_ERR_SUCCESS;
 }
 

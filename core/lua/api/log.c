@@ -9,7 +9,7 @@
 
 #include "lua/json.h"
 #include "base/log.h"
-#include "event/value.h"
+#include "base/json_write.h"
 
 #include <math.h>
 #include <string.h>
@@ -39,7 +39,7 @@ static void add_field_value(lua_State *L, int index, bool json, struct buf *out)
     if (json ? plain : is_bare(text)) {
         buf_add_slice(out, text);
     } else {
-        (void)value_quote(text, out);
+        (void)json_quote(text, out);
     }
     lua_pop(L, 1);
 }
@@ -69,7 +69,7 @@ static void add_fields(lua_State *L, int index, bool json, struct buf *out) {
     for (size_t i = 0; i < count; i++) {
         buf_add_str(out, i == 0 || !json ? "" : ",");
         if (json) {
-            (void)value_quote(slice_of(names[i]), out);
+            (void)json_quote(slice_of(names[i]), out);
         } else {
             buf_printf(out, " %s", names[i]);
         }

@@ -150,6 +150,7 @@ static const struct route rows[] = {
     {POST, "/api/outbox/*/discard", ACCESS_OPERATE, admin_command, COMMAND_OUTBOX_DISCARD},
     {POST, "/api/services/*/pause", ACCESS_OPERATE, admin_command, COMMAND_PAUSE},
     {POST, "/api/services/*/resume", ACCESS_OPERATE, admin_command, COMMAND_RESUME},
+    {POST, "/api/services/*/move", ACCESS_OPERATE, admin_command, COMMAND_MOVE},
     {POST, "/api/leave", ACCESS_ADMIN, post_leave, 0},
     {POST, "/api/reload", ACCESS_ADMIN, post_reload, 0},
 };

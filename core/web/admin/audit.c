@@ -106,7 +106,7 @@ void audit_note(struct audit *a, json_t *record) {
     if (record != NULL && look_json_wall_time(record, "at", now_ms)) {
         (void)json_object_set_new(record, "at_ms", json_integer(now_ms));
     }
-    char *text = record == NULL ? NULL : json_dumps(record, JSON_COMPACT);
+    char *text = record == NULL ? NULL : json_dumps(record);
     buf_add_str(&line, text == NULL ? "" : text);
     buf_add_u8(&line, '\n');
     if (text == NULL || line.failed || append(a, line.data, line.len) != 0) {
@@ -158,7 +158,7 @@ static char *hide_in_line(const char *line, size_t len, const char *service, con
     if (named != NULL && strcmp(named, key) == 0 && is_about(record, service)) {
         audit_hash(key, hash);
         (void)json_object_set_new(query, "key", json_string(hash));
-        hidden = json_dumps(record, JSON_COMPACT);
+        hidden = json_dumps(record);
     }
     json_decref(record);
     return hidden;
@@ -236,9 +236,9 @@ struct audit_reader {
 };
 
 /* Whether the record is the second one of its change, or the first one of a change without. */
-static bool is_last(const struct audit_reader *reader, json_t *record) {
+static bool is_last(const struct audit_reader *reader, const json_t *record) {
     const char *id = json_string_value(json_object_get(record, "id"));
-    bool asked = json_object_del(record, "asked") == 0;
+    bool asked = json_object_get(record, "asked") != NULL;
     return !asked || id == NULL || json_object_get(reader->answered, id) == NULL;
 }
 

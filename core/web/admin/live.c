@@ -54,9 +54,9 @@ static void tell_all(struct admin *a, const struct buf *text) {
 
 /* ---- messages ---- */
 
-/* Takes the object over. jansson writes JSON without newlines, so it is one line of data. */
+/* Takes the object over. There are no newlines in it, so it is one line of data. */
 static void add_message(struct buf *out, const char *name, json_t *data) {
-    char *text = data == NULL ? NULL : json_dumps(data, JSON_COMPACT);
+    char *text = data == NULL ? NULL : json_dumps(data);
     json_decref(data);
     if (text != NULL) {
         buf_add_str(out, "event: ");

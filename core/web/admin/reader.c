@@ -34,20 +34,17 @@ void admin_forget_readings(struct admin *a) {
 
 /* ---- the answer ---- */
 
-static int dump(const char *bytes, size_t size, void *ctx) {
-    buf_add(ctx, bytes, size);
-    return 0;
-}
-
 bool admin_read_add(struct reading *r, json_t *object) {
     if (r->kind->is_list) {
         buf_add_str(&r->out, r->items == 0 ? "[" : ",");
     }
     r->items++;
-    bool ok = object != NULL &&
-              json_dump_callback(object, dump, &r->out, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+    if (object == NULL) {
+        return false;
+    }
+    json_write(object, &r->out, 0);
     json_decref(object);
-    return ok && !r->out.failed;
+    return !r->out.failed;
 }
 
 bool admin_read_full(const struct reading *r) {

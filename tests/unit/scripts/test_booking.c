@@ -162,7 +162,7 @@ static void every_field_of_a_request_is_looked_at(void **state) {
         (void)snprintf(field, sizeof field, "{%s}", rows[i]);
         json_t *change = json_read(slice_of(field), "text", NULL);
         assert_int_equal(json_object_update(request, change), 0);
-        char *text = json_dumps(request, 0);
+        char *text = json_dumps(request);
         forget_state(shop->w);
         say(shop, "booking/request", text);
         expect(shop, 0, "publish booking/rejected/b-1 ", "\"reason\":\"invalid\"");
