@@ -21,7 +21,7 @@
 
 enum { UNKNOWN_IN_A_ROW = 2 };
 
-static const char magic[8] = "zingqcp3";
+static const char magic[8] = "zingqcp4";
 
 struct page {
     char magic[sizeof magic];
@@ -123,6 +123,7 @@ static void take_over(struct culprit *c) {
         charge_load(c);
         p->now.phase = CULPRIT_IDLE;
     }
+    p->now.hung = 0;
     settle_order();
     culprit_enter(c, CULPRIT_IDLE);
 }
@@ -289,6 +290,12 @@ void culprit_send(struct culprit *c, const struct uuid *id) {
 void culprit_join(struct culprit *c, uint16_t service, uint8_t partition, const struct uuid *id) {
     if (c != NULL) {
         put(&page_of(c)->now, service, partition, id);
+    }
+}
+
+void culprit_hung(struct culprit *c) {
+    if (c != NULL) {
+        page_of(c)->now.hung = 1;
     }
 }
 

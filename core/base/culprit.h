@@ -48,6 +48,7 @@ struct culprit_event {
 /* The work in progress: a phase, and the events of one run. */
 struct culprit_record {
     uint32_t phase;
+    uint32_t hung; /* 1: the watchdog ends the process because of it */
     uint32_t count;
     struct culprit_event events[CULPRIT_EVENTS];
 };
@@ -83,6 +84,8 @@ void culprit_policy(struct culprit *c, uint16_t service, uint8_t partition, cons
 void culprit_leave(struct culprit *c, const struct culprit_record *within);
 /* CULPRIT_SEND of the publish, an event without a service. */
 void culprit_send(struct culprit *c, const struct uuid *id);
+/* The process ends because the work in progress cannot be interrupted; for a signal handler. */
+void culprit_hung(struct culprit *c);
 /* CULPRIT_LOAD of a version, by its hash, until culprit_enter. False: it crashed the host twice in
  * a row, in this boot, and must not run; nothing is entered. */
 bool culprit_load(struct culprit *c, const uint8_t version[CULPRIT_LOAD_BYTES]);

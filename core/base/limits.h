@@ -34,9 +34,10 @@ enum {
     RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */
     RULE_LEVEL_MAX = 128,     /* the deepest topic level a key rule may name */
 
-    HOSTS_SECRETS_MAX = 4,          /* hosts.secret: one that marks, earlier ones still believed */
-    STRANGERS_MAX = 16,             /* presences without a valid mark that status names */
-    MEMBERS_MAX = 256,              /* hosts known by their presence; one that is gone makes room */
+    SECRETS_MAX = 4,    /* of hosts.secret, one that marks and earlier ones that are believed;
+                                 of an endpoint */
+    STRANGERS_MAX = 16, /* presences without a valid mark that status names */
+    MEMBERS_MAX = 256,  /* hosts known by their presence; one that is gone makes room */
     PRESENCE_BYTES_MAX = 256 << 10, /* one presence: SERVICES_MAX services with long rules fit */
     MEMBERS_BYTES_MAX = 16 << 20,   /* all presences together */
     HOST_NAME_BYTES_MAX = 256,      /* a host's name in its topics: a client id */
@@ -81,6 +82,7 @@ enum {
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
     SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */
+    MOVE_ROWS_PER_TURN = 512,  /* rows that a service takes over in a turn */
     TRIM_ROWS_PER_TURN = 512,  /* rows examined by retention in a turn */
 
     EFFECTS_MAX = 10000,          /* effects of one invocation */
@@ -94,10 +96,11 @@ enum {
     BROKEN_ROWS_MAX = 1024,       /* undecodable records remembered until they are set aside */
     HISTORY_MAX = 100,            /* failed attempts kept for one event; the oldest go first */
     LUA_HOOK_INSTRUCTIONS = 1000, /* Lua instructions between two checks of the clock */
-    WATCHDOG_LUA_TIMES = 10,      /* times limits.lua_time after which the watchdog ends a run, */
-    WATCHDOG_MS_MIN = 2000,       /* but at least this much processor time */
-    WATCHDOG_ABORT_FACTOR = 3,    /* at this many times that limit the process is aborted */
-    LUA_RENEW_PARTS = 20,         /* of the time, for new Lua states of a service that fills them */
+    HANGS_MAX = 6, /* aborts over runs of one service, within an hour or two; then it is paused */
+    WATCHDOG_LUA_TIMES = 10,   /* times limits.lua_time after which the watchdog ends a run, */
+    WATCHDOG_MS_MIN = 2000,    /* but at least this much processor time */
+    WATCHDOG_ABORT_FACTOR = 3, /* at this many times that limit the process is aborted */
+    LUA_RENEW_PARTS = 20,      /* of the time, for new Lua states of a service that fills them */
     LUA_SMALL_BYTES = 1 << 20, /* a Lua state of this size runs whatever is left of limits.memory */
     LOG_LINES_MAX = 1000,      /* log lines that one attempt may write */
     LOG_SECOND_BYTES_MAX = 1 << 20, /* log output of one service's handlers per second; also that
@@ -106,6 +109,7 @@ enum {
     JSON_DEPTH_MAX = 128,           /* nesting of JSON that a handler sends */
     JSON_READ_DEPTH_MAX = 2048,     /* nesting of JSON that is read; a multiple of 64 */
 
+    STORED_DELAY_MS = 5000,      /* until an event may run whose service takes over another one */
     TIMERS_PER_TURN = 1024,      /* timers that fire in a turn, per clock */
     WINDOW_FULL_DELAY_MS = 1000, /* delay of a due event while its service's window is full */
     ACKED_DELAY_MS = 20,     /* acknowledged outbox rows wait this long to be deleted together */

@@ -32,7 +32,7 @@ enum {
 };
 
 static struct {
-    const struct culprit *culprit; /* NULL = nothing is watched */
+    struct culprit *culprit; /* NULL = nothing is watched */
     timer_t timer;
     unsigned turn, ticks;   /* the run being counted, and its ticks so far */
     volatile unsigned over; /* the run that has taken too long; 0 = none */
@@ -87,6 +87,7 @@ static void say_who(const struct culprit_record *now) {
 
 static _Noreturn void give_up(void) {
     void *frames[FRAMES_MAX];
+    culprit_hung(dog.culprit);
     (void)alarm(REPORT_SECONDS_MAX);
     say("zingq: one run has used the processor for too long and cannot be interrupted: aborting, "
         "so "

@@ -60,8 +60,12 @@ static bool add_change(void *ctx, json_t *record) {
         add_text(&text, record, cells[i]);
         table_take(changes->table, STYLE_PLAIN, &text);
     }
-    json_int_t status = json_integer_value(json_object_get(record, "status"));
-    buf_printf(&text, "%" PRId64, (int64_t)status);
+    const json_t *status = json_object_get(record, "status");
+    if (status == NULL) {
+        buf_add_u8(&text, '?');
+    } else {
+        buf_printf(&text, "%" PRId64, (int64_t)json_integer_value(status));
+    }
     table_take(changes->table, STYLE_PLAIN, &text);
     add_what(&text, record);
     table_take(changes->table, STYLE_PLAIN, &text);

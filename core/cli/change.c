@@ -223,6 +223,12 @@ static int resume_service(struct cli *cli) {
     return ask_service(cli, "resume", "is resumed");
 }
 
+static const struct cli_option move_options[] = {
+    {"from", "SERVICE", "the removed service"},
+    {"to", "SERVICE", "the service that takes over"},
+    {NULL, NULL, NULL},
+};
+
 static const struct cli_option publish_options[] = {
     {"after", "TIME", "publish after this time: 30s, 10m, 24h"},
     {"qos", "0|1", "QoS of the publish; default 1"},
@@ -283,6 +289,12 @@ const struct cli_command cli_change_commands[] = {
      "hours ago.\n"
      "For dead letters: zingq dlq replay.",
      0, 0, replay_options, cli_replay},
+    {"move", "", "give another service what a removed one left",
+     "Events, dead letters, state, locks and signals of a service that topics.conf no longer has.\n"
+     "Until all of it is there, the other service accepts events, but runs none. A renamed "
+     "service\n"
+     "takes over by itself: was = {\"old\"} in its section.",
+     0, 0, move_options, cli_move},
     {"erase", "SERVICE KEY", "erase everything the host has of a key",
      "Its events with their histories, dead letters, state, locks and kept signals; records of\n"
      "`zingq audit` about the key keep a hash. Refused while one of its events has not ended.",

@@ -93,6 +93,16 @@ static void add_key(struct buf *out, const struct service_conf *s) {
                                 : "; events run concurrently, in no order");
 }
 
+static void add_turns(struct buf *out, const struct service_conf *s) {
+    bool of_keys = s->ordered || s->key.kind != RULE_NONE;
+    if (s->fair.kind == RULE_NONE) {
+        buf_add_str(out, of_keys ? "each key in turn" : "in order of arrival");
+    } else {
+        buf_add_str(out, "each tenant in turn, by ");
+        rule_write(&s->fair, out);
+    }
+}
+
 static void add_idempotency(struct buf *out, const struct conf *conf,
                             const struct service_conf *s) {
     char keep[32];
@@ -115,6 +125,12 @@ static void add_limits(struct buf *out, const struct service_conf *s) {
     }
     if (s->rate_per_s > 0) {
         buf_printf(out, ", at most %g starts/s", s->rate_per_s);
+    }
+    if (s->key_concurrency > 0) {
+        buf_printf(out, "; of a key %" PRIu32 " at once", s->key_concurrency);
+    }
+    if (s->key_rate_per_s > 0) {
+        buf_printf(out, "; of a key at most %g starts/s", s->key_rate_per_s);
     }
     if (s->batch > 1) {
         char linger[32];
@@ -162,6 +178,7 @@ enum line_of {
     LINE_FILTERS,
     LINE_HANDLER,
     LINE_KEY,
+    LINE_TURNS,
     LINE_IDEMPOTENCY,
     LINE_LIMITS,
     LINE_RETRIES,
@@ -186,8 +203,13 @@ static void lines_clear(struct line *lines, size_t count) {
 static void describe(const struct conf *conf, const struct script_host *scripts, size_t index,
                      struct line lines[LINE_COUNT]) {
     static const char *const titles[LINE_COUNT][2] = {
-        {"subscribes to", "subscribe"}, {"handler", "handler"}, {"key", "key"},
-        {"idempotency", "idempotency"}, {"runs", "limits"},     {"retries", "schedule"},
+        {"subscribes to", "subscribe"},
+        {"handler", "handler"},
+        {"key", "key"},
+        {"turns", "turns"},
+        {"idempotency", "idempotency"},
+        {"runs", "limits"},
+        {"retries", "schedule"},
         {"dead letters", "dead"},
     };
     const struct service_conf *s = &conf->services[index];
@@ -200,6 +222,7 @@ static void describe(const struct conf *conf, const struct script_host *scripts,
     buf_printf(&lines[LINE_HANDLER].text, "%s, version %016" PRIx64, s->handler,
                script_version(scripts, index));
     add_key(&lines[LINE_KEY].text, s);
+    add_turns(&lines[LINE_TURNS].text, s);
     add_idempotency(&lines[LINE_IDEMPOTENCY].text, conf, s);
     add_limits(&lines[LINE_LIMITS].text, s);
     service_schedule_text(s, &lines[LINE_RETRIES].text);

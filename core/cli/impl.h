@@ -81,6 +81,7 @@ int cli_trace(struct cli *cli);
 int cli_delayed(struct cli *cli);
 int cli_replay(struct cli *cli);
 int cli_erase(struct cli *cli);
+int cli_move(struct cli *cli);
 int cli_try(struct cli *cli);
 int cli_doctor(struct cli *cli);
 int cli_doctor_store(struct cli *cli);

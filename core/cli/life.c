@@ -37,6 +37,10 @@ void life_print_title(const struct cli *cli, const struct life *life, const char
         buf_add_str(&text, "  key ");
         text_add_safe(&text, e->key);
     }
+    if (e->tenant.len > 0) {
+        buf_add_str(&text, "  tenant ");
+        text_add_safe(&text, e->tenant);
+    }
     buf_add_str(&text, "  topic ");
     text_add_safe(&text, e->topic);
     buf_add_str(&text, "\n");

@@ -231,6 +231,16 @@ static void add_remarks(struct buf *out, const json_t *service) {
         buf_printf(out, "%snot run by this host", between);
         between = "; ";
     }
+    if (figure(service, "keys_held") > 0) {
+        buf_printf(out, "%s%lld keys at their limits", between,
+                   (long long)figure(service, "keys_held"));
+        between = "; ";
+    }
+    if (figure(service, "queued") > 0) {
+        buf_printf(out, "%s%lld on disk for their tenants' turns", between,
+                   (long long)figure(service, "queued"));
+        between = "; ";
+    }
     if (error != NULL) {
         buf_printf(out, "%sscript refused: ", between);
         text_add_safe(out, slice_first_line(slice_of(error)));

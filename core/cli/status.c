@@ -215,6 +215,13 @@ static void add_books_cells(struct table *table, const struct books *b) {
     table_add_count(table, STYLE_PLAIN, b->crashes);
 }
 
+static void add_count(struct buf *out, const json_t *live, const char *name, const char *what) {
+    json_int_t count = json_integer_value(json_object_get(live, name));
+    if (count > 0) {
+        buf_printf(out, "%lld %s; ", (long long)count, what);
+    }
+}
+
 static void add_remarks(struct buf *out, const struct screen *screen,
                         const struct service_line *line) {
     const char *error = json_string_value(json_object_get(line->live, "handler_error"));
@@ -223,6 +230,9 @@ static void add_remarks(struct buf *out, const struct screen *screen,
     }
     if (json_is_true(json_object_get(line->live, "held"))) {
         buf_add_str(out, "held because of another host; ");
+    }
+    if (json_is_true(json_object_get(line->live, "taking"))) {
+        buf_add_str(out, "takes over another service, runs nothing until it has; ");
     }
     const json_t *full = json_object_get(line->live, "kept_full");
     for (size_t i = 0; i < json_array_size(full); i++) {
@@ -233,10 +243,15 @@ static void add_remarks(struct buf *out, const struct screen *screen,
         buf_printf(out, "%llu parked; ", (unsigned long long)line->parked);
     }
     if (!line->configured) {
-        buf_add_str(out, "not in topics.conf; ");
+        const char *heir = json_string_value(json_object_get(line->live, "heir"));
+        buf_add_str(out, heir == NULL ? "not in topics.conf; " : "being moved to ");
+        buf_add_str(out, heir == NULL ? "" : heir);
+        buf_add_str(out, heir == NULL ? "" : "; ");
     } else if (screen->status != NULL && !json_is_true(json_object_get(line->live, "active"))) {
         buf_add_str(out, "not run by this host; ");
     }
+    add_count(out, line->live, "queued", "on disk for their tenants' turns");
+    add_count(out, line->live, "keys_held", "keys at their limits");
     if (error != NULL) {
         buf_add_str(out, "script refused: ");
         text_add_safe(out, slice_first_line(slice_of(error)));

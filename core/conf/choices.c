@@ -26,10 +26,14 @@ static const struct choice ROLES[] = {{"read", ROLE_READ},
                                       {"operate", ROLE_OPERATE},
                                       {"admin", ROLE_ADMIN},
                                       {NULL, 0}};
-static const struct choice AUTHS[] = {{"none", AUTH_NONE}, {"token", AUTH_TOKEN}, {NULL, 0}};
+static const struct choice AUTHS[] = {
+    {"none", AUTH_NONE}, {"token", AUTH_TOKEN}, {"hmac", AUTH_HMAC}, {NULL, 0}};
+static const struct choice PRESETS[] = {
+    {"stripe", WEBHOOK_STRIPE}, {"standard-webhooks", WEBHOOK_STANDARD}, {NULL, 0}};
 static_assert(sizeof(enum role) == sizeof(int) && sizeof(enum auth) == sizeof(int) &&
                   sizeof(enum missed) == sizeof(int) && sizeof(enum on_dead) == sizeof(int) &&
-                  sizeof(enum backoff) == sizeof(int) && sizeof(enum log_level) == sizeof(int),
+                  sizeof(enum backoff) == sizeof(int) && sizeof(enum log_level) == sizeof(int) &&
+                  sizeof(enum webhook_preset) == sizeof(int),
               "set_enum writes an int");
 static const struct choice MISSED[] = {{"once", MISSED_ONCE}, {"skip", MISSED_SKIP}, {NULL, 0}};
 static const struct choice LOG_LEVELS[] = {{"debug", LOG_LEVEL_DEBUG},
@@ -39,12 +43,17 @@ static const struct choice LOG_LEVELS[] = {{"debug", LOG_LEVEL_DEBUG},
                                            {NULL, 0}};
 static const struct choice LOG_FORMATS[] = {{"text", 0}, {"json", 1}, {NULL, 0}};
 
-static const struct choice *const CHOICES[CONF_KIND_COUNT] = {
-    [CONF_YES_NO] = YES_NO,        [CONF_SEVERAL_HOSTS] = SEVERAL_HOSTS,
-    [CONF_ORDER] = ORDERS,         [CONF_BACKOFF] = BACKOFFS,
-    [CONF_ON_DEAD] = ON_DEADS,     [CONF_MISSED] = MISSED,
-    [CONF_ROLE] = ROLES,           [CONF_AUTH] = AUTHS,
-    [CONF_LOG_LEVEL] = LOG_LEVELS, [CONF_LOG_FORMAT] = LOG_FORMATS};
+static const struct choice *const CHOICES[CONF_KIND_COUNT] = {[CONF_YES_NO] = YES_NO,
+                                                              [CONF_SEVERAL_HOSTS] = SEVERAL_HOSTS,
+                                                              [CONF_ORDER] = ORDERS,
+                                                              [CONF_BACKOFF] = BACKOFFS,
+                                                              [CONF_ON_DEAD] = ON_DEADS,
+                                                              [CONF_MISSED] = MISSED,
+                                                              [CONF_ROLE] = ROLES,
+                                                              [CONF_AUTH] = AUTHS,
+                                                              [CONF_PRESET] = PRESETS,
+                                                              [CONF_LOG_LEVEL] = LOG_LEVELS,
+                                                              [CONF_LOG_FORMAT] = LOG_FORMATS};
 
 int conf_choose(const struct conf_place *place, enum conf_kind kind, const char *text, int *out) {
     struct buf words;

@@ -12,6 +12,7 @@
 #include "conf/division.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/webhook.h"
 #include "conf/service.h"
 
 #include <stdbool.h>
@@ -55,7 +56,7 @@ struct var_conf {
 };
 
 /* Who may use an endpoint. If unset, it depends on where the front door listens. */
-enum auth { AUTH_UNSAID, AUTH_NONE, AUTH_TOKEN };
+enum auth { AUTH_UNSAID, AUTH_NONE, AUTH_TOKEN, AUTH_HMAC };
 
 struct endpoint_conf {
     char *path;      /* "/api/send-email" */
@@ -63,6 +64,9 @@ struct endpoint_conf {
     char **required; /* field names */
     size_t required_count;
     enum auth auth;          /* AUTH_UNSAID stands for none, on loopback only */
+    enum webhook_preset preset; /* AUTH_HMAC: how requests are signed */
+    char **secrets;             /* and with what; the sender may use any of them */
+    size_t secret_count;
     uint64_t body_bytes_max; /* a larger body is refused; 0 = limits.payload alone */
     int line;
 };

@@ -21,9 +21,15 @@ struct block {
 
 static const uint8_t V4_PREFIX[V4_AT] = {[10] = 0xff, [11] = 0xff};
 
-static const struct block LINK_LOCAL[] = {
+/* Link-local addresses, also as gateways between IPv6 and IPv4 write them, and the two other
+ * addresses at which a cloud answers with credentials. */
+static const struct block CLOSED[] = {
     {{[0] = 0xfe, [1] = 0x80}, 10},
     {{[10] = 0xff, [11] = 0xff, [12] = 169, [13] = 254}, 8 * V4_AT + 16},
+    {{[1] = 0x64, [2] = 0xff, [3] = 0x9b, [12] = 169, [13] = 254}, 8 * V4_AT + 16},    /* NAT64 */
+    {{[0] = 0x20, [1] = 0x02, [2] = 169, [3] = 254}, 32},                              /* 6to4 */
+    {{[0] = 0xfd, [2] = 0x0e, [3] = 0xc2, [14] = 0x02, [15] = 0x54}, 128},             /* AWS */
+    {{[10] = 0xff, [11] = 0xff, [12] = 100, [13] = 100, [14] = 100, [15] = 200}, 128}, /* Alibaba */
 };
 
 /* "address" or "address/bits"; false when it is neither. */
@@ -105,8 +111,13 @@ static bool names(const char *entry, const char *host) {
     return len > below && strcasecmp(host + len - below, entry + 1) == 0;
 }
 
-static bool is_link_local(const uint8_t address[ADDRESS_BYTES]) {
-    return holds(&LINK_LOCAL[0], address) || holds(&LINK_LOCAL[1], address);
+static bool is_closed(const uint8_t address[ADDRESS_BYTES]) {
+    for (size_t i = 0; i < sizeof CLOSED / sizeof *CLOSED; i++) {
+        if (holds(&CLOSED[i], address)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool egress_allows(const struct egress *e, const char *host, const struct sockaddr *address) {
@@ -123,5 +134,5 @@ bool egress_allows(const struct egress *e, const char *host, const struct sockad
             return true;
         }
     }
-    return named && !is_link_local(bytes);
+    return named && !is_closed(bytes);
 }

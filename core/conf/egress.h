@@ -3,7 +3,8 @@
  *
  * An entry is a host name ("api.stripe.com"), a pattern for what is below one ("*.example.org"), an
  * address or a block of them ("10.0.0.0/8", "2001:db8::/32"). Without entries everything is allowed
- * but link-local addresses, where clouds keep their credentials; these want a block of their own.
+ * but link-local addresses and a few others, where clouds keep their credentials; these want a block
+ * of their own.
  */
 #ifndef ZINGQ_CONF_EGRESS_H
 #define ZINGQ_CONF_EGRESS_H

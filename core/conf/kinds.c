@@ -449,21 +449,16 @@ static int set_name(const struct setting *s) {
     return list_add(s);
 }
 
-/* A secret of the hosts, or "any". */
-static int set_hosts_secret(const struct setting *s) {
-    struct conf *conf = s->object;
+/* Nothing for "", as when it is not given. */
+static int set_key(const struct setting *s) {
     struct list *list = s->field;
     char *value = NULL;
     bool named = false;
-    if (strcmp(s->text, "any") == 0) {
-        conf->hosts.believes_any = true;
+    if (s->text[0] == '\0') {
         return 0;
     }
-    if (s->text[0] == '\0') {
-        return 0; /* none, as when it is not given */
-    }
-    if (list->count >= HOSTS_SECRETS_MAX) {
-        return conf_fail(s->place, "more than %d secrets", HOSTS_SECRETS_MAX);
+    if (list->count >= SECRETS_MAX) {
+        return conf_fail(s->place, "more than %d secrets", SECRETS_MAX);
     }
     int code = conf_resolve(s->place, s->text, false, &value, &named);
     bool unread = named && s->place->no_secrets;
@@ -474,6 +469,16 @@ static int set_hosts_secret(const struct setting *s) {
                          TOKEN_BYTES_MIN);
     }
     return code == 0 ? list_add_own(list, value) : code;
+}
+
+/* A secret of the hosts, or "any". */
+static int set_hosts_secret(const struct setting *s) {
+    struct conf *conf = s->object;
+    if (strcmp(s->text, "any") == 0) {
+        conf->hosts.believes_any = true;
+        return 0;
+    }
+    return set_key(s);
 }
 
 /* ---- the kinds ---- */
@@ -549,13 +554,15 @@ static const struct kind {
     [CONF_MISSED] = {set_enum, NULL},
     [CONF_ROLE] = {set_enum, NULL},
     [CONF_AUTH] = {set_enum, NULL},
+    [CONF_PRESET] = {set_enum, NULL},
+    [CONF_KEYS] = {set_key, clear_list},
     [CONF_LOG_LEVEL] = {set_enum, NULL},
     [CONF_LOG_FORMAT] = {set_bool, NULL},
 };
 
 bool conf_is_list(const struct conf_row *row) {
     return row->kind == CONF_FILTERS || row->kind == CONF_NAMES || row->kind == CONF_URL ||
-           row->kind == CONF_SECRETS;
+           row->kind == CONF_SECRETS || row->kind == CONF_KEYS;
 }
 
 int conf_set(const struct conf_place *place, const struct conf_row *row,

@@ -31,6 +31,7 @@ IS_LIST(struct service_conf, was, was_count);
 IS_LIST(struct service_conf, secrets, secret_count);
 IS_LIST(struct service_conf, reply_to, reply_to_count);
 IS_LIST(struct endpoint_conf, required, required_count);
+IS_LIST(struct endpoint_conf, secrets, secret_count);
 IS_LIST(struct token_conf, endpoints, endpoint_count);
 IS_LIST(struct conf, http_proxies, http_proxy_count);
 IS_LIST(struct conf, egress_allow, egress_allow_count);
@@ -163,6 +164,8 @@ static const struct conf_row ENDPOINT_ROWS[] = {
     {"publish", CONF_TOPIC, NULL, AT(publish), 0, 0},
     {"required", CONF_NAMES, "", AT(required), 0, 0},
     {"auth", CONF_AUTH, "", AT(auth), 0, 0},
+    {"preset", CONF_PRESET, "", AT(preset), 0, 0},
+    {"secret", CONF_KEYS, "", AT(secrets), 0, 0},
     {"max_body", CONF_SIZE, "0", AT(body_bytes_max), 0, GATEWAY_BODY_BYTES_MAX},
 };
 

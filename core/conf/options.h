@@ -51,6 +51,8 @@ enum conf_kind {
     CONF_MISSED,        /* enum missed */
     CONF_ROLE,          /* enum role */
     CONF_AUTH,          /* enum auth */
+    CONF_PRESET,        /* enum webhook_preset */
+    CONF_KEYS,          /* char **; each as CONF_SECRET, not empty; their number behind it */
     CONF_LOG_LEVEL,     /* enum log_level */
     CONF_LOG_FORMAT,    /* bool log_settings.json */
     CONF_KIND_COUNT

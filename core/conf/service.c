@@ -372,6 +372,22 @@ int topic_check(const char *topic, struct report *r) {
     return code;
 }
 
+bool topic_is_own(const char *topic) {
+    return topic[0] == '$' || strcmp(topic, "zingq") == 0 || strncmp(topic, "zingq/", 6) == 0;
+}
+
+bool topic_is_between_hosts(struct slice topic) {
+    static const char *const prefixes[] = {"zingq/hosts/", "zingq/forward/", "zingq/receipt/",
+                                           "zingq/ask/", "zingq/answer/"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        size_t len = strlen(prefixes[i]);
+        if (topic.len >= len && memcmp(topic.data, prefixes[i], len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool service_is_divided(const struct service_conf *s, bool with_key) {
     return s->share && !s->independent && (with_key || s->ordered);
 }
@@ -387,6 +403,10 @@ bool service_wants(const struct service_conf *s, const char *topic) {
 
 bool service_may_reply(const struct service_conf *service, const struct conf *c, const char *topic,
                        struct report *r) {
+    if (topic_is_between_hosts(slice_of(topic))) { /* whatever reply_to says */
+        (void)report(r, ERR_INVALID, "\"%.200s\": only hosts publish there, to each other", topic);
+        return false;
+    }
     for (size_t i = 0; i < service->reply_to_count; i++) {
         if (filter_matches(service->reply_to[i], topic)) {
             return true;
@@ -397,7 +417,7 @@ bool service_may_reply(const struct service_conf *service, const struct conf *c,
                      service->name);
         return false;
     }
-    bool own = topic[0] == '$' || strcmp(topic, "zingq") == 0 || strncmp(topic, "zingq/", 6) == 0;
+    bool own = topic_is_own(topic);
     for (size_t i = 0; i < c->service_count && !own; i++) {
         own = service_wants(&c->services[i], topic);
     }

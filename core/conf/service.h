@@ -96,6 +96,11 @@ bool filter_matches(const char *filter, const char *topic);
 /* ERR_INVALID with a sentence when it is not a legal filter / topic name. */
 int filter_check(const char *filter, struct report *r);
 int topic_check(const char *topic, struct report *r);
+/* Whether it is ZingQueue's own or the broker's: zingq, what is below it, what begins with $. Scripts
+ * do not publish there: the broker lets this host do what it may not let their authors do. */
+bool topic_is_own(const char *topic);
+/* Whether only hosts speak there, to each other. */
+bool topic_is_between_hosts(struct slice topic);
 /* Whether some topic matches both filters. */
 bool filter_overlaps(const char *a, const char *b);
 

@@ -111,6 +111,26 @@ bool conf_is_loopback(const struct conf *c) {
            strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0;
 }
 
+/* auth = hmac, and what goes with it. */
+static int check_signing(const struct conf_place *place, const struct endpoint_conf *e) {
+    struct report r;
+    if (e->auth != AUTH_HMAC) {
+        return e->preset == WEBHOOK_NONE && e->secret_count == 0
+                   ? 0
+                   : conf_fail(place, "preset and secret go with auth = hmac");
+    }
+    if (e->preset == WEBHOOK_NONE || e->secret_count == 0) {
+        return conf_fail(place, "auth = hmac needs a preset, stripe or standard-webhooks, and a "
+                                "secret, such as secret = \"env:WEBHOOK_SECRET\"");
+    }
+    for (size_t i = 0; i < e->secret_count; i++) {
+        if (webhook_check_secret(e->preset, e->secrets[i], &r) != 0) {
+            return conf_fail(place, "%s", r.text);
+        }
+    }
+    return 0;
+}
+
 /* If there is an http.token, an endpoint without `auth` requires a token; otherwise it is open on
  * loopback. */
 static int settle_endpoints(const struct conf_place *listen, struct conf *c) {
@@ -121,9 +141,13 @@ static int settle_endpoints(const struct conf_place *listen, struct conf *c) {
         place.title = e->path;
         place.option = NULL;
         place.line = e->line;
+        int code = conf_pardon(&place, check_signing(&place, e));
+        if (code != 0) {
+            return code;
+        }
         if (e->auth == AUTH_UNSAID && !conf_is_loopback(c)) {
             return conf_fail(&place, "http.listen is reachable from other machines: set who may "
-                                     "use this endpoint, auth = token or auth = none");
+                                     "use this endpoint, auth = hmac, auth = token or auth = none");
         }
         if (e->auth == AUTH_UNSAID && c->http_token[0] != '\0') {
             e->auth = AUTH_TOKEN;

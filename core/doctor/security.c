@@ -185,12 +185,12 @@ static void check_endpoints(struct doctor *d, const struct conf *conf) {
     struct buf open;
     buf_init(&open, 400);
     for (size_t i = 0; i < conf->endpoint_count; i++) {
-        if (conf->endpoints[i].auth != AUTH_TOKEN) {
+        if (conf->endpoints[i].auth != AUTH_TOKEN && conf->endpoints[i].auth != AUTH_HMAC) {
             add_name(&open, conf->endpoints[i].path);
         }
     }
     if (open.len == 0) {
-        (void)doctor_add(d, "endpoints", DOCTOR_GOOD, "%zu, each wants a token",
+        (void)doctor_add(d, "endpoints", DOCTOR_GOOD, "%zu, each wants a token or a signature",
                          conf->endpoint_count);
     } else {
         doctor_advise(

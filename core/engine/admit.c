@@ -146,6 +146,12 @@ static void assign_lane(const struct engine_service *s, struct event *event) {
     assert(journal_partition(event->lane) == event->partition); /* INV-JOURNAL-1 */
 }
 
+void engine_relocate(const struct engine_service *s, struct event *event) {
+    event->service = s->number;
+    find_lane(s, event);
+    assign_lane(s, event);
+}
+
 static void enter_books(struct engine *e, struct engine_service *s, struct event *event) {
     assign_lane(s, event);
     event->seq = journal_next_seq(e->journal, e->now_ms);
@@ -243,6 +249,26 @@ static int find_elsewhere(struct engine *e, const struct engine_service *s,
     return ERR_NOTFOUND;
 }
 
+/* The same among the keys of services that this one has taken over: engine/move.c. */
+static int find_inherited(struct engine *e, const struct engine_service *s,
+                          const struct event *event, struct slice scope, struct slice key,
+                          struct dedupe_note *note) {
+    int code = ERR_NOTFOUND;
+    for (size_t n = 0; code == ERR_NOTFOUND && n < e->service_count; n++) {
+        const struct engine_service *from = &e->services[n];
+        if (from->heir != s) {
+            continue;
+        }
+        uint8_t shelf = journal_partition(journal_lane(from->origin, event->key));
+        shelf |= s->conf->share ? 0 : DEDUPE_OWN;
+        for (size_t i = 0; code == ERR_NOTFOUND && i < journal_secret_count(e->journal); i++) {
+            struct dedupe_hash hash = hash_of(e, i, from, event, scope, key);
+            code = journal_dedupe_find(e->journal, engine_keys_time(e, s), shelf, &hash, note);
+        }
+    }
+    return code;
+}
+
 static int dedupe(struct engine *e, struct engine_service *s, struct event *event,
                   struct slice scope, struct slice key, bool *duplicate) {
     struct uuid id = event->id;
@@ -250,6 +276,7 @@ static int dedupe(struct engine *e, struct engine_service *s, struct event *even
     struct dedupe_note note;
     uint8_t shelf = s->conf->share ? event->partition : event->partition | DEDUPE_OWN;
     int code = find_elsewhere(e, s, event, scope, key, &note);
+    code = code == ERR_NOTFOUND ? find_inherited(e, s, event, scope, key, &note) : code;
     *duplicate = code == 0;
     if (code == ERR_NOTFOUND) {
         struct dedupe_hash hash = hash_of(e, 0, s, event, scope, key);
@@ -269,6 +296,7 @@ static int claim(struct engine *e, struct engine_service *s, const struct event 
     struct dedupe_hash hash = hash_of(e, 0, s, event, scope, key);
     uint8_t shelf = s->conf->share ? event->partition : event->partition | DEDUPE_OWN;
     int code = find_elsewhere(e, s, event, scope, key, &note);
+    code = code == ERR_NOTFOUND ? find_inherited(e, s, event, scope, key, &note) : code;
     if (code == ERR_NOTFOUND) {
         code =
             journal_dedupe(e->journal, engine_keys_time(e, s), shelf, &hash, &event->id, &note.id);

@@ -28,6 +28,8 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
  * (*identified). Nothing moves. ERR_INVALID, ERR_EXISTS (r): the event cannot have this payload. */
 int engine_readdress(struct engine *e, struct engine_service *s, struct event *old,
                      struct event *edited, bool *identified, struct report *r);
+/* Lane and partition of an event that the service takes over, with the key that it has. */
+void engine_relocate(const struct engine_service *s, struct event *event);
 /* History and steps of an event that is to be stored in another partition move there, its record is
  * deleted. */
 int engine_move_event(struct engine *e, const struct event *from, const struct event *to);

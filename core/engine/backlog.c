@@ -21,10 +21,9 @@
 #include <stdlib.h>
 
 enum {
-    DEAL_ROWS = 2048,                      /* loaded in a turn, of one service */
-    DEAL_VISITS = 1024,                    /* steps of the search in a turn */
-    DEAL_FIRST = 16,                       /* rows a tenant that was found gets at first */
-    SEARCH_ROOM = SERVICE_WINDOW_MAX / 16, /* free in memory, for a search */
+    DEAL_ROWS = 2048,   /* loaded in a turn, of one service */
+    DEAL_VISITS = 1024, /* steps of the search in a turn */
+    DEAL_FIRST = 16,    /* rows a tenant that was found gets at first */
 };
 
 struct backlog {
@@ -171,7 +170,7 @@ static int feed(struct engine *e, struct engine_service *s, size_t *rows) {
 
 static bool may_search(const struct engine *e, const struct engine_service *s) {
     return s->backlog->to_search > 0 && queued_rows(s) > 0 &&
-           lanes_waiting(e->lanes, s->index) + SEARCH_ROOM <= SERVICE_WINDOW_MAX;
+           lanes_free_window(e->lanes, s->index) > 0;
 }
 
 /* The next tenant of the partition with rows; it gets a few if nothing of it is in memory. */
@@ -209,7 +208,7 @@ static int deal(struct engine *e, struct engine_service *s) {
 }
 
 static bool wants_deal(const struct engine *e, const struct engine_service *s) {
-    return s->active && (lanes_hungry(e->lanes, s->index) != 0 || may_search(e, s));
+    return s->active && !s->stored && (lanes_hungry(e->lanes, s->index) != 0 || may_search(e, s));
 }
 
 bool engine_wants_deal(const struct engine *e) {

@@ -53,7 +53,8 @@ static struct verdict verdict_for(struct run *run, size_t i) {
     struct verdict v = {.outcome = run->outcome,
                         .end = ATTEMPT_ERROR,
                         .error = buf_str(&run->error),
-                        .after_ms = run->after_ms};
+                        .after_ms = run->after_ms,
+                        .key_only = run->key_only};
     if (run->outcome == OUTCOME_DONE && !is_done(run, i)) {
         v.outcome = run->failures[i].dead ? OUTCOME_REJECT : OUTCOME_ERROR;
         v.error = run->failures[i].reason;

@@ -15,6 +15,7 @@
 #include "engine/edit.h"
 #include "engine/erase.h"
 #include "engine/letters.h"
+#include "engine/move.h"
 #include "engine/once.h"
 #include "engine/outbox.h"
 #include "engine/publish.h"
@@ -33,6 +34,10 @@
  * good. */
 static int check_publish(struct command *c) {
     int code = topic_check(c->topic.data, &c->report);
+    if (code == 0 && topic_is_between_hosts(c->topic)) {
+        code = report(&c->report, ERR_INVALID, "\"%s\": only hosts publish there, to each other",
+                      c->topic.data);
+    }
     if (code == 0) {
         code = property_check(c->content_type, "the content type", &c->report);
     }
@@ -135,13 +140,9 @@ static int set_paused(struct engine *e, struct command *c, bool paused) {
     if (s == NULL) {
         return engine_no_service(c);
     }
-    char flag[sizeof "paused/" + NAME_BYTES_MAX];
-    (void)snprintf(flag, sizeof flag, "paused/%s", s->conf->name);
-    s->paused = paused;
-    engine_hold(e, s);
     log_info("engine", "service \"%s\" %s by an operator", s->conf->name,
              paused ? "paused" : "resumed");
-    return journal_flag_put(e->journal, flag, paused ? 1 : 0);
+    return engine_set_paused(e, s, paused);
 }
 
 static int command_pause(struct engine *e, struct command *c) {
@@ -203,6 +204,7 @@ int engine_carry_out(struct engine *e, struct command *command) {
         [COMMAND_OUTBOX_RETRY] = command_outbox_retry,
         [COMMAND_OUTBOX_DISCARD] = command_outbox_discard,
         [COMMAND_ERASE] = engine_erase,
+        [COMMAND_MOVE] = engine_move,
     };
     assert((size_t)command->kind < sizeof carry_out / sizeof *carry_out);
     command->code = 0;

@@ -13,6 +13,10 @@
  * The charged event is put off by the delay of its service, as after a failed attempt: otherwise a
  * host that crashes immediately after each start would never get to anything else.
  *
+ * A run that the watchdog had to end by aborting the process is certain to be the script's fault.
+ * So a service whose runs do that again and again, each time with another event, is paused: the
+ * others have the host for themselves.
+ *
  * Crashes in the policies for a dead event are charged to that event. If it was buried for its
  * crashes and then crashes its policy, it is buried without the policy. If it died before it was
  * stored, it would come again for ever, so such events get no policies while the host is careful.
@@ -29,6 +33,7 @@
 #include "engine/services.h"
 #include "journal/event.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* What to be careful about because of crashes before this start. */
@@ -93,6 +98,37 @@ static int charge_publish(struct engine *e, const struct uuid *id) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+/* The flag has how often, and since which hour. */
+static int charge_hang(struct engine *e, uint16_t number) {
+    enum { HOUR_MS = 3600000, COUNT_BITS = 8 };
+    struct engine_service *s = engine_service_of(e, number);
+    char flag[sizeof "hangs/" + NAME_BYTES_MAX];
+    uint64_t hour = (uint64_t)e->now_ms / HOUR_MS;
+    uint64_t saved = 0;
+    if (s == NULL) {
+        return 0;
+    }
+    (void)snprintf(flag, sizeof flag, "hangs/%s", s->conf->name);
+    int code = journal_flag_get(e->journal, flag, &saved);
+    uint64_t since = saved >> COUNT_BITS;
+    uint64_t count = saved & ((1u << COUNT_BITS) - 1);
+    if (code == ERR_NOTFOUND || hour > since + 1) {
+        since = hour;
+        count = 0;
+        code = 0;
+    }
+    if (code == 0 && ++count == HANGS_MAX) {
+        log_error(
+            "engine",
+            "service \"%s\" is paused: its scripts have hung in C, so that the host had to be "
+            "aborted, %d times within two hours; mend them, then zingq resume %s",
+            s->conf->name, HANGS_MAX, s->conf->name);
+        code = engine_set_paused(e, s, true);
+        count = 0;
+    }
+    return code == 0 ? journal_flag_put(e->journal, flag, since << COUNT_BITS | count) : code;
+}
+
 int engine_charge_crash(struct engine *e) {
     const struct culprit_record *debt = culprit_debt(e->culprit);
     bool all = true;
@@ -106,6 +142,12 @@ int engine_charge_crash(struct engine *e) {
             return code;
         }
         all = all && found;
+    }
+    if (debt->hung != 0 && debt->count > 0) {
+        int code = charge_hang(e, debt->events[0].service);
+        if (code != 0) {
+            return code;
+        }
     }
     e->suspects->policies = e->suspects->policies || (!all && debt->phase == CULPRIT_POLICY);
     if (!e->suspects->careful && (!all || culprit_unknown(e->culprit))) {

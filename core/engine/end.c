@@ -41,10 +41,24 @@ static int item_snoozed(struct engine *e, struct engine_service *s, struct lane_
     return code == 0 ? sleep_until(e, s, item, e->now_ms + at_least_1ms(v->after_ms)) : code;
 }
 
+/* In a service with order the event itself holds up its key, as long as it sleeps. */
+static void throttle_key(struct engine *e, const struct engine_service *s, struct lane_item *item,
+                         int64_t until_ms) {
+    uint64_t key = lane_flows_of(item->lane).key;
+    item->holds_key = key != 0;
+    if (key != 0) {
+        lanes_throttle_key(e->lanes, s->index, key, until_ms);
+    }
+}
+
 static int item_throttled(struct engine *e, struct engine_service *s, struct lane_item *item,
                           const struct verdict *v) {
     int64_t until_ms = e->now_ms + at_least_1ms(v->after_ms);
-    engine_throttle(e, s, until_ms);
+    if (v->key_only) {
+        throttle_key(e, s, item, until_ms);
+    } else {
+        engine_throttle(e, s, until_ms);
+    }
     int code = engine_note_attempt(e, item->event, ATTEMPT_THROTTLE, v->error);
     item->event->throttles++;
     engine_count(e, s, BOOK_THROTTLES, 1);

@@ -15,6 +15,7 @@ struct verdict {
     enum attempt_end end; /* ERROR, RETRY: as recorded in the history */
     const char *error;    /* why; the history keeps it */
     int64_t after_ms;     /* RETRY, SNOOZE, THROTTLE: see lua/run.h */
+    bool key_only;        /* THROTTLE: the same */
 };
 
 /* Takes over the item, which is e->current_item. */

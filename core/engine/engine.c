@@ -30,6 +30,7 @@
 #include "engine/load.h"
 #include "engine/memory.h"
 #include "engine/mend.h"
+#include "engine/move.h"
 #include "engine/metrics.h"
 #include "engine/outbox.h"
 #include "engine/outcome.h"
@@ -76,6 +77,8 @@ static int admit(struct engine *e, struct event *event, size_t *count) {
         return engine_admit_forward(e, event, count);
     }
     struct engine_service *s = &e->services[event->service];
+    s = s->heir == NULL ? s : s->heir;
+    event->service = (uint16_t)s->index;
     ++*count;
     culprit_run(e->culprit, s->number, event->partition, &event->id);
     culprit_enter(e->culprit, CULPRIT_ADMIT);
@@ -180,6 +183,7 @@ static int decide(struct engine *e) {
         engine_refill,
         engine_deal,
         run_lanes,
+        engine_move_rows,
         engine_expire_letters,
         engine_trim,
         engine_build_forwards,
@@ -342,7 +346,8 @@ bool engine_due(struct engine *e) {
     int64_t wake_ms = INT64_MAX;
     return e->lost || engine_clock_stepped(e) || engine_has_inputs(e) ||
            (starts_events(e) && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
-           (!engine_is_full(e) && (engine_wants_refill(e) || engine_wants_deal(e))) ||
+           (!engine_is_full(e) &&
+            (engine_wants_refill(e) || engine_wants_deal(e) || engine_wants_move(e))) ||
            outbox_wants_settle(e->outbox) || append_wants_settle(e->append) ||
            forwards_want_turn(e->forwards, now_ms) ||
            (!engine_is_full(e) && forwards_own(e->forwards) > 0) ||

@@ -179,12 +179,14 @@ enum command_kind {
     COMMAND_OUTBOX_DISCARD, /* id of a refused publish, or of one held behind it */
     COMMAND_ERASE, /* service, key; partition, id of an event of it that has ended; or no id (zero):
                       some of its state, locks and signals; `erased` 0 = none is left */
+    COMMAND_MOVE,  /* service: one that topics.conf no longer has; name: the one that takes it over.
+                      Answered once the move has begun; see struct engine_service_status */
 };
 
 struct command {
     enum command_kind kind;
     struct slice service, key, topic; /* borrowed from the owner until command_done; terminated */
-    struct slice name;                /* SIGNAL */
+    struct slice name;                /* SIGNAL, MOVE */
     struct slice payload, properties, content_type;
     struct slice once; /* PUBLISH: an idempotency key within the topic; len 0 = none. A second
                           publish under it makes nothing and gets the first one's id; with another
@@ -280,9 +282,13 @@ struct journal *engine_journal(struct engine *e);
 struct engine_service_status {
     const char *name;
     bool active, paused;
-    bool removed;               /* from topics.conf */
-    bool held;                  /* because of another host */
-    bool starved;               /* its events wait for memory */
+    bool removed;     /* from topics.conf */
+    bool taking;      /* it takes over another one, and runs nothing until it has */
+    const char *heir; /* of a removed one: what takes it over, or NULL */
+    uint64_t taken_events, taken_values; /* from others, since the start */
+    uint64_t taken_left;                 /* of these: they stay, this one has its own */
+    bool held;                           /* because of another host */
+    bool starved;                        /* its events wait for memory */
     bool held_back;             /* they wait because its publishes fill their part of the store */
     uint64_t kept[RUN_QUOTAS];  /* bytes in the store */
     bool kept_full[RUN_QUOTAS]; /* and there is no room for more */

@@ -56,17 +56,17 @@ static int admit_expiry(struct engine *e, struct engine_service *s, const struct
 
 int engine_fire_lock(struct engine *e, const struct timer *timer) {
     struct engine_service *s = engine_service_of(e, timer->service);
-    if (s == NULL || !s->active) {
-        struct timer later = *timer;
-        later.due_ms = e->now_ms + INACTIVE_DELAY_MS;
-        return engine_timer_put(e, &later);
-    }
     struct cell cell = {.partition = timer->partition,
                         .service = timer->service,
                         .key = timer->key,
                         .name = timer->name};
     struct lock lock;
     int code = journal_lock_get(e->journal, &cell, &lock);
+    if (code == 0 && (s == NULL || !s->active)) {
+        struct timer later = *timer;
+        later.due_ms = e->now_ms + INACTIVE_DELAY_MS;
+        return engine_timer_put(e, &later);
+    }
     /* Released or extended in the meantime. A timer that was put off is due after the expiry. */
     if (code != 0 || lock.expires_ms == 0 || lock.expires_ms > timer->due_ms) {
         return code == ERR_NOTFOUND ? 0 : code;

@@ -25,6 +25,9 @@ static int fire_event(struct engine *e, const struct timer *timer) {
     if (s == NULL || !s->active) {
         return engine_put_wake(e, &timer->row, e->now_ms + INACTIVE_DELAY_MS);
     }
+    if (s->stored) {
+        return engine_put_wake(e, &timer->row, e->now_ms + STORED_DELAY_MS);
+    }
     struct row row = timer->row;
     bool waits = false;
     int code = engine_head_waits(e, &row, &waits);

@@ -11,6 +11,10 @@
 
 enum { BUCKETS_AT_START = 64, HEAP_AT_START = 64 };
 
+size_t window_left(size_t waiting) {
+    return waiting < SERVICE_WINDOW_MAX ? SERVICE_WINDOW_MAX - waiting : 0;
+}
+
 int flows_init(struct flows *flows) {
     flows->buckets = calloc(BUCKETS_AT_START, sizeof *flows->buckets);
     flows->bucket_count = BUCKETS_AT_START;
@@ -163,6 +167,7 @@ struct flow *flows_open(struct flows *flows, size_t service, uint64_t hash,
     flow->service = service;
     flow->concurrency = limits->concurrency;
     pace_limit(&flow->pace, limits->rate_per_s);
+    pace_begin_empty(&flow->pace, limits->since_ms);
     TAILQ_INIT(&flow->queue);
     LIST_INSERT_HEAD(bucket_of(flows, service, hash), flow, hash_link);
     flows->count++;

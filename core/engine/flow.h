@@ -15,12 +15,15 @@
 #include "engine/lane.h"
 #include "engine/pace.h"
 
+/* Lanes that wait for another one. */
 TAILQ_HEAD(flow_lanes, lane);
 
 /* What a service says about each of its keys; zeros = no limit. */
 struct flow_limits {
     uint32_t concurrency;
     double rate_per_s;
+    int64_t
+        since_ms; /* nothing has been started since; before that, perhaps all that was allowed */
 };
 
 struct flow {
@@ -44,6 +47,7 @@ struct flow {
     TAILQ_ENTRY(flow) hungry_link;
 };
 
+/* Flows of one bucket of the table. */
 LIST_HEAD(flow_bucket, flow);
 
 struct flows {
@@ -54,6 +58,8 @@ struct flows {
     size_t heap_count, heap_room;
 };
 
+/* How many more events of a service may be in memory. */
+size_t window_left(size_t waiting);
 /* ERR_MEMORY. */
 int flows_init(struct flows *flows);
 void flows_free(struct flows *flows);

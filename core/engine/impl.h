@@ -48,6 +48,7 @@ struct engine {
     struct inputs *inputs;
     struct files *files;
     struct items *items;
+    struct moves *moves; /* move.c */
     struct marks *marks; /* mark.c */
     struct publishing *publishing;
     struct quotas *quotas;

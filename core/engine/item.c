@@ -120,7 +120,7 @@ struct lane_flows engine_row_flows(const struct row *row) {
 
 /* 0 stands for no flow. */
 static uint64_t flow_hash(const struct engine_service *s, struct slice name, uint64_t kind) {
-    uint64_t hash = journal_lane(s->name, name) ^ kind;
+    uint64_t hash = journal_lane(s->origin, name) ^ kind;
     return hash == 0 ? 1 : hash;
 }
 
@@ -132,6 +132,9 @@ static int find_tenant(struct engine *e, const struct engine_service *s, struct 
     buf_reset(&e->scratch);
     int code = rule_extract(&s->conf->fair, event, &e->scratch, &r);
     *tenant = flow_hash(s, buf_slice(&e->scratch), of_tenants);
+    if (code == 0 && !slice_equal(event->tenant, buf_slice(&e->scratch))) {
+        return event_set_tenant(event, buf_slice(&e->scratch));
+    }
     return code == ERR_INVALID ? 0 : code;
 }
 

@@ -80,10 +80,11 @@ void lanes_limit(struct lanes *lanes, size_t service, uint32_t concurrency, doub
     pace_limit(&s->pace, rate_per_s);
 }
 
-void lanes_limit_keys(struct lanes *lanes, size_t service, uint32_t concurrency,
-                      double rate_per_s) {
-    service_of(lanes, service)->key_limits =
-        (struct flow_limits){.concurrency = concurrency, .rate_per_s = rate_per_s};
+void lanes_limit_keys(struct lanes *lanes, size_t service, uint32_t concurrency, double rate_per_s,
+                      int64_t since_ms) {
+    lanes->now_ms = since_ms > lanes->now_ms ? since_ms : lanes->now_ms;
+    service_of(lanes, service)->key_limits = (struct flow_limits){
+        .concurrency = concurrency, .rate_per_s = rate_per_s, .since_ms = since_ms};
 }
 
 void lanes_batch(struct lanes *lanes, size_t service, uint32_t batch, int64_t linger_ms) {
@@ -415,6 +416,19 @@ int lanes_each(struct lanes *lanes, size_t service, void *ctx,
         }
     }
     return 0;
+}
+
+void lanes_close_empty(struct lanes *lanes, size_t service) {
+    for (size_t i = 0; i < lanes->bucket_count; i++) {
+        struct lane *lane = LIST_FIRST(&lanes->buckets[i]);
+        while (lane != NULL) {
+            struct lane *next = LIST_NEXT(lane, hash_link);
+            if (lane->service == service && lane->count == 0) {
+                lanes_close(lanes, lane);
+            }
+            lane = next;
+        }
+    }
 }
 
 size_t lanes_waiting(const struct lanes *lanes, size_t service) {

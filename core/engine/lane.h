@@ -42,6 +42,7 @@ struct lane_item {
     struct event *event; /* owned; NULL = only on disk */
     size_t bytes;        /* of the event, as the engine counts what is in memory */
     enum lane_place place;
+    bool holds_key;              /* taken: its key is throttled until it runs again */
     bool stored;                 /* its event record is on disk, whatever its row's place */
     int64_t since_ms;            /* since when it waits: for the events before it, for a batch */
     TAILQ_ENTRY(lane_item) link; /* in the lane, oldest first */
@@ -99,9 +100,11 @@ void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms);
 int64_t lanes_full_ms(const struct lanes *lanes, size_t service);
 void lanes_resume(struct lanes *lanes, size_t service, int64_t full_ms, int64_t now_ms);
 
-/* The same for each key of the service whose lanes have a flow for it. */
-void lanes_limit_keys(struct lanes *lanes, size_t service, uint32_t concurrency, double rate_per_s);
-/* No starts of that key before until_ms; without a flow for it, nothing. */
+/* The same for each key of the service whose lanes have a flow for it. Nothing has been started
+ * since since_ms; before that, perhaps as much as the rate allows. */
+void lanes_limit_keys(struct lanes *lanes, size_t service, uint32_t concurrency, double rate_per_s,
+                      int64_t since_ms);
+/* No starts of that key before until_ms. */
 void lanes_throttle_key(struct lanes *lanes, size_t service, uint64_t key, int64_t until_ms);
 
 /* --- tenants: the most of them in memory, and those with rows on disk --- */
@@ -157,11 +160,16 @@ void lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep, struct lan
 int lanes_each(struct lanes *lanes, size_t service, void *ctx,
                int (*each)(void *ctx, struct lane *lane));
 
+/* Frees the service's lanes without items; none may be busy. */
+void lanes_close_empty(struct lanes *lanes, size_t service);
+
 /* Whether anything could start now; if only time prevents it, *wake_ms is lowered to the moment
  * when it no longer does. */
 bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms);
 /* Items waiting in memory; invocations under way. */
 size_t lanes_waiting(const struct lanes *lanes, size_t service);
+/* How many more events of the service may be in memory. */
+size_t lanes_free_window(const struct lanes *lanes, size_t service);
 size_t lanes_running(const struct lanes *lanes, size_t service);
 /* Tenants with events in memory, or keys where none are told apart; keys held by their limits. */
 size_t lanes_tenants(const struct lanes *lanes, size_t service);

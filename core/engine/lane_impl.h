@@ -11,7 +11,9 @@
 
 #include <assert.h>
 
+/* Lanes of one bucket of the table. */
 LIST_HEAD(lane_bucket, lane);
+/* Tenants that want rows. */
 TAILQ_HEAD(hungry, flow);
 
 struct lane_service {

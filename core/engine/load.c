@@ -23,6 +23,7 @@
 #include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/mend.h"
+#include "engine/move.h"
 #include "engine/outbox.h"
 #include "engine/place.h"
 #include "engine/quota.h"
@@ -37,6 +38,7 @@
 #include <string.h>
 
 static int load_service(struct engine *e, struct engine_service *s) {
+    struct clock_mark mark = {.engine_ms = 0};
     char flag[sizeof "paused/" + NAME_BYTES_MAX] = "paused/";
     uint64_t paused = 0;
     strncat(flag, s->conf->name, NAME_BYTES_MAX);
@@ -52,8 +54,10 @@ static int load_service(struct engine *e, struct engine_service *s) {
         code = journal_flag_get(e->journal, flag, &paused);
         code = code == ERR_NOTFOUND ? 0 : code;
     }
+    code = code == 0 ? journal_clock_get(e->journal, &mark) : code;
     lanes_limit(e->lanes, s->index, s->conf->concurrency, s->conf->rate_per_s);
-    lanes_limit_keys(e->lanes, s->index, s->conf->key_concurrency, s->conf->key_rate_per_s);
+    lanes_limit_keys(e->lanes, s->index, s->conf->key_concurrency, s->conf->key_rate_per_s,
+                     mark.engine_ms);
     lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
     s->paused = paused != 0;
     engine_hold(e, s);
@@ -66,6 +70,9 @@ static int load_all(struct engine *e) {
     engine_forget_items(e);
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = load_service(e, &e->services[i]);
+    }
+    if (code == 0) {
+        code = engine_load_moves(e);
     }
     if (code == 0) {
         code = engine_load_quotas(e);

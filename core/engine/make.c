@@ -28,6 +28,7 @@
 #include "engine/lane.h"
 #include "engine/load.h"
 #include "engine/mark.h"
+#include "engine/move.h"
 #include "engine/outbox.h"
 #include "engine/receive.h"
 #include "engine/removed.h"
@@ -109,6 +110,7 @@ static const struct {
     {engine_make_inputs, engine_free_inputs},
     {engine_make_quotas, engine_free_quotas},
     {engine_make_marks, engine_free_marks},
+    {engine_make_moves, engine_free_moves},
     {engine_make_files, engine_free_files},
     {engine_make_shortage, engine_free_shortage},
 };

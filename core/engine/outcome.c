@@ -34,7 +34,8 @@ static int end_attempt(struct engine *e, struct invocation *inv, enum attempt_en
     struct verdict verdict = {.outcome = inv->run->outcome,
                               .end = end,
                               .error = buf_str(&error),
-                              .after_ms = inv->run->after_ms};
+                              .after_ms = inv->run->after_ms,
+                              .key_only = inv->run->key_only};
     buf_init(&inv->run->error, error.max);
     int code = engine_end_item(e, s, engine_release(e, inv), &verdict);
     buf_clear(&error);

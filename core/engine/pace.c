@@ -25,6 +25,11 @@ void pace_limit(struct pace *p, double rate_per_s) {
     p->tokens = most_tokens(p);
 }
 
+void pace_begin_empty(struct pace *p, int64_t since_ms) {
+    p->tokens = 0;
+    p->tokens_ms = since_ms;
+}
+
 void pace_throttle(struct pace *p, int64_t until_ms) {
     p->not_before_ms = until_ms > p->not_before_ms ? until_ms : p->not_before_ms;
     p->ramp = 1;

@@ -21,6 +21,8 @@ struct pace {
 
 /* The bucket is full. */
 void pace_limit(struct pace *p, double rate_per_s);
+/* It was empty at that time, for all that is known. */
+void pace_begin_empty(struct pace *p, int64_t since_ms);
 /* No starts before until_ms; then one, and with each that ends one more at once. */
 void pace_throttle(struct pace *p, int64_t until_ms);
 /* An invocation was started; returns what pace_ended wants to know of it. */

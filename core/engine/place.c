@@ -13,7 +13,8 @@
  * Where turns are dealt round tenants (engine/backlog.h), events that do not fit into memory wait
  * in lane rows, each lane at its tenant's turn; ready rows are left over from an earlier run.
  *
- * Nothing of a service that topics.conf no longer has is in memory.
+ * Nothing of a service that topics.conf no longer has is in memory, nor of one that takes over
+ * another one (engine/move.c): its heads that could run have timers.
  */
 #include "engine/place.h"
 
@@ -27,8 +28,9 @@
 #include "engine/wake.h"
 #include "journal/event.h"
 
-#include <stdlib.h>
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { REFILL_ROWS = 4096 };
 
@@ -251,7 +253,8 @@ int engine_place(struct engine *e, struct engine_service *s, struct event *event
     struct lane *lane = NULL;
     int code = engine_new_row(e, s, event, &row);
     bool window_full = row.tenant == 0 && lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX;
-    bool to_disk = s->removed || window_full || s->window->unloaded[event->partition] > 0;
+    bool to_disk =
+        s->removed || s->stored || window_full || s->window->unloaded[event->partition] > 0;
     if (code == 0 && !to_disk) {
         lane = lanes_find(e->lanes, s->index, event->lane);
         code = find_where(e, s, &row, lane, &where);
@@ -307,7 +310,7 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
 int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,
                     uint8_t *flags) {
     struct row row = engine_row(event);
-    assert(s->removed);
+    assert(s->removed || s->stored);
     int code = journal_ready_del(e->journal, &row);
     if (code != ERR_NOTFOUND) {
         s->window->unloaded[row.partition] -= code == 0 ? 1 : 0;
@@ -414,7 +417,7 @@ static int refill_partition(struct engine *e, struct engine_service *s, uint8_t 
 }
 
 static bool service_wants_refill(const struct engine *e, const struct engine_service *s) {
-    return s->active && s->window->unloaded_total > 0 &&
+    return s->active && !s->stored && s->window->unloaded_total > 0 &&
            has_room_for_rows(e, s, SERVICE_WINDOW_MAX / 2);
 }
 
@@ -470,6 +473,47 @@ int engine_refill(struct engine *e) {
         }
     }
     return 0;
+}
+
+/* --- a service that leaves memory --- */
+
+static int store_lane(void *ctx, struct lane *lane) {
+    struct engine *e = ctx;
+    struct engine_service *s = &e->services[lane->service];
+    struct lane_item *first = TAILQ_FIRST(&lane->items);
+    assert(lane->taken == NULL);
+    if (first == NULL) {
+        return 0;
+    }
+    struct row head = engine_item_row(first, s);
+    head.flags = LANE_BEHIND;
+    int code = spill(e, lane, 0);
+    return code == 0 ? engine_wake_later(e, s, &head) : code;
+}
+
+int engine_store_window(struct engine *e, struct engine_service *s) {
+    s->stored = true;
+    int code = lanes_each(e->lanes, s->index, e, store_lane);
+    lanes_close_empty(e->lanes, s->index);
+    memset(s->window->loaded, 0, sizeof s->window->loaded); /* the ready rows left are unloaded */
+    return code;
+}
+
+int engine_place_stored(struct engine *e, struct engine_service *s, const struct row *row) {
+    bool behind = row->flags != LANE_BEHIND;
+    int code = behind ? 0 : engine_lane_has_rows(e, s, row, &behind);
+    assert(s->stored);
+    if (code == 0 && !behind) {
+        count_unloaded(e, s, row->partition);
+        return journal_ready_put(e->journal, row);
+    }
+    struct row first = *row;
+    first.seq = 0;
+    code = code == 0 ? journal_lane_next(e->journal, &first) : code;
+    bool head = code == ERR_NOTFOUND || (code == 0 && row->seq < first.seq);
+    code = code == ERR_NOTFOUND ? 0 : code;
+    code = code == 0 ? engine_put_lane_row(e, s, row) : code;
+    return code == 0 && head && row->flags == LANE_BEHIND ? engine_wake_later(e, s, row) : code;
 }
 
 /* --- at the start --- */

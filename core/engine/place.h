@@ -19,8 +19,14 @@ int engine_leave_lane(struct engine *e, struct lane_item *item);
 /* Keeps the lane's taken event at its head with `flags`; the events behind are left on disk and the
  * lane leaves memory. Frees the item and its event. */
 int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags);
-/* Removes the row of an event that waits or is parked, with its timer; of a removed service alone, of
- * which nothing is in memory. *flags: enum lane_flags. ERR_NOTFOUND. */
+/* What is in memory of the service goes to disk and stays there: s->stored. None of its events may
+ * be running. */
+int engine_store_window(struct engine *e, struct engine_service *s);
+/* Puts the row of a waiting event where it belongs by its arrival number, while the service is on
+ * disk alone. */
+int engine_place_stored(struct engine *e, struct engine_service *s, const struct row *row);
+/* Removes the row of an event that waits or is parked, with its timer; of a service of which nothing
+ * is in memory. *flags: enum lane_flags. ERR_NOTFOUND. */
 int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,
                     uint8_t *flags);
 /* Loads ready rows into memory while there is room. */

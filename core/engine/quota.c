@@ -174,6 +174,14 @@ int engine_letter_del(struct engine *e, struct engine_service *s, const struct e
     return code == 0 ? drop_row(e, s, &letter) : code;
 }
 
+int engine_letter_give(struct engine *e, struct engine_service *s, const struct event *event) {
+    struct dead_row row = {
+        .partition = event->partition, .service = event->service, .id = event->id};
+    struct letter_row letter = row_of(event);
+    int code = journal_dead_del(e->journal, &row);
+    return code == 0 || code == ERR_NOTFOUND ? drop_row(e, s, &letter) : code;
+}
+
 int engine_letter_lost(struct engine *e, struct engine_service *s, const struct dead_row *dead) {
     int code = 0;
     for (uint8_t kind = 0; code == 0 && kind < LETTER_KINDS; kind++) {

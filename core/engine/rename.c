@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "engine/impl.h"
+#include "engine/move.h"
 #include "journal/journal.h"
 
 #include <string.h>
@@ -70,6 +71,27 @@ static int check_origin(const struct engine *e, const struct service_conf *s, ui
                   strcmp(origin, s->name) == 0 ? "" : "\"");
 }
 
+/* Both names have rows: those of the earlier one are moved, from the first turn on. */
+static int merge(struct engine *e, const struct service_conf *s, uint16_t number) {
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < s->was_count; i++) {
+        uint16_t from;
+        if (!journal_service_find(e->journal, s->was[i], &from)) {
+            continue;
+        }
+        if (division_is_divided(&e->conf->hosts.share)) {
+            log_warn(
+                "engine",
+                "service \"%s\" cannot take over what service \"%s\" has, since both have keys, "
+                "and hosts divide them: what is left of \"%s\" waits",
+                s->name, s->was[i], s->was[i]);
+        } else {
+            code = engine_note_move(e, s->was[i], number);
+        }
+    }
+    return code;
+}
+
 static int take_names(struct engine *e, struct report *r) {
     int code = 0;
     for (size_t i = 0; code == 0 && i < e->conf->service_count; i++) {
@@ -78,6 +100,7 @@ static int take_names(struct engine *e, struct report *r) {
         code =
             journal_service_find(e->journal, s->name, &number) ? 0 : take_number(e, s, r, &number);
         code = code == 0 ? check_origin(e, s, number, r) : code;
+        code = code == 0 ? merge(e, s, number) : code;
     }
     return code;
 }

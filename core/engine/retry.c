@@ -22,7 +22,9 @@ int engine_put_off(struct engine *e, struct lane_item *item, enum event_state st
     struct event *event = item->event;
     event->state = (uint8_t)(event->undo == UNDO_NONE ? state : EVENT_COMPENSATING);
     event->due_ms = due_ms;
-    uint8_t flags = event->state == EVENT_SLEEPING ? LANE_ASLEEP : LANE_WAITING;
+    uint8_t flags = event->state != EVENT_SLEEPING ? LANE_WAITING
+                    : item->holds_key              ? LANE_HOLDS_KEY
+                                                   : LANE_ASLEEP;
     if (due_ms == 0) { /* until something wakes it */
         return engine_lane_block(e, item, flags);
     }

@@ -10,6 +10,7 @@
 #include "engine/lane.h"
 #include "engine/light.h"
 
+/* Lanes in the order of their turns. */
 TAILQ_HEAD(turns, lane);
 
 struct ring {

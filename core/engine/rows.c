@@ -6,6 +6,7 @@
 
 #include "engine/impl.h"
 #include "engine/item.h"
+#include "engine/lane.h"
 #include "engine/services.h"
 #include "engine/timers.h"
 #include "journal/event.h"
@@ -46,7 +47,8 @@ void engine_look_at_rows(const struct engine_service *s, struct rows_state *out)
 }
 
 void engine_count_head(struct engine_service *s, uint8_t flags, int by) {
-    uint64_t *count = flags == LANE_ASLEEP   ? &s->rows->asleep
+    bool asleep = flags == LANE_ASLEEP || flags == LANE_HOLDS_KEY;
+    uint64_t *count = asleep                 ? &s->rows->asleep
                       : flags == LANE_QUEUED ? &s->rows->queued
                                              : &s->rows->put_off;
     if ((lane_waits(flags) || flags == LANE_QUEUED) &&
@@ -99,6 +101,17 @@ static int wake_head(struct engine *e, struct engine_service *s, struct row *row
     return code == 0 ? engine_put_wake(e, row, e->now_ms) : code;
 }
 
+/* A throttle of the key outlives a restart, as the event that asked for it does. */
+static int hold_key(struct engine *e, const struct engine_service *s, const struct row *row) {
+    struct event *event = NULL;
+    int code = journal_event_get(e->journal, row->partition, &row->id, row->service, &event);
+    if (code == 0 && event->due_ms > e->now_ms) {
+        lanes_throttle_key(e->lanes, s->index, row->key, event->due_ms);
+    }
+    event_free(event);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 /* A parked head waits for a person, who must be able to look at it; without its record it is
  * dropped. */
 static int drop_lost_head(struct engine *e, const struct row *row, bool *lost) {
@@ -136,6 +149,9 @@ int engine_load_lane_rows(struct engine *e) {
         s->rows->lane_rows++;
         s->rows->parked_rows += row.flags == LANE_PARKED ? 1 : 0;
         code = head ? wake_head(e, s, &row) : 0;
+        if (code == 0 && row.flags == LANE_HOLDS_KEY && row.key != 0) {
+            code = hold_key(e, s, &row);
+        }
         engine_count_head(s, row.flags, 1);
     }
     return code == ERR_NOTFOUND ? 0 : code;

@@ -18,18 +18,21 @@ struct engine_service *engine_service_of(struct engine *e, uint16_t number) {
     return NULL;
 }
 
-struct engine_service *engine_service_known(struct engine *e, struct slice name) {
+struct engine_service *engine_service_left(struct engine *e, struct slice name) {
     for (size_t i = 0; i < e->service_count; i++) {
         if (slice_equal(e->services[i].name, name)) {
             return &e->services[i];
         }
     }
-    for (size_t i = 0; i < e->service_count; i++) {
-        if (service_was(e->services[i].conf, name)) {
-            return &e->services[i];
-        }
-    }
     return NULL;
+}
+
+struct engine_service *engine_service_known(struct engine *e, struct slice name) {
+    struct engine_service *s = engine_service_left(e, name);
+    for (size_t i = 0; s == NULL && i < e->service_count; i++) {
+        s = service_was(e->services[i].conf, name) ? &e->services[i] : NULL;
+    }
+    return s == NULL || s->heir == NULL ? s : s->heir;
 }
 
 struct engine_service *engine_service_named(struct engine *e, struct slice name) {
@@ -76,10 +79,18 @@ bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *s
     return false;
 }
 
+int engine_set_paused(struct engine *e, struct engine_service *s, bool paused) {
+    char flag[sizeof "paused/" + NAME_BYTES_MAX];
+    (void)snprintf(flag, sizeof flag, "paused/%s", s->conf->name);
+    s->paused = paused;
+    engine_hold(e, s);
+    return journal_flag_put(e->journal, flag, paused ? 1 : 0);
+}
+
 void engine_hold(struct engine *e, const struct engine_service *s) {
     lanes_pause(e->lanes, s->index,
                 s->paused || s->held || s->starved || s->held_back || !s->active || s->removed ||
-                    !script_runs(e->scripts, s->index));
+                    s->taking > 0 || !script_runs(e->scripts, s->index));
 }
 
 void engine_hold_service(struct engine *e, size_t service, bool held) {

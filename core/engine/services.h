@@ -23,10 +23,15 @@ struct engine_service {
     struct slice origin; /* what its keys are hashed with, its group at the broker is called */
     bool active;         /* this host runs it */
     bool removed;        /* not in topics.conf: engine/removed.c */
-    bool paused;         /* by an operator */
-    bool held;           /* because of another host */
-    bool starved;        /* for want of memory: engine/memory.c */
-    bool held_back;      /* its publishes take their part of the store: engine/kept.c */
+    bool stored; /* nothing of it is in memory, and nothing runs, while rows are moved to it */
+    bool moving; /* its rows are being moved to its heir: engine/move.c */
+    struct engine_service *heir; /* of a removed one: what takes it over; NULL = nothing */
+    unsigned taking;             /* how many services it takes over at present */
+    uint64_t taken_events, taken_values, taken_left; /* since the host started */
+    bool paused;    /* by an operator, or because its scripts hung the host */
+    bool held;      /* because of another host */
+    bool starved;   /* for want of memory: engine/memory.c */
+    bool held_back; /* its publishes take their part of the store: engine/kept.c */
     int64_t held_back_told_ms;
     struct letter_lines letter_lines;
     bool books_dirty;
@@ -62,7 +67,10 @@ enum book {
 /* Removed ones, too; NULL: unknown to this host. */
 struct engine_service *engine_service_of(struct engine *e, uint16_t number);
 struct engine_service *engine_service_known(struct engine *e, struct slice name);
-/* NULL: not in topics.conf. Both also find a service by a name that it had before. */
+/* The service of that name as the store has it, also if another one has taken it over. */
+struct engine_service *engine_service_left(struct engine *e, struct slice name);
+/* NULL: not in topics.conf. This one and engine_service_known also
+ * find a service by a name that it had before. */
 struct engine_service *engine_service_named(struct engine *e, struct slice name);
 /* Whether its scripts define that function. */
 bool engine_service_has(const struct engine *e, const struct engine_service *s,
@@ -73,6 +81,8 @@ void engine_count(struct engine *e, struct engine_service *s, enum book book, in
 int engine_write_books(struct engine *e);
 /* As the store has them. */
 int engine_load_books(struct engine *e, struct engine_service *s);
+/* Pauses or resumes it, for later starts, too. */
+int engine_set_paused(struct engine *e, struct engine_service *s, bool paused);
 /* Blocks its lanes while it is paused, held because of another host, or without a script. */
 void engine_hold(struct engine *e, const struct engine_service *s);
 /* Starts no events before then. */

@@ -118,6 +118,11 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .active = s->active,
                                           .paused = s->paused || !s->active,
                                           .removed = s->removed,
+                                          .taking = s->taking > 0,
+                                          .taken_events = s->taken_events,
+                                          .taken_values = s->taken_values,
+                                          .taken_left = s->taken_left,
+                                          .heir = s->heir == NULL ? NULL : s->heir->conf->name,
                                           .held = s->held,
                                           .starved = s->starved,
                                           .held_back = s->held_back,
@@ -145,7 +150,7 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
 }
 
 static bool left_nothing(const struct engine_service *s) {
-    return s->removed && books_waiting(&s->books) == 0 && s->books.dead == 0;
+    return s->removed && !s->moving && books_waiting(&s->books) == 0 && s->books.dead == 0;
 }
 
 bool engine_shown_service(struct engine *e, size_t *service, struct engine_service_status *out) {

@@ -12,19 +12,29 @@
 
 /* --- hunger --- */
 
-static size_t free_window(const struct lane_service *s) {
-    return s->waiting < SERVICE_WINDOW_MAX ? SERVICE_WINDOW_MAX - s->waiting : 0;
+size_t lanes_free_window(const struct lanes *lanes, size_t service) {
+    return window_left(service_of(lanes, service)->waiting);
 }
 
 /* After fewer of its events are in memory. */
 static void look_for_hunger(struct lanes *lanes, struct flow *tenant) {
     if (tenant != NULL && tenant->spilled && !tenant->hungry &&
-        (tenant->events == 0 ||
-         tenant->events < free_window(service_of(lanes, tenant->service)) / 4)) {
+        (tenant->events == 0 || tenant->events < lanes_free_window(lanes, tenant->service) / 4)) {
         tenant->hungry = true;
         TAILQ_INSERT_TAIL(&service_of(lanes, tenant->service)->hungry, tenant, hungry_link);
         lanes->hungry++;
     }
+}
+
+/* What the limits of a key say now. */
+static void weigh(struct lanes *lanes, struct flow *flow) {
+    struct lane_service *s = service_of(lanes, flow->service);
+    bool full = flow->concurrency > 0 && flow->running >= flow->concurrency;
+    int64_t until_ms = full ? -1 : pace_held_until(&flow->pace, lanes->now_ms);
+    s->keys_held -= flow->held ? 1 : 0;
+    flow->held = until_ms != 0;
+    s->keys_held += flow->held ? 1 : 0;
+    flows_remind(&lanes->flows, flow, until_ms > 0 ? until_ms : INT64_MAX);
 }
 
 /* The flow has no lanes and no rows: it is kept until its limits have been made up for. Beyond
@@ -83,6 +93,9 @@ static struct flow *join_flow(struct lanes *lanes, size_t service, uint64_t hash
     lanes->idle_flows -= flow->idle ? 1 : 0;
     flow->idle = false;
     flow->lanes++;
+    if (limited && flow->lanes == 1) {
+        weigh(lanes, flow);
+    }
     s->tenants += flow->tenant && flow->lanes == 1 ? 1 : 0;
     return flow;
 }
@@ -143,17 +156,6 @@ static void leave_flow_fronts(struct lane *lane) {
     }
 }
 
-/* What the limits of a key say now. */
-static void weigh(struct lanes *lanes, struct flow *flow) {
-    struct lane_service *s = service_of(lanes, flow->service);
-    bool full = flow->concurrency > 0 && flow->running >= flow->concurrency;
-    int64_t until_ms = full ? -1 : pace_held_until(&flow->pace, lanes->now_ms);
-    s->keys_held -= flow->held ? 1 : 0;
-    flow->held = until_ms != 0;
-    s->keys_held += flow->held ? 1 : 0;
-    flows_remind(&lanes->flows, flow, until_ms > 0 ? until_ms : INT64_MAX);
-}
-
 void lanes_wake_flows(struct lanes *lanes, int64_t now_ms) {
     struct flow *flow;
     lanes->now_ms = now_ms;
@@ -168,12 +170,16 @@ void lanes_wake_flows(struct lanes *lanes, int64_t now_ms) {
 
 void lanes_throttle_key(struct lanes *lanes, size_t service, uint64_t key, int64_t until_ms) {
     struct lane_service *s = service_of(lanes, service);
-    struct flow *flow = flows_find(&lanes->flows, service, key);
+    struct flow *flow = flows_open(&lanes->flows, service, key, &s->key_limits);
     if (flow == NULL) {
-        return;
+        return; /* out of memory: the peer asks again */
     }
     pace_throttle(&flow->pace, until_ms);
     weigh(lanes, flow);
+    if (flow->lanes == 0) {
+        retire(lanes, flow);
+        return;
+    }
     struct lane *lane = flow->first;
     if (lane == NULL || !flow->held) {
         return;
@@ -195,7 +201,7 @@ void lanes_throttle_key(struct lanes *lanes, size_t service, uint64_t key, int64
 /* --- tenants and the disk --- */
 
 size_t lanes_room(const struct lanes *lanes, size_t service, uint64_t tenant) {
-    size_t window = free_window(service_of(lanes, service));
+    size_t window = lanes_free_window(lanes, service);
     const struct flow *flow = flows_find(&lanes->flows, service, tenant);
     size_t events = flow == NULL ? 0 : flow->events;
     size_t most = window / 2 > 0 ? window / 2 : window;
@@ -224,7 +230,7 @@ bool lanes_want_rows(const struct lanes *lanes) {
 void lanes_fed(struct lanes *lanes, size_t service, uint64_t tenant, bool more) {
     struct lane_service *s = service_of(lanes, service);
     struct flow *flow = flows_find(&lanes->flows, service, tenant);
-    assert(flow != NULL && flow->hungry);
+    assert(flow != NULL && flow->hungry); /* INV-LANE-8 */
     TAILQ_REMOVE(&s->hungry, flow, hungry_link);
     lanes->hungry--;
     flow->hungry = false;

@@ -8,6 +8,7 @@
 #include "engine/lane.h"
 #include "engine/rows.h"
 #include "engine/services.h"
+#include "engine/timers.h"
 #include "journal/event.h"
 
 #include <assert.h>
@@ -55,6 +56,15 @@ static int linger_anew(struct engine *e, struct engine_service *s, struct lane_i
     return code;
 }
 
+int engine_wake_later(struct engine *e, struct engine_service *s, const struct row *head) {
+    struct row row = *head;
+    assert(row.flags == LANE_BEHIND && s->stored);
+    row.flags = LANE_WAITING;
+    engine_count_head(s, row.flags, 1);
+    int code = journal_lane_put(e->journal, &row);
+    return code == 0 ? engine_put_wake(e, &row, e->now_ms + STORED_DELAY_MS) : code;
+}
+
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head) {
     struct row row = *head;
     if (row.flags != LANE_BEHIND) {
@@ -65,8 +75,8 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
             return code;
         }
     }
-    if (s->removed) {
-        return 0;
+    if (s->removed || s->stored) {
+        return s->removed ? 0 : engine_wake_later(e, s, &row);
     }
     struct lane *lane = lanes_find(e->lanes, s->index, row.lane);
     if (lane !=

@@ -18,4 +18,7 @@ int engine_unpark(struct engine *e, struct engine_service *s, struct event *lett
 /* Unblocks a blocked lane on disk: loads its head. */
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head);
 
+/* The head of a lane could run, and may once its service is in memory again: s->stored. */
+int engine_wake_later(struct engine *e, struct engine_service *s, const struct row *head);
+
 #endif

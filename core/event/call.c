@@ -3,6 +3,7 @@
  */
 #include "event/call.h"
 
+#include "base/error.h"
 #include "base/limits.h"
 
 #include <stdlib.h>
@@ -165,4 +166,8 @@ int call_request_to(struct call_request *request, struct slice address) {
 void call_result_clear(struct call_result *result) {
     buf_clear(&result->headers);
     buf_clear(&result->body);
+}
+
+const char *call_result_why(const struct call_result *result) {
+    return result->error[0] == '\0' ? error_text(result->code) : result->error;
 }

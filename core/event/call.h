@@ -72,5 +72,7 @@ int64_t call_retry_after_ms(const char *text, int64_t wall_ms);
 bool call_address_ok(const char *address, size_t len);
 int call_request_to(struct call_request *request, struct slice address);
 void call_result_clear(struct call_result *result);
+/* Its error in words: the peer's or ours, else the text of its code. */
+const char *call_result_why(const struct call_result *result);
 
 #endif

@@ -69,7 +69,7 @@ static struct slice place(char **at, struct slice from) {
 struct event *event_new(const struct event_bytes *b) {
     size_t len = b->topic.len + 1 + b->key.len + b->payload.len + b->content_type.len +
                  b->response_topic.len + b->correlation.len + b->properties.len + b->reason.len +
-                 b->publishes.len + b->calls.len;
+                 b->publishes.len + b->calls.len + b->tenant.len;
     struct event *event = malloc(sizeof *event + len);
     if (event == NULL) {
         return NULL;
@@ -88,6 +88,7 @@ struct event *event_new(const struct event_bytes *b) {
     event->reason = place(&at, b->reason);
     event->publishes = place(&at, b->publishes);
     event->calls = place(&at, b->calls);
+    event->tenant = place(&at, b->tenant);
     assert(at == start + len);
     return event;
 }
@@ -99,6 +100,7 @@ void event_free(struct event *event) {
     free(event->reason_own);
     free(event->publishes_own);
     free(event->calls_own);
+    free(event->tenant_own);
     free(event->key_own);
     free(event);
 }
@@ -116,9 +118,11 @@ void event_take_numbers(struct event *event, const struct event *from) {
     event->reason = own.reason;
     event->publishes = own.publishes;
     event->calls = own.calls;
+    event->tenant = own.tenant;
     event->reason_own = own.reason_own;
     event->publishes_own = own.publishes_own;
     event->calls_own = own.calls_own;
+    event->tenant_own = own.tenant_own;
     event->key_own = own.key_own;
     event->link = own.link;
 }
@@ -147,7 +151,8 @@ struct event *event_with_payload(const struct event *event, struct slice payload
                                 .properties = buf_slice(&properties),
                                 .reason = event->reason,
                                 .publishes = event->publishes,
-                                .calls = event->calls};
+                                .calls = event->calls,
+                                .tenant = event->tenant};
     struct event *copy = properties.failed ? NULL : event_new(&bytes);
     buf_clear(&properties);
     if (copy != NULL) {
@@ -179,6 +184,10 @@ int event_set_publishes(struct event *event, struct slice publishes) {
 
 int event_set_calls(struct event *event, struct slice calls) {
     return replace(&event->calls, &event->calls_own, calls);
+}
+
+int event_set_tenant(struct event *event, struct slice tenant) {
+    return replace(&event->tenant, &event->tenant_own, tenant);
 }
 
 void property_add(struct buf *out, struct slice name, struct slice value) {

@@ -119,10 +119,12 @@ struct event {
     struct slice reason;         /* why it is dead; otherwise "" */
     struct slice publishes;      /* what its handler published: (uuid, u32 len, topic)* */
     struct slice calls;          /* its outgoing calls: event/ledger.h */
+    struct slice tenant;         /* with whose events it takes turns, by its service's `fair` */
 
     char *reason_own; /* backs `reason`... once set after the start; owned */
     char *publishes_own;
     char *calls_own;
+    char *tenant_own;
     char *key_own;            /* backs `key` when it was found after the event was made; owned */
     STAILQ_ENTRY(event) link; /* of whichever queue holds the event */
 };
@@ -130,7 +132,7 @@ struct event {
 /* What event_new copies. Slices may point anywhere. */
 struct event_bytes {
     struct slice topic, key, payload, content_type, response_topic, correlation, properties, reason,
-        publishes, calls;
+        publishes, calls, tenant;
 };
 
 /* One zeroed event with its bytes copied, or NULL when out of memory. event_free takes it back. */
@@ -141,10 +143,11 @@ void event_take_numbers(struct event *event, const struct event *from);
 /* The same event with another payload, which is whole: a copy to be freed, or NULL when out of
  * memory. */
 struct event *event_with_payload(const struct event *event, struct slice payload);
-/* Replace the reason / the list of publishes / of calls. ERR_MEMORY changes nothing. */
+/* Replace the reason / the list of publishes / of calls / the tenant. ERR_MEMORY changes nothing. */
 int event_set_reason(struct event *event, struct slice reason);
 int event_set_publishes(struct event *event, struct slice publishes);
 int event_set_calls(struct event *event, struct slice calls);
+int event_set_tenant(struct event *event, struct slice tenant);
 
 /* User properties: (u16 length, name, u32 length, value)*. */
 void property_add(struct buf *out, struct slice name, struct slice value);

@@ -9,14 +9,9 @@
 
 /* Messages that hosts send about themselves and to each other. */
 static bool is_of_hosts(const char *topic) {
-    static const char *const prefixes[] = {"zingq/sys/",     "zingq/hosts/", "zingq/forward/",
-                                           "zingq/receipt/", "zingq/ask/",   "zingq/answer/"};
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-        if (strncmp(topic, prefixes[i], strlen(prefixes[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
+    static const char status[] = "zingq/sys/";
+    return strncmp(topic, status, sizeof status - 1) == 0 ||
+           topic_is_between_hosts(slice_of(topic));
 }
 
 /* True if this is the status of some host, and the service receives it only because it subscribes

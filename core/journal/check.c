@@ -21,11 +21,12 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
     case TABLE_META:
         return check_meta(key, value);
     case TABLE_EVENT:
+    case TABLE_HISTORY:
+        return journal_check_event(t, key, value);
     case TABLE_READY:
     case TABLE_LANE:
     case TABLE_TENANT:
-    case TABLE_HISTORY:
-        return journal_check_event(t, key, value);
+        return journal_check_place(t, key, value);
     case TABLE_DEAD:
         return journal_check_dead(key, value);
     case TABLE_LETTER:

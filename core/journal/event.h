@@ -44,6 +44,7 @@ enum lane_flags {
     LANE_PARKED = 2,  /* dead, and blocks the lane until a person decides */
     LANE_ASLEEP = 3,  /* as LANE_WAITING, but without a failure; possibly until a signal arrives */
     LANE_QUEUED = 4,  /* at the head, runnable, until its tenant has its turn: a row in tenant */
+    LANE_HOLDS_KEY = 5, /* as LANE_ASLEEP: its key is throttled until then, other lanes, too */
 };
 
 struct row {

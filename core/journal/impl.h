@@ -139,6 +139,7 @@ int journal_take_next(struct journal *j, enum store_table t, struct key *k, size
 /* Whether a row decodes: 0, ERR_CORRUPT, ERR_MEMORY. Each file's own tables. */
 int journal_check_meta(struct slice key, struct slice value);
 int journal_check_event(enum store_table t, struct slice key, struct slice value);
+int journal_check_place(enum store_table t, struct slice key, struct slice value);
 int journal_check_dead(struct slice key, struct slice value);
 int journal_check_letter(struct slice key, struct slice value);
 int journal_check_keyed(enum store_table t, struct slice key, struct slice value);

@@ -69,6 +69,25 @@ static int read_open_file(int fd, const char *name, struct script_file *file, st
     return 0;
 }
 
+/* Whether the open file is the one at this path, with all links followed, below the scripts folder.
+ * Whoever may put a link there must not read the host's own files through the compiler's errors. */
+static bool is_inside(const struct script_host *host, const char *path, int fd) {
+    char *folder = realpath(host->conf->scripts_dir, NULL);
+    char *real = realpath(path, NULL);
+    struct stat opened;
+    struct stat found;
+    bool inside = false;
+    if (folder != NULL && real != NULL) {
+        size_t len = strlen(folder);
+        inside = strncmp(real, folder, len) == 0 && real[len] == '/' && fstat(fd, &opened) == 0 &&
+                 stat(real, &found) == 0 && opened.st_dev == found.st_dev &&
+                 opened.st_ino == found.st_ino;
+    }
+    free(folder);
+    free(real);
+    return inside;
+}
+
 int script_file_read(const struct script_host *host, struct script_file *file, struct buf *out,
                      struct report *r) {
     char path[4096];
@@ -77,11 +96,15 @@ int script_file_read(const struct script_host *host, struct script_file *file, s
     if (file_path(host, file->name, path) != 0) {
         return report(r, ERR_INVALID, "scripts/%s: the path is too long", file->name);
     }
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for its writer */
     if (fd < 0) {
         return report(r, ERR_SYSTEM, "scripts/%s: cannot open: %s", file->name, strerror(errno));
     }
-    int rc = read_open_file(fd, file->name, file, out, r);
+    int rc = is_inside(host, path, fd)
+                 ? read_open_file(fd, file->name, file, out, r)
+                 : report(r, ERR_INVALID,
+                          "scripts/%s: it is a link to a file outside of the scripts folder",
+                          file->name);
     (void)close(fd); /* opened for reading: nothing can be lost */
     return rc;
 }

@@ -8,7 +8,7 @@
  */
 #include "lua/run.h"
 
-#include "lua/json.h"
+#include "lua/failure.h"
 #include "base/limits.h"
 #include "lua/args.h"
 #include "lua/host.h"
@@ -17,8 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { TRACEBACK_BYTES = 1536 /* of ERROR_BYTES_MAX: reserved for it after a long message */ };
 
 void run_set_error(struct run *run, struct slice text) {
     buf_reset(&run->error);
@@ -185,91 +183,6 @@ static int enter(lua_State *L) {
     return leave(L, LUA_OK, 0);
 }
 
-/* --- an error as text --- */
-
-/* The arguments of describe_error. */
-struct failure {
-    struct run *run;
-    lua_State *L;           /* the coroutine; its stack is as the error left it */
-    char message_text[128]; /* replaces the error object for limits */
-};
-
-/* Appends as much as fits, but leaves `spare` bytes free. */
-static void add_clipped(struct buf *out, const char *text, size_t len, size_t spare) {
-    size_t room = out->max > out->len + spare ? out->max - out->len - spare : 0;
-    if (len > room) {
-        len = room;
-        while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80) {
-            len--; /* do not cut a character in two */
-        }
-    }
-    buf_add(out, text, len);
-}
-
-/* The error object as a string on the stack; it is at index 1. */
-static int object_to_text(lua_State *L) {
-    struct script_host *host = script_state_of(L)->host;
-    if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL) {
-        buf_reset(&host->scratch);
-        json_encode(L, 1, "error", &host->scratch);
-        lua_pushlstring(L, host->scratch.data, host->scratch.len);
-        return 1;
-    }
-    luaL_tolstring(L, 1, NULL);
-    return 1;
-}
-
-/* Writes the message to run->error. Handler code may run: __tostring, within the limits. */
-static void add_message(struct failure *f) {
-    struct script_state *state = f->run->state;
-    struct buf *out = &f->run->error;
-    if (f->message_text[0] != '\0') {
-        buf_add_str(out, f->message_text);
-        return;
-    }
-    lua_State *L = state->L;
-    if (lua_type(f->L, -1) == LUA_TSTRING) {
-        size_t len;
-        const char *text = lua_tolstring(f->L, -1, &len);
-        add_clipped(out, text, len, TRACEBACK_BYTES);
-        return;
-    }
-    bool is_table = lua_istable(f->L, -1);
-    lua_pushcfunction(L, object_to_text);
-    lua_xmove(f->L, L, 1);
-    script_enter(state, f->run, L, f->run->cpu_us);
-    int status = lua_pcall(L, 1, 1, 0);
-    f->run->cpu_us = script_leave(state);
-    if (status == LUA_OK) {
-        size_t len;
-        const char *text = lua_tolstring(L, -1, &len);
-        add_clipped(out, text, len, TRACEBACK_BYTES);
-    } else {
-        buf_add_str(out,
-                    is_table ? "error object is a table value" : "error object is not a string");
-    }
-    lua_pop(L, 1);
-}
-
-static int push_traceback(lua_State *L) {
-    struct failure *f = lua_touserdata(L, 1);
-    luaL_traceback(L, f->L, NULL, 0);
-    size_t len;
-    const char *text = lua_tolstring(L, -1, &len);
-    buf_add(&f->run->error, "\n", 1);
-    add_clipped(&f->run->error, text, len, 0);
-    return 0;
-}
-
-static void describe_error(struct failure *f) {
-    buf_reset(&f->run->error);
-    add_message(f);
-    struct report r;
-    /* If there is no memory for a traceback, the message must be enough. */
-    (void)script_protect(f->run->state, push_traceback, f, &r);
-    assert(f->run->error.len <= ERROR_BYTES_MAX); /* INV-RUN-5 */
-}
-
 /* --- handling the result of lua_resume --- */
 
 static void give_thread(struct run *run, bool clean) {
@@ -329,18 +242,12 @@ static bool is_memory_text(lua_State *L) {
 }
 
 static void settle_error(struct run *run, int status, bool over) {
-    struct failure f = {.run = run, .L = run->thread.L};
     bool memory = status == LUA_ERRMEM || is_memory_text(run->thread.L);
     char limit[96];
-    if (over) {
-        (void)snprintf(f.message_text, sizeof f.message_text, "%s",
-                       script_time_text(run->state, limit));
-    } else if (memory) {
-        (void)snprintf(f.message_text, sizeof f.message_text, "%s",
-                       script_memory_text(run->state, limit));
-    }
     run->outcome = OUTCOME_ERROR;
-    describe_error(&f);
+    run_describe_error(run, over     ? script_time_text(run->state, limit)
+                            : memory ? script_memory_text(run->state, limit)
+                                     : NULL);
     end_thread(run, over);
     if (over || memory) { /* the next handler should not pay for this one's garbage */
         (void)lua_gc(run->state->L, LUA_GCCOLLECT);

@@ -27,7 +27,7 @@ enum outcome {
     OUTCOME_RETRY,    /* zing.retry: like an error, with its own delay (after_ms >= 0) or the
                          policy's (after_ms < 0) */
     OUTCOME_SNOOZE,   /* zing.snooze: again after after_ms, uses up no attempt */
-    OUTCOME_THROTTLE, /* zing.throttle: the whole service backs off for after_ms */
+    OUTCOME_THROTTLE, /* zing.throttle: the whole service, or key, backs off for after_ms */
     OUTCOME_REJECT,   /* zing.reject, bad JSON in event.json, SMTP 5xx: dead at once, see error */
     OUTCOME_DISCARD,  /* a dead-letter policy returned "discard" */
     OUTCOME_KEEP,     /* durable->step is to be stored, and the step's effects with it; resume with
@@ -130,6 +130,7 @@ struct run {
     struct effects effects;
     enum outcome outcome;         /* of the last step */
     int64_t after_ms;             /* RETRY, SNOOZE, THROTTLE */
+    bool key_only;                /* THROTTLE: the event's key alone backs off */
     struct buf error;             /* ERROR, RETRY, REJECT: why; message, then the traceback */
     struct call_request *request; /* CALL: what to ask for; owned by the run, freed on resume */
     struct call_request *held;    /* a call of unknown outcome, while its reconcile runs; owned */

@@ -56,12 +56,16 @@ static bool is_live(const struct members *m, struct slice group, struct slice ho
 }
 
 /* Hosts of other groups and services have secrets of their own. */
-static bool may_be_ours(const struct members *m, const struct stranger_said *said) {
+static bool may_be_ours(const struct members *m, const struct stranger_said *said,
+                        struct slice group) {
     struct presence *p = NULL;
+    if (slice_is(group, members_self(m)->group)) {
+        return true;
+    }
     if (presence_read(&p, said->topic, said->payload, NULL) != 0) {
         return false;
     }
-    bool ours = strcmp(p->group, members_self(m)->group) == 0 || members_may_share(m, p);
+    bool ours = members_may_share(m, p);
     presence_free(p);
     return ours;
 }
@@ -79,7 +83,7 @@ unsigned strangers_take(struct strangers *s, struct members *m, const struct str
         return said->kept ? 0 : MEMBERS_OVERWRITTEN;
     }
     if (said->payload.len > 0) {
-        *is_new = may_be_ours(m, said) && add(s, said->topic);
+        *is_new = may_be_ours(m, said, group) && add(s, said->topic);
         return 0;
     }
     strangers_forget(s, said->topic);

@@ -5,7 +5,10 @@
  */
 #include "web/front.h"
 
+#include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
+#include "base/webhook.h"
 #include "web/assets.h"
 #include "web/guard.h"
 #include "web/prometheus.h"
@@ -16,6 +19,10 @@
 #include <strings.h>
 #include <unistd.h>
 
+enum { FORGED_MS = 60000 };
+
+static const char WEBHOOK_ID[] = "webhook-id";
+
 struct front {
     const struct conf *conf;
     struct engine *engine;
@@ -24,7 +31,8 @@ struct front {
     struct front_hooks hooks;
     struct route *rows; /* owned */
     struct route_table routes;
-    const char *made; /* the host's own token; borrowed */
+    const char *made;       /* the host's own token; borrowed */
+    int64_t forged_told_ms; /* when a request with a wrong signature was last logged */
 };
 
 /* Allows resources only from this server, and no frames. Answers of the API carry these headers,
@@ -88,11 +96,53 @@ static uint64_t body_max_of(const struct front *f, const struct endpoint_conf *e
     return own > 0 && own < all ? own : all;
 }
 
+/* A flood of forged requests says so once in a while. */
+static void tell_forged(struct front *f, const struct endpoint_conf *endpoint, const char *why) {
+    int64_t now_ms = clock_wall_ms();
+    if (f->forged_told_ms == 0 || now_ms - f->forged_told_ms >= FORGED_MS ||
+        now_ms < f->forged_told_ms) {
+        f->forged_told_ms = now_ms;
+        log_warn("http", "a request to endpoint %s was refused: %s (logged at most once a minute)",
+                 endpoint->path, why);
+    }
+}
+
+/* True if the endpoint wants no signature, or the request has one; otherwise it has been answered.
+ */
+static bool check_signature(struct front *f, const struct endpoint_conf *endpoint,
+                            struct gateway_request *request) {
+    bool stripe = endpoint->preset == WEBHOOK_STRIPE;
+    struct webhook_headers headers = {
+        .signature = gateway_header(request, stripe ? "Stripe-Signature" : "webhook-signature"),
+        .id = gateway_header(request, WEBHOOK_ID),
+        .timestamp = stripe ? NULL : gateway_header(request, "webhook-timestamp")};
+    struct report r;
+    if (endpoint->auth != AUTH_HMAC ||
+        webhook_is_signed(endpoint->preset, endpoint->secrets, endpoint->secret_count, &headers,
+                          gateway_body(request), clock_wall_ms() / 1000, &r)) {
+        return true;
+    }
+    tell_forged(f, endpoint, r.text);
+    gateway_answer_error(request, 401, NULL, r.text);
+    return false;
+}
+
+/* The key under which the sender repeats it. */
+static const char *key_of(const struct endpoint_conf *endpoint,
+                          const struct gateway_request *request) {
+    const char *once = gateway_header(request, "Idempotency-Key");
+    bool standard = endpoint->preset == WEBHOOK_STANDARD;
+    return once == NULL && standard ? gateway_header(request, WEBHOOK_ID) : once;
+}
+
 static void serve_endpoint(void *ctx, const struct call *call) {
     struct front *f = ctx;
     struct gateway_request *request = call->request;
     const struct endpoint_conf *endpoint = &f->conf->endpoints[call->route->kind];
-    const char *once = gateway_header(request, "Idempotency-Key");
+    const char *once = key_of(endpoint, request);
+    if (!check_signature(f, endpoint, request)) {
+        return;
+    }
     if (!is_json_type(gateway_header(request, "Content-Type"))) {
         gateway_answer_error(request, 415, NULL, "Content-Type must be application/json");
     } else if (once != NULL && strlen(once) > ONCE_BYTES_MAX) {
@@ -195,6 +245,7 @@ static enum access endpoint_access(const struct endpoint_conf *endpoint) {
     switch (endpoint->auth) {
     case AUTH_TOKEN:
         return ACCESS_SUBMIT;
+    case AUTH_HMAC: /* its signature is checked once the body is there */
     case AUTH_NONE:
         return ACCESS_ANYONE;
     case AUTH_UNSAID:

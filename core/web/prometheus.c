@@ -37,6 +37,18 @@ static double sleeping(const struct engine_service_status *s) {
     return (double)s->sleeping;
 }
 
+static double queued(const struct engine_service_status *s) {
+    return (double)s->queued;
+}
+
+static double tenants(const struct engine_service_status *s) {
+    return (double)s->tenants;
+}
+
+static double keys_held(const struct engine_service_status *s) {
+    return (double)s->keys_held;
+}
+
 static double paused(const struct engine_service_status *s) {
     return s->paused ? 1 : 0;
 }
@@ -58,6 +70,12 @@ static const struct metric_row service_rows[] = {
     {"zingq_retrying", "gauge", "events put off after a failure", retrying},
     {"zingq_sleeping", "gauge", "events that sleep, wait or were put off by their handler",
      sleeping},
+    {"zingq_queued", "gauge", "keys, or events without order, on disk until their tenant's turn",
+     queued},
+    {"zingq_tenants", "gauge", "tenants with events in memory, among which turns are dealt",
+     tenants},
+    {"zingq_keys_held", "gauge", "keys that may not start events now: key_rate, key_concurrency",
+     keys_held},
     {"zingq_paused", "gauge", "1 while handling is paused", paused},
     {"zingq_failure_ratio", "gauge", "failed share of the attempts of the last minute",
      failure_rate},

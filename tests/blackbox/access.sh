@@ -111,6 +111,22 @@ start_host
 ok "a torn line hides no other" eval 'ends 0 pause jobs && ends 0 resume jobs && ends 0 audit --json &&
     jq -e ".[-1].path == \"/api/services/jobs/resume\"" out >/dev/null'
 
+lines() { # N: of the file, the N-th from the end
+    tail -n "$1" data/audit.jsonl | head -n 1
+}
+
+ok "a change is on record before it begins" eval 'ends 0 pause jobs && lines 2 | jq -e ".asked and .path == \"/api/services/jobs/pause\"" &&
+    [ "$(lines 2 | jq .id)" = "$(lines 1 | jq .id)" ]'
+must ends 0 audit --json
+known=$(jq length out)
+must kill_host
+sed -i '$d' data/audit.jsonl # as a host that died between the commit and the record
+start_host
+ok "it was made, and its record is not lost" eval 'ends 0 audit --json && [ "$(jq length out)" = "$known" ] &&
+    jq -e ".[-1].path == \"/api/services/jobs/pause\" and .[-1].status == null" out'
+ok "with a question mark for how it was answered" says 0 ' [?]  *POST /api/services/jobs/pause' audit
+must ends 0 resume jobs
+
 # ---- taking a token away ----
 
 write_conf 'token = "the-admin-of-this-host"' 'token "night-shift" { value = "operates-and-no-more" role = read }'

@@ -2,7 +2,7 @@
 # hosts_ask.sh - two hosts that divide the keys, on one broker: whoever is asked, the one that has the
 # key answers; and what happens in words when it is away.
 #
-# ctest: timeout=120
+# ctest: long timeout=120
 # shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"

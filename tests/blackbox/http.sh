@@ -2,7 +2,7 @@
 # http.sh - the front door with curl and with sockets that misbehave: endpoints, following a job,
 # reading in pages, replays of many, watching, who may come in, and mail from a POST to the inbox.
 #
-# ctest: timeout=180
+# ctest: long timeout=180
 # shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:=python3}"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # reshard.sh - one host becomes three and three become one: what waited is done once, by whoever has its key.
 #
-# ctest: timeout=240
+# ctest: long timeout=240
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
 # shellcheck source=tests/support/world.sh

@@ -2,7 +2,7 @@
  * test_hang.c - a handler that hangs where no hook looks: under a supervisor everything else goes
  * on, and the event that hangs ends as a dead letter.
  *
- * ctest: busy long timeout=240
+ * ctest: busy long label=torture timeout=240
  */
 #include "stage.h"
 #include "script.h"

@@ -2,7 +2,7 @@
  * test_http_load.c - ten thousand POSTs from 64 connections, the host killed in the middle: every
  * 202 is a stored event that is handled once.
  *
- * ctest: timeout=240 serial
+ * ctest: busy timeout=240
  */
 #include "chance.h"
 

@@ -2,7 +2,7 @@
  * test_start_large.c - a start on a store with a past: a million events done and a hundred thousand
  * waiting are no reason to be late or large.
  *
- * ctest: serial timeout=300
+ * ctest: busy long timeout=300
  */
 #include "history.h"
 #include "stage.h"

@@ -347,9 +347,10 @@ static void a_delayed_published_command_leaves_at_its_time(void **state) {
 
 static void a_publish_to_no_topic_is_refused(void **state) {
     struct engine_fixture *f = *state;
-    static const char *const topics[] = {"", "a/#", "a/+/b"};
+    static const char *const topics[] = {"", "a/#", "a/+/b", "zingq/hosts/default/x",
+                                         "zingq/ask/default/1"};
     fixture_run(f, SERVICE(""), LUA(HANDLER));
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         struct command c = {.kind = COMMAND_PUBLISH, .topic = slice_of(topics[i])};
         assert_int_equal(command(f, c), ERR_INVALID);
         assert_true(f->report.text[0] != '\0');

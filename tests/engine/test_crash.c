@@ -3,6 +3,7 @@
 #include "script.h"
 #include "test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SERVICE(options)                                                                           \
@@ -69,6 +70,47 @@ static void a_publish_that_took_the_host_down_counts_as_refused(void **state) {
     assert_int_equal(status.outbox, 0);
 }
 
+/* --- hangs --- */
+
+static void hang_in(struct engine_fixture *f, const char *payload) {
+    deliver(f, "s", "in/a", payload);
+    culprit_hung(f->culprit);
+    crash_in(f, "s", payload);
+    run_dry(f);
+}
+
+static void a_service_that_hangs_the_host_again_and_again_is_paused(void **state) {
+    struct engine_fixture *f = *state;
+    char payload[16];
+    fixture_run(f, SERVICE("crashes = 1"), "return function() zing.wait('x', '1d') end");
+    for (int i = 0; i < HANGS_MAX; i++) {
+        assert_false(service_status(f, "s").paused);
+        (void)snprintf(payload, sizeof payload, "h%d", i);
+        hang_in(f, payload);
+    }
+    assert_true(service_status(f, "s").paused);
+    restart(f);
+    assert_true(service_status(f, "s").paused);
+}
+
+static void hangs_hours_apart_and_other_crashes_pause_nothing(void **state) {
+    struct engine_fixture *f = *state;
+    char payload[16];
+    fixture_run(f, SERVICE("crashes = 1"), "return function() zing.wait('x', '30d') end");
+    for (int i = 0; i < 2 * HANGS_MAX; i++) {
+        (void)snprintf(payload, sizeof payload, "h%d", i);
+        if (i % 2 == 0) {
+            advance(f, 3600000);
+            hang_in(f, payload);
+        } else {
+            deliver(f, "s", "in/a", payload);
+            crash_in(f, "s", payload);
+            run_dry(f);
+        }
+    }
+    assert_false(service_status(f, "s").paused);
+}
+
 /* --- policies --- */
 
 static void what_is_dead_for_its_crashes_is_told_of(void **state) {
@@ -126,6 +168,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(who_took_the_host_down_comes_after_the_others),
         ENGINE_TEST(a_publish_that_took_the_host_down_counts_as_refused),
+        ENGINE_TEST(a_service_that_hangs_the_host_again_and_again_is_paused),
+        ENGINE_TEST(hangs_hours_apart_and_other_crashes_pause_nothing),
         ENGINE_TEST(what_is_dead_for_its_crashes_is_told_of),
         ENGINE_TEST(what_crashes_when_it_is_told_of_is_dead_without),
         ENGINE_TEST(what_died_before_it_was_stored_cannot_crash_the_host_for_ever),

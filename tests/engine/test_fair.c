@@ -259,6 +259,90 @@ static void events_of_a_tenant_that_slept_wait_for_its_turn(void **state) {
     assert_all_done(f, MANY + 1);
 }
 
+/* --- limits of keys --- */
+
+#define KEYS(options)                                                                              \
+    "service \"t\" { subscribe = {\"t/+\"} handler = \"h.lua\" key = \"json:/key\" " options " }"  \
+                                                                                             "\n"
+
+static void a_key_without_order_has_no_more_attempts_at_once_than_its_concurrency(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, KEYS("order = none key_concurrency = 2"),
+                "return function(e) zing.http.get('http://x/' .. e.json.key) "
+                "zing.publish('out', e.json.key) end");
+    for (int n = 0; n < 4; n++) {
+        offer_of(f, "x", "a", n);
+    }
+    offer_of(f, "x", "b", 0);
+    run_dry(f);
+    assert_int_equal(f->asked_count, 3);
+    assert_string_equal(f->asked[1].url, "http://x/b");
+    assert_int_equal(service_status(f, "t").keys_held, 1);
+    for (size_t i = 0; i < 5; i++) {
+        answer(f, i, 200, "");
+        run_dry(f);
+        assert_int_equal(f->asked_count, i < 2 ? 4 : 5);
+    }
+    assert_all_done(f, 5);
+}
+
+static void the_rate_of_a_key_holds_with_order_and_without(void **state) {
+    static const char *const confs[] = {KEYS("key_rate = \"10/s\""),
+                                        KEYS("order = none key_rate = \"10/s\"")};
+    struct engine_fixture *f = *state;
+    fixture_script(f, "h.lua", "return function(e) zing.publish(e.json.key, e.payload) end");
+    for (size_t i = 0; i < 2; i++) {
+        forget_published(f);
+        fixture_conf(f, confs[i]);
+        assert_int_equal(fixture_try_start(f), 0);
+        f->now_ms += 1000;
+        for (int n = 0; n < 30; n++) {
+            offer_of(f, "x", n % 3 == 0 ? "a" : "b", n);
+        }
+        run_dry(f);
+        advance(f, 495);
+        assert_in_range(count_published(f, "a"), 4, 6);
+        assert_in_range(count_published(f, "b"), 4, 6);
+        restart(f);
+        advance(f, 495);
+        assert_in_range(count_published(f, "b"), 9, 11);
+        advance(f, 2000);
+        assert_int_equal(count_published(f, "b"), 20);
+    }
+}
+
+static void a_throttle_of_a_key_holds_that_key_alone_over_a_restart(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, KEYS("order = none"),
+                "return function(e) if e.json.key == 'a' and zing.now() < 1700000010 then "
+                "zing.throttle('20s', {key = true}) end zing.publish(e.json.key, e.payload) end");
+    offer_of(f, "x", "a", 0);
+    run_dry(f);
+    offer_of(f, "x", "a", 1);
+    offer_of(f, "x", "b", 0);
+    run_dry(f);
+    assert_int_equal(count_published(f, "b"), 1);
+    advance(f, 15000);
+    assert_int_equal(count_published(f, "a"), 0);
+    restart(f);
+    run_dry(f);
+    assert_int_equal(service_status(f, "t").throttled_until_ms, 0);
+    assert_int_equal(count_published(f, "a"), 0);
+    advance(f, 5000);
+    assert_int_equal(count_published(f, "a"), 2);
+    run_dry(f);
+    assert_books(f, "t", (struct books){.accepted = 3, .done = 3, .throttles = 1});
+}
+
+static void a_throttle_of_a_key_needs_one(void **state) {
+    struct engine_fixture *f = *state;
+    char text[512];
+    fixture_run(f, "service \"t\" { subscribe = {\"t/+\"} handler = \"h.lua\" retries = 0 }\n",
+                "return function(e) zing.throttle('20s', {key = true}) end");
+    deliver(f, "t", "t/x", "1");
+    assert_non_null(strstr(reason_of(f, "t", "1", text), "needs a key"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_hundred_tenants_with_one_event_each_pass_a_backlog_of_100000),
@@ -270,6 +354,10 @@ int main(void) {
         ENGINE_TEST(very_many_tenants_all_have_their_turns),
         ENGINE_TEST(events_without_a_tenant_share_the_turns_of_one),
         ENGINE_TEST(events_of_a_tenant_that_slept_wait_for_its_turn),
+        ENGINE_TEST(a_key_without_order_has_no_more_attempts_at_once_than_its_concurrency),
+        ENGINE_TEST(the_rate_of_a_key_holds_with_order_and_without),
+        ENGINE_TEST(a_throttle_of_a_key_holds_that_key_alone_over_a_restart),
+        ENGINE_TEST(a_throttle_of_a_key_needs_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

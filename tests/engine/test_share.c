@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { HUNGRY, LIGHT, LONG_US = 200000, SHORT_US = 100 };
+enum { HUNGRY, LIGHT, LONG_US = 200000, SHORT_US = 100, ROUNDS = 50 };
 
 #define LIGHT_SERVICE                                                                              \
     "service \"light\" { subscribe = {\"light/+\"} handler = \"light.lua\" key = \"topic:2\" }\n"
@@ -78,14 +78,14 @@ static void a_turn_takes_as_many_messages_as_it_can_run(void **state) {
     f->run_us[0] = 0;
     size_t most = engine_intake(f->engine);
     f->run_us[0] = SHORT_US;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < ROUNDS; i++) {
         offer_many(f, "light", 20);
         run_dry(f);
     }
     size_t some = engine_intake(f->engine);
     assert_in_range(some, 140, 160); /* 15 ms of them */
     f->run_us[0] = 50 * SHORT_US;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < ROUNDS; i++) {
         offer_many(f, "light", 20);
         run_dry(f);
     }
@@ -97,7 +97,7 @@ static void one_long_run_hardly_changes_what_a_turn_takes(void **state) {
     struct engine_fixture *f = *state;
     start(f, HUNGRY_SERVICE("") LIGHT_SERVICE,
           "return function(e) zing.publish('hungry', e.payload) end");
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < ROUNDS; i++) {
         offer_many(f, "light", 20);
         run_dry(f);
     }

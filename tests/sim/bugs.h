@@ -29,6 +29,7 @@
     X(LANE_SPLIT, "lane-split", "a key's events run one at a time, in order")                      \
     X(LANE_EARLY, "lane-early", "a key's events run one at a time, in order")                      \
     X(LANE_TURNED, "lane-turned", "a key's events run one at a time, in order")                    \
+    X(TENANT_FORGOTTEN, "tenant-forgotten", "what can run does not wait")                          \
     X(PUBLISH_EARLY, "publish-early", "only what is committed is published")                       \
     X(OUTBOX_EARLY, "outbox-early", "a publish is kept until the broker has it")                   \
     X(OUTBOX_KEPT, "outbox-kept", "a publish that the broker has is forgotten")                    \
@@ -47,6 +48,7 @@
     X(FAILURE_DONE, "failure-done", "what fails is tried again")                                   \
     X(BATCH_MEMBER, "batch-member", "each of a batch has an end of its own")                       \
     X(PARK_FORGOTTEN, "park-forgotten", "what is parked holds its key")                            \
+    X(ORIGIN_FORGOTTEN, "origin-forgotten", "a renamed service has what it had")                   \
     X(PAUSE_FORGOTTEN, "pause-forgotten", "a pause survives a restart")                            \
     X(CRASH_MISJUDGED, "crash-misjudged", "a crash is charged to who had it")                      \
     X(CRASH_UNCHARGED, "crash-uncharged", "who takes the host down, dies of it")                   \

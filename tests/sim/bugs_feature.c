@@ -57,6 +57,11 @@ WRAP(int, engine_end_item, struct engine *e, struct engine_service *s, struct la
     return __real_engine_end_item(e, s, item, &other);
 }
 
+/* origin-forgotten: a renamed service looks for its keys under its new name. */
+WRAP(struct slice, journal_origin_of, const struct journal *j, struct slice service) {
+    return bug_is(BUG_ORIGIN_FORGOTTEN) ? service : __real_journal_origin_of(j, service);
+}
+
 /* park-forgotten: what is parked does not hold its key after a restart. */
 WRAP(int, journal_lane_put, struct journal *j, const struct row *row) {
     struct row other = *row;

@@ -95,6 +95,11 @@ WRAP(int, journal_ready_put, struct journal *j, const struct row *row) {
     return bug_strikes(BUG_ROW_MISSING, 16) ? 0 : __real_journal_ready_put(j, row);
 }
 
+/* tenant-forgotten: a lane waits for the turn of its tenant, who does not know of it. */
+WRAP(int, journal_tenant_put, struct journal *j, const struct row *row) {
+    return bug_strikes(BUG_TENANT_FORGOTTEN, 16) ? 0 : __real_journal_tenant_put(j, row);
+}
+
 /* lane-early: a key that has an event in front which waits looks free. */
 WRAP(int, journal_lane_next, struct journal *j, struct row *row) {
     return bug_strikes(BUG_LANE_EARLY, 16) ? ERR_NOTFOUND : __real_journal_lane_next(j, row);

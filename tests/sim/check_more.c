@@ -116,7 +116,8 @@ static long long state_of(struct node *n, size_t service, struct slice key, cons
     struct slice value;
     struct buf json;
     int64_t expires_ms;
-    uint64_t lane = journal_lane(slice_of(n->conf->services[service].name), key);
+    uint64_t lane =
+        journal_lane_of(engine_journal(n->engine), slice_of(n->conf->services[service].name), key);
     const struct cell cell = {.partition = journal_partition(lane),
                               .service = engine_service_number(n->engine, service),
                               .key = key,
@@ -139,7 +140,8 @@ long long check_state(struct sim *s, const char *service, const char *key, const
     for (unsigned i = 0; i < s->count; i++) {
         struct node *n = &s->nodes[i];
         for (size_t at = 0; at < n->conf->service_count; at++) {
-            bool is = slice_equal(slice_of(n->conf->services[at].name), slice_of(service));
+            const struct service_conf *conf = &n->conf->services[at];
+            bool is = strcmp(conf->name, service) == 0 || service_was(conf, slice_of(service));
             sum += is ? state_of(n, at, slice_of(key), name) : 0;
         }
     }

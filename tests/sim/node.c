@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 enum {
+    RENAMED_AT = 2, /* starts, before a host on its own renames a service */
     PACKET_BYTES = 1 << 20,
     LOADED = 50,        /* events waiting: a crash among them counts as loaded */
     SCRIPTS_EVERY = 16, /* a start in so many loads the scripts anew */
@@ -493,8 +494,20 @@ static size_t read_conf(char *text, size_t size) {
     return len;
 }
 
+/* The service that gets another name stands as the first one. */
+static void write_services(FILE *to, const char *text, bool renamed) {
+    static const char before[] = "service \"count\" {";
+    const char *at = renamed ? strstr(text, before) : NULL;
+    if (at != NULL) {
+        (void)fprintf(to, "%.*s", (int)(at - text), text);
+        (void)fputs("service \"sum\" {\n  was = {\"count\"}", to);
+        text = at + sizeof before - 1;
+    }
+    (void)fputs(text, to);
+}
+
 /* As this world has it. */
-static bool write_conf(struct node *n, bool schedules) {
+static bool write_conf(struct node *n, bool schedules, bool renamed) {
     static const char size[] = "max_size = \"64MiB\"";
     char path[NODE_PATH_BYTES + 32];
     char text[32768];
@@ -516,28 +529,41 @@ static bool write_conf(struct node *n, bool schedules) {
     }
     (void)fwrite(text, 1, (size_t)(at - text), to);
     (void)fputs(n->sim->traits.small_stores ? "max_size = \"" SMALL_STORE "\"" : size, to);
-    (void)fputs(at + sizeof size - 1, to);
+    write_services(to, at + sizeof size - 1, renamed);
     return fclose(to) == 0;
 }
 
-static bool read_topics(struct node *n, bool schedules) {
+static bool read_topics(struct node *n, bool schedules, bool renamed) {
     char path[NODE_PATH_BYTES + 32];
     struct report r = {"cannot write topics.conf"};
     (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
-    if (write_conf(n, schedules) && conf_load(&n->conf, path, NULL, &r) == 0) {
+    if (write_conf(n, schedules, renamed) && conf_load(&n->conf, path, NULL, &r) == 0) {
         return true;
     }
     sim_fail(n->sim, "%s: %s", n->folder, r.text);
     return false;
 }
 
-void node_forget_schedules(struct node *n) {
-    node_stop(n);
+static bool read_other_topics(struct node *n, bool schedules, bool renamed) {
     script_host_free(n->scripts);
     conf_free(n->conf);
     n->scripts = NULL;
     n->conf = NULL;
-    if (read_topics(n, false)) {
+    return read_topics(n, schedules, renamed);
+}
+
+void node_forget_schedules(struct node *n) {
+    node_stop(n);
+    if (read_other_topics(n, false, true)) {
+        node_start(n);
+    }
+}
+
+/* A host on its own renames a service in the middle; where several have to wait for each other's
+ * names, all do at the end. */
+void node_start_again(struct node *n) {
+    bool rename = n->sim->count == 1 && n->starts == RENAMED_AT;
+    if (!rename || read_other_topics(n, true, true)) {
         node_start(n);
     }
 }
@@ -553,7 +579,7 @@ bool node_make(struct node *n, struct sim *s, unsigned number) {
         sim_fail(s, "cannot write in %s", n->folder);
         return false;
     }
-    if (!read_topics(n, true)) {
+    if (!read_topics(n, true, false)) {
         return false;
     }
     node_start(n);

@@ -114,6 +114,8 @@ void node_scripts_save(struct node *n);
 void node_scripts_mend(struct node *n);
 /* Starts what is down. */
 void node_start(struct node *n);
+/* The same for one that was up before: with another topics.conf, once. */
+void node_start_again(struct node *n);
 /* Killed between two turns. */
 void node_kill(struct node *n);
 /* SIGTERM. */

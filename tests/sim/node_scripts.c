@@ -35,13 +35,19 @@ static int for_each(struct node *n, bool (*each)(struct node *n, const char *nam
     return count > 0 && done == count ? count : -1;
 }
 
-static bool link_script(struct node *n, const char *name) {
-    char to[PATH_BYTES];
-    char own[PATH_BYTES];
-    (void)snprintf(own, sizeof own, "%s/scripts/%s", sim_folder(), name);
-    (void)snprintf(to, sizeof to, "%s/scripts/%s", n->folder, name);
-    (void)unlink(to);
-    return symlink(own, to) == 0;
+/* A copy: a host follows no link out of its folder. */
+static bool copy_script(struct node *n, const char *name) {
+    char path[PATH_BYTES];
+    char text[16384];
+    (void)snprintf(path, sizeof path, "%s/scripts/%s", sim_folder(), name);
+    FILE *from = fopen(path, "r");
+    size_t len = from == NULL ? sizeof text : fread(text, 1, sizeof text, from);
+    (void)snprintf(path, sizeof path, "%s/scripts/%s", n->folder, name);
+    (void)unlink(path);
+    FILE *to = len == sizeof text ? NULL : fopen(path, "w");
+    bool copied = to != NULL && fwrite(text, 1, len, to) == len;
+    copied = to != NULL && fclose(to) == 0 && copied;
+    return from != NULL && fclose(from) == 0 && copied;
 }
 
 static bool remove_script(struct node *n, const char *name) {
@@ -53,7 +59,7 @@ static bool remove_script(struct node *n, const char *name) {
 bool node_scripts_make(struct node *n) {
     char path[PATH_BYTES];
     (void)snprintf(path, sizeof path, "%s/scripts", n->folder);
-    n->script_count = mkdir(path, 0700) == 0 ? for_each(n, link_script) : -1;
+    n->script_count = mkdir(path, 0700) == 0 ? for_each(n, copy_script) : -1;
     return n->script_count > 0;
 }
 
@@ -133,7 +139,7 @@ void node_scripts_mend(struct node *n) {
     if (n->script_broken[0] == '\0') {
         return;
     }
-    if (!link_script(n, n->script_broken)) {
+    if (!copy_script(n, n->script_broken)) {
         sim_fail(n->sim, "host %u: cannot write %s", n->number, n->script_broken);
     }
     n->script_broken[0] = '\0';

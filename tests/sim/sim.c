@@ -145,7 +145,7 @@ static void go_down(struct sim *s, struct node *n) {
 /* One that died starts at once, mostly. */
 static void come_up(struct sim *s, struct node *n, unsigned percent) {
     if (!n->up && sim_chance(s, percent)) {
-        node_start(n);
+        node_start_again(n);
     }
 }
 
@@ -275,7 +275,7 @@ static void mend(struct sim *s) {
         node_scripts_mend(n);
         n->wall_ahead_ms = 0;
         if (!n->up) {
-            node_start(n);
+            node_start_again(n);
         }
         if (n->up && !n->online) {
             change_link(s, n);
@@ -326,7 +326,7 @@ static void settle_once(struct sim *s) {
         node_turn(n);
         node_disarm(n); /* a handler may be a mine */
         if (!n->up) {
-            node_start(n);
+            node_start_again(n);
         }
         if (n->up) {
             broker_answer(s, n, SIZE_MAX);

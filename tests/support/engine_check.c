@@ -45,6 +45,7 @@ void engine_check(struct engine_fixture *f) {
     if (!store_check(f->view, f->engine, f->conf, why)) {
         fail_msg("%s", why);
     }
+    f->turns_unchecked = 0;
 }
 
 /* --- questions --- */
@@ -164,7 +165,7 @@ const char *state_text(struct engine_fixture *f, const char *service, const char
     struct buf text;
     int64_t expires;
     buf_init(&text, 500);
-    cell.partition = journal_partition(journal_lane(slice_of(service), cell.key));
+    cell.partition = journal_partition(journal_lane_of(f->view, slice_of(service), cell.key));
     begin(f);
     assert_int_equal(journal_service_number(f->view, service, &cell.service), 0);
     int code = journal_state_get(f->view, &cell, f->now_ms, &value, &expires);

@@ -2,7 +2,8 @@
  * engine_fixture.h - the real engine, journal, store and Lua host in a temporary folder, with a
  * clock that moves when the test says so and doors that note what the engine asks of the world.
  *
- * After every turn that is stored the books and the rows are compared (engine_check). Messages
+ * After every turn that is stored, or of many rows after some, the books and the rows are compared
+ * (engine_check). Messages
  * offered stay "unacknowledged" until a turn returns 0; redeliver() offers them again, as a broker
  * does after the connection was lost.
  */
@@ -71,7 +72,8 @@ struct engine_fixture {
     bool hold_acks;  /* the broker takes publishes and says nothing */
     bool offline;    /* the next start finds no broker */
     bool everywhere; /* what is offered, every host of the division gets */
-    bool unchecked;  /* too many events to look at all of them after every turn */
+    bool unchecked;  /* the test says itself when to look at all events */
+    unsigned turns_unchecked;
     /* Where messages and receipts for other hosts go; NULL = nowhere. */
     int (*post)(struct engine_fixture *f, uint16_t host, bool receipt, struct slice bytes);
     void *posts; /* what it knows */

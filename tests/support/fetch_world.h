@@ -22,7 +22,7 @@ struct world {
     struct MHD_Daemon *http;
     uint16_t http_port;
     int connections;               /* accepted by the HTTP server since the start */
-    struct MHD_Connection *silent; /* suspended until the end of the test */
+    struct MHD_Connection *_Atomic silent; /* suspended until the end of the test */
     char *huge;                    /* the body of /huge */
     pid_t smtp;
     uint16_t smtp_port;

@@ -37,6 +37,19 @@ void lane_world_push(struct lanes *lanes, size_t service, uint64_t hash, uint64_
     lane_world_push_since(lanes, service, hash, seq, T0);
 }
 
+void lane_world_push_of(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq,
+                        struct lane_flows flows) {
+    struct lane *lane = lanes_find(lanes, service, hash);
+    struct lane_item *item = calloc(1, sizeof *item);
+    assert_non_null(item);
+    item->seq = seq;
+    item->since_ms = T0;
+    if (lane == NULL) {
+        lane = lanes_open(lanes, service, hash, (uint8_t)(hash % 64), flows);
+    }
+    lanes_push(lanes, lane, item);
+}
+
 /* Starts the next event; its seq, 0 when nothing may start. The lane stays busy. */
 uint64_t lane_world_start(struct lanes *lanes, int64_t now_ms, struct lane **taken) {
     struct lane *lane = lanes_next(lanes, now_ms);

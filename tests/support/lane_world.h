@@ -15,6 +15,9 @@ int lane_world_tear_down(void **state);
 void lane_world_push_since(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq,
                            int64_t since_ms);
 void lane_world_push(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq);
+/* The same for a lane of these flows, if it is new. */
+void lane_world_push_of(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq,
+                        struct lane_flows flows);
 /* Starts the next event; its seq, 0 when nothing may start. The lane stays busy. */
 uint64_t lane_world_start(struct lanes *lanes, int64_t now_ms, struct lane **taken);
 /* Runs one event from start to end. */

@@ -238,7 +238,8 @@ static void on_complete(struct transfer *transfer, CURLcode code) {
     if (code == CURLE_OK) {
         error = ""; /* curl may have noted an error before a second try */
     } else if (call->barred && !result->sent) {
-        error = "the address is link-local, or not among egress { allow } of topics.conf";
+        error = "the address is one where clouds keep credentials, or not among egress { allow } "
+                "of topics.conf";
     } else if (result->error[0] == '\0') {
         error = curl_easy_strerror(code);
     }

@@ -13,8 +13,8 @@
 #include <strings.h>
 
 struct look {
-    size_t lengths, encodings;
-    bool bad_text;
+    size_t lengths, encodings, hosts;
+    bool bad_text, bad_header;
 };
 
 static bool is_text(struct slice s) {
@@ -29,11 +29,27 @@ static bool is_text(struct slice s) {
     return true;
 }
 
+/* A name of another form, as with a space at its end, is another header to whoever trims it. */
+static bool is_token(struct slice name) {
+    static const char other[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!plain && (c == '\0' || strchr(other, c) == NULL)) {
+            return false;
+        }
+    }
+    return name.len > 0;
+}
+
 static enum MHD_Result on_header(void *ctx, enum MHD_ValueKind kind, const char *name,
-                                 const char *value) {
+                                 size_t name_len, const char *value, size_t value_len) {
     (void)kind;
     (void)value;
+    (void)value_len;
     struct look *look = ctx;
+    look->bad_header = look->bad_header || !is_token((struct slice){name, name_len});
+    look->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0 ? 1 : 0;
     look->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0 ? 1 : 0;
     look->encodings += strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0 ? 1 : 0;
     return MHD_YES;
@@ -50,8 +66,11 @@ static enum MHD_Result on_query(void *ctx, enum MHD_ValueKind kind, const char *
 
 const char *gateway_check_head(struct MHD_Connection *connection) {
     struct look look = {0};
-    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &look);
+    (void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &look);
     (void)MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, on_query, &look);
+    if (look.bad_header || look.hosts > 1) {
+        return "{\"error\":\"a header's name is not valid, or there are two Host headers\"}\n";
+    }
     if (look.lengths + look.encodings > 1) {
         return "{\"error\":\"the body has more than one length\"}\n";
     }

@@ -102,6 +102,14 @@ static bool read_header(struct mqtt_frame *f, size_t *head, uint64_t *length) {
     return true;
 }
 
+/* libmosquitto 2.0 never frees a packet of ours that is half written when a DISCONNECT arrives: it
+ * is told of a lost connection instead. */
+static bool end(struct mqtt_frame *f, struct slice body) {
+    f->failed = f->ended = true;
+    f->reason = body.len > 0 ? (uint8_t)body.data[0] : 0;
+    return false;
+}
+
 /* Checks a packet of which `head` and `body` bytes are here; `length` is the full size of its
  * body. */
 static bool judge(struct mqtt_frame *f, size_t head, size_t body, uint64_t length) {
@@ -109,7 +117,12 @@ static bool judge(struct mqtt_frame *f, size_t head, size_t body, uint64_t lengt
     struct slice bytes = {(const char *)at + head, body};
     f->start += head + body;
     f->moved = false;
-    switch (mqtt_packet_check(at[0], bytes, length, f->bytes_max, f->mark, &f->made, &f->failure)) {
+    enum mqtt_verdict verdict =
+        mqtt_packet_check(at[0], bytes, length, f->bytes_max, f->mark, &f->made, &f->failure);
+    if (at[0] >> 4 == DISCONNECT && verdict != MQTT_PACKET_BAD) {
+        return end(f, bytes);
+    }
+    switch (verdict) {
     case MQTT_PACKET_GOOD:
         f->greeted = f->greeted || at[0] >> 4 == CONNACK;
         return hand_out(f, at, head + body);

@@ -28,6 +28,8 @@ struct mqtt_frame {
     bool greeted;    /* the CONNACK has arrived */
     bool moved;      /* bytes have arrived since the last packet was given out */
     bool failed;     /* nothing more will be given out */
+    bool ended;      /* because of a DISCONNECT, which is not given out either */
+    uint8_t reason;  /* its reason code */
     struct report failure; /* why: "a malformed SUBACK: it ends too early" */
 };
 

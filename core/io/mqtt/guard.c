@@ -140,7 +140,12 @@ bool mqtt_guard_pending(struct mqtt_guard *guard) {
 }
 
 const char *mqtt_guard_failure(const struct mqtt_guard *guard) {
-    return guard->frame.failed ? guard->frame.failure.text : NULL;
+    return guard->frame.failed && !guard->frame.ended ? guard->frame.failure.text : NULL;
+}
+
+bool mqtt_guard_ended(const struct mqtt_guard *guard, uint8_t *reason) {
+    *reason = guard->frame.reason;
+    return guard->frame.ended;
 }
 
 #ifdef ZINGQ_WIRE_GUARD
@@ -203,7 +208,7 @@ static ssize_t guarded_read(struct mqtt_guard *guard, struct ssl_st *ssl, void *
             return (ssize_t)taken;
         }
         if (guard->frame.failed) {
-            errno = EPROTO;
+            errno = guard->frame.ended ? ECONNRESET : EPROTO;
             return -1;
         }
         if (guard->drained) {

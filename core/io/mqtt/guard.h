@@ -49,6 +49,8 @@ unsigned mqtt_guard_tried(const struct mqtt_guard *guard);
 bool mqtt_guard_pending(struct mqtt_guard *guard);
 /* What the broker sent that ends the connection, "a malformed SUBACK: ...", or NULL. */
 const char *mqtt_guard_failure(const struct mqtt_guard *guard);
+/* True if it sent a DISCONNECT, of which libmosquitto sees nothing but the end of the connection. */
+bool mqtt_guard_ended(const struct mqtt_guard *guard, uint8_t *reason);
 /* The secret of this process with which a marker begins (io/mqtt/packet.h), so that publishers
  * cannot forge one. */
 const char *mqtt_guard_mark(void);

@@ -362,11 +362,6 @@ static enum mqtt_verdict check_other(uint8_t header, struct slice body, struct b
         return body.len == 0 ? MQTT_PACKET_GOOD
                              : malformed(r, layout->name, "it continues after its end");
     }
-    if (header >> 4 == DISCONNECT && body.len == 0) {
-        buf_add(out, "\xe0\x01",
-                3); /* libmosquitto requires the reason, which MQTT allows to omit */
-        return finished(out, r);
-    }
     return body.len <= layout->fixed ? MQTT_PACKET_GOOD : check_properties(header, body, out, r);
 }
 

@@ -73,6 +73,12 @@ int mqtt_read_packets(struct mqtt *m, int *err) {
     if (rc == MOSQ_ERR_SUCCESS && mqtt_guard_failure(guard) != NULL) {
         rc = MOSQ_ERR_PROTOCOL; /* OpenSSL may have turned a mere "later" into this */
     }
+    uint8_t reason = 0;
+    if (mqtt_guard_ended(guard, &reason)) {
+        rc = rc == MOSQ_ERR_SUCCESS ? MOSQ_ERR_CONN_LOST : rc;
+        m->gone = true;
+        m->gone_code = reason >= 0x80 ? reason : MOSQ_ERR_SUCCESS;
+    }
     return m->no_memory && rc == MOSQ_ERR_SUCCESS ? MOSQ_ERR_NOMEM : rc;
 }
 

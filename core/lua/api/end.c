@@ -66,13 +66,36 @@ static int retry_after(lua_State *L) {
     return api_end_attempt(L, run, OUTCOME_RETRY, "retry_after");
 }
 
-/* zing.throttle(response [, otherwise]): by the header, else by `otherwise` or the service's
+/* --- throttle --- */
+
+static void take_key_only(lua_State *L, int index, void *to) {
+    struct run *run = to;
+    if (!lua_isboolean(L, index)) {
+        luaL_error(L, "key must be true or false");
+    }
+    run->key_only = lua_toboolean(L, index);
+}
+
+/* The options at `index`. */
+static void take_throttle_options(lua_State *L, struct run *run, int index) {
+    static const struct args_option options[] = {{"key", take_key_only}};
+    run->key_only = false;
+    args_take_options(L, index, options, sizeof options / sizeof *options, "throttle", run);
+    const struct service_conf *conf = &run->host->conf->services[run->service];
+    if (run->key_only && !conf->ordered && run->event->key.len == 0) {
+        luaL_error(L, "zing.throttle: {key = true} needs a key, and the event has none");
+    }
+}
+
+/* zing.throttle(response [, otherwise] [, options]): by the header, else by `otherwise` or the service's
  * delay. */
 static int throttle_as_asked(lua_State *L) {
     struct run *run = api_run(L, "throttle");
-    int64_t otherwise_ms = lua_isnoneornil(L, 2) ? run->host->conf->services[run->service].delay_ms
-                                                 : args_check_duration(L, 2, "otherwise");
+    bool given = !lua_isnoneornil(L, 2) && !lua_istable(L, 2);
+    int64_t otherwise_ms = given ? args_check_duration(L, 2, "otherwise")
+                                 : run->host->conf->services[run->service].delay_ms;
     api_check_can_yield(L, run, "throttle");
+    take_throttle_options(L, run, lua_istable(L, 2) ? 2 : 3);
     int64_t asked_ms = take_retry_after(L, run, 1);
     run->after_ms = asked_ms >= 0 ? asked_ms : otherwise_ms;
     return api_end_attempt(L, run, OUTCOME_THROTTLE, "throttle");
@@ -91,9 +114,14 @@ static int snooze(lua_State *L) {
     return put_off(L, OUTCOME_SNOOZE, "snooze");
 }
 
-/* zing.throttle(after) */
+/* zing.throttle(after [, options]) */
 static int throttle(lua_State *L) {
-    return lua_istable(L, 1) ? throttle_as_asked(L) : put_off(L, OUTCOME_THROTTLE, "throttle");
+    if (lua_istable(L, 1)) {
+        return throttle_as_asked(L);
+    }
+    struct run *run = api_run(L, "throttle");
+    take_throttle_options(L, run, 2);
+    return put_off(L, OUTCOME_THROTTLE, "throttle");
 }
 
 /* zing.reject([reason]) */

@@ -18,6 +18,7 @@
 #include "lua/json.h"
 #include "lua/sort.h"
 #include "base/url.h"
+#include "base/webhook.h"
 #include "event/ledger.h"
 
 #include <assert.h>
@@ -41,6 +42,7 @@ struct asking {
     struct buf *body; /* the host's scratch */
     bool has_body, has_type;
     struct slice key;         /* an Idempotency-Key from the options */
+    const char *secret;       /* signs it as a webhook, or NULL */
     const char *content_type; /* of the body, or NULL */
 };
 
@@ -241,6 +243,15 @@ static void take_form(lua_State *L, int index, void *to) {
     ask->content_type = "application/x-www-form-urlencoded";
 }
 
+static void take_sign(lua_State *L, int index, void *to) {
+    struct asking *ask = to;
+    struct report r;
+    ask->secret = args_check_text(L, index, "sign").data;
+    if (webhook_check_secret(WEBHOOK_STANDARD, ask->secret, &r) != 0) {
+        luaL_error(L, "zing.http: sign: %s", r.text);
+    }
+}
+
 static void take_reconcile(lua_State *L, int index, void *to) {
     (void)to;
     luaL_checktype(L, index, LUA_TFUNCTION);
@@ -252,7 +263,7 @@ static void take_reconcile(lua_State *L, int index, void *to) {
 static const struct args_option http_options[] = {
     {"json", take_json},       {"form", take_form},       {"body", take_body},
     {"headers", take_headers}, {"timeout", take_timeout}, {"reconcile", take_reconcile},
-    {"method", take_method},
+    {"sign", take_sign},       {"method", take_method},
 };
 
 /* --- the answer --- */
@@ -362,7 +373,7 @@ static int answered(lua_State *L, int status, lua_KContext unused) {
         push_answer(L, result, label);
         return 1;
     }
-    const char *why = result->error[0] == '\0' ? error_text(result->code) : result->error;
+    const char *why = call_result_why(result);
     return luaL_error(L, "%s%s: %s (%s)", result->sent ? "outcome unknown: " : "",
                       lua_tostring(L, label), why,
                       result->sent ? "the request had left" : "the request had not left");
@@ -390,6 +401,31 @@ static void set_key(lua_State *L, struct asking *ask) {
     need_memory(L, ask->request->key != NULL);
 }
 
+/* As standard-webhooks: the id is the call's key, so that the receiver knows a repeated one. */
+static void add_signature(lua_State *L, struct asking *ask) {
+    const struct call_request *request = ask->request;
+    char text[WEBHOOK_SIGNATURE_BYTES];
+    int64_t now_s = ask->run->view->wall_ms(ask->run->view->ctx) / 1000;
+    if (request->key == NULL) {
+        luaL_error(L, "zing.http: only a call with an Idempotency-Key can be signed");
+    }
+    (void)snprintf(text, sizeof text, "%lld", (long long)now_s);
+    add_header(L, ask, slice_of("webhook-id"), slice_of(request->key));
+    add_header(L, ask, slice_of("webhook-timestamp"), slice_of(text));
+    struct slice body = {request->body, request->body_len};
+    add_header(L, ask, slice_of("webhook-signature"),
+               slice_of(webhook_sign(ask->secret, request->key, now_s, body, text)));
+}
+
+static void add_body(lua_State *L, struct asking *ask) {
+    if (ask->body->failed) {
+        luaL_error(L, "zing.http: the body is too large");
+    }
+    ask->request->body = slice_dup(buf_slice(ask->body));
+    need_memory(L, ask->request->body != NULL);
+    ask->request->body_len = ask->body->len;
+}
+
 static void finish_request(lua_State *L, struct asking *ask, struct slice url) {
     struct call_request *request = ask->request;
     if (ask->content_type != NULL && !ask->has_type) {
@@ -399,15 +435,12 @@ static void finish_request(lua_State *L, struct asking *ask, struct slice url) {
     request->method = slice_dup(slice_of(ask->method));
     need_memory(L, request->url != NULL && request->method != NULL);
     set_key(L, ask);
-    if (!ask->has_body) {
-        return;
+    if (ask->has_body) {
+        add_body(L, ask);
     }
-    if (ask->body->failed) {
-        luaL_error(L, "zing.http: the body is too large");
+    if (ask->secret != NULL) {
+        add_signature(L, ask);
     }
-    request->body = slice_dup(buf_slice(ask->body));
-    need_memory(L, request->body != NULL);
-    request->body_len = ask->body->len;
 }
 
 /* Pushes the URL without credentials and query. */

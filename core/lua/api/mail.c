@@ -144,7 +144,7 @@ static int answered(lua_State *L, int status, lua_KContext unused) {
         lua_pushboolean(L, 1);
         return 1;
     }
-    const char *why = result->error[0] == '\0' ? error_text(result->code) : result->error;
+    const char *why = call_result_why(result);
     if (result->status >= 500 && result->status < 600) {
         char text[320];
         (void)snprintf(text, sizeof text, "zing.mail: refused by the mail server: %s", why);

@@ -113,10 +113,8 @@ const struct call_result *api_answer_of_host(lua_State *L, const char *call) {
     const struct call_result *result = script_state_of(L)->current->result;
     assert(result != NULL);
     bool good = result->code == 0 && (result->status < 400 || result->status == 404);
-    if (!good && result->error[0] != '\0') {
-        luaL_error(L, "zing.%s: %s", call, result->error);
-    } else if (!good && result->code != 0) {
-        luaL_error(L, "zing.%s: %s", call, error_text(result->code));
+    if (!good && (result->code != 0 || result->error[0] != '\0')) {
+        luaL_error(L, "zing.%s: %s", call, call_result_why(result));
     } else if (!good) {
         luaL_error(L, "zing.%s: the answer was a status of %d", call, (int)result->status);
     }

@@ -235,6 +235,12 @@ static int publish(lua_State *L) {
     if (topic_check(p.effect.name.data, &r) != 0) {
         return luaL_error(L, "zing.publish: %s", r.text);
     }
+    if (topic_is_own(p.effect.name.data)) {
+        return luaL_error(L,
+                          "zing.publish: \"%s\": topics that begin with zingq/ or $ are not for "
+                          "scripts; zing.signal sends signals",
+                          p.effect.name.data);
+    }
     p.effect.value = take_payload(L, 2, "payload", &p.effect);
     lua_pushnil(L); /* at KEY_TEXT_AT */
     args_take_options(L, 3, publish_options, sizeof publish_options / sizeof publish_options[0],

@@ -33,6 +33,8 @@ void api_open_event(lua_State *L);
 void api_open_basics(lua_State *L);
 /* json.encode, decode, null, array */
 void api_open_json(lua_State *L);
+/* crypto.sha256, sha512, hmac, equal, hex, unhex, base64, unbase64, random */
+void api_open_crypto(lua_State *L);
 /* log.debug, info, warn, error */
 void api_open_log(lua_State *L);
 /* publish, reply, cancel, append */
@@ -45,6 +47,8 @@ void api_open_lock(lua_State *L);
 void api_open_end(lua_State *L);
 /* http.get, post, put, delete, request */
 void api_open_http(lua_State *L);
+/* webhook; after http */
+void api_open_webhook(lua_State *L);
 /* mail */
 void api_open_mail(lua_State *L);
 /* step, saga */

@@ -30,6 +30,7 @@ int admin_new(struct admin **out, const struct admin_options *options, struct re
     }
     a->request_here = admin_request;
     a->find_letters = admin_job_find;
+    LIST_INIT(&a->changes);
     TAILQ_INIT(&a->readings);
     TAILQ_INIT(&a->relays);
     TAILQ_INIT(&a->follows);
@@ -53,6 +54,7 @@ void admin_free(struct admin *a) {
     admin_forget_relays(a);
     admin_forget_follows(a);
     admin_forget_jobs(a);
+    admin_forget_changes(a);
     uv_close((uv_handle_t *)&a->reader, on_closed);
     uv_close((uv_handle_t *)&a->job_timer, on_closed);
     uv_close((uv_handle_t *)&a->live_timer, on_closed);
@@ -148,6 +150,7 @@ static const struct route rows[] = {
     {POST, "/api/outbox/*/discard", ACCESS_OPERATE, admin_command, COMMAND_OUTBOX_DISCARD},
     {POST, "/api/services/*/pause", ACCESS_OPERATE, admin_command, COMMAND_PAUSE},
     {POST, "/api/services/*/resume", ACCESS_OPERATE, admin_command, COMMAND_RESUME},
+    {POST, "/api/services/*/move", ACCESS_OPERATE, admin_command, COMMAND_MOVE},
     {POST, "/api/leave", ACCESS_ADMIN, post_leave, 0},
     {POST, "/api/reload", ACCESS_ADMIN, post_reload, 0},
 };
@@ -167,8 +170,9 @@ static bool is_change(const struct call *call) {
 const struct route_table admin_routes = {rows, sizeof rows / sizeof *rows};
 
 void admin_serve(struct admin *a, const struct call *call) {
-    if (is_change(call)) {
-        gateway_on_answer(call->request, a, admin_note_change);
+    if (is_change(call) && !admin_begin_change(a, call->request)) {
+        gateway_answer_error(call->request, 503, NULL, error_text(ERR_MEMORY));
+        return;
     }
     if (!admin_relay(a, call)) {
         call->route->serve(a, call);

@@ -231,12 +231,34 @@ struct audit_reader {
     void *ctx;
     bool (*each)(void *ctx, json_t *record);
     bool ended;
+    bool counting;    /* the first of two passes, in which only ids are noted */
+    json_t *answered; /* ids of answered changes */
 };
+
+/* Whether the record is the second one of its change, or the first one of a change without. */
+static bool is_last(const struct audit_reader *reader, const json_t *record) {
+    const char *id = json_string_value(json_object_get(record, "id"));
+    bool asked = json_object_get(record, "asked") != NULL;
+    return !asked || id == NULL || json_object_get(reader->answered, id) == NULL;
+}
+
+static void note_answered(struct audit_reader *reader, const json_t *record) {
+    const char *id = json_string_value(json_object_get(record, "id"));
+    if (id != NULL && json_object_get(record, "asked") == NULL) {
+        reader->ended = json_object_set_new(reader->answered, id, json_true()) != 0;
+    }
+}
 
 static void read_line(struct audit_reader *reader, const char *line, size_t len) {
     json_t *record = json_read((struct slice){line, len}, "line", NULL);
-    if (json_is_object(record) &&
-        json_integer_value(json_object_get(record, "at_ms")) >= reader->since_ms) {
+    if (!json_is_object(record) ||
+        json_integer_value(json_object_get(record, "at_ms")) < reader->since_ms) {
+        json_decref(record);
+        return;
+    }
+    if (reader->counting) {
+        note_answered(reader, record);
+    } else if (is_last(reader, record)) {
         reader->ended = !reader->each(reader->ctx, record);
     }
     json_decref(record);
@@ -263,16 +285,33 @@ static int read_file(struct audit_reader *reader, const char *path, bool tail, s
     return failed ? report(r, ERR_DISK, "cannot read %s", path) : 0;
 }
 
-int audit_read(const char *folder, int64_t since_ms, bool tail, void *ctx,
-               bool (*each)(void *ctx, json_t *record), struct report *r) {
-    struct audit_reader reader = {since_ms, ctx, each, false};
+static int read_files(struct audit_reader *reader, const char *folder, bool tail,
+                      struct report *r) {
     static const char *const names[] = {"audit.1.jsonl", "audit.jsonl"};
     int code = 0;
     for (size_t i = tail ? 1 : 0; i < 2 && code == 0; i++) {
         char path[PATH_BYTES];
         code = name_file(folder, names[i], path)
-                   ? read_file(&reader, path, tail, r)
+                   ? read_file(reader, path, tail, r)
                    : report(r, ERR_DISK, "the path of the data folder is too long");
     }
+    return code;
+}
+
+int audit_read(const char *folder, int64_t since_ms, bool tail, void *ctx,
+               bool (*each)(void *ctx, json_t *record), struct report *r) {
+    struct audit_reader reader = {.since_ms = since_ms,
+                                  .ctx = ctx,
+                                  .each = each,
+                                  .counting = true,
+                                  .answered = json_object()};
+    int code = reader.answered == NULL ? report(r, ERR_MEMORY, "%s", error_text(ERR_MEMORY)) : 0;
+    code = code == 0 ? read_files(&reader, folder, tail, r) : code;
+    if (code == 0 && reader.ended) {
+        code = report(r, ERR_MEMORY, "%s", error_text(ERR_MEMORY));
+    }
+    reader.counting = false;
+    code = code == 0 ? read_files(&reader, folder, tail, r) : code;
+    json_decref(reader.answered);
     return code;
 }

@@ -1,7 +1,9 @@
 /*
  * audit.h - who changed what through the API: DATA/audit.jsonl, one line per change.
  *
- * A line is on disk before the change is answered. A full file becomes audit.1.jsonl, and the
+ * A change has two lines with one id: "asked", on disk before it begins, and its record, on disk
+ * before it is answered. So a host that dies between the commit of a change and its record leaves
+ * at least the first one. A full file becomes audit.1.jsonl, and the
  * previous one is deleted.
  */
 #ifndef ZINGQ_WEB_ADMIN_AUDIT_H
@@ -28,8 +30,9 @@ void audit_hash(const char *key, char out[AUDIT_HASH_BYTES]);
  * written goes to the log. */
 void audit_hide_key(struct audit *a, const char *service, const char *key);
 
-/* Calls `each` for every record of the folder since then, oldest first; false ends it. `tail`: only
- * those in the last AUDIT_TAIL_BYTES. ERR_DISK with a sentence; a missing file counts as empty. */
+/* Calls `each` for every change of the folder since then, oldest first; false ends it. One that was
+ * not answered, because it still goes on or because the host went down, has no "status". `tail`:
+ * only those in the last AUDIT_TAIL_BYTES. ERR_MEMORY, ERR_DISK with a sentence; a missing file counts as empty. */
 int audit_read(const char *folder, int64_t since_ms, bool tail, void *ctx,
                bool (*each)(void *ctx, json_t *record), struct report *r);
 

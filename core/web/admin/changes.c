@@ -1,11 +1,12 @@
 /*
- * changes.c - changes by operators through the API: recorded when answered, shown by GET
- * /api/audit.
+ * changes.c - changes by operators through the API: recorded before they begin and when they are
+ * answered, shown by GET /api/audit.
  */
 #include "web/admin/impl.h"
 
 #include "query/json.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,8 +58,9 @@ static void hide_key(struct admin *a, const struct gateway_request *request, int
     }
 }
 
-void admin_note_change(void *ctx, const struct gateway_request *request, int status) {
-    struct admin *a = ctx;
+/* `status` 0: it is about to begin. */
+static void note(struct admin *a, const struct gateway_request *request, const char *id,
+                 int status) {
     char from[ADDRESS_TEXT_BYTES];
     struct address address = gateway_from(request);
     const char *who = gateway_who(request);
@@ -66,13 +68,47 @@ void admin_note_change(void *ctx, const struct gateway_request *request, int sta
     json_t *query = query_json(request);
     hide_key(a, request, status, query);
     json_t *record =
-        json_pack("{s:s, s:s, s:s, s:i, s:o}", "who", who[0] != '\0' ? who : "owner", "from", from,
-                  "method", gateway_method(request), "status", status, "query", query);
+        json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", id, "who", who[0] != '\0' ? who : "owner",
+                  "from", from, "method", gateway_method(request), "query", query);
+    if (record != NULL) {
+        (void)json_object_set_new(record, status == 0 ? "asked" : "status",
+                                  status == 0 ? json_true() : json_integer(status));
+    }
     if (record != NULL && !look_json_bytes(record, "path", slice_of(gateway_path(request)))) {
         json_decref(record);
         record = NULL;
     }
     audit_note(a->audit, record);
+}
+
+static void on_answer(void *ctx, const struct gateway_request *request, int status) {
+    struct change *change = ctx;
+    note(change->admin, request, change->id, status);
+    LIST_REMOVE(change, link);
+    free(change);
+}
+
+bool admin_begin_change(struct admin *a, struct gateway_request *request) {
+    uint8_t id[CHANGE_ID_BYTES];
+    struct change *change = calloc(1, sizeof *change);
+    if (change == NULL) {
+        return false;
+    }
+    randombytes_buf(id, sizeof id);
+    (void)sodium_bin2hex(change->id, sizeof change->id, id, sizeof id);
+    change->admin = a;
+    LIST_INSERT_HEAD(&a->changes, change, link);
+    note(a, request, change->id, 0);
+    gateway_on_answer(request, change, on_answer);
+    return true;
+}
+
+void admin_forget_changes(struct admin *a) {
+    struct change *change;
+    while ((change = LIST_FIRST(&a->changes)) != NULL) {
+        LIST_REMOVE(change, link);
+        free(change);
+    }
 }
 
 static bool add_record(void *ctx, json_t *record) {

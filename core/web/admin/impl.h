@@ -44,6 +44,16 @@ TAILQ_HEAD(reading_list, reading);
 TAILQ_HEAD(relay_list, relay);
 TAILQ_HEAD(follow_list, follow);
 
+enum { CHANGE_ID_BYTES = 8 };
+
+/* A request that changes something, until it is answered. */
+struct change {
+    LIST_ENTRY(change) link;
+    struct admin *admin;
+    char id[2 * CHANGE_ID_BYTES + 1];
+};
+LIST_HEAD(change_list, change);
+
 struct admin {
     struct admin_options options;
     struct engine *engine;
@@ -51,10 +61,11 @@ struct admin {
     void (*request_here)(struct admin *a, struct gateway_request *request); /* admin_request */
     bool (*find_letters)(struct admin *a, int64_t until_us);                /* admin_job_find */
     struct audit *audit;
-    uv_idle_t reader;      /* runs while there are readings */
-    uv_timer_t job_timer;  /* the next letters of a paced replay */
-    uv_timer_t live_timer; /* runs while a client is connected */
-    size_t handles;        /* libuv handles not yet closed; the last one frees the struct */
+    struct change_list changes; /* under way; owned */
+    uv_idle_t reader;           /* runs while there are readings */
+    uv_timer_t job_timer;       /* the next letters of a paced replay */
+    uv_timer_t live_timer;      /* runs while a client is connected */
+    size_t handles;             /* libuv handles not yet closed; the last one frees the struct */
     struct reading_list readings;
     size_t reading_count;
     struct relay_list relays;   /* waiting for other hosts */
@@ -208,7 +219,9 @@ void admin_erase(void *ctx, const struct call *call);
 
 /* web/admin/changes.c */
 /* For gateway_on_answer: records what was requested, by whom, and how it was answered. */
-void admin_note_change(void *ctx, const struct gateway_request *request, int status);
+/* Records that the change is about to begin, and later how it was answered. False: out of memory. */
+bool admin_begin_change(struct admin *a, struct gateway_request *request);
+void admin_forget_changes(struct admin *a);
 void admin_show_audit(void *ctx, const struct call *call);
 
 /* web/admin/try.c */

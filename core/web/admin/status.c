@@ -58,19 +58,26 @@ static json_t *service_json(const struct engine_service_status *s) {
         {"inflight", s->running},
         {"retrying", s->retrying},
         {"sleeping", s->sleeping},
+        {"queued", s->queued},
+        {"tenants", s->tenants},
+        {"keys_held", s->keys_held},
         {"rate_1min", s->lately.done_1min},
         {"failures_1min", s->lately.failures_1min},
         {"throttled_until_ms", (uint64_t)s->throttled_until_ms},
         {"oldest_ms", (uint64_t)s->oldest_ms},
+        {"taken_events", s->taken_events},
+        {"taken_values", s->taken_values},
+        {"taken_left", s->taken_left},
         {"p50_us", (uint64_t)s->lately.p50_us},
         {"p99_us", (uint64_t)s->lately.p99_us},
     };
     char version[17];
     (void)snprintf(version, sizeof version, "%016llx", (unsigned long long)s->version);
-    json_t *object = json_pack(
-        "{s:s, s:b, s:b, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active", (int)s->active,
-        "removed", (int)s->removed, "paused", (int)s->paused, "held", (int)s->held, "failure_rate",
-        s->lately.failure_rate, "handler_version", version, "handler_error", s->script_error);
+    json_t *object = json_pack("{s:s, s:b, s:b, s:b, s:s?, s:b, s:b, s:f, s:s, s:s?}", "name",
+                               s->name, "active", (int)s->active, "removed", (int)s->removed,
+                               "taking", (int)s->taking, "heir", s->heir, "paused", (int)s->paused,
+                               "held", (int)s->held, "failure_rate", s->lately.failure_rate,
+                               "handler_version", version, "handler_error", s->script_error);
     add_figures(object, figures, sizeof figures / sizeof *figures);
     add_kept(object, s);
     return object;

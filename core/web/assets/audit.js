@@ -16,7 +16,7 @@ function whatOf({ method, path, query }) {
 function makeChange() {
     const cells = ["at", "who", "from", "status", "what"].map((name) => h("td", { class: "data", "data-name": name }));
     const row = h("tr", {}, cells);
-    row.update = (change) => [ago(change.at_ms, Date.now()), change.who, change.from, String(change.status), whatOf(change)]
+    row.update = (change) => [ago(change.at_ms, Date.now()), change.who, change.from, String(change.status ?? "?"), whatOf(change)]
         .forEach((text, i) => setText(cells[i], text));
     return row;
 }

@@ -121,6 +121,7 @@ const factRows = [
     ["Accepted", (e) => clock(msOf(e.received_at), true)],
     ["Ended", (e) => clock(msOf(e.ended_at), true)],
     ["Came as", (e) => `${e.kind}, QoS ${e.qos}${e.retained ? ", retained" : ""}${e.replayed ? ", replayed" : ""}`],
+    ["Tenant", (e) => label(e, "tenant") || "–"],
     ["Content type", (e) => label(e, "content_type") || "–"],
     ["Errors", (e) => count(e.errors)],
     ["Timeouts", (e) => count(e.timeouts)],

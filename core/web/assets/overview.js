@@ -48,6 +48,11 @@ function serviceAlerts(service, now) {
     if (service.handler_error) {
         add("script", "bad", "the saved script was refused, the last good one stays.", service.handler_error);
     }
+    if (service.removed) {
+        const heir = service.heir ? `being moved to ${service.heir}` : "no longer in topics.conf, nothing runs";
+        add("removed", "warn", `${heir}; ${plural(service.lag, "event")} wait, ${count(service.dead)} are dead.`);
+        return alerts;
+    }
     if (service.paused) {
         add("paused", "warn", `paused; ${plural(service.lag, "event")} wait.`);
     }
@@ -151,6 +156,9 @@ const columns = [
     { name: "In flight", title: "Attempts under way", of: (s) => short(s.inflight) },
     { name: "Retrying", title: "Events whose next attempt is due later", of: (s) => short(s.retrying), warn: (s) => s.retrying > 0 },
     { name: "Sleeping", title: "Events that sleep, wait for a signal or were put off by their handler", of: (s) => short(s.sleeping) },
+    { name: "Tenants", title: "Tenants, or keys without order, with events in memory: they take turns", of: (s) => short(s.tenants) },
+    { name: "On disk", title: "Events that wait on disk until their tenants have their turns", of: (s) => short(s.queued) },
+    { name: "Keys held", title: "Keys at the limits of key_rate, key_concurrency or a throttle", of: (s) => short(s.keys_held), warn: (s) => s.keys_held > 0 },
 { name: "Failing", title: "Share of the last minute's attempts that failed", of: (s) => percent(s.failure_rate), bad: (s) => s.failure_rate > FAILING_MUCH },
     { name: "p50", title: "Half of the last minute's events were done within", of: (s) => latency(s, s.p50_us) },
     { name: "p99", title: "99 of 100 of them were done within", of: (s) => latency(s, s.p99_us) },
@@ -169,6 +177,12 @@ const totals = [
 ];
 
 function stateOf(service, now) {
+    if (service.removed) {
+        return [service.heir ? "being moved" : "removed", "warn"];
+    }
+    if (service.taking) {
+        return ["taking over", "warn"];
+    }
     if (!service.active) {
         return ["not run here", "mute"];
     }

@@ -364,7 +364,18 @@ static void who_may_come_in_is_checked(void **state) {
         {"http { listen = \"0.0.0.0:80\" token = 0123456789abcdef } "
          "endpoint \"/x\" { publish = a }",
          "endpoint \"/x\": http.listen is reachable from other machines: set who may use this "
-         "endpoint, auth = token or auth = none"},
+         "endpoint, auth = hmac, auth = token or auth = none"},
+        {"endpoint \"/x\" { publish = a auth = hmac }",
+         "endpoint \"/x\": auth = hmac needs a preset, stripe or standard-webhooks, and a secret, "
+         "such as secret = \"env:WEBHOOK_SECRET\""},
+        {"endpoint \"/x\" { publish = a preset = stripe }",
+         "endpoint \"/x\": preset and secret go with auth = hmac"},
+        {"endpoint \"/x\" { publish = a auth = hmac preset = \"standard-webhooks\" secret = "
+         "\"whsec_c2hvcnQgb25l\" }",
+         "endpoint \"/x\": a secret of standard-webhooks is whsec_ and the base64 of 16 to 256 "
+         "bytes"},
+        {"endpoint \"/x\" { publish = a auth = hmac preset = stripe secret = short }",
+         "endpoint \"/x\": secret: it has fewer than 16 bytes and can be guessed: use a longer one"},
         {"token \"t\" { value = 0123456789abcdef role = god }",
          "token \"t\": role: \"god\" is not valid: write read or submit or operate or admin"},
         {"token \"t\" { value = \"\" role = read }",

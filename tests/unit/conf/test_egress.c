@@ -19,13 +19,17 @@ static bool allows(const struct egress *e, const char *host, const char *address
     return egress_allows(e, host, (const struct sockaddr *)&at);
 }
 
-static void link_local_addresses_are_refused_whatever_their_form(void **state) {
+static void where_clouds_keep_credentials_is_refused_whatever_its_form(void **state) {
     (void)state;
     struct egress none = {NULL, 0};
-    static const char *const refused[] = {"169.254.169.254", "169.254.0.1",
-                                          "::ffff:169.254.169.254", "fe80::1", "febf::1"};
-    static const char *const fine[] = {"127.0.0.1", "10.0.0.1", "169.253.255.255", "169.255.0.0",
-                                       "::1",       "fec0::1",  "2001:db8::1"};
+    static const char *const refused[] = {
+        "169.254.169.254",   "169.254.0.1",   "::ffff:169.254.169.254",
+        "fe80::1",           "febf::1",       "64:ff9b::169.254.169.254",
+        "2002:a9fe:a9fe::1", "fd00:ec2::254", "100.100.100.200"};
+    static const char *const fine[] = {
+        "127.0.0.1",     "10.0.0.1",      "169.253.255.255", "169.255.0.0",
+        "::1",           "fec0::1",       "2001:db8::1",     "64:ff9b::10.0.0.1",
+        "2002:a00:1::1", "fd00:ec2::253", "100.100.100.201"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         assert_false(allows(&none, "metadata", refused[i]));
     }
@@ -86,7 +90,7 @@ static void entries_are_checked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(link_local_addresses_are_refused_whatever_their_form),
+        cmocka_unit_test(where_clouds_keep_credentials_is_refused_whatever_its_form),
         cmocka_unit_test(what_is_listed_is_allowed_and_nothing_else),
         cmocka_unit_test(a_listed_name_does_not_reach_a_link_local_address_and_a_block_does),
         cmocka_unit_test(entries_are_checked),

@@ -40,11 +40,15 @@ static void what_is_counted_is_to_be_written(void **state) {
 
 static void a_service_is_found_by_number_and_by_name(void **state) {
     (void)state;
-    struct engine_service both[] = {{.number = 4, .name = slice_of("a")},
-                                    {.number = 9, .name = slice_of("b")}};
+    char *earlier[] = {"z"};
+    const struct service_conf a = {.name = "a"};
+    const struct service_conf b = {.name = "b", .was = earlier, .was_count = 1};
+    struct engine_service both[] = {{.number = 4, .name = slice_of("a"), .conf = &a},
+                                    {.number = 9, .name = slice_of("b"), .conf = &b}};
     struct engine e = {.services = both, .service_count = 2};
     assert_ptr_equal(engine_service_of(&e, 9), &both[1]);
     assert_ptr_equal(engine_service_named(&e, slice_of("a")), &both[0]);
+    assert_ptr_equal(engine_service_named(&e, slice_of("z")), &both[1]);
     assert_null(engine_service_of(&e, 5));
     assert_null(engine_service_named(&e, slice_of("c")));
 }

@@ -60,7 +60,7 @@ static void put_ready(struct journal_fixture *f, bool sound) {
 
 static void put_lane(struct journal_fixture *f, bool sound) {
     struct row row = row_in(P);
-    row.flags = sound ? LANE_PARKED : LANE_ASLEEP + 1;
+    row.flags = sound ? LANE_PARKED : LANE_HOLDS_KEY + 1;
     assert_int_equal(journal_lane_put(f->journal, &row), 0);
 }
 

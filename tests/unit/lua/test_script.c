@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,6 +77,40 @@ static void script_require_loads_once_and_shares(void **state) {
     assert_int_equal(world_load(w), 0);
     (void)world_run(w, "{}");
     assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    world_free(w);
+}
+
+/* What the compiler says of a file that is no script would tell what is in it. */
+static void no_link_leads_out_of_the_folder(void **state) {
+    (void)state;
+    struct lua_world *w = world_new_unloaded("return function() end");
+    struct lua_world *secret = world_new_unloaded("3fa9secret");
+    char target[128];
+    char path[128];
+    (void)snprintf(target, sizeof target, "%s/handler.lua", secret->dir);
+    (void)snprintf(path, sizeof path, "%s/stolen.lua", w->dir);
+    assert_int_equal(symlink(target, path), 0);
+    world_write(w, "handler.lua", "local ok, why = pcall(require, 'stolen') error(why)");
+    assert_int_not_equal(world_load(w), 0);
+    assert_non_null(strstr(w->report.text, "a link to a file outside of the scripts folder"));
+    assert_null(strstr(w->report.text, "3fa9"));
+    (void)snprintf(path, sizeof path, "%s/other.lua", w->dir);
+    world_write(w, "real.txt", "return 7");
+    assert_int_equal(symlink("real.txt", path), 0); /* as Kubernetes mounts files */
+    world_write(w, "handler.lua", "assert(require('other') == 7) return function() end");
+    assert_int_equal(world_load(w), 0);
+    world_free(secret);
+    world_free(w);
+}
+
+static void a_pipe_is_no_script(void **state) {
+    (void)state;
+    struct lua_world *w = world_new_unloaded("return require('pipe')");
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/pipe.lua", w->dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_not_equal(world_load(w), 0);
+    assert_non_null(strstr(w->report.text, "not a readable file"));
     world_free(w);
 }
 
@@ -467,6 +502,8 @@ int main(void) {
         cmocka_unit_test(script_has_knows_the_reserved_names),
         cmocka_unit_test(script_require_loads_once_and_shares),
         cmocka_unit_test(script_require_stays_in_its_folder),
+        cmocka_unit_test(no_link_leads_out_of_the_folder),
+        cmocka_unit_test(a_pipe_is_no_script),
         cmocka_unit_test(script_require_in_a_circle_is_named),
         cmocka_unit_test(script_reload_takes_a_new_version_and_keeps_a_good_one),
         cmocka_unit_test(script_reload_follows_required_files_that_come_and_go),

@@ -150,6 +150,21 @@ static void a_body_has_one_length(void **state) {
     assert_int_equal(w->count, 0);
 }
 
+/* A proxy that reads these otherwise would see another request than we do. */
+static void headers_mean_one_thing(void **state) {
+    struct world *w = *state;
+    static const char *const bad[] = {"Host: x\r\nHost: y\r\n",
+                                      "Host: x\r\nTransfer-Encoding : chunked\r\n",
+                                      "Host: x\r\nA(b): c\r\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "GET / HTTP/1.1\r\n%s\r\n", bad[i]);
+        assert_answered(w, text, 400);
+    }
+    assert_int_equal(w->count, 0);
+    assert_answered(w, "GET / HTTP/1.1\r\nHost: x\r\nX-a_b.c!: d\r\n\r\n", 201);
+}
+
 static void a_query_is_text(void **state) {
     struct world *w = *state;
     static const char *const bad[] = {"/?key=%ff", "/?%c3%28=1", "/?key=a%00b", "/?key=%ed%a0%80"};
@@ -170,6 +185,7 @@ int main(void) {
         BOTH(strangers_bodies_have_a_quarter_of_the_room),
         BOTH(small_bodies_come_in_however_full_it_is),
         BOTH(a_body_has_one_length),
+        BOTH(headers_mean_one_thing),
         BOTH(a_query_is_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,6 +146,42 @@ static void api_reply_to_says_where_answers_may_go(void **state) {
     }
 }
 
+/* The broker lets the host do what it may not let the author of a script do. */
+static void api_publishes_nothing_below_zingq_or_the_brokers(void **state) {
+    (void)state;
+    static const char *const own[] = {"zingq",
+                                      "zingq/hosts/default/x",
+                                      "zingq/forward/default/1",
+                                      "zingq/signal/svc/k/paid",
+                                      "$SYS/x",
+                                      "$share/a/b"};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        char handler[128];
+        (void)snprintf(handler, sizeof handler, "return function() zing.publish('%s', 'x') end",
+                       own[i]);
+        struct lua_world *w = world_new(handler);
+        (void)world_run(w, "{}");
+        assert_int_equal(w->run->outcome, OUTCOME_ERROR);
+        assert_non_null(strstr(world_error(w), "are not for scripts"));
+        world_free(w);
+    }
+    struct lua_world *w = world_new("return function() zing.publish('zingqx', 'x') end");
+    (void)world_run(w, "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    world_free(w);
+}
+
+static void api_reply_to_never_names_what_hosts_send_each_other(void **state) {
+    (void)state;
+    char *allowed[] = {"#"};
+    struct lua_world *w = world_new_unloaded("return function() zing.reply('x') end");
+    w->service.reply_to = allowed;
+    w->service.reply_to_count = 1;
+    (void)replied(w, "zingq/ask/default/1");
+    assert_int_equal(w->run->outcome, OUTCOME_REJECT);
+    world_free(w);
+}
+
 static void api_append_takes_plain_file_names_only(void **state) {
     (void)state;
     struct lua_world *w = world_ran("zing.append('sales.csv', 'a;b\\n')", "{}");
@@ -530,6 +566,8 @@ int main(void) {
         cmocka_unit_test(api_reply_goes_to_the_response_topic),
         cmocka_unit_test(api_reply_publishes_nowhere_that_is_this_hosts_own),
         cmocka_unit_test(api_reply_to_says_where_answers_may_go),
+        cmocka_unit_test(api_publishes_nothing_below_zingq_or_the_brokers),
+        cmocka_unit_test(api_reply_to_never_names_what_hosts_send_each_other),
         cmocka_unit_test(api_append_takes_plain_file_names_only),
         cmocka_unit_test(api_dead_letter_puts_something_else_there_and_goes_on),
         cmocka_unit_test(api_state_reads_what_it_wrote),

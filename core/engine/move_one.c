@@ -1,0 +1,125 @@
+/*
+ * move_one.c - see engine/move_one.h.
+ *
+ * The event keeps its arrival number, so among the events of its key it stands where it came: before
+ * everything that arrived under the new name. Of neither service anything is in memory (place.c).
+ */
+#include "engine/move_one.h"
+
+#include "engine/admit.h"
+#include "engine/history.h"
+#include "engine/impl.h"
+#include "engine/item.h"
+#include "engine/place.h"
+#include "engine/quota.h"
+#include "engine/timers.h"
+#include "journal/event.h"
+#include "journal/later.h"
+#include "journal/step.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* --- the books --- */
+
+/* Ended before accepted, so that no service has more ends than events in between. */
+static void count_one(struct engine *e, struct engine_service *s, const struct event *event,
+                      int64_t by) {
+    bool dead = event_state_dead((enum event_state)event->state);
+    bool person = event->state == EVENT_NEEDS_PERSON;
+    engine_count(e, s, BOOK_ACCEPTED, by > 0 ? by : 0);
+    engine_count(e, s, BOOK_NEEDS_PERSON, person && by < 0 ? by : 0);
+    engine_count(e, s, BOOK_DEAD, dead ? by : 0);
+    engine_count(e, s, BOOK_NEEDS_PERSON, person && by > 0 ? by : 0);
+    engine_count(e, s, BOOK_ACCEPTED, by < 0 ? by : 0);
+}
+
+/* --- the place --- */
+
+static int put_row(struct engine *e, struct engine_service *to, struct event *event,
+                   uint8_t flags) {
+    struct row row;
+    int code = engine_new_row(e, to, event, &row);
+    if (code != 0) {
+        return code;
+    }
+    struct timer timer = engine_wake_timer(&row, event->due_ms);
+    row.flags = flags == LANE_QUEUED ? LANE_BEHIND : flags;
+    code = engine_place_stored(e, to, &row);
+    bool due = code == 0 && lane_waits(flags) && event->due_ms > 0;
+    return due ? engine_timer_put(e, &timer) : code;
+}
+
+/* --- the event --- */
+
+/* Not through engine_letter_del, which would count the letter as no longer dead. */
+static int move_letter(struct engine *e, struct engine_service *from, struct engine_service *to,
+                       const struct event *old, const struct event *moved) {
+    if (!event_state_dead((enum event_state)old->state)) {
+        return 0;
+    }
+    int code = engine_letter_give(e, from, old);
+    return code == 0 ? engine_letter_put(e, to, moved) : code;
+}
+
+static int move(struct engine *e, struct engine_service *from, struct engine_service *to,
+                const struct event *old, struct event *moved) {
+    bool placed = !event_state_ended((enum event_state)old->state) || old->parked;
+    uint8_t flags = LANE_BEHIND;
+    int code = placed ? engine_take_row(e, from, old, &flags) : 0;
+    if (code == ERR_NOTFOUND) { /* its row was damaged: it stands where it came */
+        flags = old->parked ? LANE_PARKED : LANE_BEHIND;
+        code = 0;
+    }
+    code = code == 0 ? engine_move_history(e, old, moved) : code;
+    code = code == 0 ? journal_step_move(e->journal, old, moved) : code;
+    code = code == 0 ? move_letter(e, from, to, old, moved) : code;
+    code = code == 0 ? journal_event_del(e->journal, old->partition, &old->id, old->service) : code;
+    code = code == 0 ? journal_event_put(e->journal, moved) : code;
+    return code == 0 && placed ? put_row(e, to, moved, flags) : code;
+}
+
+int engine_move_one(struct engine *e, struct engine_service *from, struct engine_service *to,
+                    struct event *event) {
+    assert(event->service == from->number && from->removed && to->stored);
+    bool stays = !event_state_ended((enum event_state)event->state) ||
+                 event_state_dead((enum event_state)event->state);
+    struct event moved = *event;
+    engine_relocate(to, &moved);
+    /* both services may have got the same message */
+    if (journal_event_exists(e->journal, moved.partition, &moved.id, to->number)) {
+        moved.id = uuid_next(&e->ids, e->now_ms);
+        engine_relocate(to, &moved);
+    }
+    int code = move(e, from, to, event, &moved);
+    if (code == 0 && stays) { /* the others are counted when all are there */
+        count_one(e, to, event, 1);
+        count_one(e, from, event, -1);
+    }
+    event_free(event);
+    return code;
+}
+
+/* --- timers of state, locks and signals --- */
+
+int engine_move_timer(struct engine *e, const struct given *row) {
+    static const enum timer_kind kinds[] = {
+        [TABLE_STATE] = TIMER_STATE, [TABLE_LOCK] = TIMER_LOCK, [TABLE_SIGNAL] = TIMER_SIGNAL};
+    if (row->left || row->expires_ms == 0 || row->table == TABLE_WAITER) {
+        return 0;
+    }
+    struct timer timer = {.kind = kinds[row->table],
+                          .partition = row->old_cell.partition,
+                          .due_ms = row->expires_ms,
+                          .service = row->old_cell.service,
+                          .key = row->old_cell.key,
+                          .name = row->old_cell.name,
+                          .seq = row->seq};
+    int code = journal_timer_del(e->journal, &timer);
+    if (code != 0 && code != ERR_NOTFOUND) { /* one of a lock may have been put off */
+        return code;
+    }
+    timer.partition = row->new_cell.partition;
+    timer.service = row->new_cell.service;
+    return engine_timer_put(e, &timer);
+}
