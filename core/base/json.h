@@ -42,8 +42,9 @@ json_t *json_null(void);
  * ? makes NULL null, * leaves a member out that is NULL. "{s:s, s:[i, i]}", "name", text, ... */
 json_t *json_pack(const char *format, ...);
 
-/* One more reference, returned; one less: the last one frees it. */
+/* One more who owns it; returns it. */
 json_t *json_incref(json_t *value);
+/* One less; the last one frees it. NULL is ignored. */
 void json_decref(json_t *value);
 
 bool json_is_object(const json_t *value);
