@@ -66,7 +66,7 @@ static int is_awaited(struct engine *e, const struct engine_service *s, const st
                       bool *awaited) {
     struct row row = {.partition = cell->partition,
                       .service = s->number,
-                      .lane = journal_lane(s->name, cell->key)};
+                      .lane = journal_lane(s->origin, cell->key)};
     *awaited = s->conf->ordered && lanes_find(e->lanes, s->index, row.lane) != NULL;
     return *awaited || !s->conf->ordered ? 0 : engine_lane_has_rows(e, s, &row, awaited);
 }
