@@ -6,8 +6,6 @@
  * the reference that they are given, also when they fail; so an expression may be built without
  * looking at each step: a NULL inside makes the whole NULL, or -1. All texts are UTF-8. An object
  * keeps the order in which its names were set.
- *
- * The functions are named and behave as jansson's, which came before them.
  */
 #ifndef ZINGQ_BASE_JSON_H
 #define ZINGQ_BASE_JSON_H

@@ -41,7 +41,7 @@ static void *take(struct script_blocks *blocks, size_t size) {
 
 static void give(struct script_blocks *blocks, void *block, size_t size) {
     size_t class = class_of(size);
-    if (class >= BLOCK_CLASSES || blocks->count[class] >= BLOCKS_KEPT) {
+    if (class >= BLOCK_CLASSES || blocks->count[class] + 1 > BLOCKS_KEPT) {
         free(block);
         return;
     }

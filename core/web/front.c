@@ -127,12 +127,11 @@ static bool check_signature(struct front *f, const struct endpoint_conf *endpoin
     return false;
 }
 
-/* The key under which the sender repeats it. */
+/* The key under which the sender repeats it: the one that is signed, if there is one. */
 static const char *key_of(const struct endpoint_conf *endpoint,
                           const struct gateway_request *request) {
-    const char *once = gateway_header(request, "Idempotency-Key");
     bool standard = endpoint->preset == WEBHOOK_STANDARD;
-    return once == NULL && standard ? gateway_header(request, WEBHOOK_ID) : once;
+    return gateway_header(request, standard ? WEBHOOK_ID : "Idempotency-Key");
 }
 
 static void serve_endpoint(void *ctx, const struct call *call) {
