@@ -263,7 +263,7 @@ static void events_of_a_tenant_that_slept_wait_for_its_turn(void **state) {
 
 #define KEYS(options)                                                                              \
     "service \"t\" { subscribe = {\"t/+\"} handler = \"h.lua\" key = \"json:/key\" " options " }"  \
-                                                                                             "\n"
+    "\n"
 
 static void a_key_without_order_has_no_more_attempts_at_once_than_its_concurrency(void **state) {
     struct engine_fixture *f = *state;
