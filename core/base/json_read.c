@@ -68,7 +68,8 @@ static enum json_token open_level(struct json_reader *r, bool object) {
     }
     uint64_t bit = UINT64_C(1) << (r->depth % 64);
     uint64_t *word = &r->objects[r->depth / 64];
-    *word = object ? *word | bit : *word & ~bit;
+    uint64_t outer = r->depth % 64 == 0 ? 0 : *word;
+    *word = object ? outer | bit : outer & ~bit;
     r->in_object = object;
     r->depth++;
     r->at++;
