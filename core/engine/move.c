@@ -25,6 +25,7 @@
 #include "engine/lane.h"
 #include "engine/move_one.h"
 #include "engine/place.h"
+#include "engine/signal.h"
 #include "engine/space.h"
 #include "journal/give.h"
 
@@ -223,6 +224,11 @@ static int move_cells(struct engine *e, const struct give *give, size_t *rows, b
         m->from->heir->taken_left += row.left ? 1 : 0;
         --*rows;
         code = engine_move_timer(e, &row);
+        if (code == 0 && row.table == TABLE_SIGNAL && !row.left) {
+            size_t passed = 0;
+            code = engine_wake_waiter(e, &row.new_cell, &passed);
+            *rows -= passed / ROWS_PASSED < *rows ? passed / ROWS_PASSED : *rows;
+        }
     }
     *done = code == ERR_NOTFOUND;
     return *done ? 0 : code;
