@@ -25,15 +25,18 @@
 /* --- the books --- */
 
 /* Ended before accepted, so that no service has more ends than events in between. */
-static void count_one(struct engine *e, struct engine_service *s, const struct event *event,
-                      int64_t by) {
+static void count_one(struct engine *e, struct engine_service *from, struct engine_service *to,
+                      const struct event *event) {
     bool dead = event_state_dead((enum event_state)event->state);
     bool person = event->state == EVENT_NEEDS_PERSON;
-    engine_count(e, s, BOOK_ACCEPTED, by > 0 ? by : 0);
-    engine_count(e, s, BOOK_NEEDS_PERSON, person && by < 0 ? by : 0);
-    engine_count(e, s, BOOK_DEAD, dead ? by : 0);
-    engine_count(e, s, BOOK_NEEDS_PERSON, person && by > 0 ? by : 0);
-    engine_count(e, s, BOOK_ACCEPTED, by < 0 ? by : 0);
+    engine_count(e, to, BOOK_ACCEPTED, 1);
+    engine_count(e, to, BOOK_DEAD, dead ? 1 : 0);
+    engine_count(e, to, BOOK_NEEDS_PERSON, person ? 1 : 0);
+    if (dead) {
+        engine_uncount_letter(e, from, person);
+    }
+    /* books that were damaged may not know of it */
+    engine_count(e, from, BOOK_ACCEPTED, books_waiting(&from->books) > 0 ? -1 : 0);
 }
 
 /* --- the place --- */
@@ -131,8 +134,7 @@ int engine_move_one(struct engine *e, struct engine_service *from, struct engine
     int code = taken ? part(e, to, &moved) : 0;
     code = code == 0 ? move(e, from, to, event, &moved) : code;
     if (code == 0 && stays) { /* the others are counted when all are there */
-        count_one(e, to, event, 1);
-        count_one(e, from, event, -1);
+        count_one(e, from, to, event);
     }
     event_free(event);
     return code;
