@@ -4,12 +4,15 @@
  *
  *   flag "move/<service>"     the number of the service that takes it over; stays, so that what is
  *                             still on its way to the old name finds the new one, and duplicates are
- *                             recognized
+ *                             recognized, until the name is in topics.conf again
  *   flag "moving/<service>"   1 until all of its rows have been moved
  *
  * A turn moves a bounded number of rows, in its transaction; a host that was killed goes on where it
  * was. Until the last row is there, nothing of the new service runs: so the events of a key run in
  * order, those of the old name first. What arrives is accepted and waits.
+ *
+ * Waiters are moved before their events. A signal that comes in between is given to the event where
+ * it still is (engine/signal.c), and an event that waits looks again once it is here.
  *
  * A value, a lock or a signal that both services have under the same key and name stays where it is:
  * which one is right, only a person can tell.

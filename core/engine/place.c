@@ -7,7 +7,8 @@
  *   - Ready rows are in arrival order. While a partition has ready rows that were not loaded yet,
  *     new events of that partition join them on disk.
  *   - Lane rows stand in front of any ready row of the same lane: a lane that has lane rows takes
- *     what comes as lane rows, too.
+ *     what comes as lane rows, too. Only while a service takes over another one this may be
+ *     otherwise; engine_order_ready puts it right before anything runs.
  *   - A lane whose head waits, is queued or parked is not in memory at all.
  *
  * Where turns are dealt round tenants (engine/backlog.h), events that do not fit into memory wait

@@ -114,6 +114,24 @@ static void signals_of_one_service_meet_the_waits_of_the_other(void **state) {
     assert_seen(f, "c", "\"3 \"");
 }
 
+static void each_signal_that_moves_wakes_another_one_who_waits(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, OLD, LUA(WAITS));
+    for (int i = 0; i < 3; i++) {
+        send(f, "old", "a");
+    }
+    change(f, "service \"new\" { order = \"none\"" RULES);
+    for (int i = 0; i < 4; i++) {
+        char v[2] = {(char)('1' + i), '\0'};
+        give(f, "new", "a", v, ",\"wait\":true");
+    }
+    const struct command move = {
+        .kind = COMMAND_MOVE, .service = slice_of("old"), .name = slice_of("new")};
+    assert_int_equal(command(f, move), 0);
+    advance(f, 10000);
+    assert_books(f, "new", (struct books){.accepted = 4, .done = 3});
+}
+
 /* --- an id that both have --- */
 
 static void move_with_id(struct engine_fixture *f, const char *more) {
@@ -155,6 +173,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_signal_that_comes_in_the_middle_of_a_move_ends_the_wait),
         ENGINE_TEST(signals_of_one_service_meet_the_waits_of_the_other),
+        ENGINE_TEST(each_signal_that_moves_wakes_another_one_who_waits),
         ENGINE_TEST(of_two_events_with_an_id_the_one_that_lives_keeps_it),
         ENGINE_TEST(of_two_events_with_an_id_each_gets_its_own_signal),
     };
