@@ -3,6 +3,7 @@
  */
 #include "engine/apply.h"
 
+#include "base/log.h"
 #include "engine/append.h"
 #include "engine/append_owner.h"
 #include "engine/bury.h"
@@ -263,8 +264,11 @@ static int apply_append(const struct apply *a, const struct effect *effect) {
 static int apply_signal(const struct apply *a, const struct effect *effect) {
     struct engine_service *s = engine_service_named(a->e, effect->owner);
     struct report r = {""};
-    if (s == NULL) {
-        return 0; /* cannot happen: the API checks that the service is in topics.conf */
+    if (s == NULL) { /* the API checks that it is in topics.conf */
+        log_error("engine",
+                  "a signal for service \"%.*s\" is lost: topics.conf has none of that name",
+                  (int)effect->owner.len, effect->owner.data);
+        return 0;
     }
     const struct signal signal = {.key = effect->key, .name = effect->name, .value = effect->value};
     int code = engine_signal(a->e, s, &signal, &r);

@@ -22,11 +22,11 @@ enum { INACTIVE_DELAY_MS = 60 * 1000 };
 
 static int fire_event(struct engine *e, const struct timer *timer) {
     struct engine_service *s = engine_service_of(e, timer->row.service);
+    if (s != NULL && (s->stored || s->moving)) {
+        return engine_put_wake(e, &timer->row, e->now_ms + STORED_DELAY_MS);
+    }
     if (s == NULL || !s->active) {
         return engine_put_wake(e, &timer->row, e->now_ms + INACTIVE_DELAY_MS);
-    }
-    if (s->stored) {
-        return engine_put_wake(e, &timer->row, e->now_ms + STORED_DELAY_MS);
     }
     struct row row = timer->row;
     bool waits = false;

@@ -4,12 +4,15 @@
  *
  *   flag "move/<service>"     the number of the service that takes it over; stays, so that what is
  *                             still on its way to the old name finds the new one, and duplicates are
- *                             recognized
+ *                             recognized, until the name is in topics.conf again
  *   flag "moving/<service>"   1 until all of its rows have been moved
  *
  * A turn moves a bounded number of rows, in its transaction; a host that was killed goes on where it
  * was. Until the last row is there, nothing of the new service runs: so the events of a key run in
  * order, those of the old name first. What arrives is accepted and waits.
+ *
+ * Waiters are moved before their events. A signal that comes in between is given to the event where
+ * it still is (engine/signal.c), and an event that waits looks again once it is here.
  *
  * A value, a lock or a signal that both services have under the same key and name stays where it is:
  * which one is right, only a person can tell.
@@ -25,6 +28,7 @@
 #include "engine/lane.h"
 #include "engine/move_one.h"
 #include "engine/place.h"
+#include "engine/signal.h"
 #include "engine/space.h"
 #include "journal/give.h"
 
@@ -34,11 +38,15 @@
 
 enum { FLAG_BYTES = sizeof "moving/" + NAME_BYTES_MAX, ROWS_PASSED = 16 };
 
+static const uint64_t NOWHERE = UINT64_MAX; /* of "move/<service>": it is back in topics.conf */
+
 struct moves {
     struct engine_service *from; /* being moved; NULL = none */
     bool cells_done;
     bool found; /* an event, in this pass */
+    bool events_done;
     struct give_place place;
+    struct row ready; /* the last one put in order */
 };
 
 int engine_make_moves(struct engine *e) {
@@ -63,6 +71,20 @@ static int put_flags(struct engine *e, const char *from, uint16_t to) {
     return code == 0 ? journal_flag_put(e->journal, flag_of(from, "moving", flag), 1) : code;
 }
 
+static int forget(struct engine *e, const char *service, const char *what, uint64_t value) {
+    char flag[FLAG_BYTES];
+    uint64_t noted;
+    int code = journal_flag_get(e->journal, flag_of(service, what, flag), &noted);
+    return code == 0 && noted != value ? journal_flag_put(e->journal, flag, value)
+           : code == ERR_NOTFOUND      ? 0
+                                       : code;
+}
+
+int engine_forget_move(struct engine *e, const char *service) {
+    int code = forget(e, service, "move", NOWHERE);
+    return code == 0 ? forget(e, service, "moving", 0) : code;
+}
+
 int engine_note_move(struct engine *e, const char *from, uint16_t to) {
     char flag[FLAG_BYTES];
     uint64_t noted;
@@ -76,7 +98,9 @@ int engine_note_move(struct engine *e, const char *from, uint16_t to) {
 static void begin(struct engine *e, struct engine_service *from, struct engine_service *to) {
     from->heir = to;
     from->moving = true;
-    to->taking++;
+    if (to->taking++ == 0) {
+        to->taken_events = to->taken_values = to->taken_left = 0;
+    }
     engine_hold(e, to);
 }
 
@@ -86,7 +110,8 @@ static int load_one(struct engine *e, struct engine_service *s) {
     uint64_t moving = 0;
     int code = s->removed ? journal_flag_get(e->journal, flag_of(s->conf->name, "move", flag), &to)
                           : ERR_NOTFOUND;
-    struct engine_service *heir = code == 0 ? engine_service_of(e, (uint16_t)to) : NULL;
+    struct engine_service *heir =
+        code == 0 && to != NOWHERE ? engine_service_of(e, (uint16_t)to) : NULL;
     if (heir == NULL || heir == s || heir->removed) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
@@ -106,6 +131,7 @@ int engine_load_moves(struct engine *e) {
         e->services[i].heir = NULL;
         e->services[i].moving = e->services[i].stored = false;
         e->services[i].taking = 0;
+        engine_hold(e, &e->services[i]); /* a move of the failed turn has not begun */
     }
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = load_one(e, &e->services[i]);
@@ -223,6 +249,11 @@ static int move_cells(struct engine *e, const struct give *give, size_t *rows, b
         m->from->heir->taken_left += row.left ? 1 : 0;
         --*rows;
         code = engine_move_timer(e, &row);
+        if (code == 0 && row.table == TABLE_SIGNAL && !row.left) {
+            size_t passed = 0;
+            code = engine_wake_waiter(e, &row.new_cell, &passed);
+            *rows -= passed / ROWS_PASSED < *rows ? passed / ROWS_PASSED : *rows;
+        }
     }
     *done = code == ERR_NOTFOUND;
     return *done ? 0 : code;
@@ -254,14 +285,13 @@ static int move_events(struct engine *e, const struct give *give, size_t rows, b
 }
 
 /* Values first, then events, in passes until one finds none: an operator may have given one another
- * key, and with it another place, meanwhile. */
+ * key, and with it another place, meanwhile. Last the order of what the new service had. */
 static int move_some(struct engine *e, struct engine_service *from) {
     struct moves *m = e->moves;
     struct engine_service *to = from->heir;
     const struct give give = {
         .from = from->number, .to = to->number, .origin = to->origin, .ordered = to->conf->ordered};
     size_t rows = engine_space_share(e, MOVE_ROWS_PER_TURN);
-    bool done = false;
     int code = 0;
     if (m->from != from) {
         *m = (struct moves){.from = from};
@@ -270,10 +300,13 @@ static int move_some(struct engine *e, struct engine_service *from) {
         code = move_cells(e, &give, &rows, &m->cells_done);
         m->place = m->cells_done ? (struct give_place){.table = 0} : m->place;
     }
-    if (code == 0 && m->cells_done) {
-        code = move_events(e, &give, rows, &done);
+    if (code == 0 && m->cells_done && !m->events_done) {
+        code = move_events(e, &give, rows, &m->events_done);
+    } else if (code == 0 && m->events_done) {
+        code = engine_order_ready(e, to, &m->ready, rows, rows * ROWS_PASSED);
+        return code == ERR_NOTFOUND ? finish(e, from, to) : code;
     }
-    return code == 0 && done ? finish(e, from, to) : code;
+    return code;
 }
 
 static struct engine_service *next_move(const struct engine *e) {

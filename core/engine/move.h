@@ -14,6 +14,9 @@ int engine_load_moves(struct engine *e);
 /* What the service of that name has belongs to the one of that number from the next load on; a move
  * that was noted before is left as it is. Within a transaction. */
 int engine_note_move(struct engine *e, const char *from, uint16_t to);
+/* The service of that name is in topics.conf, and keeps what it has: if a later one takes it over,
+ * that is a new move. Within a transaction. */
+int engine_forget_move(struct engine *e, const char *service);
 /* COMMAND_MOVE: begins one. */
 int engine_move(struct engine *e, struct command *c);
 /* Moves some rows, within the bounds of a turn. */

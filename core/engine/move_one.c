@@ -6,6 +6,7 @@
  */
 #include "engine/move_one.h"
 
+#include "base/log.h"
 #include "engine/admit.h"
 #include "engine/history.h"
 #include "engine/impl.h"
@@ -13,6 +14,7 @@
 #include "engine/place.h"
 #include "engine/quota.h"
 #include "engine/timers.h"
+#include "engine/waiters.h"
 #include "journal/event.h"
 #include "journal/later.h"
 #include "journal/step.h"
@@ -23,23 +25,39 @@
 /* --- the books --- */
 
 /* Ended before accepted, so that no service has more ends than events in between. */
-static void count_one(struct engine *e, struct engine_service *s, const struct event *event,
-                      int64_t by) {
+static void count_one(struct engine *e, struct engine_service *from, struct engine_service *to,
+                      const struct event *event) {
     bool dead = event_state_dead((enum event_state)event->state);
     bool person = event->state == EVENT_NEEDS_PERSON;
-    engine_count(e, s, BOOK_ACCEPTED, by > 0 ? by : 0);
-    engine_count(e, s, BOOK_NEEDS_PERSON, person && by < 0 ? by : 0);
-    engine_count(e, s, BOOK_DEAD, dead ? by : 0);
-    engine_count(e, s, BOOK_NEEDS_PERSON, person && by > 0 ? by : 0);
-    engine_count(e, s, BOOK_ACCEPTED, by < 0 ? by : 0);
+    engine_count(e, to, BOOK_ACCEPTED, 1);
+    engine_count(e, to, BOOK_DEAD, dead ? 1 : 0);
+    engine_count(e, to, BOOK_NEEDS_PERSON, person ? 1 : 0);
+    if (dead) {
+        engine_uncount_letter(e, from, person);
+    }
+    /* books that were damaged may not know of it */
+    engine_count(e, from, BOOK_ACCEPTED, books_waiting(&from->books) > 0 ? -1 : 0);
 }
 
 /* --- the place --- */
+
+/* Signals of either service may be there that never met it: it looks for them, and waits on until the
+ * time it had. */
+static int look_again(struct engine *e, struct event *event) {
+    bool waits = false;
+    int code = engine_renew_wait(e, event, &waits);
+    if (code != 0 || !waits || event->state != EVENT_SLEEPING || !event->continues) {
+        return code;
+    }
+    event->due_ms = e->now_ms;
+    return journal_event_put(e->journal, event);
+}
 
 static int put_row(struct engine *e, struct engine_service *to, struct event *event,
                    uint8_t flags) {
     struct row row;
     int code = engine_new_row(e, to, event, &row);
+    code = code == 0 ? look_again(e, event) : code;
     if (code != 0) {
         return code;
     }
@@ -79,6 +97,32 @@ static int move(struct engine *e, struct engine_service *from, struct engine_ser
     return code == 0 && placed ? put_row(e, to, moved, flags) : code;
 }
 
+/* Both services may have got the same message, and ids are unique. Of two events one gets another
+ * id: if that of `to` has ended it is this one, because the other's waiter, locks and calls go by
+ * the id. */
+static int part(struct engine *e, struct engine_service *to, struct event *moved) {
+    struct event *there = NULL;
+    char id[UUID_TEXT_BYTES + 1];
+    int code = journal_event_get(e->journal, moved->partition, &moved->id, to->number, &there);
+    if (code == 0 && event_state_ended((enum event_state)there->state)) {
+        struct event renamed = *there;
+        renamed.id = uuid_next(&e->ids, e->now_ms);
+        engine_relocate(to, &renamed);
+        code = move(e, to, to, there, &renamed);
+    } else if (code == 0 || code == ERR_NOTFOUND) { /* it lives, or cannot be read */
+        log_warn(
+            "engine",
+            "event %s: service \"%s\" has one of that id, so it gets another id, and its calls "
+            "get other idempotency keys",
+            uuid_text(&moved->id, id), to->conf->name);
+        moved->id = uuid_next(&e->ids, e->now_ms);
+        engine_relocate(to, moved);
+        code = 0;
+    }
+    event_free(there);
+    return code;
+}
+
 int engine_move_one(struct engine *e, struct engine_service *from, struct engine_service *to,
                     struct event *event) {
     assert(event->service == from->number && from->removed && to->stored);
@@ -86,15 +130,11 @@ int engine_move_one(struct engine *e, struct engine_service *from, struct engine
                  event_state_dead((enum event_state)event->state);
     struct event moved = *event;
     engine_relocate(to, &moved);
-    /* both services may have got the same message */
-    if (journal_event_exists(e->journal, moved.partition, &moved.id, to->number)) {
-        moved.id = uuid_next(&e->ids, e->now_ms);
-        engine_relocate(to, &moved);
-    }
-    int code = move(e, from, to, event, &moved);
+    bool taken = journal_event_exists(e->journal, moved.partition, &moved.id, to->number);
+    int code = taken ? part(e, to, &moved) : 0;
+    code = code == 0 ? move(e, from, to, event, &moved) : code;
     if (code == 0 && stays) { /* the others are counted when all are there */
-        count_one(e, to, event, 1);
-        count_one(e, from, event, -1);
+        count_one(e, from, to, event);
     }
     event_free(event);
     return code;

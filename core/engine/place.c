@@ -7,7 +7,8 @@
  *   - Ready rows are in arrival order. While a partition has ready rows that were not loaded yet,
  *     new events of that partition join them on disk.
  *   - Lane rows stand in front of any ready row of the same lane: a lane that has lane rows takes
- *     what comes as lane rows, too.
+ *     what comes as lane rows, too. Only while a service takes over another one this may be
+ *     otherwise; engine_order_ready puts it right before anything runs.
  *   - A lane whose head waits, is queued or parked is not in memory at all.
  *
  * Where turns are dealt round tenants (engine/backlog.h), events that do not fit into memory wait
@@ -514,6 +515,42 @@ int engine_place_stored(struct engine *e, struct engine_service *s, const struct
     code = code == ERR_NOTFOUND ? 0 : code;
     code = code == 0 ? engine_put_lane_row(e, s, row) : code;
     return code == 0 && head && row->flags == LANE_BEHIND ? engine_wake_later(e, s, row) : code;
+}
+
+/* A ready row of a lane that has lane rows, which may be newer, joins them. */
+static int order_row(struct engine *e, struct engine_service *s, const struct row *ready,
+                     bool *moved) {
+    struct row row = *ready;
+    int code = engine_lane_has_rows(e, s, &row, moved);
+    if (code != 0 || !*moved) {
+        return code;
+    }
+    code = journal_ready_del(e->journal, &row);
+    s->window->unloaded[row.partition] -= code == 0 ? 1 : 0;
+    s->window->unloaded_total -= code == 0 ? 1 : 0;
+    row.flags = LANE_BEHIND;
+    return code == 0 ? engine_place_stored(e, s, &row) : code;
+}
+
+int engine_order_ready(struct engine *e, struct engine_service *s, struct row *at, size_t rows,
+                       size_t passed) {
+    int code = 0;
+    assert(s->stored);
+    at->service = s->number;
+    while (code == 0 && rows > 0 && passed > 0) {
+        bool moved = false;
+        code = journal_ready_next(e->journal, at);
+        if (code == ERR_NOTFOUND && at->partition + 1 < PARTITIONS) {
+            at->partition++;
+            at->seq = 0;
+            code = 0;
+            continue;
+        }
+        code = code == 0 ? order_row(e, s, at, &moved) : code;
+        rows -= moved ? 1 : 0;
+        passed--;
+    }
+    return code;
 }
 
 /* --- at the start --- */

@@ -25,6 +25,11 @@ int engine_store_window(struct engine *e, struct engine_service *s);
 /* Puts the row of a waiting event where it belongs by its arrival number, while the service is on
  * disk alone. */
 int engine_place_stored(struct engine *e, struct engine_service *s, const struct row *row);
+/* After that: what waits in the ready table goes before the newer rows of its lane. *at: where it
+ * stands, zeroed at the start. Moves at most `rows` and looks at `passed`. ERR_NOTFOUND: all is in
+ * order. */
+int engine_order_ready(struct engine *e, struct engine_service *s, struct row *at, size_t rows,
+                       size_t passed);
 /* Removes the row of an event that waits or is parked, with its timer; of a service of which nothing
  * is in memory. *flags: enum lane_flags. ERR_NOTFOUND. */
 int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,

@@ -156,8 +156,7 @@ int engine_letter_move(struct engine *e, struct engine_service *s, const struct 
     return code == 0 ? engine_letter_put(e, s, to) : code;
 }
 
-/* Books that were damaged may not know of the letter: then it is one more that was accepted. */
-static void uncount_letter(struct engine *e, struct engine_service *s, bool person) {
+void engine_uncount_letter(struct engine *e, struct engine_service *s, bool person) {
     const struct books *b = &s->books;
     engine_count(e, s, BOOK_NEEDS_PERSON, person && b->needs_person > 0 ? -1 : 0);
     engine_count(e, s, b->dead > 0 ? BOOK_DEAD : BOOK_ACCEPTED, b->dead > 0 ? -1 : 1);
@@ -168,7 +167,7 @@ int engine_letter_del(struct engine *e, struct engine_service *s, const struct e
     struct dead_row row = {
         .partition = event->partition, .service = event->service, .id = event->id};
     struct letter_row letter = row_of(event);
-    uncount_letter(e, s, event->state == EVENT_NEEDS_PERSON);
+    engine_uncount_letter(e, s, event->state == EVENT_NEEDS_PERSON);
     int code = journal_dead_del(e->journal, &row);
     code = code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
     return code == 0 ? drop_row(e, s, &letter) : code;

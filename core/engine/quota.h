@@ -20,6 +20,9 @@ int engine_letter_move(struct engine *e, struct engine_service *s, const struct 
                        const struct event *to);
 /* The event is no longer dead: deletes its rows, and the books no longer count it as dead. */
 int engine_letter_del(struct engine *e, struct engine_service *s, const struct event *event);
+/* The books no longer count a letter as dead. Damaged ones may not know of it: then it is one more
+ * that was accepted. */
+void engine_uncount_letter(struct engine *e, struct engine_service *s, bool person);
 /* Deletes its rows, because another service has the letter from now on; the books stay. */
 int engine_letter_give(struct engine *e, struct engine_service *s, const struct event *event);
 /* Deletes the rows of a letter whose record cannot be read. `s` NULL: not in topics.conf. */

@@ -100,6 +100,7 @@ static int take_names(struct engine *e, struct report *r) {
         code =
             journal_service_find(e->journal, s->name, &number) ? 0 : take_number(e, s, r, &number);
         code = code == 0 ? check_origin(e, s, number, r) : code;
+        code = code == 0 ? engine_forget_move(e, s->name) : code;
         code = code == 0 ? merge(e, s, number) : code;
     }
     return code;

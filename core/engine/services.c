@@ -37,7 +37,16 @@ struct engine_service *engine_service_known(struct engine *e, struct slice name)
 
 struct engine_service *engine_service_named(struct engine *e, struct slice name) {
     struct engine_service *s = engine_service_known(e, name);
-    return s == NULL || s->removed ? NULL : s;
+    if (s != NULL && !s->removed) {
+        return s;
+    }
+    for (size_t i = 0; i < e->service_count; i++) { /* hosts that divide the keys move nothing */
+        struct engine_service *other = &e->services[i];
+        if (!other->removed && service_was(other->conf, name)) {
+            return other;
+        }
+    }
+    return NULL;
 }
 
 bool engine_service_has(const struct engine *e, const struct engine_service *s,

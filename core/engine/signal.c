@@ -45,19 +45,36 @@ static int wake_waiter(struct engine *e, struct event *event) {
     return code == 0 && waits ? engine_wake_now(e, event) : code;
 }
 
-/* The event of a waiter; NULL: it has ended, and should not have left a waiter. */
-static int find_waiter(struct engine *e, const struct cell *cell, const struct waiter *waiter,
-                       struct event **out) {
-    int code = journal_event_get(e->journal, cell->partition, &waiter->row.id, cell->service, out);
+/* NULL: it is not there, has ended, or is another one that has the id. */
+static int find_event(struct engine *e, const struct engine_service *s, uint8_t partition,
+                      const struct waiter *waiter, struct event **out) {
+    int code = journal_event_get(e->journal, partition, &waiter->row.id, s->number, out);
     if (code != 0) {
         *out = NULL;
         return code == ERR_NOTFOUND ? 0 : code;
     }
-    if (event_state_ended((enum event_state)(*out)->state)) {
+    if (event_state_ended((enum event_state)(*out)->state) || (*out)->seq != waiter->row.seq) {
         event_free(*out);
         *out = NULL;
     }
     return 0;
+}
+
+/* The event of a waiter; NULL: it has ended, and should not have left a waiter. While the service
+ * takes over another one, the waiter may be here already and the event not: engine/move.c. */
+static int find_waiter(struct engine *e, const struct cell *cell, const struct waiter *waiter,
+                       struct event **out) {
+    const struct engine_service *s = engine_service_of(e, cell->service);
+    *out = NULL;
+    int code = s == NULL ? 0 : find_event(e, s, cell->partition, waiter, out);
+    for (size_t i = 0; s != NULL && code == 0 && *out == NULL && i < e->service_count; i++) {
+        const struct engine_service *from = &e->services[i];
+        if (from->moving && from->heir == s) {
+            uint8_t partition = journal_partition(journal_lane(from->origin, cell->key));
+            code = find_event(e, from, partition, waiter, out);
+        }
+    }
+    return code;
 }
 
 /* Whether more signals may be kept than nobody could ever use: an event of the key, which is stored,
@@ -127,7 +144,7 @@ static int count_in(struct engine *e, struct event *event, const struct cell *ce
 static int give_value(struct engine *e, struct event *event, const struct cell *cell,
                       struct slice label, struct slice value) {
     int code = engine_end_wait(e, event, label, STEP_DONE, value);
-    code = code == 0 ? journal_waiter_del(e->journal, cell, event->seq) : code;
+    code = code == 0 ? engine_drop_waiter(e, cell, event->seq) : code;
     return code == 0 ? wake_waiter(e, event) : code;
 }
 
@@ -162,6 +179,26 @@ static int give(struct engine *e, const struct cell *cell, const struct waiter *
     }
     event_free(event);
     return code;
+}
+
+int engine_wake_waiter(struct engine *e, const struct cell *cell, size_t *passed) {
+    struct waiter waiter = {.row = {.seq = 0}};
+    bool woken = false;
+    int code = 0;
+    while (!woken && (code = journal_waiter_next(e->journal, cell, &waiter)) == 0) {
+        struct event *event = NULL;
+        code = find_waiter(e, cell, &waiter, &event);
+        /* one that is about to look was woken for another signal */
+        woken =
+            event != NULL && (event->due_ms == 0 || event->due_ms > e->now_ms + STORED_DELAY_MS);
+        code = code == 0 && woken ? wake_waiter(e, event) : code;
+        event_free(event);
+        ++*passed;
+        if (code != 0) {
+            return code;
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 int engine_check_signal(const struct signal *signal, struct report *r) {

@@ -20,6 +20,9 @@ struct cell engine_signal_cell(const struct engine_service *s, struct slice key,
  * host's key is forwarded. ERR_INVALID (r): it is invalid, and nothing has changed. */
 int engine_signal(struct engine *e, struct engine_service *s, const struct signal *signal,
                   struct report *r);
+/* A signal has come into the cell from another service: somebody who waits there looks again, and
+ * waits on if there are too few. *passed: how many were looked at, counted on. */
+int engine_wake_waiter(struct engine *e, const struct cell *cell, size_t *passed);
 /* ERR_INVALID (r): it cannot be. */
 int engine_check_signal(const struct signal *signal, struct report *r);
 

@@ -55,3 +55,30 @@ int engine_forget_waits(struct engine *e, const struct event *event) {
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }
+
+/* Its waiter, as its row is now. */
+static int put_waiter(struct engine *e, const struct event *event, const struct step *wait) {
+    char name[STATE_NAME_BYTES_MAX]; /* a write to the store moves what was read from it */
+    char label[STEP_LABEL_BYTES_MAX];
+    size_t name_len = wait->value.len;
+    size_t label_len = wait->name.len;
+    if (name_len > sizeof name || label_len > sizeof label) {
+        return 0; /* no event that exists waits so */
+    }
+    memcpy(name, wait->value.data, name_len);
+    memcpy(label, wait->name.data, label_len);
+    const struct cell cell = engine_cell(event, (struct slice){name, name_len});
+    const struct waiter waiter = {.row = engine_row(event), .label = {label, label_len}};
+    return journal_waiter_put(e->journal, &cell, &waiter);
+}
+
+int engine_renew_wait(struct engine *e, const struct event *event, bool *waits) {
+    struct step step = {.name = {NULL, 0}};
+    int code = event->durable ? 0 : ERR_NOTFOUND;
+    *waits = false;
+    while (code == 0 && !*waits && (code = journal_step_next(e->journal, event, &step)) == 0) {
+        *waits = step.kind == STEP_WAIT && step.state == STEP_WAITING;
+        code = *waits ? put_waiter(e, event, &step) : 0;
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}

@@ -83,5 +83,7 @@ int journal_waiter_put(struct journal *j, const struct cell *cell, const struct 
 int journal_waiter_del(struct journal *j, const struct cell *cell, uint64_t seq);
 /* The one that has waited longest. ERR_NOTFOUND. */
 int journal_waiter_first(struct journal *j, const struct cell *cell, struct waiter *out);
+/* The next one after out->row.seq; in/out. ERR_NOTFOUND. */
+int journal_waiter_next(struct journal *j, const struct cell *cell, struct waiter *out);
 
 #endif

@@ -309,9 +309,14 @@ static int take_waiter(struct slice key, struct slice value, void *out) {
 }
 
 int journal_waiter_first(struct journal *j, const struct cell *cell, struct waiter *out) {
+    out->row.seq = 0;
+    return journal_waiter_next(j, cell, out);
+}
+
+int journal_waiter_next(struct journal *j, const struct cell *cell, struct waiter *out) {
     struct key k;
     size_t prefix;
-    int code = signal_key(&k, cell, 0, &prefix);
+    int code = signal_key(&k, cell, out->row.seq, &prefix);
     if (code == 0) {
         code = journal_take_next(j, TABLE_WAITER, &k, prefix, true, take_waiter, out);
     }
