@@ -487,6 +487,7 @@ static int store_lane(void *ctx, struct lane *lane) {
     }
     struct row head = engine_item_row(first, s);
     head.flags = LANE_BEHIND;
+    lanes_take_out(e->lanes, lane);
     int code = spill(e, lane, 0);
     return code == 0 ? engine_wake_later(e, s, &head) : code;
 }
