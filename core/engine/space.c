@@ -389,6 +389,11 @@ void engine_take_room(struct engine *e, const struct event *event) {
     engine_take_bytes(e, event->payload.len + event->topic.len + event->properties.len);
 }
 
+uint64_t engine_share_of(const struct engine *e, uint64_t bytes) {
+    size_t services = e->conf->service_count;
+    return services == 0 ? bytes : bytes / services;
+}
+
 uint64_t engine_bytes_stored(size_t record) {
     uint64_t bytes = EVENT_OVERHEAD + record;
     return bytes > PAGE_BYTES / 2 ? (bytes / PAGE_BYTES + 1) * PAGE_BYTES : bytes;
