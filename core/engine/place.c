@@ -329,7 +329,8 @@ int engine_take_row(struct engine *e, struct engine_service *s, const struct eve
     code = lane_waits(found.flags)      ? engine_drop_wake(e, event)
            : found.flags == LANE_QUEUED ? journal_tenant_del(e->journal, &found)
                                         : 0;
-    return code == 0 ? engine_del_lane_row(e, s, &row) : code;
+    bool gone = code == 0 || code == ERR_NOTFOUND; /* its other row could not be read */
+    return gone ? engine_del_lane_row(e, s, &row) : code;
 }
 
 /* --- refill --- */
