@@ -109,6 +109,7 @@ static int part(struct engine *e, struct engine_service *to, struct event *moved
         renamed.id = uuid_next(&e->ids, e->now_ms);
         engine_relocate(to, &renamed);
         code = move(e, to, to, there, &renamed);
+        there->tenant_own = renamed.tenant_own; /* engine_new_row may have replaced it */
     } else if (code == 0 || code == ERR_NOTFOUND) { /* it lives, or cannot be read */
         log_warn(
             "engine",
@@ -136,6 +137,7 @@ int engine_move_one(struct engine *e, struct engine_service *from, struct engine
     if (code == 0 && stays) { /* the others are counted when all are there */
         count_one(e, from, to, event);
     }
+    event->tenant_own = moved.tenant_own; /* see part */
     event_free(event);
     return code;
 }
