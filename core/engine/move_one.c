@@ -109,7 +109,7 @@ static int part(struct engine *e, struct engine_service *to, struct event *moved
         renamed.id = uuid_next(&e->ids, e->now_ms);
         engine_relocate(to, &renamed);
         code = move(e, to, to, there, &renamed);
-        there->tenant_own = renamed.tenant_own; /* engine_new_row may have replaced it */
+        there->tenant_own = renamed.tenant_own;     /* engine_new_row may have replaced it */
     } else if (code == 0 || code == ERR_NOTFOUND) { /* it lives, or cannot be read */
         log_warn(
             "engine",
