@@ -28,8 +28,10 @@ void json_open_text(struct json_reader *r, struct slice text) {
     const char *start = text.data == NULL ? "" : text.data;
     r->start = r->at = start;
     r->end = start + text.len;
+    r->text = (struct slice){start, 0};
     r->error = NULL;
     r->depth = 0;
+    r->escaped = r->torn = false;
     r->in_object = r->unique = false;
     r->expects = VALUE;
     if (text.len >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0) {
@@ -66,7 +68,8 @@ static enum json_token open_level(struct json_reader *r, bool object) {
     }
     uint64_t bit = UINT64_C(1) << (r->depth % 64);
     uint64_t *word = &r->objects[r->depth / 64];
-    *word = object ? *word | bit : *word & ~bit;
+    uint64_t outer = r->depth % 64 == 0 ? 0 : *word;
+    *word = object ? outer | bit : outer & ~bit;
     r->in_object = object;
     r->depth++;
     r->at++;
@@ -293,6 +296,9 @@ static bool take_exponent(struct json_reader *r, struct digits *d) {
     for (; is_digit(r); r->at++) {
         exponent = exponent < SCALE_MAX ? exponent * 10 + (*r->at - '0') : exponent;
     }
+    if (exponent >= SCALE_MAX) {
+        d->count = SCALE_MAX; /* not as it stands there: strtod reads it */
+    }
     d->scale += negative ? -exponent : exponent;
     return true;
 }
@@ -350,7 +356,11 @@ static enum json_token read_number(struct json_reader *r) {
         if (r->at - point == 1) {
             return fail(r, "a digit is missing");
         }
-        d.scale = r->at - point > SCALE_MAX ? -SCALE_MAX : -(int)(r->at - point - 1);
+        if (r->at - point > SCALE_MAX) {
+            d.count = SCALE_MAX;
+        } else {
+            d.scale = -(int)(r->at - point - 1);
+        }
     }
     if (peek(r) == 'e' || peek(r) == 'E') {
         whole = false;

@@ -50,7 +50,8 @@ enum {
     READER_OLD_MS = 60000, /* a process that holds a read transaction longer is named in the log */
     STORE_WALK_BYTES_MAX = 1 << 30, /* store files up to this are checked page by page at open;
                                        of larger ones only the length, unless they are short */
-    SPACE_WORDS_MAX = 2048,         /* the sentence about what fills the store and what helps */
+    STORE_GROWTH_MAX = 2,   /* times store.max_size: a file whose free pages are scattered */
+    SPACE_WORDS_MAX = 2048, /* the sentence about what fills the store and what helps */
 
     MEMORY_PARTS = 12,           /* of limits.memory: a use is sure of one, Lua of two */
     MEMORY_OWN_BYTES = 16 << 20, /* of limits.memory, for the host itself, or a quarter if less */

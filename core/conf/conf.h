@@ -63,7 +63,7 @@ struct endpoint_conf {
     char *publish;   /* topic */
     char **required; /* field names */
     size_t required_count;
-    enum auth auth;          /* AUTH_UNSAID stands for none, on loopback only */
+    enum auth auth;             /* AUTH_UNSAID stands for none, on loopback only */
     enum webhook_preset preset; /* AUTH_HMAC: how requests are signed */
     char **secrets;             /* and with what; the sender may use any of them */
     size_t secret_count;

@@ -140,15 +140,16 @@ static int load_rows(struct engine *e, struct engine_service *s, struct row row,
 
 static int load_tenant(struct engine *e, struct engine_service *s, uint64_t tenant, size_t *rows,
                        bool *more) {
+    size_t room = lanes_room(e->lanes, s->index, tenant);
     int code = 0;
     *more = false;
-    for (size_t i = 0; code == 0 && i<PARTITIONS && * rows> 0; i++) {
+    for (size_t i = 0; code == 0 && i < PARTITIONS && room > 0 && *rows > 0; i++) {
         struct row row = {
             .partition = s->backlog->next++ % PARTITIONS, .service = s->number, .tenant = tenant};
-        size_t share = lanes_room(e->lanes, s->index, tenant) / 4 + 1;
-        code = load_rows(e, s, row, share, rows, more);
+        code = load_rows(e, s, row, room / 4 + 1, rows, more);
+        room = lanes_room(e->lanes, s->index, tenant);
     }
-    *more = *more || *rows == 0;
+    *more = *more || room == 0 || *rows == 0;
     return code;
 }
 
@@ -224,6 +225,16 @@ int engine_deal(struct engine *e) {
     int code = 0;
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = wants_deal(e, &e->services[i]) ? deal(e, &e->services[i]) : 0;
+    }
+    return code;
+}
+
+int engine_feed_tenants(struct engine *e) {
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < e->service_count; i++) {
+        struct engine_service *s = &e->services[i];
+        size_t rows = DEAL_ROWS;
+        code = s->active && !s->stored ? feed(e, s, &rows) : 0;
     }
     return code;
 }

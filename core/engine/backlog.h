@@ -25,6 +25,8 @@ int engine_queue_row(struct engine *e, struct engine_service *s, struct row *row
 int engine_queue_head(struct engine *e, struct engine_service *s, struct row *head);
 /* Loads lanes of tenants of which memory has few. */
 int engine_deal(struct engine *e);
+/* The same only for tenants that have few events left in memory: before each start. */
+int engine_feed_tenants(struct engine *e);
 bool engine_wants_deal(const struct engine *e);
 /* Heads that wait get their rows again, if some could not be read. */
 int engine_mend_backlogs(struct engine *e);

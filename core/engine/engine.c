@@ -139,7 +139,7 @@ static int feed_tenants(struct engine *e) {
     if (!lanes_want_rows(e->lanes)) {
         return 0;
     }
-    int code = engine_deal(e);
+    int code = engine_feed_tenants(e);
     engine_watch_clock(e); /* nobody's run */
     return code;
 }

@@ -69,7 +69,7 @@ static uint64_t kept_by_all(const struct engine *e, enum run_quota kind) {
 uint64_t engine_kept_room(const struct engine *e, const struct engine_service *s,
                           enum run_quota kind) {
     const uint64_t part = e->status.store_max / parts[kind];
-    const uint64_t share = part / e->conf->service_count;
+    const uint64_t share = engine_share_of(e, part);
     const uint64_t own = engine_kept(e, s, kind);
     const uint64_t total = kept_by_all(e, kind);
     bool gives_way = kind == RUN_QUOTA_PUBLISHES && engine_is_low(e); /* they only wait */

@@ -151,6 +151,9 @@ void lanes_owe(struct lanes *lanes, size_t service, uint64_t payer, int64_t us);
 void lanes_spent(struct lanes *lanes, size_t service, int64_t us, int64_t now_ms);
 /* Messages have arrived: more may follow immediately, and lanes in debt let them pass. */
 void lanes_arrived(struct lanes *lanes, int64_t now_ms);
+/* The idle lane has no turns any more: it is to be emptied and closed. Others of its flows stay
+ * where they are. */
+void lanes_take_out(struct lanes *lanes, struct lane *lane);
 /* Moves the lane's items after the first `keep` to `cut`, which is initialized here; the caller
  * owns them. */
 void lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep, struct lane_items *cut);

@@ -24,10 +24,10 @@ enum { KEY_BYTES = crypto_generichash_KEYBYTES, DIGEST_BYTES = 16 };
 static_assert(ENGINE_MARK_NAME_BYTES == 2 * DIGEST_BYTES + 1, "hex");
 
 struct marks {
-    uint8_t own[KEY_BYTES];                       /* of the store's secret */
+    uint8_t own[KEY_BYTES];                 /* of the store's secret */
     uint8_t common[SECRETS_MAX][KEY_BYTES]; /* of hosts.secret; without one, `own` */
-    size_t count;                                 /* of these, at least 1; the first marks */
-    bool trusts;                                  /* other hosts' marks cannot be checked */
+    size_t count;                           /* of these, at least 1; the first marks */
+    bool trusts;                            /* other hosts' marks cannot be checked */
 };
 
 int engine_make_marks(struct engine *e) {

@@ -330,7 +330,8 @@ int engine_take_row(struct engine *e, struct engine_service *s, const struct eve
     code = lane_waits(found.flags)      ? engine_drop_wake(e, event)
            : found.flags == LANE_QUEUED ? journal_tenant_del(e->journal, &found)
                                         : 0;
-    return code == 0 ? engine_del_lane_row(e, s, &row) : code;
+    bool gone = code == 0 || code == ERR_NOTFOUND; /* its other row could not be read */
+    return gone ? engine_del_lane_row(e, s, &row) : code;
 }
 
 /* --- refill --- */
@@ -488,6 +489,7 @@ static int store_lane(void *ctx, struct lane *lane) {
     }
     struct row head = engine_item_row(first, s);
     head.flags = LANE_BEHIND;
+    lanes_take_out(e->lanes, lane);
     int code = spill(e, lane, 0);
     return code == 0 ? engine_wake_later(e, s, &head) : code;
 }

@@ -246,7 +246,7 @@ static int index_letters(struct engine *e, size_t most) {
 
 static uint64_t allowed_bytes(const struct engine *e, const struct engine_service *s) {
     uint64_t each = e->status.store_max / REFUSED_PARTS;
-    uint64_t shared = e->status.store_max / 2 / e->conf->service_count;
+    uint64_t shared = engine_share_of(e, e->status.store_max / 2);
     uint64_t quota = each < shared ? each : shared;
     return quota < letters_of(e, s)->give_way_bytes ? quota : letters_of(e, s)->give_way_bytes;
 }

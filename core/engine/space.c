@@ -21,6 +21,7 @@
  */
 #include "engine/space.h"
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "engine/files.h"
 #include "engine/forwards.h"
@@ -291,16 +292,22 @@ int engine_gather_pieces(struct engine *e, bool *gathered) {
         space.used + reserve_of(max) / 2 > max) {
         return 0;
     }
+    uint64_t more = store_pieces(store, &space);
+    if (more == 0 && store_taken(store) > max) {
+        log_warn("store",
+                 "the file's free pages are scattered, and it is %d times as large as "
+                 "store.max_size: it does not grow further; `zingq compact` makes it smaller",
+                 STORE_GROWTH_MAX);
+        return 0;
+    }
     *gathered = true;
     e->space->pieces = true;
     e->space->pieces_since_ms = e->now_ms;
-    uint64_t end = store_taken(store);
-    uint64_t scattered = end > space.used ? end - space.used : 0;
-    if (end + scattered > max) {
+    if (store_taken(store) + more > max) {
         log_info("store",
                  "the file's free pages are scattered, and a turn may need more of them side by "
                  "side: it may grow by %llu bytes; `zingq compact` makes it smaller",
-                 (unsigned long long)scattered);
+                 (unsigned long long)more);
     }
     return store_lend(store, STORE_LENT_PIECES);
 }
@@ -387,6 +394,11 @@ int engine_look_at_space(struct engine *e) {
 
 void engine_take_room(struct engine *e, const struct event *event) {
     engine_take_bytes(e, event->payload.len + event->topic.len + event->properties.len);
+}
+
+uint64_t engine_share_of(const struct engine *e, uint64_t bytes) {
+    size_t services = e->conf->service_count;
+    return services == 0 ? bytes : bytes / services;
 }
 
 uint64_t engine_bytes_stored(size_t record) {

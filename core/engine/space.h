@@ -33,6 +33,9 @@ const char *engine_space_words(const struct engine *e);
 long engine_old_reader(const struct engine *e, int64_t *since_ms);
 /* Bytes that a record of that size takes, with its rows and pages. */
 uint64_t engine_bytes_stored(size_t record);
+/* What one of the services gets of bytes that all of topics.conf share, of which there may be none
+ * while the store still knows some. */
+uint64_t engine_share_of(const struct engine *e, uint64_t bytes);
 /* So many bytes will be stored. */
 void engine_take_bytes(struct engine *e, size_t bytes);
 /* The event was accepted. */

@@ -54,6 +54,13 @@ static void retire(struct lanes *lanes, struct flow *flow) {
     flows_close(&lanes->flows, flow);
 }
 
+/* A tenant with rows on disk stays; lanes_fed looks at it again. */
+static void retire_unused(struct lanes *lanes, struct flow *flow) {
+    if (flow->lanes == 0 && !flow->spilled) {
+        retire(lanes, flow);
+    }
+}
+
 static void leave_flow(struct lanes *lanes, struct flow *flow) {
     if (flow == NULL) {
         return;
@@ -65,11 +72,8 @@ static void leave_flow(struct lanes *lanes, struct flow *flow) {
     }
     struct lane_service *s = service_of(lanes, flow->service);
     s->tenants -= flow->tenant ? 1 : 0;
-    if (flow->spilled) {
-        look_for_hunger(lanes, flow);
-    } else {
-        retire(lanes, flow);
-    }
+    look_for_hunger(lanes, flow);
+    retire_unused(lanes, flow);
 }
 
 void lane_leave_flows(struct lanes *lanes, struct lane *lane) {
@@ -146,14 +150,29 @@ static void follow(struct lane_service *s, struct flow *flow) {
     }
 }
 
-/* Its lane is no longer in the ring. */
-static void leave_flow_fronts(struct lane *lane) {
-    if (lane->key != NULL) {
-        lane->key->first = NULL;
+static void leave_front(struct flow *flow, const struct lane *lane) {
+    if (flow != NULL && flow->first == lane) {
+        flow->first = NULL;
     }
-    if (lane->tenant != NULL) {
-        lane->tenant->first = NULL;
+}
+
+/* It no longer stands ahead of others of its flows. */
+static void leave_flow_fronts(const struct lane *lane) {
+    leave_front(lane->key, lane);
+    leave_front(lane->tenant, lane);
+}
+
+void lanes_take_out(struct lanes *lanes, struct lane *lane) {
+    struct lane_service *s = service_of(lanes, lane->service);
+    assert(!lane->busy && lane->in_ring == (lane->behind == NULL)); /* INV-LANE-1 */
+    if (lane->behind != NULL) {
+        TAILQ_REMOVE(&lane->behind->queue, lane, ring_link);
+        lane->behind = NULL;
+        s->behind--;
+    } else {
+        ring_leave(&s->ring, lane);
     }
+    leave_flow_fronts(lane);
 }
 
 void lanes_wake_flows(struct lanes *lanes, int64_t now_ms) {
@@ -162,9 +181,7 @@ void lanes_wake_flows(struct lanes *lanes, int64_t now_ms) {
     while ((flow = flows_next(&lanes->flows)) != NULL && flow->due_ms <= now_ms) {
         weigh(lanes, flow);
         follow(service_of(lanes, flow->service), flow);
-        if (flow->lanes == 0) {
-            retire(lanes, flow);
-        }
+        retire_unused(lanes, flow);
     }
 }
 
@@ -176,26 +193,16 @@ void lanes_throttle_key(struct lanes *lanes, size_t service, uint64_t key, int64
     }
     pace_throttle(&flow->pace, until_ms);
     weigh(lanes, flow);
-    if (flow->lanes == 0) {
-        retire(lanes, flow);
-        return;
-    }
     struct lane *lane = flow->first;
     if (lane == NULL || !flow->held) {
+        retire_unused(lanes, flow);
         return;
     }
-    struct flow *tenant = lane->tenant == flow ? NULL : lane->tenant;
-    if (lane->behind != NULL) {
-        TAILQ_REMOVE(&lane->behind->queue, lane, ring_link);
-    } else {
-        ring_leave(&s->ring, lane);
-        leave_flow_fronts(lane);
-        s->behind++;
-    }
-    flow->first = NULL;
+    lanes_take_out(lanes, lane);
     lane->behind = flow;
+    s->behind++;
     TAILQ_INSERT_HEAD(&flow->queue, lane, ring_link);
-    follow(s, tenant);
+    follow(s, lane->tenant == flow ? NULL : lane->tenant);
 }
 
 /* --- tenants and the disk --- */
@@ -235,10 +242,8 @@ void lanes_fed(struct lanes *lanes, size_t service, uint64_t tenant, bool more) 
     lanes->hungry--;
     flow->hungry = false;
     flow->spilled = more;
-    if (flow->lanes == 0 && !more) {
-        retire(lanes, flow);
-    }
-    look_for_hunger(lanes, more ? flow : NULL);
+    look_for_hunger(lanes, flow);
+    retire_unused(lanes, flow);
 }
 
 size_t lanes_tenants(const struct lanes *lanes, size_t service) {

@@ -13,6 +13,11 @@ bool journal_row_is_sound(const struct row *row) {
            row->flags <= LANE_HOLDS_KEY;
 }
 
+/* Whose turn a head waits for is known. */
+static bool lane_row_is_sound(const struct row *row) {
+    return journal_row_is_sound(row) && (row->flags != LANE_QUEUED || row->tenant != 0);
+}
+
 /* The flows of a row come last, if it has any. */
 static void add_flows(struct buf *b, const struct row *row) {
     if (row->key != 0 || row->tenant != 0) {
@@ -111,7 +116,7 @@ static void lane_key(struct key *k, const struct row *row) {
 }
 
 int journal_lane_put(struct journal *j, const struct row *row) {
-    assert(journal_row_is_sound(row));
+    assert(lane_row_is_sound(row));
     struct key k;
     lane_key(&k, row);
     buf_reset(&j->record);
@@ -139,7 +144,7 @@ static int take_lane_row(struct slice key, struct slice value, void *out) {
     found.id = read_uuid(&v);
     found.flags = read_u8(&v);
     read_flows(&v, &found);
-    if (r.failed || r.at != r.end || v.failed || v.at != v.end || !journal_row_is_sound(&found)) {
+    if (r.failed || r.at != r.end || v.failed || v.at != v.end || !lane_row_is_sound(&found)) {
         return ERR_CORRUPT;
     }
     *row = found;

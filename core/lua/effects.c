@@ -340,6 +340,10 @@ bool effects_withdraw(struct effects *effects, const struct uuid *id) {
     return true;
 }
 
+const struct effect *effects_publish(const struct effects *effects, const struct uuid *id) {
+    return find_id(effects, EFFECT_PUBLISH, id);
+}
+
 bool effects_cancels(const struct effects *effects, const struct uuid *id) {
     return find_id(effects, EFFECT_CANCEL, id) != NULL;
 }

@@ -85,7 +85,9 @@ const struct effect *effects_state(const struct effects *effects, struct slice n
 /* The last staged effect on lock `name` (LOCK or UNLOCK), or NULL. */
 const struct effect *effects_lock(const struct effects *effects, struct slice name);
 
-/* Removes a staged publish with that id; false when there is none. Pointers to effects are invalid
+/* The first staged publish with that id, or NULL. */
+const struct effect *effects_publish(const struct effects *effects, const struct uuid *id);
+/* Removes the first staged publish with that id; false when there is none. Pointers to effects are invalid
  * afterwards. */
 bool effects_withdraw(struct effects *effects, const struct uuid *id);
 /* True if a cancel of that id is staged. */

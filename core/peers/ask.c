@@ -178,7 +178,7 @@ static void expire(struct ask *a) {
         if (asking->ended) {
             continue;
         }
-        if (asking->sent) {
+        if (asking->sends > 0) {
             (void)snprintf(asking->why, sizeof asking->why, "host %u did not answer within %d s",
                            asking->place, ASK_ANSWER_MS / 1000);
         } else {
@@ -187,7 +187,7 @@ static void expire(struct ask *a) {
                            a->connected ? "the broker accepts no more publishes"
                                         : "this host has no connection to the broker");
         }
-        end(a, asking, asking->sent ? ASK_SILENT : ASK_UNSENT);
+        end(a, asking, asking->sends > 0 ? ASK_SILENT : ASK_UNSENT);
     }
 }
 
@@ -255,7 +255,7 @@ static void ask_again(struct ask *a, struct asking *asking) {
         (void)snprintf(asking->why, sizeof asking->why,
                        "host %u has taken %u requests for repetitions", asking->place,
                        asking->sends);
-        end(a, asking, ASK_UNSENT);
+        end(a, asking, ASK_SILENT);
     }
     a->options.wake(a->options.ctx);
 }

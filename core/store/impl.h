@@ -17,7 +17,7 @@ struct store {
     uint64_t max_bytes;
     bool read_only;
     uint64_t map_bytes; /* size of the map: max_bytes, or more while room is lent */
-    int lock_fd; /* flock on DATA/zingq.lock while open to write; -1 = none */
+    int lock_fd;        /* flock on DATA/zingq.lock while open to write; -1 = none */
     MDB_env *env;
     MDB_txn *txn; /* the current one, or NULL */
     MDB_dbi tables[TABLE_COUNT];

@@ -7,6 +7,7 @@
  */
 #include "store/impl.h"
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "store/fault.h"
 #include "store/folder.h"
@@ -262,11 +263,20 @@ static int resize(struct store *s, uint64_t beyond) {
     if (bytes == s->map_bytes) {
         return 0;
     }
-    s->map_bytes = bytes;
     assert(beyond == 0 || bytes >= end + beyond);        /* INV-STORE-9 */
     int rc = mdb_env_set_mapsize(s->env, (size_t)bytes); /* it widens a map smaller than the file */
+    s->map_bytes = rc == 0 ? bytes : s->map_bytes;
     store_fault_watch(s->path);
     return store_failed(s, "resizing the map", rc);
+}
+
+uint64_t store_pieces(struct store *s, const struct store_space *space) {
+    uint64_t max = s->max_bytes / STORE_PAGE * STORE_PAGE;
+    uint64_t end = store_taken(s);
+    uint64_t scattered = end > space->used ? end - space->used : 0;
+    uint64_t from = end > max ? end : max;
+    uint64_t left = max * STORE_GROWTH_MAX > from ? max * STORE_GROWTH_MAX - from : 0;
+    return scattered < left ? scattered : left;
 }
 
 int store_lend(struct store *s, enum store_lent what) {
@@ -281,8 +291,7 @@ int store_lend(struct store *s, enum store_lent what) {
         break;
     }
     int code = s->env == NULL ? ERR_DISK : store_usage(s, &space);
-    uint64_t end = store_taken(s);
-    return code == 0 ? resize(s, end > space.used ? end - space.used : 0) : code;
+    return code == 0 ? resize(s, store_pieces(s, &space)) : code;
 }
 
 int store_begin(struct store *s) {

@@ -126,13 +126,16 @@ uint64_t store_limit(struct store *s);
  *   SPARE   deleting takes pages before it frees any, so a full store could not be emptied; use it
  *           for nothing else
  *   PIECES  a value larger than a page needs pages side by side, and free ones may be scattered: as
- *           many bytes as are free; what fits into the free pages by its size then fits
+ *           many bytes as are free; what fits into the free pages by its size then fits. Never
+ *           beyond STORE_GROWTH_MAX times max_bytes
  */
 enum store_lent { STORE_LENT_NOTHING, STORE_LENT_SPARE, STORE_LENT_PIECES };
 
 /* Measured from the present end of the file: lend again when that was used up. Between
  * transactions. ERR_DISK. */
 int store_lend(struct store *s, enum store_lent what);
+/* How many bytes PIECES lends; 0 = the file is as large as it may become. */
+uint64_t store_pieces(struct store *s, const struct store_space *space);
 /* Clears reader slots of processes that died; returns how many. */
 int store_clear_readers(struct store *s);
 /* Another process that reads a commit older than the last one: space freed since then cannot be

@@ -118,6 +118,7 @@ lines() { # N: of the file, the N-th from the end
 ok "a change is on record before it begins" eval 'ends 0 pause jobs && lines 2 | jq -e ".asked and .path == \"/api/services/jobs/pause\"" >/dev/null &&
     [ "$(lines 2 | jq .id)" = "$(lines 1 | jq .id)" ]'
 must ends 0 audit --json
+# shellcheck disable=SC2034 # in what eval gets
 known=$(jq length out)
 must kill_host
 sed -i '$d' data/audit.jsonl # as a host that died between the commit and the record

@@ -62,6 +62,12 @@ forwards_wait() {
     [ "$("$ZINGQ" status --json --data "$1" | jq '[.host.forwards[].waiting] | add')" -gt 0 ]
 }
 
+# A host leaves once the others have what it has for them, which one that has left cannot take.
+# shellcheck disable=SC2317 # called by wait_for
+no_forwards_wait() {
+    [ "$("$ZINGQ" status --json --data "$1" | jq '[.host.forwards[].waiting] | add')" -eq 0 ]
+}
+
 # stop_three: those that have not left already.
 stop_three() {
     for pid in $three; do
@@ -138,6 +144,8 @@ stop_three
 ok "a host that is to be none must have left the broker" \
     complains 1 'the host of h3 has not left the broker' reshard --count 1 h1 h2 h3 --yes
 start_three
+must wait_for 30 no_forwards_wait h2
+must wait_for 30 no_forwards_wait h3
 must "$ZINGQ" leave --data h2 --yes >/dev/null
 must "$ZINGQ" leave --data h3 --yes >/dev/null
 must wait_for 20 has_left h2
@@ -175,6 +183,7 @@ send fourth
 send fifth
 ok "which know what it had" wait_for 30 has_heard $((5 * EVENTS))
 ok "and do the rest once" heard_once $((5 * EVENTS))
+must wait_for 30 no_forwards_wait h1/3
 must "$ZINGQ" leave --data h1/3 --yes >/dev/null
 must wait_for 20 has_left h1/3
 must stop_host

@@ -83,7 +83,7 @@ static void a_payload_that_cannot_be_read_is_dead_at_once(void **state) {
         {"work/a", "{\"key\": ", "0", "JSON"},
         {"work/b", "", "0", "JSON"},
         {"work/c", "\xff\xfe{}", "0", "JSON"},
-        {"work/d", "{\"key\":1,\"key\":2}", "0", "JSON"},
+        {"work/d", "{\"key\":1,}", "0", "JSON"},
         {"work/e", "{\"other\":1}", "0", "/key"},
         {"work/f", "[]", "0", "/key"},
         {"work/g", "{\"key\":{}}", "0", "/key"},

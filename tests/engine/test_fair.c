@@ -205,6 +205,30 @@ static void a_backlog_from_before_is_dealt_once_fair_is_there(void **state) {
 }
 
 /* More tenants than the window has places; the last ones begin outside of it. */
+#define OTHERS                                                                                     \
+    "service \"u\" { subscribe = {\"t/+\"} handler = \"h.lua\" fair = \"json:/tenant\" order = "   \
+    "none }\n"
+
+static void a_backlog_whose_turns_were_lost_can_be_moved(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, TENANTS("order = none"));
+    offer_many(f, "a", SERVICE_WINDOW_MAX, 50);
+    fixture_stop(f);
+    fixture_conf(f, OTHERS);
+    fixture_start(f);
+    assert_true(count_rows(f, TABLE_TENANT) > 0);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_empty(f->store, TABLE_TENANT), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    struct command move = {.kind = COMMAND_MOVE, .service = slice_of("t"), .name = slice_of("u")};
+    assert_int_equal(command(f, move), 0);
+    run_dry(f);
+    advance(f, 70000);
+    assert_books(f, "u",
+                 (struct books){.accepted = SERVICE_WINDOW_MAX, .done = SERVICE_WINDOW_MAX});
+    assert_int_equal(count_rows(f, TABLE_LANE) + count_rows(f, TABLE_READY), 0);
+}
+
 static void very_many_tenants_all_have_their_turns(void **state) {
     struct engine_fixture *f = *state;
     start(f, TENANTS("order = none"));
@@ -263,7 +287,7 @@ static void events_of_a_tenant_that_slept_wait_for_its_turn(void **state) {
 
 #define KEYS(options)                                                                              \
     "service \"t\" { subscribe = {\"t/+\"} handler = \"h.lua\" key = \"json:/key\" " options " }"  \
-                                                                                             "\n"
+    "\n"
 
 static void a_key_without_order_has_no_more_attempts_at_once_than_its_concurrency(void **state) {
     struct engine_fixture *f = *state;
@@ -351,6 +375,7 @@ int main(void) {
         ENGINE_TEST(the_order_of_a_key_is_that_of_arrival),
         ENGINE_TEST(a_backlog_is_worked_off_after_fair_is_gone),
         ENGINE_TEST(a_backlog_from_before_is_dealt_once_fair_is_there),
+        ENGINE_TEST(a_backlog_whose_turns_were_lost_can_be_moved),
         ENGINE_TEST(very_many_tenants_all_have_their_turns),
         ENGINE_TEST(events_without_a_tenant_share_the_turns_of_one),
         ENGINE_TEST(events_of_a_tenant_that_slept_wait_for_its_turn),

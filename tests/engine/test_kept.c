@@ -136,6 +136,17 @@ static void what_an_older_zingq_kept_is_counted_too(void **state) {
     assert_int_equal(service_status(f, "greedy").books.done, done);
 }
 
+static void a_host_without_services_goes_on_beside_what_one_left(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, STORE SERVICES, "return function(e) zing.reject('no') end");
+    deliver(f, "greedy", "greedy/1", "1");
+    fixture_conf(f, STORE);
+    crash(f);
+    advance(f, 1000);
+    assert_int_equal(count_rows(f, TABLE_DEAD), 1);
+    engine_check(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_service_whose_state_takes_its_part_of_the_store_gets_an_error),
@@ -143,6 +154,7 @@ int main(void) {
         ENGINE_TEST(letters_that_a_service_makes_have_their_part_of_the_store),
         ENGINE_TEST(a_service_whose_publishes_fill_their_part_waits_for_the_broker),
         ENGINE_TEST(what_an_older_zingq_kept_is_counted_too),
+        ENGINE_TEST(a_host_without_services_goes_on_beside_what_one_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,6 +196,46 @@ static void a_move_by_command_takes_a_service_that_runs(void **state) {
     assert_books(f, "new", (struct books){.accepted = KEYS * 5 + 1, .done = KEYS * 5 + 1});
 }
 
+/* Of both keys the new name has events in memory; of one of them the old name has some, too. */
+static void move_beside_what_waits(const char *rules, bool ordered) {
+    struct engine_fixture *f = fixture_new();
+    char conf[512];
+    char out[512];
+    fixture_run(f, OLD, LUA(MOVE));
+    give(f, "old", "a", "1", "");
+    give(f, "old", "a", "2", ",\"sleep\":true");
+    run_dry(f);
+    (void)snprintf(conf, sizeof conf, "%s%s%s", KEEP "service \"new\" {", rules, RULES);
+    change(f, conf);
+    assert_int_equal(
+        command(f, (struct command){.kind = COMMAND_PAUSE, .service = slice_of("new")}), 0);
+    for (int i = 0; i < 6; i++) {
+        char v[16];
+        (void)snprintf(v, sizeof v, "%d", 3 + i);
+        give(f, "new", i % 2 == 0 ? "a" : "b", v, "");
+    }
+    run_dry(f);
+    assert_int_equal(move(f, "old", "new"), 0);
+    run_dry(f);
+    assert_int_equal(service_status(f, "new").taking, false);
+    assert_int_equal(
+        command(f, (struct command){.kind = COMMAND_RESUME, .service = slice_of("new")}), 0);
+    advance(f, 70000);
+    engine_check(f);
+    assert_books(f, "new", (struct books){.accepted = 8, .done = 8});
+    assert_true(!ordered || strcmp(seen(f, "b", out), "\"4 6 8 \"") == 0);
+    assert_int_equal(count_rows(f, TABLE_LANE) + count_rows(f, TABLE_TENANT), 0);
+    fixture_free(f);
+}
+
+static void a_paused_service_takes_over_beside_what_waits_in_memory(void **state) {
+    (void)state;
+    move_beside_what_waits("", true);
+    move_beside_what_waits(" fair = \"json:/k\"", true);
+    move_beside_what_waits(" order = none", false);
+    move_beside_what_waits(" order = none key_concurrency = 1", false);
+}
+
 static void letters_locks_signals_and_waits_come_along(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, OLD, LUA(MOVE));
@@ -285,6 +325,7 @@ int main(void) {
         ENGINE_TEST(hosts_that_divide_the_keys_agree_on_the_origin),
         cmocka_unit_test(a_merge_keeps_the_order_of_each_key_whenever_the_host_goes_down),
         ENGINE_TEST(a_move_by_command_takes_a_service_that_runs),
+        cmocka_unit_test(a_paused_service_takes_over_beside_what_waits_in_memory),
         ENGINE_TEST(letters_locks_signals_and_waits_come_along),
         ENGINE_TEST(a_value_that_both_have_stays_and_is_counted),
         ENGINE_TEST(what_the_old_name_took_is_a_duplicate_afterwards),

@@ -112,6 +112,27 @@ static void a_failed_attempt_replaces_nothing(void **state) {
     assert_string_equal(out_of(f), "good");
 }
 
+static void a_step_and_what_is_around_it_do_not_share_a_name(void **state) {
+    struct engine_fixture *f = *state;
+    char reason[512];
+    fixture_run(f, SERVICE, LUA(a_step_and_what_is_around_it_do_not_share_a_name));
+    offer_one(f, "x", "a");
+    assert_non_null(strstr(reason_of(f, "s", "x", reason), "changes \"cart\""));
+}
+
+static void a_renamed_service_replaces_what_it_published_before(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE, WAITS(""));
+    offer_one(f, "one", "a");
+    fixture_stop(f);
+    fixture_conf(f, "service \"t\" { subscribe = {\"in\"} handler = \"h.lua\" key = "
+                    "\"property:k\" retries = 0 was = {\"s\"} }\n");
+    fixture_start(f);
+    offer(f, "t", "in", "two", "k", "a", NULL);
+    advance(f, 6000);
+    assert_string_equal(out_of(f), "two");
+}
+
 static void options_that_make_no_sense_are_errors(void **state) {
     static const struct {
         const char *script, *error;
@@ -143,6 +164,8 @@ int main(void) {
         ENGINE_TEST(of_two_in_one_attempt_the_second_is_sent),
         ENGINE_TEST(its_id_takes_back_what_waits),
         ENGINE_TEST(a_failed_attempt_replaces_nothing),
+        ENGINE_TEST(a_step_and_what_is_around_it_do_not_share_a_name),
+        ENGINE_TEST(a_renamed_service_replaces_what_it_published_before),
         ENGINE_TEST(options_that_make_no_sense_are_errors),
     };
     return cmocka_run_group_tests_name("replace", tests, NULL, NULL);

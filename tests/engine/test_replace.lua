@@ -19,3 +19,9 @@ return function(e)
   zing.publish('out', e.payload, {after = '5s', replace = 'cart'})
   if e.payload == 'bad' then error('as told') end
 end
+
+--- a_step_and_what_is_around_it_do_not_share_a_name
+return function()
+  zing.publish('out', 'around', {after = '5s', replace = 'cart'})
+  zing.step('inside', function() zing.publish('out', 'inside', {after = '5s', replace = 'cart'}) end)
+end

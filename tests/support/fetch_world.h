@@ -21,9 +21,9 @@ struct world {
     size_t done_count;
     struct MHD_Daemon *http;
     uint16_t http_port;
-    int connections;               /* accepted by the HTTP server since the start */
+    int connections;                       /* accepted by the HTTP server since the start */
     struct MHD_Connection *_Atomic silent; /* suspended until the end of the test */
-    char *huge;                    /* the body of /huge */
+    char *huge;                            /* the body of /huge */
     pid_t smtp;
     uint16_t smtp_port;
     char smtp_log[64]; /* what the SMTP server accepted, a JSON line a mail */

@@ -23,6 +23,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -41,7 +42,6 @@ struct asking {
     const char *method;
     struct buf *body; /* the host's scratch */
     bool has_body, has_type;
-    struct slice key;         /* an Idempotency-Key from the options */
     const char *secret;       /* signs it as a webhook, or NULL */
     const char *content_type; /* of the body, or NULL */
 };
@@ -122,7 +122,9 @@ static void take_header(lua_State *L, struct asking *ask) {
     value.data = lua_tolstring(L, -1, &value.len);
     args_check_line(L, value, "a header's value");
     if (strcasecmp(name.data, "Idempotency-Key") == 0) {
-        ask->key = value;
+        free(ask->request->key); /* the name may stand there twice, in other letters */
+        ask->request->key = slice_dup(value);
+        need_memory(L, ask->request->key != NULL);
     }
     ask->has_type = ask->has_type || strcasecmp(name.data, "Content-Type") == 0;
     add_header(L, ask, name, value);
@@ -385,20 +387,19 @@ static int answered(lua_State *L, int status, lua_KContext unused) {
  * reads needs none. */
 static void set_key(lua_State *L, struct asking *ask) {
     char made[CALL_KEY_BYTES];
-    struct slice key = ask->key;
+    struct call_request *request = ask->request;
     (void)api_next_call_key(ask->run, CALL_KIND_HTTP, made);
-    if (call_only_reads(ask->request)) {
+    if (call_only_reads(request)) {
+        free(request->key);
+        request->key = NULL;
         return;
     }
-    if (key.data == NULL && ask->run->listed) {
-        return; /* another batch would send a different request */
+    if (request->key != NULL || ask->run->listed) {
+        return; /* its own; of a batch none: another batch would send a different request */
     }
-    if (key.data == NULL) {
-        key = slice_of(made);
-        add_header(L, ask, slice_of("Idempotency-Key"), key);
-    }
-    ask->request->key = slice_dup(key);
-    need_memory(L, ask->request->key != NULL);
+    add_header(L, ask, slice_of("Idempotency-Key"), slice_of(made));
+    request->key = slice_dup(slice_of(made));
+    need_memory(L, request->key != NULL);
 }
 
 /* As standard-webhooks: the id is the call's key, so that the receiver knows a repeated one. */

@@ -68,15 +68,17 @@ void api_check_can_yield(lua_State *L, struct run *run, const char *call) {
 static void check_order(lua_State *L, const struct run *run, const struct effect *effect) {
     bool state = effect->kind >= EFFECT_STATE_SET && effect->kind <= EFFECT_STATE_INCR;
     bool lock = effect->kind == EFFECT_LOCK || effect->kind == EFFECT_UNLOCK;
-    const struct effect *around = state  ? effects_state(&run->effects, effect->name)
-                                  : lock ? effects_lock(&run->effects, effect->name)
-                                         : NULL;
+    bool replaces = effect->kind == EFFECT_PUBLISH && effect->owner.data != NULL;
+    const struct effect *around = state      ? effects_state(&run->effects, effect->name)
+                                  : lock     ? effects_lock(&run->effects, effect->name)
+                                  : replaces ? effects_publish(&run->effects, &effect->id)
+                                             : NULL;
     if (around != NULL) {
         luaL_error(
             L,
             "the step \"%s\" changes \"%s\", which this handler changed before it: change it "
             "inside steps only, or outside only",
-            run->durable->name, effect->name.data);
+            run->durable->name, replaces ? effect->owner.data : effect->name.data);
     }
 }
 

@@ -194,9 +194,10 @@ static struct uuid id_of_name(const struct run *run, struct slice name) {
     struct slice key =
         division_is_divided(&conf->hosts.share) ? run->event->key : (struct slice){NULL, 0};
     char scope[NAME_BYTES_MAX + 1 + KEY_BYTES_MAX];
-    size_t len = strlen(conf->services[run->service].name) + 1;
+    const char *service = service_origin(&conf->services[run->service]);
+    size_t len = strlen(service) + 1;
     assert(len + key.len <= sizeof scope);
-    memcpy(scope, conf->services[run->service].name, len);
+    memcpy(scope, service, len);
     if (key.len > 0) {
         memcpy(scope + len, key.data, key.len);
     }
@@ -215,13 +216,17 @@ static void check_replace(lua_State *L, const struct effect *effect) {
 static int stage_publish(lua_State *L, struct publishing *p) {
     struct run *run = p->run;
     char text[UUID_TEXT_BYTES + 1];
+    bool again = false;
     p->effect.kind = EFFECT_PUBLISH;
     p->effect.id = run->view->uuid(run->view->ctx);
     if (p->effect.owner.data != NULL) {
         p->effect.id = id_of_name(run, p->effect.owner);
-        (void)effects_withdraw(&run->effects, &p->effect.id);
+        again = effects_publish(&run->effects, &p->effect.id) != NULL;
     }
     api_stage(L, run, &p->effect);
+    if (again) {
+        (void)effects_withdraw(&run->effects, &p->effect.id); /* the earlier one */
+    }
     lua_pushlstring(L, uuid_text(&p->effect.id, text), UUID_TEXT_BYTES);
     return 1;
 }

@@ -70,8 +70,9 @@ static int sleep_until(lua_State *L) {
 
 /* --- wait --- */
 
-/* Pushes the result in the record; returns 0 if the wait is not over. */
-static int push_ended_wait(lua_State *L, struct run *run, struct slice label) {
+/* Pushes the result in the record; returns 0 if the wait is not over. Of a wait for several it is a
+ * list, also if the script waited for one when the signal came. */
+static int push_ended_wait(lua_State *L, struct run *run, struct slice label, uint32_t wanted) {
     struct step found;
     if (!api_look_up_step(L, run, STEP_WAIT, label, &found) || found.state == STEP_WAITING) {
         return 0;
@@ -82,6 +83,11 @@ static int push_ended_wait(lua_State *L, struct run *run, struct slice label) {
         return 2;
     }
     args_push_value(L, found.value);
+    if (wanted > 0 && found.value.data[0] != 'l') {
+        lua_createtable(L, 1, 0);
+        lua_insert(L, -2);
+        lua_rawseti(L, -2, 1);
+    }
     return 1;
 }
 
@@ -89,7 +95,7 @@ static int signalled(lua_State *L, int status, lua_KContext unused) {
     (void)status;
     (void)unused;
     struct run *run = script_state_of(L)->current;
-    int results = push_ended_wait(L, run, run->durable->step.name);
+    int results = push_ended_wait(L, run, run->durable->step.name, run->durable->wanted);
     return results > 0 ? results : luaL_error(L, "the wait is not over");
 }
 
@@ -104,7 +110,7 @@ static int wait_for(lua_State *L, struct run_durable *d, uint32_t wanted, int ti
     int len = count == 1 ? snprintf(label, sizeof label, "%s", name.data)
                          : snprintf(label, sizeof label, "%s#%lld", name.data, (long long)count);
     struct slice labelled = {label, (size_t)len};
-    int results = push_ended_wait(L, run, labelled);
+    int results = push_ended_wait(L, run, labelled, wanted);
     if (results > 0) {
         return results;
     }

@@ -236,8 +236,9 @@ void admin_peek(void *ctx, const struct call *call);
 /* web/admin/relay.c */
 /* True if another host answers the request, or may; then the request has been taken over. */
 bool admin_relay(struct admin *a, const struct call *call);
-/* The same for what an endpoint publishes on `topic`. */
-bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic);
+/* The same for what an endpoint publishes on `topic` under the idempotency key `once`, or NULL. */
+bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic,
+                         const char *once);
 void admin_forget_relays(struct admin *a);
 
 /* web/admin/follow.c */

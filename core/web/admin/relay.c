@@ -75,7 +75,7 @@ static void add_pair(struct buf *list, const char *name, const char *value) {
 }
 
 /* Borrows the request's words. NULL: answered 503. */
-static struct relay *relay_new(struct admin *a, struct gateway_request *request) {
+static struct relay *relay_new(struct admin *a, struct gateway_request *request, const char *once) {
     struct relay *relay = calloc(1, sizeof *relay);
     if (relay == NULL) {
         gateway_answer_error(request, 503, NULL, "out of memory");
@@ -87,7 +87,6 @@ static struct relay *relay_new(struct admin *a, struct gateway_request *request)
     buf_init(&relay->headers, GATEWAY_BODY_BYTES_MAX);
     buf_init(&relay->nothing, READING_BYTES_MAX);
     TAILQ_INSERT_TAIL(&a->relays, relay, link);
-    const char *once = gateway_header(request, "Idempotency-Key");
     add_pair(&relay->headers, "Idempotency-Key", once);
     relay->once = once != NULL;
     relay->words = (struct gateway_words){.method = gateway_method(request),
@@ -110,7 +109,7 @@ static bool seal(struct relay *relay) {
 }
 
 static struct relay *relay_of(struct admin *a, struct gateway_request *request) {
-    struct relay *relay = relay_new(a, request);
+    struct relay *relay = relay_new(a, request, gateway_header(request, "Idempotency-Key"));
     if (relay == NULL) {
         return NULL;
     }
@@ -346,15 +345,15 @@ bool admin_relay(struct admin *a, const struct call *call) {
     return true;
 }
 
-bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic) {
-    const char *once = gateway_header(request, "Idempotency-Key");
+bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic,
+                         const char *once) {
     uint16_t owner = once == NULL || a->options.ask == NULL
                          ? 0
                          : owner_of_once(a->options.conf, slice_of(topic), slice_of(once));
     if (owner == 0 || owner == a->options.conf->hosts.share.place) {
         return false;
     }
-    struct relay *relay = relay_new(a, request);
+    struct relay *relay = relay_new(a, request, once);
     if (relay == NULL) {
         return true;
     }

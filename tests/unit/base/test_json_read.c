@@ -150,6 +150,23 @@ static void whole_numbers_of_64_bits_are_exact(void **state) {
     assert_true(number("1e-400") == 0 && signbit(number("-0.0")));
 }
 
+/* A point and an exponent that are far away and cancel. */
+static void numbers_of_a_million_digits_are_read_as_well(void **state) {
+    (void)state;
+    enum { ZEROS = 1100000 };
+    static const char *const ends[] = {"1e1048577", "1e10485761", "1e1100001", "1e-5"};
+    static const double values[] = {0, HUGE_VAL, 1, 0};
+    char *text = malloc(ZEROS + 32);
+    assert_non_null(text);
+    memcpy(text, "0.", 2);
+    memset(text + 2, '0', ZEROS);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        memcpy(text + 2 + ZEROS, ends[i], strlen(ends[i]) + 1);
+        assert_true(number(text) == values[i]);
+    }
+    free(text);
+}
+
 /* strtod is the independent reader. Seeded: the same numbers every time. */
 static void every_other_number_is_the_nearest_double(void **state) {
     (void)state;
@@ -289,6 +306,7 @@ int main(void) {
         cmocka_unit_test(text_is_utf8),
         cmocka_unit_test(nesting_ends_at_the_limit),
         cmocka_unit_test(whole_numbers_of_64_bits_are_exact),
+        cmocka_unit_test(numbers_of_a_million_digits_are_read_as_well),
         cmocka_unit_test(every_other_number_is_the_nearest_double),
         cmocka_unit_test(long_numbers_are_read_to_their_last_digit),
         cmocka_unit_test(escapes_mean_their_characters),

@@ -375,7 +375,8 @@ static void who_may_come_in_is_checked(void **state) {
          "endpoint \"/x\": a secret of standard-webhooks is whsec_ and the base64 of 16 to 256 "
          "bytes"},
         {"endpoint \"/x\" { publish = a auth = hmac preset = stripe secret = short }",
-         "endpoint \"/x\": secret: it has fewer than 16 bytes and can be guessed: use a longer one"},
+         "endpoint \"/x\": secret: it has fewer than 16 bytes and can be guessed: use a longer "
+         "one"},
         {"token \"t\" { value = 0123456789abcdef role = god }",
          "token \"t\": role: \"god\" is not valid: write read or submit or operate or admin"},
         {"token \"t\" { value = \"\" role = read }",

@@ -193,6 +193,40 @@ static void a_tenant_with_rows_on_disk_is_hungry_when_few_are_left(void **state)
     assert_false(lanes_want_rows(lanes));
 }
 
+static void a_lane_is_taken_out_wherever_it_waits(void **state) {
+    struct lanes *lanes = *state;
+    static const uint64_t keys[] = {7, 7, 8, 9, 9};
+    struct lane_items cut;
+    for (uint64_t n = 1; n <= 5; n++) {
+        lane_world_push_of(lanes, 0, n, n, (struct lane_flows){.key = keys[n - 1], .tenant = 50});
+    }
+    lane_world_push(lanes, 0, 6, 6);
+    for (uint64_t n = 1; n <= 6; n++) {
+        struct lane *lane = lanes_find(lanes, 0, n);
+        lanes_take_out(lanes, lane);
+        lanes_cut(lanes, lane, 0, &cut);
+        free(TAILQ_FIRST(&cut));
+    }
+    lanes_close_empty(lanes, 0);
+    assert_int_equal(lanes_waiting(lanes, 0), 0);
+    assert_int_equal(lanes_tenants(lanes, 0), 0);
+    lane_world_push_of(lanes, 0, 1, 1, (struct lane_flows){.key = 7, .tenant = 50});
+    assert_int_equal(lane_world_run_one(lanes, T0), 1);
+}
+
+static void a_hungry_tenant_without_lanes_outlives_its_throttle(void **state) {
+    struct lanes *lanes = *state;
+    lane_world_push_of(lanes, 0, 1, 1, key(100));
+    assert_true(lanes_spilled(lanes, 0, 100));
+    assert_int_equal(lane_world_run_one(lanes, T0), 1);
+    lanes_throttle_key(lanes, 0, 100, T0 + 500);
+    assert_int_equal(lane_world_run_one(lanes, T0 + 500), 0);
+    lanes_throttle_key(lanes, 0, 100, T0 + 500);
+    assert_int_equal(lanes_hungry(lanes, 0), 100);
+    lanes_fed(lanes, 0, 100, false);
+    assert_int_equal(lanes_hungry(lanes, 0), 0);
+}
+
 /* INV-LANE-8 */
 static void feed_who_is_not_hungry(void *ctx) {
     lanes_fed(ctx, 0, 100, false);
@@ -226,6 +260,8 @@ int main(void) {
         LANE_TEST(many_throttles_end_in_the_order_of_their_times),
         LANE_TEST(a_tenant_leaves_half_of_the_window_to_others),
         LANE_TEST(a_tenant_with_rows_on_disk_is_hungry_when_few_are_left),
+        LANE_TEST(a_lane_is_taken_out_wherever_it_waits),
+        LANE_TEST(a_hungry_tenant_without_lanes_outlives_its_throttle),
         LANE_TEST(flows_know_their_lanes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

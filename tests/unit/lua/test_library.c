@@ -14,7 +14,7 @@
 static void ends_by(const char *body, const char *limit) {
     struct lua_world *w = world_new_unloaded(world_handler(body));
     w->conf.lua_time_ms = LUA_TIME_MS / 4; /* each of them takes all of it */
-    w->conf.lua_memory_bytes = 512 << 20; /* time is what runs out */
+    w->conf.lua_memory_bytes = 512 << 20;  /* time is what runs out */
     assert_int_equal(world_load(w), 0);
     (void)world_run(w, "{}");
     if (w->run->outcome != OUTCOME_ERROR || strstr(world_error(w), limit) == NULL) {

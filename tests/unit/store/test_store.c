@@ -1,5 +1,6 @@
 /* test_store.c - transactions, order of keys, a full map, readers. */
 #include "base/buf.h"
+#include "base/limits.h"
 #include "store_world.h"
 #include "test.h"
 
@@ -257,6 +258,30 @@ static void store_lends_as_much_in_one_piece_as_is_free_in_scattered_pages(void 
     store_world_commit(f->store, "again", "fits");
 }
 
+/* Each value takes new pages at the end, and the scattered ones stay free. */
+static void a_file_of_scattered_pages_grows_to_twice_the_limit_at_most(void **state) {
+    enum { LARGE = 32 << 10, MANY = 4 * TIGHT / LARGE };
+    static const char value[LARGE];
+    struct store_world *f = *state;
+    int code = 0;
+    open_tight(f);
+    unsigned rows = fill(f->store);
+    assert_int_equal(store_lend(f->store, STORE_LENT_SPARE), 0);
+    delete_scattered(f->store, rows);
+    for (unsigned n = 0; n < MANY && code == 0; n++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "%u", n);
+        assert_int_equal(store_lend(f->store, STORE_LENT_PIECES), 0);
+        store_begin(f->store);
+        code = store_put(f->store, TABLE_STATE, slice_of(key), (struct slice){value, sizeof value});
+        code = code == 0 ? store_commit(f->store) : code;
+    }
+    assert_int_equal(code, ERR_FULL);
+    store_abort(f->store);
+    assert_in_range(store_taken(f->store), TIGHT + 1, (uint64_t)STORE_GROWTH_MAX * TIGHT);
+    assert_int_equal(store_lend(f->store, STORE_LENT_NOTHING), 0);
+}
+
 static void store_usage_counts_pages_and_forgets_freed_ones(void **state) {
     struct store_world *f = *state;
     struct store_space before;
@@ -425,6 +450,7 @@ int main(void) {
         STORE_TEST(store_seek_back_finds_the_last_key_before),
         STORE_TEST(store_says_full_and_keeps_what_it_has),
         STORE_TEST(store_lends_room_for_deletes_and_takes_rows_again),
+        STORE_TEST(a_file_of_scattered_pages_grows_to_twice_the_limit_at_most),
         STORE_TEST(store_lends_as_much_in_one_piece_as_is_free_in_scattered_pages),
         STORE_TEST(store_usage_counts_pages_and_forgets_freed_ones),
         STORE_TEST(store_names_a_reader_and_counts_what_it_keeps),
