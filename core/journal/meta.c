@@ -40,10 +40,12 @@ struct service_row {
 };
 
 static bool take_name(struct slice name, char out[NAME_BYTES_MAX + 1]) {
-    if (name.len > NAME_BYTES_MAX || memchr(name.data, '\0', name.len) != NULL) {
+    if (name.len > NAME_BYTES_MAX || slice_has_nul(name)) {
         return false;
     }
-    memcpy(out, name.data, name.len);
+    if (name.len > 0) {
+        memcpy(out, name.data, name.len);
+    }
     out[name.len] = '\0';
     return true;
 }

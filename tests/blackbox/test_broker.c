@@ -151,7 +151,8 @@ static void a_broker_that_forgot_our_session_is_told_of(void **state) {
  * closes the connection over the first, and over the second when it has not told its limit. */
 static void assert_refusals_hold_up_nobody(struct stage *s, const char *limit) {
     static const char conf[] =
-        "service \"work\" { subscribe = {\"in/+\"} handler = \"work.lua\" }\n";
+        "service \"work\" { subscribe = {\"in/+\"} handler = \"work.lua\" dead_topic = "
+        "\"$SYS/mine\" }\n";
     const char *script = LUA(assert_refusals_hold_up_nobody);
     broker_stop(&s->broker);
     broker_start(&s->broker, limit);
@@ -166,7 +167,8 @@ static void assert_refusals_hold_up_nobody(struct stage *s, const char *limit) {
 
     WAIT_FOR(s, peer_distinct(&s->observer) == 500);
     WAIT_FOR(s, program_engine(&s->host, "outbox_refused") == 2);
-    assert_int_equal(program_service(&s->host, "work", "done"), 502);
+    assert_int_equal(program_service(&s->host, "work", "done"), 501);
+    assert_int_equal(program_service(&s->host, "work", "dead"), 1);
     assert_int_equal(program_engine(&s->host, "outbox"), 2);
     assert_int_equal(program_says(&s->host, "a publish was refused"), 2);
 }

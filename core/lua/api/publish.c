@@ -231,6 +231,14 @@ static int stage_publish(lua_State *L, struct publishing *p) {
     return 1;
 }
 
+/* Where the broker lets only hosts publish. Other topics with a $ are a broker's services, such as
+ * $aws/things/x/shadow/update. */
+static bool is_for_hosts(const char *topic) {
+    bool service =
+        topic[0] == '$' && strncmp(topic, "$SYS", 4) != 0 && strncmp(topic, "$share", 6) != 0;
+    return topic_is_own(topic) && !service;
+}
+
 /* zing.publish(topic, payload [, options]) -> id */
 static int publish(lua_State *L) {
     struct publishing p = {.run = api_staging_run(L, "publish"), .effect = {.qos = 1}};
@@ -240,11 +248,12 @@ static int publish(lua_State *L) {
     if (topic_check(p.effect.name.data, &r) != 0) {
         return luaL_error(L, "zing.publish: %s", r.text);
     }
-    if (topic_is_own(p.effect.name.data)) {
-        return luaL_error(L,
-                          "zing.publish: \"%s\": topics that begin with zingq/ or $ are not for "
-                          "scripts; zing.signal sends signals",
-                          p.effect.name.data);
+    if (is_for_hosts(p.effect.name.data)) {
+        return luaL_error(
+            L,
+            "zing.publish: \"%s\": topics that begin with zingq/ or $SYS/ are not for "
+            "scripts; zing.signal sends signals",
+            p.effect.name.data);
     }
     p.effect.value = take_payload(L, 2, "payload", &p.effect);
     lua_pushnil(L); /* at KEY_TEXT_AT */
