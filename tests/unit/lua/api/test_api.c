@@ -165,16 +165,11 @@ static void api_publishes_nothing_below_zingq_or_the_brokers(void **state) {
         assert_non_null(strstr(world_error(w), "are not for scripts"));
         world_free(w);
     }
-    static const char *const others[] = {"zingqx", "$aws/things/x/shadow/update"};
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        char handler[128];
-        (void)snprintf(handler, sizeof handler, "return function() zing.publish('%s', 'x') end",
-                       others[i]);
-        struct lua_world *w = world_new(handler);
-        (void)world_run(w, "{}");
-        assert_int_equal(w->run->outcome, OUTCOME_DONE);
-        world_free(w);
-    }
+    struct lua_world *w = world_new("return function() zing.publish('zingqx', 'x') "
+                                    "zing.publish('$aws/things/x/shadow/update', 'x') end");
+    (void)world_run(w, "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    world_free(w);
 }
 
 static void api_reply_to_never_names_what_hosts_send_each_other(void **state) {
