@@ -98,6 +98,9 @@ int cli_move(struct cli *cli) {
         return cli_misused(cli, "give both names: --from SERVICE --to SERVICE");
     }
     int status = look(cli, to, &taking, before);
+    if (!taking) { /* the host counts anew with the first move to it */
+        memset(before, 0, sizeof before);
+    }
     status = status == 0 ? begin(cli, from, to) : status;
     status = status == 0 ? look(cli, to, &taking, now) : status;
     while (status == 0 && taking) {
