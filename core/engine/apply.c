@@ -31,12 +31,7 @@ struct applying {
 
 static int cell_timer(struct engine *e, const struct cell *cell, enum timer_kind kind,
                       int64_t due_ms) {
-    struct timer timer = {.kind = kind,
-                          .partition = cell->partition,
-                          .due_ms = due_ms,
-                          .service = cell->service,
-                          .key = cell->key,
-                          .name = cell->name};
+    struct timer timer = engine_cell_timer(kind, cell, due_ms, 0);
     return due_ms == 0 ? 0 : engine_timer_put(e, &timer);
 }
 

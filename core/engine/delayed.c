@@ -18,14 +18,12 @@ int engine_delay_publish(struct engine *e, uint8_t partition, const struct publi
     struct buf record;
     buf_init(&record, (size_t)1 << 30);
     publication_encode(p, &record);
-    struct timer timer = {.kind = TIMER_PUBLISH,
-                          .partition = partition,
-                          .by_wall = by_wall,
-                          .due_ms = due_ms,
-                          .seq = journal_next_seq(e->journal, e->now_ms),
-                          .record = buf_slice(&record)};
-    struct delayed delayed = {
-        .partition = partition, .by_wall = by_wall, .due_ms = due_ms, .seq = timer.seq};
+    struct delayed delayed = {.partition = partition,
+                              .by_wall = by_wall,
+                              .due_ms = due_ms,
+                              .seq = journal_next_seq(e->journal, e->now_ms)};
+    struct timer timer = journal_delayed_timer(&delayed);
+    timer.record = buf_slice(&record);
     int code = record.failed ? ERR_MEMORY : engine_timer_put(e, &timer);
     if (code == 0) {
         code = journal_delayed_put(e->journal, publication_delayed_id(p), &delayed);
@@ -41,14 +39,6 @@ int engine_note_publish(struct engine *e, const struct uuid *id, int64_t due_ms)
     return journal_publish_note_put(e->journal, e->now_ms, id, &note);
 }
 
-static struct timer timer_of(const struct delayed *delayed) {
-    return (struct timer){.kind = TIMER_PUBLISH,
-                          .partition = delayed->partition,
-                          .by_wall = delayed->by_wall,
-                          .due_ms = delayed->due_ms,
-                          .seq = delayed->seq};
-}
-
 int engine_replace_publish(struct engine *e, struct publication *p, int64_t max_wait_ms,
                            int64_t *due_ms) {
     struct delayed delayed;
@@ -56,7 +46,7 @@ int engine_replace_publish(struct engine *e, struct publication *p, int64_t max_
     struct publication earlier = {.first_ms = e->now_ms};
     int code = journal_delayed_get(e->journal, &p->handle, &delayed);
     if (code == 0) {
-        const struct timer timer = timer_of(&delayed);
+        const struct timer timer = journal_delayed_timer(&delayed);
         code = journal_timer_record(e->journal, &timer, &record);
         code = code == 0 ? publication_decode(record, &earlier) : code;
         code = code == 0 ? engine_cancel_publish(e, &p->handle) : code;
@@ -74,7 +64,7 @@ int engine_cancel_publish(struct engine *e, const struct uuid *id) {
     if (code != 0) {
         return code;
     }
-    const struct timer timer = timer_of(&delayed);
+    const struct timer timer = journal_delayed_timer(&delayed);
     code = journal_timer_del(e->journal, &timer);
     e->status.delayed -= code == 0 && e->status.delayed > 0 ? 1 : 0;
     if (code == 0 || code == ERR_NOTFOUND) { /* it could not be read */

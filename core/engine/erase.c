@@ -84,13 +84,7 @@ static void keep_name(struct named_cell *kept, const struct cell *cell) {
 
 static int drop_timer(struct engine *e, enum timer_kind kind, const struct cell *cell,
                       int64_t due_ms, uint64_t seq) {
-    const struct timer timer = {.kind = kind,
-                                .partition = cell->partition,
-                                .due_ms = due_ms,
-                                .service = cell->service,
-                                .key = cell->key,
-                                .name = cell->name,
-                                .seq = seq};
+    const struct timer timer = engine_cell_timer(kind, cell, due_ms, seq);
     return engine_timer_drop(e, &timer);
 }
 

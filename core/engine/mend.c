@@ -158,13 +158,10 @@ static int time_locks(struct engine *e) {
         keep_cell(&at, &cell);
         cell = at.cell;
         code = journal_lock_get(e->journal, &cell, &lock);
-        struct timer timer = {.kind = TIMER_LOCK,
-                              .partition = cell.partition,
-                              .due_ms = lock.expires_ms,
-                              .service = cell.service,
-                              .key = cell.key,
-                              .name = cell.name};
-        code = code == 0 && lock.expires_ms > 0 ? engine_timer_put(e, &timer) : code;
+        if (code == 0 && lock.expires_ms > 0) {
+            struct timer timer = engine_cell_timer(TIMER_LOCK, &cell, lock.expires_ms, 0);
+            code = engine_timer_put(e, &timer);
+        }
         if (code != 0 && code != ERR_NOTFOUND) {
             return code;
         }

@@ -150,15 +150,10 @@ int engine_move_timer(struct engine *e, const struct given *row) {
     if (row->left || row->expires_ms == 0 || row->table == TABLE_WAITER) {
         return 0;
     }
-    struct timer timer = {.kind = kinds[row->table],
-                          .partition = row->old_cell.partition,
-                          .due_ms = row->expires_ms,
-                          .service = row->old_cell.service,
-                          .key = row->old_cell.key,
-                          .name = row->old_cell.name,
-                          .seq = row->seq};
-    int code = journal_timer_del(e->journal, &timer);
-    if (code != 0 && code != ERR_NOTFOUND) { /* one of a lock may have been put off */
+    struct timer timer =
+        engine_cell_timer(kinds[row->table], &row->old_cell, row->expires_ms, row->seq);
+    int code = engine_timer_drop(e, &timer); /* one of a lock may have been put off */
+    if (code != 0) {
         return code;
     }
     timer.partition = row->new_cell.partition;

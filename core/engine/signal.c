@@ -116,13 +116,8 @@ static int keep_signal(struct engine *e, const struct cell *cell, struct slice v
                       "the signals that no handler of the service takes fill their part of the "
                       "store");
     }
-    struct timer timer = {.kind = TIMER_SIGNAL,
-                          .partition = cell->partition,
-                          .due_ms = e->now_ms + e->conf->keep_signals_ms,
-                          .service = cell->service,
-                          .key = cell->key,
-                          .name = cell->name,
-                          .seq = journal_next_seq(e->journal, e->now_ms)};
+    struct timer timer = engine_cell_timer(TIMER_SIGNAL, cell, e->now_ms + e->conf->keep_signals_ms,
+                                           journal_next_seq(e->journal, e->now_ms));
     int code = journal_signal_put(e->journal, cell, timer.seq, value, timer.due_ms);
     return code == 0 ? engine_timer_put(e, &timer) : code;
 }

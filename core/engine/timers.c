@@ -71,6 +71,17 @@ int engine_timer_drop(struct engine *e, const struct timer *timer) {
     return code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
 }
 
+struct timer engine_cell_timer(enum timer_kind kind, const struct cell *cell, int64_t due_ms,
+                               uint64_t seq) {
+    return (struct timer){.kind = kind,
+                          .partition = cell->partition,
+                          .due_ms = due_ms,
+                          .service = cell->service,
+                          .key = cell->key,
+                          .name = cell->name,
+                          .seq = seq};
+}
+
 /* --- of events --- */
 
 struct timer engine_wake_timer(const struct row *row, int64_t due_ms) {

@@ -5,6 +5,7 @@
 #define ZINGQ_ENGINE_TIMERS_H
 
 #include "engine/engine.h"
+#include "journal/keyed.h"
 #include "journal/later.h"
 
 /* ERR_MEMORY. */
@@ -21,6 +22,9 @@ int64_t engine_timer_due_ms(const struct engine *e, uint8_t p, bool by_wall);
 int64_t engine_earliest_timer(const struct engine *e);
 /* The same of those by the wall clock, and by its time. */
 int64_t engine_earliest_wall_timer(const struct engine *e);
+/* What ends a value, a lock or a signal of the cell at that time; seq is that of a signal. */
+struct timer engine_cell_timer(enum timer_kind kind, const struct cell *cell, int64_t due_ms,
+                               uint64_t seq);
 /* What wakes the event of that row at that time. */
 struct timer engine_wake_timer(const struct row *row, int64_t due_ms);
 /* A stored event whose row waits gets a timer, and knows when it is due: whoever wakes it sooner

@@ -43,17 +43,11 @@ static int read_signals(struct engine *e, const struct cell *cell, uint32_t want
 }
 
 static int drop_signals(struct engine *e, const struct cell *cell, uint32_t count) {
-    struct timer timer = {.kind = TIMER_SIGNAL,
-                          .partition = cell->partition,
-                          .service = cell->service,
-                          .key = cell->key,
-                          .name = cell->name};
     int code = 0;
     while (code == 0 && count-- > 0) {
         struct kept_signal at = {.seq = 0};
         code = journal_signal_next(e->journal, cell, e->now_ms, &at);
-        timer.due_ms = at.expires_ms;
-        timer.seq = at.seq;
+        struct timer timer = engine_cell_timer(TIMER_SIGNAL, cell, at.expires_ms, at.seq);
         code = code == 0 ? engine_timer_drop(e, &timer) : code;
         code = code == 0 ? journal_signal_del(e->journal, cell, at.seq) : code;
     }

@@ -70,6 +70,14 @@ int journal_delayed_get(struct journal *j, const struct uuid *id, struct delayed
     return code;
 }
 
+struct timer journal_delayed_timer(const struct delayed *delayed) {
+    return (struct timer){.kind = TIMER_PUBLISH,
+                          .partition = delayed->partition,
+                          .by_wall = delayed->by_wall,
+                          .due_ms = delayed->due_ms,
+                          .seq = delayed->seq};
+}
+
 int journal_delayed_next(struct journal *j, struct uuid *id, struct delayed *out,
                          struct publication *p) {
     for (;;) {
@@ -82,11 +90,7 @@ int journal_delayed_next(struct journal *j, struct uuid *id, struct delayed *out
         }
         *id = row.id;
         *out = row.delayed;
-        struct timer timer = {.kind = TIMER_PUBLISH,
-                              .partition = out->partition,
-                              .by_wall = out->by_wall,
-                              .due_ms = out->due_ms,
-                              .seq = out->seq};
+        struct timer timer = journal_delayed_timer(out);
         code = journal_timer_record(j, &timer, &record);
         if (code != ERR_NOTFOUND) { /* both rows exist or none, unless one has been damaged */
             return code == 0 ? publication_decode(record, p) : code;

@@ -78,6 +78,8 @@ int journal_timer_del(struct journal *j, const struct timer *timer);
 int journal_timer_first(struct journal *j, uint8_t partition, bool by_wall, struct timer *out);
 /* The record of a TIMER_PUBLISH; points into the store. ERR_NOTFOUND. */
 int journal_timer_record(struct journal *j, const struct timer *timer, struct slice *record);
+/* The timer of a delayed publish, without the record. */
+struct timer journal_delayed_timer(const struct delayed *delayed);
 /* How many timers of the kind there are; looks at every row. */
 int journal_timer_count(struct journal *j, enum timer_kind kind, uint64_t *count);
 
