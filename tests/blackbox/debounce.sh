@@ -9,11 +9,6 @@ set -u
 # shellcheck source=tests/support/world.sh
 . "$SOURCE_DIR/tests/support/world.sh"
 
-# figure SERVICE NAME N
-figure() {
-    ends 0 status --json && jq -e "(.services[] | select(.name == \"$1\") | .$2) == $3" "$dir/out" >/dev/null
-}
-
 mkdir "$dir/scripts"
 cd "$dir" || exit 1
 start_broker
@@ -38,18 +33,18 @@ END
 start_host
 must ends 0 publish cart/7 one
 must ends 0 publish cart/7 two
-ok "two changes are handled" wait_for 20 figure carts 'done' 2
+ok "two changes are handled" wait_for 20 service_is carts 'done == 2'
 kill_host
 start_host
 must ends 0 publish cart/7 three
-ok "a third one is, after a kill" wait_for 20 figure carts 'done' 3
+ok "a third one is, after a kill" wait_for 20 service_is carts 'done == 3'
 ok "one publish waits" eval 'ends 0 delayed --json && [ "$(jq -s "flatten | length" out)" -eq 1 ]'
-ok "it is handled once" wait_for 30 figure index 'done' 1
+ok "it is handled once" wait_for 30 service_is index 'done == 1'
 ok "and was the last" says 0 '"three"$' state get index 7 last
 ok "nothing waits any more" says 0 "no delayed publishes" delayed
 
 for n in 1 2 3 4; do must ends 0 publish cart/endless "$n"; done
-ok "what would be put off for an hour is sent after max_wait" wait_for 30 figure index 'done' 2
+ok "what would be put off for an hour is sent after max_wait" wait_for 30 service_is index 'done == 2'
 ok "it was the last of four" says 0 '"4"$' state get index endless last
 ok "the books balance" says 0 'holds; every waiting event was found' status
 ok "the host stops" stop_host

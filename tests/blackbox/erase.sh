@@ -9,11 +9,6 @@ set -u
 # shellcheck source=tests/support/world.sh
 . "$SOURCE_DIR/tests/support/world.sh"
 
-# figure N NAME: of the service.
-figure() {
-    ends 0 status --json && jq -e "(.services[] | select(.name == \"visits\") | .$2) == $1" "$dir/out" >/dev/null
-}
-
 mkdir "$dir/scripts"
 cd "$dir" || exit 1
 start_broker
@@ -35,7 +30,7 @@ for payload in hello bad; do
     must ends 0 publish visit/bob "$payload"
 done
 must ends 0 signal visits ann-of-rouen paid
-ok "all are handled" eval 'wait_for 20 figure 2 dead && figure 2 done'
+ok "all are handled" eval 'wait_for 20 service_is visits "dead == 2" && service_is visits "done == 2"'
 ok "an audit record names the key" eval 'ends 1 keys skip visits ann-of-rouen; grep -q ann-of-rouen data/audit.jsonl'
 
 ok "nothing is erased by accident" complains 1 'add --yes' erase visits ann-of-rouen </dev/null
@@ -49,14 +44,14 @@ ok "no audit record of it, but a hash" eval '! grep -q ann-of-rouen data/audit.j
     hash=$(printf ann-of-rouen | sha256sum | cut -d" " -f1) && ends 0 audit --json &&
     [ "$(jq --arg key "sha256:$hash" "map(select(.query.key == \$key)) | length" out)" -eq 3 ]'
 ok "another key keeps all" eval 'ends 0 state get visits bob && ends 0 dlq list && grep -q "no bob" out'
-ok "an erased letter counts as discarded" eval 'figure 1 dead && figure 1 discarded'
+ok "an erased letter counts as discarded" eval 'service_is visits "dead == 1" && service_is visits "discarded == 1"'
 ok "the books balance" says 0 'holds; every waiting event was found' status
 
 must ends 0 publish visit/eve wait
-ok "an event sleeps" wait_for 20 figure 1 waiting
+ok "an event sleeps" wait_for 20 service_is visits "waiting == 1"
 ok "while it does nothing of its key is erased" complains 1 'nothing was erased: 1 events of the key have not ended.*sleeping' \
     erase visits eve --yes
-ok "nothing was" figure 1 waiting
+ok "nothing was" service_is visits "waiting == 1"
 ok "once it is cancelled all goes" eval 'id=$("$ZINGQ" events --service visits --key eve --json | jq -r ".. | .id? // empty" | head -n 1) &&
     ends 0 cancel "$id" && says 0 "^erased 1 events" erase visits eve --yes'
 ok "the host stops" stop_host

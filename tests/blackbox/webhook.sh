@@ -9,11 +9,6 @@ set -u
 # shellcheck source=tests/support/world.sh
 . "$SOURCE_DIR/tests/support/world.sh"
 
-# figure SERVICE NAME N
-figure() {
-    ends 0 status --json && jq -e "(.services[] | select(.name == \"$1\") | .$2) == $3" "$dir/out" >/dev/null
-}
-
 # code FORMAT KEY TEXT: HMAC-SHA256; FORMAT hex or base64, KEY in hex.
 code() {
     printf %s "$3" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$2" -binary |
@@ -72,10 +67,10 @@ ok "what is signed as Standard Webhooks are is accepted" standard 202 'the new s
 ok "with the old secret, too" standard 202 'the old secret, 24 bytes' msg_2 '{"n":2}'
 ok "with none of them it is not" standard 401 'the bad secret, 24 bytes' msg_3 '{"n":3}'
 ok "a repeated webhook-id is no second event" standard 202 'the new secret, 24 bytes' msg_1 '{"n":1}'
-ok "three events came of it" wait_for 20 figure in 'done' 3
+ok "three events came of it" wait_for 20 service_is in 'done == 3'
 must ends 0 publish out '{"n":4}'
-ok "what zing.webhook sends is accepted" wait_for 20 figure out 'done' 1
-ok "and handled" wait_for 20 figure in 'done' 4
+ok "what zing.webhook sends is accepted" wait_for 20 service_is out 'done == 1'
+ok "and handled" wait_for 20 service_is in 'done == 4'
 ok "doctor finds no open endpoint" eval 'ends 0 doctor --security || true; ! grep -q "open without a token" out'
 ok "the host stops" stop_host
 

@@ -83,6 +83,12 @@ start_host() {
     }
 }
 
+# service_is SERVICE CONDITION: of its figures, such as 'done == 3'.
+# shellcheck disable=SC2317 # called by wait_for
+service_is() {
+    ends 0 status --json && jq -e ".services[] | select(.name == \"$1\") | .$2" "$dir/out" >/dev/null
+}
+
 kill_host() {
     { kill -9 "$host" && wait "$host"; } 2>/dev/null
     host=
