@@ -109,7 +109,9 @@ json_t *json_pack(const char *format, ...) {
     va_start(p.args, format);
     json_t *value = pack_value(&p, next_mark(&p), &left_out);
     va_end(p.args);
-    assert(next_mark(&p) == '\0');
+    char last = next_mark(&p);
+    assert(last == '\0');
+    (void)last;
     if (p.failed) {
         json_decref(value);
         return NULL;

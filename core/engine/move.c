@@ -298,7 +298,9 @@ static int move_some(struct engine *e, struct engine_service *from) {
     }
     if (!m->cells_done) {
         code = move_cells(e, &give, &rows, &m->cells_done);
-        m->place = m->cells_done ? (struct give_place){.table = 0} : m->place;
+        if (m->cells_done) {
+            m->place = (struct give_place){.table = 0};
+        }
     }
     if (code == 0 && m->cells_done && !m->events_done) {
         code = move_events(e, &give, rows, &m->events_done);

@@ -129,16 +129,22 @@ static int put_row(struct journal *j, uint16_t number, const char *name, const c
     return store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
 }
 
+/* False: out of memory, and the list is as before. */
+static bool grow(char ***list, size_t count) {
+    char **more = realloc(*list, count * sizeof *more);
+    if (more == NULL) {
+        return false;
+    }
+    *list = more;
+    return true;
+}
+
 int journal_service_add(struct journal *j, const char *name, const char *origin, uint16_t *number) {
     if (j->name_count == UINT16_MAX) {
         return ERR_LIMIT;
     }
     size_t count = (size_t)j->name_count + 2;
-    char **names = realloc(j->names, count * sizeof *names);
-    j->names = names == NULL ? j->names : names;
-    char **origins = realloc(j->origins, count * sizeof *origins);
-    j->origins = origins == NULL ? j->origins : origins;
-    if (names == NULL || origins == NULL) {
+    if (!grow(&j->names, count) || !grow(&j->origins, count)) {
         return ERR_MEMORY;
     }
     int code = put_row(j, j->name_count, name, origin);
@@ -148,7 +154,7 @@ int journal_service_add(struct journal *j, const char *name, const char *origin,
     if (code != 0) {
         return code;
     }
-    names[j->name_count] = origins[j->name_count] = NULL;
+    j->names[j->name_count] = j->origins[j->name_count] = NULL;
     *number = j->name_count++;
     return journal_note_name(j, *number, name, origin);
 }
