@@ -258,6 +258,9 @@ static void note_payment(struct sale *sale, const json_t *line, json_t *payers) 
 
 static void read_payments(struct sale *sale) {
     json_t *payers = json_object();
+    for (unsigned i = 0; i < sale->sent; i++) {
+        sale->requests[i].charges = sale->requests[i].refunds = 0;
+    }
     char *text = program_read(&sale->s->host, "gateway.log");
     char *rest = text;
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
@@ -323,8 +326,14 @@ static bool all_answered(struct sale *sale) {
     return true;
 }
 
-static bool has_settled(struct sale *sale) {
-    return hosts_rest(&sale->hosts) && all_answered(sale);
+/* A refund may be on its way through the broker, where no host counts it: so the money is waited for. */
+static bool has_settled(struct sale *sale, struct findings *f) {
+    if (!hosts_rest(&sale->hosts) || !all_answered(sale)) {
+        return false;
+    }
+    read_payments(sale);
+    *f = judge(sale);
+    return f->wrong_money == 0;
 }
 
 static void audit(struct sale *sale) {
@@ -333,20 +342,19 @@ static void audit(struct sale *sale) {
         peer_flush(&sale->clients[i]);
     }
     struct wait w = wait_of(SETTLE_S);
-    bool settled;
-    while (!(settled = has_settled(sale)) && wait_more(&w)) {
-    }
-    read_payments(sale);
     struct findings f = judge(sale);
+    bool settled;
+    while (!(settled = has_settled(sale, &f)) && wait_more(&w)) {
+    }
     print_figures(sale, &f);
-    if (!settled || f.sold_twice + f.answered_twice + f.unanswered + f.wrong_money > 0) {
+    if (!settled || f.sold_twice + f.answered_twice + f.unanswered > 0) {
         hosts_show(&sale->hosts);
     }
+    assert_int_equal(f.wrong_money, 0);
     assert_true(settled);
     assert_int_equal(f.sold_twice, 0);
     assert_int_equal(f.answered_twice, 0);
     assert_int_equal(f.unanswered, 0);
-    assert_int_equal(f.wrong_money, 0);
     assert_true(sale->broker_kills > 0 || f.undelivered == 0);
     hosts_stop(&sale->hosts);
 }
