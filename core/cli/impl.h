@@ -73,6 +73,7 @@ extern const struct cli_command cli_keys_commands[];
 extern const struct cli_command cli_state_commands[];
 extern const struct cli_command cli_file_commands[];
 extern const struct cli_command cli_change_commands[];
+extern const struct cli_command cli_shell_commands[];
 
 /* Commands that have files of their own. */
 int cli_status(struct cli *cli);
@@ -90,5 +91,6 @@ int cli_audit(struct cli *cli);
 int cli_reshard(struct cli *cli);
 int cli_backup(struct cli *cli);
 int cli_restore(struct cli *cli);
+int cli_manual(struct cli *cli);
 
 #endif
