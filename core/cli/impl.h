@@ -83,6 +83,7 @@ int cli_replay(struct cli *cli);
 int cli_erase(struct cli *cli);
 int cli_move(struct cli *cli);
 int cli_try(struct cli *cli);
+int cli_test(struct cli *cli);
 int cli_doctor(struct cli *cli);
 int cli_doctor_store(struct cli *cli);
 int cli_export(struct cli *cli);
