@@ -16,5 +16,7 @@ struct embedded {
 
 /* core/trial/kit/: what handler tests are written with. */
 extern const struct embedded embedded_test_kit[];
+/* core/cli/project/: what a new project begins with. */
+extern const struct embedded embedded_project[];
 
 #endif

@@ -501,23 +501,6 @@ static const struct cli_option doctor_options[] = {
     {NULL, NULL, NULL},
 };
 
-static const struct cli_option try_options[] = {
-    {"payload", "TEXT", "the payload"},
-    {"file", "FILE", "read the payload from this file"},
-    {"property", "NAME=VALUE", "a user property; may be repeated"},
-    {"state", "FILE", "use this JSON object of names and values instead of the stored state"},
-    {NULL, NULL, NULL},
-};
-
-static const struct cli_option test_options[] = {
-    {"name", "TEXT", "only tests whose names contain this text"},
-    {"crash-everywhere", NULL, "each test again, with a crash of the host at each point"},
-    {"timeout", "DURATION", "what one test may take (60s)"},
-    {"tap", NULL, "print TAP, version 14"},
-    {"junit", "FILE", "also write the results to this file, as JUnit's XML"},
-    {NULL, NULL, NULL},
-};
-
 const struct cli_command cli_check_commands[] = {
     {"check", "", "validate topics.conf and compile every script",
      "Prints each service's subscriptions, order and retry schedule, each schedule's next runs, "
@@ -528,13 +511,6 @@ const struct cli_command cli_check_commands[] = {
      "Exits with status 1 if a finding is bad. Leaves nothing behind, and without --queue the "
      "broker drops nothing.",
      0, 0, doctor_options, cli_doctor},
-    {"try", "SERVICE TOPIC", "run a handler once, dry: print what it would do, change nothing",
-     "The handler sees the stored state, or that of --state. It stops where it would make a call.",
-     2, 2, try_options, cli_try},
-    {"test", "[PATH]", "run the tests of handlers: scripts/*_test.lua, or those in PATH",
-     "The real engine on a store of its own in memory, a clock that jumps, and peers that answer "
-     "as the test says.\ndocs/testing.md describes how to write one.",
-     0, 1, test_options, cli_test},
     {"version", "", "print the versions of the program and its libraries", NULL, 0, 0, NULL,
      version},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},

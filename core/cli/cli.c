@@ -35,6 +35,7 @@ struct group {
 static const struct group groups[] = {
     {"Run", cli_host_commands},
     {"Check before you run", cli_check_commands},
+    {"Write and test handlers", cli_write_commands},
     {"Inspect", cli_look_commands},
     {"Dead letters", cli_dlq_commands},
     {"Outbox", cli_outbox_commands},
@@ -45,7 +46,7 @@ static const struct group groups[] = {
 };
 
 /* First words of two-word commands. */
-static const char *const families[] = {"dlq", "outbox", "keys", "state"};
+static const char *const families[] = {"new", "dlq", "outbox", "keys", "state"};
 
 enum {
     GROUP_COUNT = sizeof groups / sizeof *groups,
