@@ -9,6 +9,7 @@ static const struct cli_option try_options[] = {
     {"payload", "TEXT", "the payload"},
     {"file", "FILE", "read the payload from this file"},
     {"property", "NAME=VALUE", "a user property; may be repeated"},
+    {"answers", "FILE", "what calls are answered, in their turn: a JSON array of answers"},
     {"state", "FILE", "use this JSON object of names and values instead of the stored state"},
     {NULL, NULL, NULL},
 };
@@ -30,7 +31,10 @@ const struct cli_command cli_write_commands[] = {
      "They are for an API that is asked over HTTP, with retries: change what you need.", 1, 1, NULL,
      cli_new_handler},
     {"try", "SERVICE TOPIC", "run a handler once, dry: print what it would do, change nothing",
-     "The handler sees the stored state, or that of --state. It stops where it would make a call.",
+     "The handler sees the stored state, or that of --state. It stops where it would make a call "
+     "that has no answer.\nAn answer: {\"status\": 200, \"json\": {}, \"headers\": {}}, "
+     "{\"status\": 503, \"body\": \"\"},\nor {\"failed\": \"timeout\"}, \"connection lost\", "
+     "\"unreachable\".",
      2, 2, try_options, cli_try},
     {"test", "[PATH]", "run the tests of handlers: scripts/*_test.lua, or those in PATH",
      "The real engine on a store of its own in memory, a clock that jumps, and peers that answer "
