@@ -17,6 +17,7 @@ static const struct cli_option try_options[] = {
 static const struct cli_option test_options[] = {
     {"name", "TEXT", "only tests whose names contain this text"},
     {"crash-everywhere", NULL, "each test again, with a crash of the host at each point"},
+    {"watch", NULL, "again whenever a script or topics.conf was saved"},
     {"timeout", "DURATION", "what one test may take (60s)"},
     {"tap", NULL, "print TAP, version 14"},
     {"junit", "FILE", "also write the results to this file, as JUnit's XML"},

@@ -192,6 +192,10 @@ static void run_all(struct trial *t, const glob_t *found) {
     tell_end(&t->tell);
 }
 
+bool trial_was_interrupted(void) {
+    return run_interrupted();
+}
+
 int trial_run(const struct trial_options *options, size_t *failed, struct report *r) {
     char folder[PATH_BYTES];
     glob_t found = {0};

@@ -27,4 +27,7 @@ struct trial_options {
  * there are none. Otherwise the system's errors, with a sentence. */
 int trial_run(const struct trial_options *options, size_t *failed, struct report *r);
 
+/* Whether SIGINT or SIGTERM ended it. */
+bool trial_was_interrupted(void);
+
 #endif

@@ -12,12 +12,29 @@ unset TMPDIR
 count=0
 failed=0
 . "$SOURCE_DIR/tests/support/tap.sh"
+. "$SOURCE_DIR/tests/support/wait.sh"
 
 # What tests write lies in memory; what is left of it is compared at the end.
 left_behind() {
     find /dev/shm -maxdepth 1 -name 'zingq-test-*' 2>/dev/null | sort
 }
 before=$(left_behind)
+
+# passed_so_far NUMBER: so often --watch has printed totals.
+passed_so_far() {
+    [ "$(grep -c 'passed' "$dir/watched")" -ge "$1" ]
+}
+
+watches() {
+    "$ZINGQ" test --watch scripts/ledger_test.lua >"$dir/watched" 2>&1 &
+    watcher=$!
+    wait_for 20 passed_so_far 1 && cp scripts/shop.lua scripts/shop.new &&
+        mv scripts/shop.new scripts/shop.lua && wait_for 20 passed_so_far 2
+    seen=$?
+    kill -INT $watcher
+    wait $watcher
+    [ $? -eq 0 ] && [ $seen -eq 0 ]
+}
 
 mkdir "$dir/scripts"
 cp "$SOURCE_DIR/tests/blackbox/handler_tests/"*.lua "$dir/scripts/"
@@ -67,6 +84,7 @@ ok "a test that never ends is ended" \
     says 1 'the test takes longer than 1 s' test --timeout 1s scripts/endless_test.lua
 ok "a file that is not Lua is a failure" says 1 'expected near <eof>' test scripts/torn_test.lua
 ok "no tests are no success" complains 1 'has no file whose name ends in _test.lua' test "$dir"
+ok "--watch runs them again when a script is saved, and ends with Ctrl-C" watches
 ok "nothing is left behind" test "$before" = "$(left_behind)"
 
 echo "1..$count"
