@@ -15,6 +15,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -138,6 +139,39 @@ static int write_handler(const struct making *m) {
     return status == 0 ? write_text(conf_file, "ae", template_of("service.conf"), m->name) : status;
 }
 
+/* ---- editors ---- */
+
+/* The folder of what lua-language-server reads: of an installed program, or of one in its
+ * repository. False: it is not there. */
+static bool find_stubs(char out[PATH_BYTES]) {
+    static const char *const places[] = {"../share/zingq/lua", "../docs/lua"};
+    char own[PATH_BYTES];
+    char path[PATH_BYTES + 32];
+    ssize_t len = readlink("/proc/self/exe", own, sizeof own - 1);
+    own[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(own, '/');
+    for (size_t i = 0; slash != NULL && i < sizeof places / sizeof *places; i++) {
+        *slash = '\0';
+        (void)snprintf(path, sizeof path, "%s/%s", own, places[i]);
+        if (realpath(path, out) != NULL) {
+            return strpbrk(out, "\"\\") == NULL; /* else it is no JSON text as it is */
+        }
+    }
+    return false;
+}
+
+/* One that is there stays as it is. */
+static int write_luarc(const struct making *m) {
+    static const struct target luarc = {"luarc.json", ".luarc.json"};
+    char stubs[PATH_BYTES];
+    char path[PATH_BYTES];
+    const struct making with = {.folder = m->folder, .name = stubs};
+    if (!find_stubs(stubs) || path_of(m, luarc.to, path) != 0 || access(path, F_OK) == 0) {
+        return 0;
+    }
+    return write_files(&with, &luarc, 1);
+}
+
 /* ---- init ---- */
 
 int cli_init(struct cli *cli) {
@@ -147,6 +181,7 @@ int cli_init(struct cli *cli) {
     status = status == 0 ? make_folder(m.folder) : status;
     status = status == 0 ? write_files(&m, project_files, PROJECT_FILES) : status;
     status = status == 0 ? write_handler(&m) : status;
+    status = status == 0 ? write_luarc(&m) : status;
     if (status == 0) {
         (void)printf("\nNext:\n    cd %s\n    zingq test\n    zingq dev\n", m.folder);
     }

@@ -31,9 +31,14 @@ watches() {
     wait_for 20 passed_so_far 1 && cp scripts/shop.lua scripts/shop.new &&
         mv scripts/shop.new scripts/shop.lua && wait_for 20 passed_so_far 2
     seen=$?
-    kill -INT $watcher
-    wait $watcher
-    [ $? -eq 0 ] && [ $seen -eq 0 ]
+    kill -INT "$watcher"
+    wait "$watcher" && [ "$seen" -eq 0 ]
+}
+
+same_names() { # LISTED-BY-THE-PROGRAM PATTERN-IN-STUBS
+    sed -n "$1" "$dir/listed" | sort -u >"$dir/program"
+    sed -n "$2" "$SOURCE_DIR/docs/lua/test.lua" | sort -u >"$dir/editor"
+    [ -s "$dir/program" ] && diff "$dir/program" "$dir/editor"
 }
 
 mkdir "$dir/scripts"
@@ -84,6 +89,10 @@ ok "a test that never ends is ended" \
     says 1 'the test takes longer than 1 s' test --timeout 1s scripts/endless_test.lua
 ok "a file that is not Lua is a failure" says 1 'expected near <eof>' test scripts/torn_test.lua
 ok "no tests are no success" complains 1 'has no file whose name ends in _test.lua' test "$dir"
+"$ZINGQ" test scripts/names_test.lua >listed 2>&1
+ok "editors know what a world can do" same_names 's/^t:\([a-z_]*\)$/\1/p' 's/^function Kit:\([a-z_]*\)(.*/\1/p'
+ok "and what test has" same_names 's/^test.\([a-z_]*\)$/\1/p' \
+    's/^function test\.\([a-z_]*\)(.*/\1/p; /^---@class test$/,/^test/s/^---@field \([a-z_]*\) .*/\1/p'
 ok "--watch runs them again when a script is saved, and ends with Ctrl-C" watches
 ok "nothing is left behind" test "$before" = "$(left_behind)"
 

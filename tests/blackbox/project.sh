@@ -13,6 +13,7 @@ cd "$dir" || exit 1
 
 ok "init writes a project" says 0 'created shop/topics.conf' init shop
 cd shop || exit 1
+ok "its editor finds the API" test -f "$(sed -n 's/.*library": \["\(.*\)"\].*/\1/p' .luarc.json)/zing.lua"
 ok "which is good" says 0 'topics.conf is good: 1 service' check --strict
 ok "and whose tests hold, also with crashes" says 0 '^3 passed, [0-9]* crashes' test --crash-everywhere
 ok "new handler adds a script, its tests and its service" says 0 'added the service "sms"' new handler sms
