@@ -55,42 +55,81 @@ static json_t *copy_failure(const json_t *failure, const char *intro) {
     return copy;
 }
 
-/* Runs it with a crash at the point: the failure, the caller's, or NULL. */
-static json_t *run_with_crash(struct trial *t, const char *file, size_t number, const json_t *point,
-                              const json_t *effects, bool blind) {
-    const char *what = json_string_value(json_object_get(point, "what"));
+/* A crash right after a commit: before what leaves then has left, or after. */
+struct crash {
+    const json_t *point;
+    const char *what; /* leaves then; "" = nothing */
+    bool blind;       /* before it has left */
+};
+
+/* The crashes of a test in their order; false past the last. Nothing left: there is only one. */
+static bool nth_crash(const json_t *points, size_t n, struct crash *out) {
+    for (size_t i = 0; i < json_array_size(points); i++) {
+        const json_t *point = json_array_get(points, i);
+        const char *what = json_string_value(json_object_get(point, "what"));
+        size_t here = what == NULL || what[0] == '\0' ? 1 : 2;
+        if (n < here) {
+            *out = (struct crash){point, what == NULL ? "" : what, n == 0};
+            return true;
+        }
+        n -= here;
+    }
+    return false;
+}
+
+static size_t count_crashes(const json_t *points) {
+    struct crash crash;
+    size_t n = 0;
+    while (nth_crash(points, n, &crash)) {
+        n++;
+    }
+    return n;
+}
+
+static const char *intro_of(const struct crash *crash, char out[512]) {
+    if (crash->what[0] == '\0') {
+        (void)snprintf(out, 512, "with a crash right after a commit:\n");
+    } else {
+        (void)snprintf(out, 512,
+                       crash->blind ? "with a crash right after the commit, before %s left:\n"
+                                    : "with a crash after %s left, before an answer was stored:\n",
+                       crash->what);
+    }
+    return out;
+}
+
+/* Runs it with the crash: the failure, the caller's, or NULL. */
+static json_t *run_with_crash(struct trial *t, const char *file, size_t number,
+                              const struct crash *crash, const json_t *effects) {
     char intro[512];
-    json_t *plan = json_pack("{s:O, s:b, s:s, s:O}", "turn", json_object_get(point, "turn"),
-                             "blind", (int)blind, "what", what, "effects", effects);
+    json_t *plan = json_pack("{s:O, s:b, s:O}", "turn", json_object_get(crash->point, "turn"),
+                             "blind", (int)crash->blind, "effects", effects);
     buf_reset(&t->log);
     json_t *outcome = plan == NULL ? NULL : run_test(&t->place, file, number, plan);
     const json_t *failure = json_object_get(outcome, "failure");
-    (void)snprintf(intro, sizeof intro,
-                   blind ? "with a crash right after the commit, before %s left:\n"
-                         : "with a crash after %s left, before an answer was stored:\n",
-                   what);
     json_t *copy = outcome == NULL   ? json_pack("{s:s}", "text", "out of memory")
-                   : failure != NULL ? copy_failure(failure, intro)
+                   : failure != NULL ? copy_failure(failure, intro_of(crash, intro))
                                      : NULL;
     json_decref(outcome);
     json_decref(plan);
     return copy;
 }
 
-/* The first failure with a crash, the caller's, or NULL. Each point has two, before and after what
- * left; of very many, evenly spread ones are tried. */
+/* The first failure with a crash, the caller's, or NULL. Of very many crashes, evenly spread ones
+ * are tried. */
 static json_t *crash_everywhere(struct trial *t, const char *file, size_t number,
                                 const json_t *outcome, struct tell_result *result) {
     const json_t *points = json_object_get(outcome, "points");
     const json_t *effects = json_object_get(outcome, "effects");
     json_t *failure = NULL;
-    size_t all = 2 * json_array_size(points);
+    size_t all = count_crashes(points);
     size_t count = all < CRASHES_MAX ? all : CRASHES_MAX;
     for (size_t i = 0; i < count && failure == NULL && !run_interrupted(); i++) {
-        size_t at = i * all / count;
-        failure =
-            run_with_crash(t, file, number, json_array_get(points, at / 2), effects, at % 2 == 0);
-        result->crashes++;
+        struct crash crash;
+        if (nth_crash(points, i * all / count, &crash)) {
+            failure = run_with_crash(t, file, number, &crash, effects);
+            result->crashes++;
+        }
     }
     result->crash_points = all;
     return failure;

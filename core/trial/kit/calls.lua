@@ -191,7 +191,13 @@ end
 
 -- A call came: its answer is found now, and given when it is due.
 function Peers:ask(call, now, note_effect)
-  if call.kind == "http" then open_http(self.bind, call) else open_mail(call) end
+  if call.kind == "other" then
+    self.problem = call.label .. ": a test cannot answer this"
+  elseif call.kind == "http" then
+    open_http(self.bind, call)
+  else
+    open_mail(call)
+  end
   local result, after = answer_again(self, call)
   if not result then
     local list = call.kind == "mail" and self.mails or self.http

@@ -3,8 +3,8 @@
 -- It stands on trial/bind.c, which has the real engine on a store in a temporary folder, and decides
 -- what the engine cannot know: when the clock moves, what peers answer, and when the host crashes.
 --
--- A crash may come at every turn that stored something and let something out: right after the commit,
--- before anything of it left, or after all of it left, before an answer was stored. What had an
+-- A crash may come at every turn that stored something: right after the commit, before anything of it
+-- left, and if something leaves, after all of it left, before an answer was stored. What had an
 -- answer then, and belongs to an attempt that goes on, is asked again under the same key, and the
 -- peer answers what it answered before, as a peer does that knows the key. So each effect counts once.
 
@@ -125,14 +125,13 @@ local function turn(book)
   local now = plan and plan.turn == case.turns and plan
   local ok, why = world:turn(now and now.blind, now)
   need(ok, "the engine cannot go on: " .. tostring(why))
+  book.peers:ended(world:endings())
+  local left = collect(book)
   if now then
-    collect(book)
     crash(book)
     return true
   end
-  book.peers:ended(world:endings())
-  local left = collect(book)
-  if #left > 0 and world:commits() > before then
+  if world:commits() > before then
     case.points[#case.points + 1] = {turn = case.turns, what = table.concat(left, ", ")}
   end
   return #left > 0
@@ -480,7 +479,7 @@ local function compare(before, now)
 end
 
 -- Runs the chunk, and of its tests the one with that number (0: none, unless the chunk is the test).
--- `plan`: {turn, blind, what, effects} or nil. Returns what C wants to know.
+-- `plan`: {turn, blind, effects} or nil. Returns what C wants to know.
 return test, function(chunk, number, plan)
   cases = {}
   case = {books = {}, turns = 0, points = {}, effects = {}, plan = plan}
