@@ -2,6 +2,7 @@
 #include "trial/values.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 64 };
@@ -75,30 +76,69 @@ static json_t *read_list(lua_State *L, int index, int depth, struct report *r) {
     return list;
 }
 
-/* Sets the name at -2 to the value on top; false: it cannot be, and both are dropped. */
-static bool read_member(lua_State *L, json_t *object, int depth, struct report *r) {
-    if (lua_type(L, -2) != LUA_TSTRING) {
-        (void)report(r, ERR_INVALID, "a JSON object has texts as names, not a %s",
-                     luaL_typename(L, -2));
-        return false;
+static int compare_names(const void *a, const void *b) {
+    const struct slice *x = a;
+    const struct slice *y = b;
+    int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
+    return order != 0 ? order : x->len < y->len ? -1 : x->len > y->len;
+}
+
+/* The names of a table; they live as long as it does. */
+struct names {
+    struct slice *items; /* owned */
+    size_t count, max;
+};
+
+static bool add_name(struct names *names, struct slice name) {
+    if (names->count == names->max) {
+        size_t max = names->max * 2 + 8;
+        struct slice *more = realloc(names->items, max * sizeof *more);
+        if (more == NULL) {
+            return false;
+        }
+        names->items = more;
+        names->max = max;
     }
-    size_t len;
-    const char *name = lua_tolstring(L, -2, &len);
-    return json_object_setn_new(object, name, len, read_value(L, lua_gettop(L), depth, r)) == 0;
+    names->items[names->count++] = name;
+    return true;
+}
+
+/* In order: in Lua it is another one each time. */
+static bool read_names(lua_State *L, int index, struct names *names, struct report *r) {
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        struct slice name = {"", 0};
+        bool is_text = lua_type(L, -2) == LUA_TSTRING;
+        if (is_text) {
+            name.data = lua_tolstring(L, -2, &name.len);
+        } else {
+            (void)report(r, ERR_INVALID, "a JSON object has texts as names, not a %s",
+                         luaL_typename(L, -2));
+        }
+        lua_pop(L, 1);
+        if (!is_text || !add_name(names, name)) {
+            lua_pop(L, 1);
+            return false;
+        }
+    }
+    if (names->count > 0) {
+        qsort(names->items, names->count, sizeof *names->items, compare_names);
+    }
+    return true;
 }
 
 static json_t *read_object(lua_State *L, int index, int depth, struct report *r) {
+    struct names names = {.count = 0};
     json_t *object = json_object();
-    bool ok = object != NULL;
-    lua_pushnil(L);
-    while (lua_next(L, index)) {
-        if (!ok || !read_member(L, object, depth, r)) {
-            ok = false;
-            lua_pop(L, 2);
-            break;
-        }
+    bool ok = read_names(L, index, &names, r) && object != NULL;
+    for (size_t i = 0; i < names.count && ok; i++) {
+        lua_pushlstring(L, names.items[i].data, names.items[i].len);
+        (void)lua_rawget(L, index);
+        ok = json_object_setn_new(object, names.items[i].data, names.items[i].len,
+                                  read_value(L, lua_gettop(L), depth, r)) == 0;
         lua_pop(L, 1);
     }
+    free(names.items);
     if (!ok) {
         json_decref(object);
         return NULL;
