@@ -16,7 +16,7 @@
 
 /* Pushes the value. Raises when out of memory. */
 void values_push(lua_State *L, const json_t *value);
-/* The value at `index`, the caller's; NULL with the reason in r. Does not raise. */
+/* The value at `index`, the caller's; NULL with the reason in r. Raises when out of memory only. */
 json_t *values_read(lua_State *L, int index, struct report *r);
 
 #endif

@@ -89,6 +89,23 @@ ok "a test that never ends is ended" \
     says 1 'the test takes longer than 1 s' test --timeout 1s scripts/endless_test.lua
 ok "a file that is not Lua is a failure" says 1 'expected near <eof>' test scripts/torn_test.lua
 ok "no tests are no success" complains 1 'has no file whose name ends in _test.lua' test "$dir"
+# first LANGUAGE FILE: the first block of that language in a page.
+first() {
+    awk -v begin="\`\`\`$1" '
+        /^```/ && open { if (on) exit; open = 0; next }
+        /^```/ { open = 1; on = $0 == begin; next }
+        on' "$SOURCE_DIR/$2"
+}
+mkdir -p page/scripts
+first lua README.md >page/scripts/sale.lua
+first lua docs/testing.md >page/scripts/sale_test.lua
+{
+    first '' README.md
+    echo 'vars { gateway_url = "http://gateway.example" }'
+} >page/topics.conf
+ok "the example of docs/testing.md holds for the handler of README.md" \
+    says 0 '^2 passed, 12 crashes' test --crash-everywhere -c page/topics.conf
+
 "$ZINGQ" test scripts/names_test.lua >listed 2>&1
 ok "editors know what a world can do" same_names 's/^t:\([a-z_]*\)$/\1/p' 's/^function Kit:\([a-z_]*\)(.*/\1/p'
 ok "and what test has" same_names 's/^test.\([a-z_]*\)$/\1/p' \

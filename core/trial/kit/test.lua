@@ -15,7 +15,7 @@ local MOMENT = 10                    -- milliseconds that anything takes: what i
 local BEGIN = 1767225600000          -- 2026-01-01 00:00 UTC: every test begins then
 
 local null = bind.decode("null")
-local case                           -- the test that runs; see new_case
+local case                           -- the run of a test; see the end of this file
 local test = {any = show.any, like = show.like, null = null}
 
 -- ---- failing ------------------------------------------------------------------------------------
