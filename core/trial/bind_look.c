@@ -91,7 +91,9 @@ static int add_event(struct journal *j, struct event *event, json_t *list) {
     if (code != 0) {
         return code;
     }
-    code = json_array_insert(list, 0, life_json(j, &life)) == 0 ? 0 : ERR_MEMORY;
+    json_t *tree = life_json(j, &life);
+    code = json_array_insert(list, 0, tree) == 0 ? 0 : ERR_MEMORY;
+    json_decref(tree);
     life_clear(&life);
     return code;
 }
