@@ -48,6 +48,9 @@ static int run_on_change(const struct cli *cli, const struct trial_options *opti
 int cli_test(struct cli *cli) {
     struct report r = {""};
     int64_t time_ms = TEST_MS;
+    if (cli->json) {
+        return cli_misused(cli, "for programs there are --tap and --junit FILE, not --json");
+    }
     const char *timeout = cli_option(cli, "timeout");
     if (timeout != NULL && conf_parse_duration(timeout, &time_ms, &r) != 0) {
         return cli_misused(cli, "--timeout: %s", r.text);

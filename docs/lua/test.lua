@@ -99,6 +99,12 @@ local Kit = {}
 ---@param options test.SendOptions?
 function Kit:send(topic, payload, options) end
 
+---Sends several messages before the first one runs: a burst, of which a service may make a batch.
+---@param topic string
+---@param payloads any[]
+---@param options test.SendOptions?
+function Kit:send_all(topic, payloads, options) end
+
 ---Lets the clock go on: retries, timers, locks, sleeps and schedules come in their order.
 ---@param duration zing.Duration
 function Kit:advance(duration) end

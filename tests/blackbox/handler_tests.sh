@@ -48,6 +48,7 @@ http { listen = "" }
 vars { gateway = "http://gateway.example"  smtp_url = "smtp://127.0.0.1:25"  token = "env:NOT_SET_ANYWHERE" }
 service "shop"   { subscribe = {"shop/order"}  handler = "shop.lua"  key = "json:/id"  secrets = {"token"} }
 service "ledger" { subscribe = {"shop/sold"}   handler = "ledger.lua"  key = "json:/id" }
+service "lines"  { subscribe = {"lines/#"}     handler = "lines.lua"  batch = 10 }
 service "clumsy" { subscribe = {"clumsy/#"}    handler = "clumsy.lua" }
 END
 cd "$dir" || exit 1
@@ -56,6 +57,8 @@ ok "tests that hold end with status 0" says 0 '^[0-9]* passed' test scripts/shop
 ok "each is named, under its file" grep -q '✓ an order is charged and sold' out
 ok "with crashes the same is seen, and each effect once" \
     says 0 'an order is charged and sold, also with [0-9]* crashes' test --crash-everywhere scripts/shop_test.lua
+ok "a burst becomes a batch" says 0 '^1 passed, [0-9]* crashes' test --crash-everywhere scripts/lines_test.lua
+ok "for programs there are formats of their own" complains 2 'there are --tap and --junit' test --json
 ok "--name runs some of them" says 0 '^1 passed' test --name 'charged and sold' scripts/shop_test.lua
 ok "one that does not hold ends with status 1" says 1 ' 5 failed' test scripts/wrong_test.lua
 ok "a wrong payload is shown as a difference" grep -q '^    + *amount = 4200,$' out
@@ -84,7 +87,7 @@ sys.exit(not (suite.get("failures") == "5" == str(len(cases)) and all(c.find("fa
 END
 
 ok "a service that does not exist is named, with those that do" \
-    says 1 'no service "shopp".*its services: shop, ledger, clumsy' test scripts/unknown_test.lua
+    says 1 'no service "shopp".*its services: shop, ledger, lines, clumsy' test scripts/unknown_test.lua
 ok "a test that never ends is ended" \
     says 1 'the test takes longer than 1 s' test --timeout 1s scripts/endless_test.lua
 ok "a file that is not Lua is a failure" says 1 'expected near <eof>' test scripts/torn_test.lua

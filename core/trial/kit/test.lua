@@ -206,9 +206,8 @@ local function wants(service, topic)
 end
 
 -- To each service of the test that subscribes to the topic, as the broker would.
-function T:send(topic, payload, options)
-  options = options or {}
-  local book, taken = book_of(self), false
+local function offer(book, topic, payload, options)
+  local taken = false
   for _, service in ipairs(book.world:services()) do
     if wants(service, topic) then
       taken = true
@@ -222,6 +221,18 @@ function T:send(topic, payload, options)
     end
     fail('no service of this test subscribes to "%s" (%s)', topic, table.concat(filters, "; "))
   end
+end
+
+function T:send(topic, payload, options)
+  local book = book_of(self)
+  offer(book, topic, payload, options or {})
+  advance(book, MOMENT)
+end
+
+-- All of them before the first one runs: a burst, of which a service may make a batch.
+function T:send_all(topic, payloads, options)
+  local book = book_of(self)
+  for _, payload in ipairs(payloads) do offer(book, topic, payload, options or {}) end
   advance(book, MOMENT)
 end
 
