@@ -10,7 +10,8 @@ return function(event, reason)
   local first_line = reason:match("[^\n]*")
   zing.append("dead-letters.log", ("%s %s %s key=%s id=%s: %s"):format(
     os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(zing.now())),
-    event.service, event.topic, event.key, event.id, first_line))  local half_undone = reason:find("^the compensation of") or reason:find("^undoing the saga")
+    event.service, event.topic, event.key, event.id, first_line))
+  local half_undone = reason:find("^the compensation of") or reason:find("^undoing the saga")
   if (urgent[event.topic] or half_undone) and zing.config.alert_to then
     zing.publish("email/send", {
       to = zing.config.alert_to,

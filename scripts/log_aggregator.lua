@@ -20,7 +20,8 @@ local function clean(text)
 end
 
 return function(event)
-  local app, level = event.levels[2], event.levels[3]  if #event.levels ~= 3 then
+  local app, level = event.levels[2], event.levels[3]
+  if #event.levels ~= 3 then
     zing.reject("a log line goes to logs/<app>/<level>")
   end
   zing.append("logs-" .. stamp("%Y-%m-%d", event.received_at) .. ".log", ("%s %s %s %s"):format(

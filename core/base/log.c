@@ -26,6 +26,8 @@ static atomic_int least_level = LOG_LEVEL_INFO;
 static atomic_int least_of_area[LOG_AREA_COUNT]; /* LOG_LEVEL_UNSET: least_level */
 static atomic_bool as_json;
 static atomic_uint host_number;
+static void (*diverted)(void *ctx, struct slice line); /* NULL: to standard error */
+static void *diverted_ctx;
 
 enum {
     ESCAPE_BYTES = 16, /* of one character, with its NUL */
@@ -68,6 +70,11 @@ bool log_writes(enum log_level level, const char *area) {
 
 void log_set_host(unsigned number) {
     atomic_store(&host_number, number);
+}
+
+void log_divert(void (*take)(void *ctx, struct slice line), void *ctx) {
+    diverted = take;
+    diverted_ctx = ctx;
 }
 
 static void add(struct line *line, const char *text) {
@@ -180,6 +187,10 @@ void log_text(enum log_level level, const char *area, struct slice message, stru
         add_escaped(&line, (struct slice){text, url_cut_logins(text)}, false, false);
     }
     add(&line, "\n");
+    if (diverted != NULL) {
+        diverted(diverted_ctx, (struct slice){line.text, line.len});
+        return;
+    }
     /* A log that cannot be written has nowhere to say so. */
     ssize_t written = write(STDERR_FILENO, line.text, line.len);
     (void)written;

@@ -48,6 +48,10 @@ bool log_is_json(void);
  * one. */
 void log_set_host(unsigned number);
 
+/* From now on lines go to `take` instead, with their line break; NULL: to standard error again.
+ * Not while other threads log. */
+void log_divert(void (*take)(void *ctx, struct slice line), void *ctx);
+
 /* `area` is the module's word ("broker", "engine", "script"). The formatted text is one line. */
 void log_line(enum log_level level, const char *area, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -501,14 +501,6 @@ static const struct cli_option doctor_options[] = {
     {NULL, NULL, NULL},
 };
 
-static const struct cli_option try_options[] = {
-    {"payload", "TEXT", "the payload"},
-    {"file", "FILE", "read the payload from this file"},
-    {"property", "NAME=VALUE", "a user property; may be repeated"},
-    {"state", "FILE", "use this JSON object of names and values instead of the stored state"},
-    {NULL, NULL, NULL},
-};
-
 const struct cli_command cli_check_commands[] = {
     {"check", "", "validate topics.conf and compile every script",
      "Prints each service's subscriptions, order and retry schedule, each schedule's next runs, "
@@ -519,9 +511,6 @@ const struct cli_command cli_check_commands[] = {
      "Exits with status 1 if a finding is bad. Leaves nothing behind, and without --queue the "
      "broker drops nothing.",
      0, 0, doctor_options, cli_doctor},
-    {"try", "SERVICE TOPIC", "run a handler once, dry: print what it would do, change nothing",
-     "The handler sees the stored state, or that of --state. It stops where it would make a call.",
-     2, 2, try_options, cli_try},
     {"version", "", "print the versions of the program and its libraries", NULL, 0, 0, NULL,
      version},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},

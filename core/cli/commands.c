@@ -7,6 +7,7 @@
 const struct cli_group cli_groups[] = {
     {"Run", cli_host_commands},
     {"Check before you run", cli_check_commands},
+    {"Write and test handlers", cli_write_commands},
     {"Inspect", cli_look_commands},
     {"Dead letters", cli_dlq_commands},
     {"Outbox", cli_outbox_commands},
@@ -19,7 +20,7 @@ const struct cli_group cli_groups[] = {
 };
 
 /* First words of two-word commands. */
-const char *const cli_families[] = {"dlq", "outbox", "keys", "state", NULL};
+const char *const cli_families[] = {"new", "dlq", "outbox", "keys", "state", NULL};
 
 const struct cli_command *cli_find_command(const char *name) {
     for (size_t g = 0; cli_groups[g].title != NULL; g++) {

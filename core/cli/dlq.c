@@ -202,6 +202,12 @@ static const struct cli_option one_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option try_options[] = {
+    {"service", "NAME", "the service, if the event is dead in several"},
+    {"answers", "FILE", "what calls are answered, in their turn: see zingq try --help"},
+    {NULL, NULL, NULL},
+};
+
 static const struct cli_option replay_options[] = {
     {"service", "NAME", "all of this service"},
     {"group", "GROUP", "with --service: only this group"},
@@ -234,7 +240,7 @@ const struct cli_command cli_dlq_commands[] = {
     {"dlq export", "", "print dead letters with all details as JSON lines", NULL, 0, 0,
      filter_options, dlq_export},
     {"dlq try", "ID", "run the handler once, dry: print what it would do, change nothing", NULL, 1,
-     1, one_options, dlq_try},
+     1, try_options, dlq_try},
     {"dlq edit", "ID", "change the payload; the original stays in the history",
      "Without --payload and --file it opens $EDITOR. The event stays dead: replay it afterwards.",
      1, 1, edit_options, dlq_edit},

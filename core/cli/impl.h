@@ -66,6 +66,7 @@ struct cli {
 /* Families: the rows of one file each. */
 extern const struct cli_command cli_host_commands[];
 extern const struct cli_command cli_check_commands[];
+extern const struct cli_command cli_write_commands[];
 extern const struct cli_command cli_look_commands[];
 extern const struct cli_command cli_dlq_commands[];
 extern const struct cli_command cli_outbox_commands[];
@@ -84,6 +85,9 @@ int cli_replay(struct cli *cli);
 int cli_erase(struct cli *cli);
 int cli_move(struct cli *cli);
 int cli_try(struct cli *cli);
+int cli_test(struct cli *cli);
+int cli_init(struct cli *cli);
+int cli_new_handler(struct cli *cli);
 int cli_doctor(struct cli *cli);
 int cli_doctor_store(struct cli *cli);
 int cli_export(struct cli *cli);

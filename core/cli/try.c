@@ -2,7 +2,7 @@
  * try.c - try and dlq try: running a handler once, dry.
  *
  * The handler sees the last commit and its own effects, which are printed and dropped. The run ends
- * at the first call to the outside.
+ * at the first call to the outside that --answers does not answer.
  */
 #include "cli/try.h"
 
@@ -26,6 +26,16 @@
 #include <unistd.h>
 
 /* ---- input ---- */
+
+/* What stands in for the store and for peers; owned, NULL = nothing does. */
+struct try_input {
+    json_t *state, *answers;
+};
+
+static void clear_input(struct try_input *input) {
+    json_decref(input->state);
+    json_decref(input->answers);
+}
 
 static int read_state(const struct cli *cli, json_t **out) {
     const char *path = cli_option(cli, "state");
@@ -187,7 +197,7 @@ static int ask_policy(struct script_host *scripts, size_t index, struct event *e
 }
 
 static int run_dry(struct cli *cli, struct script_host *scripts, size_t index, struct event *event,
-                   const json_t *state) {
+                   const struct try_input *input) {
     struct try_view view;
     struct run *run = NULL;
     struct retry_verdict verdict;
@@ -195,7 +205,7 @@ static int run_dry(struct cli *cli, struct script_host *scripts, size_t index, s
     if (code != 0) {
         return cli_read_failed(code);
     }
-    try_view_init(&view, cli->journal, cli->now_ms, state);
+    try_view_init(&view, cli->journal, cli->now_ms, input->state);
     event->state = EVENT_RUNNING;
     event->attempts++;
     event->started_ms = cli->now_ms;
@@ -203,6 +213,7 @@ static int run_dry(struct cli *cli, struct script_host *scripts, size_t index, s
     bool runs = code == 0;
     if (runs) {
         try_go_on(run);
+        try_answer(cli, run, input->answers);
         code = ask_policy(scripts, index, event, run, &view, &verdict);
     }
     if (cli->journal != NULL) {
@@ -217,7 +228,8 @@ static int run_dry(struct cli *cli, struct script_host *scripts, size_t index, s
     return status;
 }
 
-static int load_and_run(struct cli *cli, size_t index, struct event *event, const json_t *state) {
+static int load_and_run(struct cli *cli, size_t index, struct event *event,
+                        const struct try_input *input) {
     struct script_host *scripts = NULL;
     struct report r = {""};
     int code = script_host_new(&scripts, cli->conf, &api_library);
@@ -227,19 +239,20 @@ static int load_and_run(struct cli *cli, size_t index, struct event *event, cons
     log_set(&(struct log_settings){.areas = {[LOG_AREA_HANDLER] = LOG_LEVEL_DEBUG}});
     code = script_load_all(scripts, &r);
     int status =
-        code == 0 ? run_dry(cli, scripts, index, event, state) : cli_fail(code, "%s", r.text);
+        code == 0 ? run_dry(cli, scripts, index, event, input) : cli_fail(code, "%s", r.text);
     script_host_free(scripts);
     return status;
 }
 
 int cli_try(struct cli *cli) {
     struct event *event = NULL;
-    json_t *state = NULL;
+    struct try_input input = {.state = NULL};
     size_t index = 0;
     int status = cli_load_conf(cli);
     status = status == 0 ? cli_find_data(cli) : status;
     status = status == 0 ? find_conf(cli, cli->words[0], &index) : status;
-    status = status == 0 ? read_state(cli, &state) : status;
+    status = status == 0 ? read_state(cli, &input.state) : status;
+    status = status == 0 ? try_read_answers(cli, &input.answers) : status;
     status = status == 0 ? make_event(cli, &cli->conf->services[index], &event) : status;
     status = status == 0 ? open_store_if_any(cli) : status;
     if (status == 0) {
@@ -250,10 +263,10 @@ int cli_try(struct cli *cli) {
         event->accepted_ms = cli->now_ms;
         event->qos = 1;
         place(cli, cli->words[0], event);
-        status = load_and_run(cli, index, event, state);
+        status = load_and_run(cli, index, event, &input);
     }
     event_free(event);
-    json_decref(state);
+    clear_input(&input);
     return status;
 }
 
@@ -265,11 +278,14 @@ int dlq_try(struct cli *cli) {
     if (status != 0 || event == NULL) {
         return status;
     }
+    struct try_input input = {.state = NULL};
     status = find_conf(cli, cli_service_name(cli, event->service), &index);
+    status = status == 0 ? try_read_answers(cli, &input.answers) : status;
     if (status == 0) {
         event->replayed = true;
-        status = load_and_run(cli, index, event, NULL);
+        status = load_and_run(cli, index, event, &input);
     }
     event_free(event);
+    clear_input(&input);
     return status;
 }

@@ -12,4 +12,16 @@
  * NULL. */
 int try_tell(const struct cli *cli, const struct run *run, const struct retry_verdict *verdict);
 
+/* Prints the call that it waits for. */
+void try_tell_call(const struct run *run);
+
+/* --- cli/try_answers.c --- */
+
+/* Reads --answers: an array, the caller's; NULL if it was not given. 0, or an exit status after
+ * printing why. */
+int try_read_answers(const struct cli *cli, json_t **out);
+/* Continues it past its calls, for as long as there are answers; NULL = there are none. Prints each
+ * call with its answer, unless JSON is asked for. */
+void try_answer(const struct cli *cli, struct run *run, const json_t *answers);
+
 #endif

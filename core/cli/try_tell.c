@@ -186,6 +186,14 @@ static void print_verdict(const struct retry_verdict *verdict) {
     buf_clear(&text);
 }
 
+void try_tell_call(const struct run *run) {
+    struct buf text;
+    buf_init(&text, TEXT_BYTES_MAX);
+    add_call(&text, run->request);
+    (void)fputs(buf_str(&text), stdout);
+    buf_clear(&text);
+}
+
 static void print_run(const struct cli *cli, const struct run *run,
                       const struct retry_verdict *verdict) {
     print_outcome(cli, run);
@@ -199,11 +207,7 @@ static void print_run(const struct cli *cli, const struct run *run,
         print_effect(cli, &run->effects.items[i]);
     }
     if (run->outcome == OUTCOME_CALL && run->request != NULL) {
-        struct buf text;
-        buf_init(&text, TEXT_BYTES_MAX);
-        add_call(&text, run->request);
-        (void)fputs(buf_str(&text), stdout);
-        buf_clear(&text);
+        try_tell_call(run);
     }
     (void)printf("nothing was changed\n");
 }

@@ -186,6 +186,14 @@ struct invocation *engine_find_call(struct engine *e, uint64_t id) {
     return NULL;
 }
 
+bool engine_caller(struct engine *e, uint64_t id, struct uuid *event) {
+    const struct invocation *inv = engine_find_call(e, id);
+    if (inv != NULL) {
+        *event = inv->run->event->id;
+    }
+    return inv != NULL;
+}
+
 void engine_begin_starts(struct engine *e) {
     e->attempts->next_start = TAILQ_FIRST(&e->attempts->to_start);
     e->attempts->late = 0;

@@ -141,6 +141,8 @@ void engine_offer_receipt(struct engine *e, struct slice receipt);
 void engine_member(struct engine *e, uint16_t host, bool up);
 /* A call ended; the result's buffers are taken over (the original is emptied). */
 void engine_call_done(struct engine *e, uint64_t id, struct call_result *result);
+/* Whose attempt waits for the call; of a batch, its first event. False: none does any more. */
+bool engine_caller(struct engine *e, uint64_t id, struct uuid *event);
 /* The broker answered a publish. */
 void engine_published(struct engine *e, int mid, uint8_t reason);
 /* window: the number of unacknowledged publishes that the broker accepts; packet_bytes_max: the

@@ -216,6 +216,18 @@ ok "dlq export prints a line a letter" test "$("$ZINGQ" dlq export | grep -c '"h
 ok "dlq try changes nothing" says 1 'nothing was changed' dlq try "$bad"
 ok "try stops at a call" says 0 'would POST http://127.0.0.1:9/pay' \
     try orders order/call --payload '{"id":"x"}'
+ok "try goes past a call that is answered" says 0 'done: the handler returned' \
+    try orders order/call --payload '{"id":"x"}' --answers /dev/fd/3 3<<'END'
+[{"status": 200}]
+END
+ok "a call may fail" says 1 'outcome unknown: .*connection lost' \
+    try orders order/call --payload '{"id":"x"}' --answers /dev/fd/3 3<<'END'
+[{"failed": "connection lost"}]
+END
+ok "what is no answer is named" complains 2 'answer 2 has a status that is not a whole number' \
+    try orders order/call --payload '{"id":"x"}' --answers /dev/fd/3 3<<'END'
+[{"status": 200}, {"status": "good"}]
+END
 ok "a dry run shows no secrets" test "$(grep -c -e hidden-token -e user:pass out)" -eq 0
 ok "a dry run may bring its own state" says 0 'would add to state' \
     try orders order/new --payload '{"id":"o-1"}' --state /dev/fd/3 3<<'END'

@@ -207,6 +207,30 @@ static void an_endless_text_is_cut_to_one_line(void **state) {
     assert_int_equal(text[strlen(text) - 1], '\n');
 }
 
+static void take_line(void *ctx, struct slice line) {
+    buf_add_slice(ctx, line);
+}
+
+static void diverted_lines_are_not_written(void **state) {
+    (void)state;
+    struct capture c;
+    struct buf taken;
+    buf_init(&taken, 4096);
+    capture_start(&c);
+    log_divert(take_line, &taken);
+    log_warn("engine", "one");
+    log_warn("engine", "two");
+    log_divert(NULL, NULL);
+    log_warn("engine", "three");
+    const char *written = capture_end(&c);
+    assert_non_null(strstr(buf_str(&taken), "warn  engine: one\n"));
+    assert_non_null(strstr(buf_str(&taken), "warn  engine: two\n"));
+    assert_int_equal(count_of(buf_str(&taken), '\n'), 2);
+    assert_int_equal(count_of(written, '\n'), 1);
+    assert_non_null(strstr(written, "three"));
+    buf_clear(&taken);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_time_level_area_and_text),
@@ -220,6 +244,7 @@ int main(void) {
         cmocka_unit_test(a_payload_cannot_turn_a_line_round),
         cmocka_unit_test(no_password_of_a_url_is_written),
         cmocka_unit_test(text_beyond_ascii_stays_readable),
+        cmocka_unit_test(diverted_lines_are_not_written),
         cmocka_unit_test(an_endless_text_is_cut_to_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

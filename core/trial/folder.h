@@ -1,0 +1,17 @@
+/*
+ * folder.h - temporary folders: in memory (/dev/shm) where there is some, else where base/temp.h
+ * puts them.
+ */
+#ifndef ZINGQ_TRIAL_FOLDER_H
+#define ZINGQ_TRIAL_FOLDER_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+
+/* Makes an empty folder; its path in `out`. ERR_SYSTEM with a sentence. */
+int trial_folder_new(char *out, size_t size, struct report *r);
+/* Removes it with all that is in it; what cannot be removed stays. */
+void trial_folder_remove(const char *path);
+
+#endif

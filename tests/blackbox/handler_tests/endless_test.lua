@@ -1,0 +1,3 @@
+test("it never ends", function()
+  while true do end
+end)

@@ -1,0 +1,3 @@
+return function(events)
+  zing.publish("counted", {count = #events})
+end

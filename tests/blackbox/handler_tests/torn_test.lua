@@ -1,0 +1,1 @@
+test("torn", function(

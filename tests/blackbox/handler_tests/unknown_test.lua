@@ -1,0 +1,2 @@
+local t = test.handler("shopp")
+test("it runs", function() t:send("shop/order", {}) end)
