@@ -101,6 +101,11 @@ static void add_turns(struct buf *out, const struct service_conf *s) {
         buf_add_str(out, "each tenant in turn, by ");
         rule_write(&s->fair, out);
     }
+    buf_add_str(out, "; priorities by zingq-priority");
+    if (s->priority.kind != RULE_NONE) {
+        buf_add_str(out, " or ");
+        rule_write(&s->priority, out);
+    }
 }
 
 static void add_idempotency(struct buf *out, const struct conf *conf,

@@ -184,16 +184,29 @@ void flows_close(struct flows *flows, struct flow *flow) {
 }
 
 bool flow_passes(struct flow *flow, struct lane *lane) {
-    if (flow == NULL || flow->first == lane) {
+    if (flow == NULL || flow->hash >= FLOW_LEVELS || flow->first == lane) {
         return true;
     }
     if (flow->first == NULL && !flow->held) {
         flow->first = lane;
         return true;
     }
-    TAILQ_INSERT_TAIL(&flow->queue, lane, ring_link);
+    struct lane *before = TAILQ_LAST(&flow->queue, flow_lanes);
+    while (before != NULL && before->priority < lane->priority) {
+        before = TAILQ_PREV(before, flow_lanes, ring_link);
+    }
+    if (before == NULL) {
+        TAILQ_INSERT_HEAD(&flow->queue, lane, ring_link);
+    } else {
+        TAILQ_INSERT_AFTER(&flow->queue, before, lane, ring_link);
+    }
     lane->behind = flow;
     return false;
+}
+
+void flow_put_back(struct flow *flow, struct lane *lane) {
+    TAILQ_INSERT_HEAD(&flow->queue, lane, ring_link);
+    lane->behind = flow;
 }
 
 struct lane *flow_take(struct flow *flow) {
