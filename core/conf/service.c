@@ -268,11 +268,15 @@ int service_rank(const struct service_conf *s, const struct event *event, struct
                  uint8_t *rank, struct report *r) {
     struct slice text;
     bool asked = property_find(event->properties, "zingq-priority", &text);
-    *rank = asked || s->priority.kind != RULE_NONE ? 1 + PRIORITY_DEFAULT : 0;
+    *rank = 0;
+    if (!asked && s->priority.kind == RULE_NONE) {
+        return 0;
+    }
+    *rank = 1 + PRIORITY_DEFAULT;
     if (!asked) {
         buf_reset(room);
         int code = extract_value(&s->priority, event, room, r);
-        if (code != 0 || s->priority.kind == RULE_NONE) {
+        if (code != 0) {
             return code == ERR_NOTFOUND ? 0 : code;
         }
         text = buf_slice(room);

@@ -28,7 +28,7 @@ static void tell(struct engine *e, struct engine_service *s, const char *why) {
 }
 
 int engine_find_rank(struct engine *e, struct engine_service *s, struct event *event) {
-    struct report r = {""};
+    struct report r;
     int code = service_rank(s->conf, event, &e->scratch, &event->rank, &r);
     if (code == ERR_INVALID) {
         tell(e, s, r.text);

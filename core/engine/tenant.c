@@ -167,7 +167,8 @@ static bool passes(struct lanes *lanes, struct flow *flow, struct lane *lane) {
 
 void lane_enter(struct lanes *lanes, struct lane *lane, bool comes) {
     struct lane_service *s = service_of(lanes, lane->service);
-    if (passes(lanes, lane->key, lane) && passes(lanes, lane->tenant, lane)) {
+    bool alone = lane->key == NULL && lane->tenant == NULL;
+    if (alone || (passes(lanes, lane->key, lane) && passes(lanes, lane->tenant, lane))) {
         ring_enter(&s->ring, lane, comes);
     } else {
         s->behind++;

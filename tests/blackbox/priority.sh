@@ -41,7 +41,7 @@ CONF
 echo 'return function(event) zing.append("work.log", event.payload) end' >scripts/work.lua
 echo 'return function(event) zing.append("keys.log", event.payload) end' >scripts/keys.lua
 echo 'return function() zing.publish("work/0", "handler", {priority = 6}) end' >scripts/asks.lua
-ok "check says where priorities come from" says 0 'priorities by zingq-priority or topic:2' check
+ok "check says where priorities come from" says 0 'by priority, zingq-priority or topic:2; then in order of arrival' check
 start_broker
 start_host
 must "$ZINGQ" pause work >/dev/null
@@ -60,7 +60,7 @@ ok "and told" says 0 '2 priorities that cannot be read' status
 ok "status has what waits in memory" says 0 'in memory of priority 9: 1, 8: 1, 7: 1, 6: 1, 4: 2, 2: [0-9]' status
 ok "and so has a metric" metric '^zingq_waiting_in_memory{service="work",priority="9"} 1'
 ok "of the others, too" metric '^zingq_bad_priorities_total{service="work"} 2'
-ok "a priority beyond 9 is a mistake" says 2 '"10"' publish --priority 10 work/0 x
+ok "a priority beyond 9 is a mistake" complains 2 '"10"' publish --priority 10 work/0 x
 kill_host
 start_host
 must wait_for 60 is 1 work 'live.priorities["9"]'
