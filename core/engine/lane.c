@@ -369,6 +369,7 @@ static struct lane_item *take_head(struct lanes *lanes, struct lane_service *s, 
     TAILQ_REMOVE(&lane->items, item, link);
     count_item(s, lane, item, -1);
     lane->busy = true;
+    lane->aged = false;
     lane->taken = item;
     sink(lane);
     if (lane->joined) {

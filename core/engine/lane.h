@@ -72,10 +72,12 @@ struct lane {
     uint32_t count;
     struct flow *key, *tenant;   /* whose limits, whose turns; NULL = it has its own, or none */
     struct flow *behind;         /* it waits there; NULL = it does not */
+    bool aged;                   /* others of its flow do not pass it any more */
     uint64_t payer;              /* who is charged: the tenant, or the lane itself; */
     struct owed *owed, own;      /* what that one owes */
     bool owing;                  /* in the ring's second list, of lanes in debt */
     TAILQ_ENTRY(lane) ring_link; /* in its service's ring, the list of lanes in debt, or a flow */
+    TAILQ_ENTRY(lane) age_link;  /* in the same flow */
     LIST_ENTRY(lane) hash_link;
 };
 

@@ -2,9 +2,9 @@
  * tenant.c - the flows of lanes: turns round tenants, the limits of keys, and which tenants want
  * their rows from disk.
  *
- * Memory. A tenant may have as many events in memory as half the window that is left by those of its
- * priority and higher ones, so that there is room for the next one, however large the backlogs are. Its other events wait on disk
- * (engine/backlog.h); it is hungry when few are left here.
+ * Memory. A tenant may have as many events in memory as half the window that those of its priority
+ * and of higher ones leave, so that there is room for the next tenant, however large the backlogs
+ * are. Its other events wait on disk (engine/backlog.h); it is hungry when few are left here.
  */
 #include "engine/lane_impl.h"
 
@@ -139,7 +139,7 @@ struct lane_flows lane_flows_of(const struct lane *lane) {
 
 /* The lane at the front of a flow has gone: the next one follows, if it may. */
 static void follow(struct lanes *lanes, struct flow *flow) {
-    struct lane *lane = flow_take(flow);
+    struct lane *lane = flow_take(flow, lanes->now_ms);
     if (lane != NULL) {
         service_of(lanes, lane->service)->behind--;
         lane_enter(lanes, lane, false);
@@ -157,9 +157,13 @@ static void put_back(struct lanes *lanes, struct flow *flow, struct lane *next) 
     follow(lanes, lane->tenant == flow ? NULL : lane->tenant);
 }
 
-/* The lane may go on, also in place of one that is less urgent. */
+/* The lane may go on, also in place of one that is less urgent; one that has waited for too long is
+ * hurried instead. */
 static bool passes(struct lanes *lanes, struct flow *flow, struct lane *lane) {
-    if (flow != NULL && flow->first != NULL && flow->first->priority < lane->priority) {
+    struct lane *ahead = flow == NULL ? NULL : flow->first;
+    if (ahead != NULL && ahead->priority < lane->priority && ahead->aged) {
+        lane_raise(lanes, ahead, lane->priority);
+    } else if (ahead != NULL && ahead->priority < lane->priority) {
         put_back(lanes, flow, lane);
     }
     return flow_passes(flow, lane);
@@ -202,8 +206,7 @@ void lanes_take_out(struct lanes *lanes, struct lane *lane) {
     struct lane_service *s = service_of(lanes, lane->service);
     assert(!lane->busy && lane->in_ring == (lane->behind == NULL)); /* INV-LANE-1 */
     if (lane->behind != NULL) {
-        TAILQ_REMOVE(&lane->behind->queue, lane, ring_link);
-        lane->behind = NULL;
+        flow_remove(lane->behind, lane);
         s->behind--;
     } else {
         ring_leave(&s->ring, lane);

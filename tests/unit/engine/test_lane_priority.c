@@ -120,6 +120,19 @@ static void of_a_key_without_order_the_urgent_event_takes_the_place_of_the_other
     EXPECT_RUNS(*state, T0, 4, 5, 1, 3, 2);
 }
 
+/* The key's events come faster than they run. */
+static void of_a_key_without_order_no_priority_starves_either(void **state) {
+    lanes_limit_keys(*state, 0, 1, 0, 0);
+    push(*state, 1, 1, 0, (struct lane_flows){.key = 7, .tenant = FAIR});
+    push(*state, 2, 2, 4, (struct lane_flows){.key = 7, .tenant = 7});
+    size_t left = 2;
+    for (uint64_t seq = 3; left > 0; seq++) {
+        assert_true(seq < 5 * PRIORITY_STARTS);
+        push(*state, seq, seq, 9, (struct lane_flows){.key = 7, .tenant = FAIR + 1});
+        left -= lane_world_run_one(*state, T0 + PRIORITY_WAIT_MS) <= 2 ? 1 : 0;
+    }
+}
+
 static void what_waits_is_counted_by_priority(void **state) {
     push_alone(*state, 1, 9);
     push_alone(*state, 2, 9);
@@ -165,6 +178,7 @@ int main(void) {
         LANE_TEST(a_key_ranks_as_its_most_urgent_event_and_keeps_its_order),
         LANE_TEST(within_a_priority_tenants_take_turns),
         LANE_TEST(of_a_key_without_order_the_urgent_event_takes_the_place_of_the_other),
+        LANE_TEST(of_a_key_without_order_no_priority_starves_either),
         LANE_TEST(what_waits_is_counted_by_priority),
         LANE_TEST(lower_priorities_take_no_room_in_memory_from_higher_ones),
         LANE_TEST(an_expensive_key_does_not_hold_up_others_of_its_priority),
