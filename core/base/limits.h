@@ -74,17 +74,21 @@ enum {
                                           its properties */
     REFUSED_PARTS = 10,                /* of the store: all such dead letters of one service */
     FILES_PARTS = 4,                   /* of the store: the files of zing.append of one service */
-    STATE_PARTS = 4,       /* of the store: state and locks; see engine/kept.h, as the next ones */
-    PUBLISHES_PARTS = 8,   /* publishes that wait for the broker */
-    SIGNALS_PARTS = 10,    /* signals that nobody has taken */
-    DELAYED_PARTS = 16,    /* publishes that wait for their time */
-    LETTERS_PARTS = 16,    /* letters of zing.dead_letter */
-    LANE_QUEUE_MAX = 1024, /* events of one lane kept in memory; the rest wait on disk */
+    STATE_PARTS = 4,      /* of the store: state and locks; see engine/kept.h, as the next ones */
+    PUBLISHES_PARTS = 8,  /* publishes that wait for the broker */
+    SIGNALS_PARTS = 10,   /* signals that nobody has taken */
+    DELAYED_PARTS = 16,   /* publishes that wait for their time */
+    LETTERS_PARTS = 16,   /* letters of zing.dead_letter */
+    PRIORITY_DEFAULT = 4, /* of an event that asks for none; 0 to 9 as in JMS and AMQP 1.0 */
+    PRIORITY_WAIT_MS = 30000, /* how long a priority may wait for higher ones; from then on */
+    PRIORITY_STARTS = 10,     /* one start of so many goes, in turn, to those that waited so long */
+    LANE_QUEUE_MAX = 1024,    /* events of one lane kept in memory; the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
-    SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */
-    MOVE_ROWS_PER_TURN = 512,  /* rows that a service takes over in a turn */
-    TRIM_ROWS_PER_TURN = 512,  /* rows examined by retention in a turn */
+    SERVICE_WINDOW_MAX =
+        4096, /* events of one service in memory; of a higher priority, as many more */
+    MOVE_ROWS_PER_TURN = 512, /* rows that a service takes over in a turn */
+    TRIM_ROWS_PER_TURN = 512, /* rows examined by retention in a turn */
 
     EFFECTS_MAX = 10000,          /* effects of one invocation */
     EFFECTS_BYTES_MAX = 32 << 20, /* total size of these effects */

@@ -70,9 +70,16 @@ static int check_once(const struct cli *cli) {
 }
 
 static int add_properties(const struct cli *cli, struct buf *path) {
+    const char *priority = cli_option(cli, "priority");
     const char *pair;
     size_t at = 0;
     int count = 0;
+    if (priority != NULL && (priority[0] < '0' || priority[0] > '9' || priority[1] != '\0')) {
+        return cli_misused(cli, "--priority must be 0 to 9, not \"%s\"", priority);
+    }
+    if (priority != NULL) {
+        buf_printf(path, "&property%d=zingq-priority%%3D%s", count++, priority);
+    }
     while ((pair = cli_option_next(cli, "property", &at)) != NULL) {
         if (pair[0] == '=' || strchr(pair, '=') == NULL) {
             return cli_misused(cli, "--property must be NAME=VALUE, not \"%s\"", pair);
@@ -234,6 +241,7 @@ static const struct cli_option publish_options[] = {
     {"qos", "0|1", "QoS of the publish; default 1"},
     {"retain", NULL, "ask the broker to retain it"},
     {"property", "NAME=VALUE", "a user property; may be repeated"},
+    {"priority", "0..9", "how urgent it is for services; default 4"},
     {"idempotency-key", "KEY",
      "a second publish under the key makes nothing and prints the same id"},
     {NULL, NULL, NULL},

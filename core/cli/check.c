@@ -95,6 +95,11 @@ static void add_key(struct buf *out, const struct service_conf *s) {
 
 static void add_turns(struct buf *out, const struct service_conf *s) {
     bool of_keys = s->ordered || s->key.kind != RULE_NONE;
+    if (s->priority.kind != RULE_NONE) {
+        buf_add_str(out, "by priority, zingq-priority or ");
+        rule_write(&s->priority, out);
+        buf_add_str(out, "; then ");
+    }
     if (s->fair.kind == RULE_NONE) {
         buf_add_str(out, of_keys ? "each key in turn" : "in order of arrival");
     } else {

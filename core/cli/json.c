@@ -52,3 +52,18 @@ int cli_print_json_line(struct cli *cli, json_t *document) {
 void cli_print_json_end(uint64_t count) {
     (void)fputs(count == 0 ? "[]\n" : "\n]\n", stdout);
 }
+
+bool cli_add_priorities(struct buf *out, const json_t *service, const char *before) {
+    const json_t *waiting = json_object_get(service, "priorities");
+    bool any = false;
+    for (unsigned i = PRIORITIES; i-- > 0;) {
+        const char name[] = {(char)('0' + i), '\0'};
+        json_int_t count = json_integer_value(json_object_get(waiting, name));
+        if (count > 0) {
+            buf_printf(out, "%s%s%s: %lld", any ? ", " : before,
+                       any ? "" : "in memory of priority ", name, (long long)count);
+            any = true;
+        }
+    }
+    return any;
+}

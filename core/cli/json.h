@@ -16,4 +16,8 @@ void cli_print_json_end(uint64_t count);
 /* The same for one document per line. */
 int cli_print_json_line(struct cli *cli, json_t *document);
 
+/* Appends, after `before`, how many events of a service wait in memory by priority, as status has it;
+ * false: it has none. */
+bool cli_add_priorities(struct buf *out, const json_t *service, const char *before);
+
 #endif

@@ -41,6 +41,9 @@ void life_print_title(const struct cli *cli, const struct life *life, const char
         buf_add_str(&text, "  tenant ");
         text_add_safe(&text, e->tenant);
     }
+    if (e->rank > 0) {
+        buf_printf(&text, "  priority %u", rank_priority(e->rank));
+    }
     buf_add_str(&text, "  topic ");
     text_add_safe(&text, e->topic);
     buf_add_str(&text, "\n");

@@ -4,6 +4,7 @@
 #include "cli/live.h"
 
 #include "base/json.h"
+#include "cli/json.h"
 #include "cli/table.h"
 
 #include <string.h>
@@ -237,8 +238,11 @@ static void add_remarks(struct buf *out, const json_t *service) {
         between = "; ";
     }
     if (figure(service, "queued") > 0) {
-        buf_printf(out, "%s%lld on disk for their tenants' turns", between,
+        buf_printf(out, "%s%lld on disk until their turns", between,
                    (long long)figure(service, "queued"));
+        between = "; ";
+    }
+    if (cli_add_priorities(out, service, between)) {
         between = "; ";
     }
     if (error != NULL) {

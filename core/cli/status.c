@@ -250,7 +250,9 @@ static void add_remarks(struct buf *out, const struct screen *screen,
     } else if (screen->status != NULL && !json_is_true(json_object_get(line->live, "active"))) {
         buf_add_str(out, "not run by this host; ");
     }
-    add_count(out, line->live, "queued", "on disk for their tenants' turns");
+    add_count(out, line->live, "queued", "on disk until their turns");
+    buf_add_str(out, cli_add_priorities(out, line->live, "") ? "; " : "");
+    add_count(out, line->live, "bad_priorities", "priorities that cannot be read");
     add_count(out, line->live, "keys_held", "keys at their limits");
     if (error != NULL) {
         buf_add_str(out, "script refused: ");

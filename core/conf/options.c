@@ -132,6 +132,7 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"concurrency", CONF_U32, "64", AT(concurrency), 1, CALLS_MAX},
     {"rate", CONF_RATE, "0", AT(rate_per_s), 0, 0},
     {"fair", CONF_RULE, "none", AT(fair), 0, 0},
+    {"priority", CONF_RULE, "none", AT(priority), 0, 0},
     {"key_concurrency", CONF_U32, "0", AT(key_concurrency), 0, CALLS_MAX},
     {"key_rate", CONF_RATE, "0", AT(key_rate_per_s), 0, 0},
     {"batch", CONF_U32, "1", AT(batch), 1, BATCH_MAX},

@@ -177,7 +177,7 @@ static int extract_json(const struct rule *rule, const struct event *event, stru
                   memchr(at.text.data, 'e', at.text.len) == NULL &&
                   memchr(at.text.data, 'E', at.text.len) == NULL);
     if (at.token == JSON_END) {
-        return report(r, ERR_INVALID, "no value at %s in the payload", place_name(rule->arg));
+        return report(r, ERR_NOTFOUND, "no value at %s in the payload", place_name(rule->arg));
     }
     if (at.token == JSON_TEXT) {
         return take_string(rule, &at, out, r);
@@ -200,7 +200,7 @@ static int extract_topic(const struct rule *rule, const struct event *event, str
     for (int at = 1; at < rule->level; at++) {
         const char *slash = strchr(level, '/');
         if (slash == NULL) {
-            return report(r, ERR_INVALID, "the topic has %d level%s, the rule requires level %d",
+            return report(r, ERR_NOTFOUND, "the topic has %d level%s, the rule requires level %d",
                           at, at == 1 ? "" : "s", rule->level);
         }
         level = slash + 1;
@@ -212,7 +212,7 @@ static int extract_topic(const struct rule *rule, const struct event *event, str
 static int extract_property(const struct rule *rule, const struct event *event, struct found *out,
                             struct report *r) {
     if (!property_find(event->properties, rule->arg, &out->value)) {
-        return report(r, ERR_INVALID, "no user property \"%s\"", rule->arg);
+        return report(r, ERR_NOTFOUND, "no user property \"%s\"", rule->arg);
     }
     return 0;
 }
@@ -229,8 +229,9 @@ static int refuse_empty(const struct rule *rule, struct report *r) {
     }
 }
 
-int rule_extract(const struct rule *rule, const struct event *event, struct buf *out,
-                 struct report *r) {
+/* As rule_extract; ERR_NOTFOUND: there is no value where the rule looks. */
+static int extract_value(const struct rule *rule, const struct event *event, struct buf *out,
+                         struct report *r) {
     static int (*const extract[])(const struct rule *, const struct event *, struct found *,
                                   struct report *) = {
         [RULE_JSON] = extract_json,
@@ -255,6 +256,37 @@ int rule_extract(const struct rule *rule, const struct event *event, struct buf 
     }
     buf_add_slice(out, found.value);
     return out->failed ? report(r, ERR_MEMORY, "out of memory for the key") : 0;
+}
+
+int rule_extract(const struct rule *rule, const struct event *event, struct buf *out,
+                 struct report *r) {
+    int code = extract_value(rule, event, out, r);
+    return code == ERR_NOTFOUND ? ERR_INVALID : code;
+}
+
+int service_rank(const struct service_conf *s, const struct event *event, struct buf *room,
+                 uint8_t *rank, struct report *r) {
+    struct slice text;
+    bool asked = property_find(event->properties, "zingq-priority", &text);
+    *rank = 0;
+    if (!asked && s->priority.kind == RULE_NONE) {
+        return 0;
+    }
+    *rank = 1 + PRIORITY_DEFAULT;
+    if (!asked) {
+        buf_reset(room);
+        int code = extract_value(&s->priority, event, room, r);
+        if (code != 0) {
+            return code == ERR_NOTFOUND ? 0 : code;
+        }
+        text = buf_slice(room);
+    }
+    if (text.len != 1 || text.data[0] < '0' || text.data[0] > '9') {
+        return report(r, ERR_INVALID, "\"%.*s\" is not a number from 0 to 9",
+                      (int)(text.len < 32 ? text.len : 32), text.data);
+    }
+    *rank = (uint8_t)(1 + text.data[0] - '0');
+    return 0;
 }
 
 /* ---- filters ---- */

@@ -45,6 +45,7 @@ struct service_conf {
     char *dead_topic;  /* default "zingq/dlq/<name>"; "" = not announced */
     struct rule key, idempotency;
     struct rule fair; /* whose events have turns together; none: those of a key, if not ordered */
+    struct rule priority;        /* of an event; its property zingq-priority replaces it */
     int64_t keep_idempotency_ms; /* 0 = store.keep_idempotency */
     bool independent;            /* several_hosts = independent: its keys need no division */
     bool share;                  /* no: plain subscription, every host gets every message */
@@ -90,6 +91,11 @@ void rule_write(const struct rule *rule, struct buf *out);
  * is unchanged after ERR_INVALID. */
 int rule_extract(const struct rule *rule, const struct event *event, struct buf *out,
                  struct report *r);
+/* 1 + the event's priority, by its property zingq-priority or by the service's rule: a digit. Without
+ * a rule and a property 0; where the rule finds nothing, the default. ERR_INVALID (r): what is there
+ * is none; *rank is the default's. ERR_MEMORY. `room` is overwritten. */
+int service_rank(const struct service_conf *s, const struct event *event, struct buf *room,
+                 uint8_t *rank, struct report *r);
 
 /* Whether a topic filter (MQTT 5, 4.7) matches a topic. */
 bool filter_matches(const char *filter, const char *topic);

@@ -9,6 +9,7 @@
  *                    where it has one: ticks of a schedule and announcements of dead letters repeat
  *                    what the rule reads
  *   zingq-key        replaces the service's key rule (zing.publish with key=)
+ *   zingq-priority   replaces the service's priority rule: engine/rank.c
  *   zingq-cause      the event whose handler published this one
  *   zingq-hops       how many events led to this one; beyond HOPS_MAX it is a loop
  *   zingq-cut        ours: the original size of a payload that was cut
@@ -25,6 +26,7 @@
 #include "engine/mark.h"
 #include "engine/place.h"
 #include "engine/quota.h"
+#include "engine/rank.h"
 #include "engine/services.h"
 #include "engine/space.h"
 #include "journal/dedupe.h"
@@ -219,6 +221,7 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
     int code = engine_check_whole(event, r);
     code = code == 0 ? check_message(e, event, r) : code;
     code = code == 0 ? find_address(e, s, event, r) : code;
+    code = code == 0 ? engine_find_rank(e, s, event) : code;
     return code == 0 ? engine_move_event(e, &old, event) : code;
 }
 
@@ -396,6 +399,7 @@ int engine_readdress(struct engine *e, struct engine_service *s, struct event *o
     if (code == ERR_INVALID && old->attempts == 0) {
         return 0; /* it never ran because it had no key: a replay looks for one */
     }
+    code = code == 0 ? engine_find_rank(e, s, edited) : code;
     return code == 0 ? reidentify(e, s, old, edited, identified, r) : code;
 }
 
@@ -521,6 +525,7 @@ static int prepare(struct engine *e, struct engine_service *s, struct event *eve
     }
     if (code == 0) {
         find_lane(s, event);
+        code = engine_find_rank(e, s, event);
     }
     return code;
 }

@@ -9,11 +9,15 @@
  *   - Tenants with rows on disk but nothing in memory are searched for, partition by partition,
  *     when there is room: at the start, and after a full window has kept one out.
  *
+ * With priorities, each priority of a tenant is a tenant here; where there are no tenants, each
+ * priority is one. So whatever waits at a low priority, there is room for the others.
+ *
  * Left out on purpose: the order of a tenant's keys among each other. Within a key it is kept.
  */
 #include "engine/backlog.h"
 
 #include "engine/impl.h"
+#include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/rows.h"
 #include "engine/wake.h"
@@ -62,7 +66,8 @@ void engine_load_backlogs(struct engine *e) {
 
 bool engine_deals(const struct engine_service *s) {
     const struct service_conf *conf = s->conf;
-    return conf->fair.kind != RULE_NONE || (!conf->ordered && conf->key.kind != RULE_NONE);
+    return s->ranks || conf->fair.kind != RULE_NONE ||
+           (!conf->ordered && conf->key.kind != RULE_NONE);
 }
 
 static uint64_t queued_rows(const struct engine_service *s) {
@@ -75,7 +80,7 @@ static uint64_t queued_rows(const struct engine_service *s) {
 
 int engine_must_queue(struct engine *e, const struct engine_service *s, const struct row *row,
                       bool *must) {
-    *must = lanes_room(e->lanes, s->index, row->tenant) == 0;
+    *must = lanes_room(e->lanes, s->index, engine_row_flows(row)) == 0;
     if (*must || queued_rows(s) == 0) {
         return 0;
     }
@@ -124,7 +129,8 @@ static int load_rows(struct engine *e, struct engine_service *s, struct row row,
                      size_t *rows, bool *more) {
     int code;
     while ((code = journal_tenant_next(e->journal, &row)) == 0) {
-        if (most == 0 || *rows == 0 || lanes_room(e->lanes, s->index, row.tenant) == 0) {
+        if (most == 0 || *rows == 0 ||
+            lanes_room(e->lanes, s->index, engine_row_flows(&row)) == 0) {
             *more = true;
             return 0;
         }
@@ -138,16 +144,17 @@ static int load_rows(struct engine *e, struct engine_service *s, struct row row,
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-static int load_tenant(struct engine *e, struct engine_service *s, uint64_t tenant, size_t *rows,
-                       bool *more) {
-    size_t room = lanes_room(e->lanes, s->index, tenant);
+static int load_tenant(struct engine *e, struct engine_service *s, struct lane_flows of,
+                       size_t *rows, bool *more) {
+    size_t room = lanes_room(e->lanes, s->index, of);
     int code = 0;
     *more = false;
     for (size_t i = 0; code == 0 && i < PARTITIONS && room > 0 && *rows > 0; i++) {
-        struct row row = {
-            .partition = s->backlog->next++ % PARTITIONS, .service = s->number, .tenant = tenant};
+        struct row row = {.partition = s->backlog->next++ % PARTITIONS,
+                          .service = s->number,
+                          .tenant = of.tenant};
         code = load_rows(e, s, row, room / 4 + 1, rows, more);
-        room = lanes_room(e->lanes, s->index, tenant);
+        room = lanes_room(e->lanes, s->index, of);
     }
     *more = *more || room == 0 || *rows == 0;
     return code;
@@ -155,16 +162,16 @@ static int load_tenant(struct engine *e, struct engine_service *s, uint64_t tena
 
 /* Tenants in memory that have few events left there. */
 static int feed(struct engine *e, struct engine_service *s, size_t *rows) {
-    uint64_t tenant;
+    struct lane_flows of;
     int code = 0;
-    while (code == 0 && *rows > 0 && (tenant = lanes_hungry(e->lanes, s->index)) != 0) {
+    while (code == 0 && *rows > 0 && (of = lanes_hungry(e->lanes, s->index)).tenant != 0) {
         bool more = false;
-        if (lanes_room(e->lanes, s->index, tenant) == 0) {
+        if (lanes_room(e->lanes, s->index, of) == 0) {
             search_again(s); /* the window is full: it is forgotten until there is room */
         } else {
-            code = load_tenant(e, s, tenant, rows, &more);
+            code = load_tenant(e, s, of, rows, &more);
         }
-        lanes_fed(e->lanes, s->index, tenant, more);
+        lanes_fed(e->lanes, s->index, of.tenant, more);
     }
     return code;
 }
@@ -209,7 +216,8 @@ static int deal(struct engine *e, struct engine_service *s) {
 }
 
 static bool wants_deal(const struct engine *e, const struct engine_service *s) {
-    return s->active && !s->stored && (lanes_hungry(e->lanes, s->index) != 0 || may_search(e, s));
+    return s->active && !s->stored &&
+           (lanes_hungry(e->lanes, s->index).tenant != 0 || may_search(e, s));
 }
 
 bool engine_wants_deal(const struct engine *e) {

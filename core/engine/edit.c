@@ -18,6 +18,7 @@
 #include "engine/history.h"
 #include "engine/impl.h"
 #include "engine/quota.h"
+#include "engine/rank.h"
 #include "engine/wake.h"
 #include "event/ledger.h"
 #include "journal/event.h"
@@ -115,6 +116,10 @@ static int tell(struct engine *e, const struct event *before, const struct event
         property_clean(before->key, c->notes);
         buf_add_str(c->notes, "\": it runs in that key's order and with its state\n");
     }
+    if (before->rank != edited->rank) {
+        buf_printf(c->notes, "its priority is now %u, no longer %u\n", rank_priority(edited->rank),
+                   rank_priority(before->rank));
+    }
     if (identified) {
         buf_add_str(c->notes, "its idempotency key is computed from the new payload\n");
     }
@@ -131,7 +136,7 @@ static int tell(struct engine *e, const struct event *before, const struct event
 static int move(struct engine *e, struct engine_service *s, struct event *old,
                 struct event *edited) {
     if (old->lane == edited->lane) {
-        return 0;
+        return old->parked ? engine_rank_row(e, edited) : 0;
     }
     int code = 0;
     if (old->parked) {

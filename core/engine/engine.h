@@ -298,9 +298,12 @@ struct engine_service_status {
     uint64_t running;
     uint64_t retrying;  /* put off after a failure: a retry, a compensation */
     uint64_t sleeping;  /* put off without a failure: a sleep, a wait, a snooze, a throttle */
-    uint64_t queued;    /* heads that wait on disk until their tenants have their turns */
+    uint64_t queued;    /* heads that wait on disk until it is their turn */
     uint64_t tenants;   /* with events in memory; without `fair`: keys, if they are told apart */
     uint64_t keys_held; /* keys whose limits forbid a start now */
+    bool ranks;         /* it has, or had, events with priorities */
+    uint64_t by_priority[PRIORITIES]; /* events that wait in memory */
+    uint64_t bad_priorities;          /* that could not be read, since the start */
     int64_t throttled_until_ms;
     int64_t oldest_ms; /* how long the oldest waiting event has waited; 0 = none waits */
     struct metrics_summary lately;

@@ -169,6 +169,7 @@ struct flow *flows_open(struct flows *flows, size_t service, uint64_t hash,
     pace_limit(&flow->pace, limits->rate_per_s);
     pace_begin_empty(&flow->pace, limits->since_ms);
     TAILQ_INIT(&flow->queue);
+    TAILQ_INIT(&flow->ages);
     LIST_INSERT_HEAD(bucket_of(flows, service, hash), flow, hash_link);
     flows->count++;
     return flow;
@@ -184,24 +185,56 @@ void flows_close(struct flows *flows, struct flow *flow) {
 }
 
 bool flow_passes(struct flow *flow, struct lane *lane) {
-    if (flow == NULL || flow->first == lane) {
+    if (flow == NULL || flow->hash >= FLOW_LEVELS || flow->first == lane) {
         return true;
     }
     if (flow->first == NULL && !flow->held) {
         flow->first = lane;
         return true;
     }
-    TAILQ_INSERT_TAIL(&flow->queue, lane, ring_link);
+    struct lane *before = TAILQ_LAST(&flow->queue, flow_lanes);
+    while (before != NULL && before->priority < lane->priority) {
+        before = TAILQ_PREV(before, flow_lanes, ring_link);
+    }
+    if (before == NULL) {
+        TAILQ_INSERT_HEAD(&flow->queue, lane, ring_link);
+    } else {
+        TAILQ_INSERT_AFTER(&flow->queue, before, lane, ring_link);
+    }
+    TAILQ_INSERT_TAIL(&flow->ages, lane, age_link);
     lane->behind = flow;
     return false;
 }
 
-struct lane *flow_take(struct flow *flow) {
-    struct lane *lane =
-        flow == NULL || flow->first != NULL || flow->held ? NULL : TAILQ_FIRST(&flow->queue);
-    if (lane != NULL) {
-        TAILQ_REMOVE(&flow->queue, lane, ring_link);
-        lane->behind = NULL;
+void flow_put_back(struct flow *flow, struct lane *lane) {
+    TAILQ_INSERT_HEAD(&flow->queue, lane, ring_link);
+    TAILQ_INSERT_HEAD(&flow->ages, lane, age_link);
+    lane->behind = flow;
+}
+
+void flow_remove(struct flow *flow, struct lane *lane) {
+    TAILQ_REMOVE(&flow->queue, lane, ring_link);
+    TAILQ_REMOVE(&flow->ages, lane, age_link);
+    lane->behind = NULL;
+}
+
+static bool waits_too_long(const struct lane *lane, int64_t now_ms) {
+    return TAILQ_FIRST(&lane->items)->since_ms + PRIORITY_WAIT_MS <= now_ms;
+}
+
+struct lane *flow_take(struct flow *flow, int64_t now_ms) {
+    if (flow == NULL || flow->first != NULL || flow->held || TAILQ_EMPTY(&flow->queue)) {
+        return NULL;
     }
+    struct lane *lane = TAILQ_FIRST(&flow->queue);
+    struct lane *oldest = TAILQ_FIRST(&flow->ages);
+    flow->in_a_row++;
+    if (flow->in_a_row >= PRIORITY_STARTS && waits_too_long(oldest, now_ms)) {
+        oldest->aged = true;
+        oldest->priority = lane->priority;
+        lane = oldest;
+        flow->in_a_row = 0;
+    }
+    flow_remove(flow, lane);
     return lane;
 }

@@ -6,6 +6,7 @@
 
 #include "engine/impl.h"
 #include "engine/lane.h"
+#include "engine/rank.h"
 #include "engine/services.h"
 #include "journal/event.h"
 #include "journal/keyed.h"
@@ -54,6 +55,7 @@ struct lane_item *engine_item_new(struct engine *e, const struct row *row, struc
     if (item != NULL) {
         item->id = row->id;
         item->seq = row->seq;
+        item->rank = row->rank;
         item->since_ms = (int64_t)(row->seq / 1000); /* see journal_next_seq */
         item->place = place;
         item->event = event;
@@ -103,7 +105,8 @@ struct row engine_item_row(const struct lane_item *item, const struct engine_ser
                         .seq = item->seq,
                         .id = item->id,
                         .key = flows.key,
-                        .tenant = flows.tenant};
+                        .tenant = flows.tenant,
+                        .rank = item->rank};
 }
 
 struct row engine_row(const struct event *event) {
@@ -111,17 +114,19 @@ struct row engine_row(const struct event *event) {
                         .service = event->service,
                         .lane = event->lane,
                         .seq = event->seq,
-                        .id = event->id};
+                        .id = event->id,
+                        .rank = event->rank};
 }
 
 struct lane_flows engine_row_flows(const struct row *row) {
-    return (struct lane_flows){.key = row->key, .tenant = row->tenant};
+    return (struct lane_flows){
+        .key = row->key, .tenant = row->tenant, .priority = rank_priority(row->rank)};
 }
 
 /* 0 stands for no flow. */
 static uint64_t flow_hash(const struct engine_service *s, struct slice name, uint64_t kind) {
     uint64_t hash = journal_lane(s->origin, name) ^ kind;
-    return hash == 0 ? 1 : hash;
+    return hash == 0 || hash >= FLOW_LEVELS ? 1 : hash;
 }
 
 /* All events without a tenant are those of one tenant. */
@@ -131,23 +136,31 @@ static int find_tenant(struct engine *e, const struct engine_service *s, struct 
     struct report r;
     buf_reset(&e->scratch);
     int code = rule_extract(&s->conf->fair, event, &e->scratch, &r);
-    *tenant = flow_hash(s, buf_slice(&e->scratch), of_tenants);
+    *tenant = flow_hash(s, buf_slice(&e->scratch), of_tenants ^ engine_rank_mix(event->rank));
     if (code == 0 && !slice_equal(event->tenant, buf_slice(&e->scratch))) {
         return event_set_tenant(event, buf_slice(&e->scratch));
     }
     return code == ERR_INVALID ? 0 : code;
 }
 
-int engine_new_row(struct engine *e, const struct engine_service *s, struct event *event,
+int engine_new_row(struct engine *e, struct engine_service *s, struct event *event,
                    struct row *row) {
     const struct service_conf *conf = s->conf;
     bool of_key = !conf->ordered && event->key.len > 0;
+    s->ranks = s->ranks || event->rank > 0;
     *row = engine_row(event);
     if (of_key || conf->key_rate_per_s > 0) {
         row->key = flow_hash(s, event->key, 0);
     }
-    row->tenant = of_key ? row->key : 0;
-    return conf->fair.kind == RULE_NONE ? 0 : find_tenant(e, s, event, &row->tenant);
+    if (conf->fair.kind != RULE_NONE) {
+        return find_tenant(e, s, event, &row->tenant);
+    }
+    if (of_key) {
+        row->tenant = flow_hash(s, event->key, engine_rank_mix(event->rank));
+    } else if (s->ranks) {
+        row->tenant = engine_rank_flow(event->rank);
+    }
+    return 0;
 }
 
 static struct new_bucket *new_bucket(struct engine *e, const struct uuid *id) {

@@ -26,7 +26,7 @@ int engine_save(struct engine *e, struct lane_item *item);
 struct row engine_item_row(const struct lane_item *item, const struct engine_service *s);
 struct row engine_row(const struct event *event);
 /* The same with the flows that its service's rules give the event. ERR_MEMORY. */
-int engine_new_row(struct engine *e, const struct engine_service *s, struct event *event,
+int engine_new_row(struct engine *e, struct engine_service *s, struct event *event,
                    struct row *row);
 /* The flows of a row. */
 struct lane_flows engine_row_flows(const struct row *row);

@@ -15,7 +15,8 @@
  * time at most.
  *
  * Flows. On its way to the ring a lane passes its key's flow, then its tenant's (flow_passes): the
- * first lane of each may go on, the others queue there. When it is started, the next ones follow.
+ * first lane of each may go on, the others queue there, the higher priorities first, and one of a
+ * higher priority takes its place. When it is started, the next ones follow.
  * In a key's flow only a lane that may start goes on, so limits of keys hold up nobody else's.
  */
 #include "engine/lane_impl.h"
@@ -166,7 +167,7 @@ struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint
         free(lane);
         return NULL;
     }
-    if (lane->tenant == NULL) {
+    if (lane->owed == &lane->own) {
         lane->own = debts_take(&lanes->debts, service, hash).owed;
     }
     TAILQ_INIT(&lane->items);
@@ -179,7 +180,7 @@ void lanes_close(struct lanes *lanes, struct lane *lane) {
     assert(!lane->busy && TAILQ_EMPTY(&lane->items) && lane->count == 0 && !lane->in_ring &&
            lane->behind == NULL); /* INV-LANE-1 */
     LIST_REMOVE(lane, hash_link);
-    if (lane->tenant == NULL) {
+    if (lane->owed == &lane->own) {
         note_debt(lanes, lane->service, lane->hash, lane->own);
     }
     lane_leave_flows(lanes, lane);
@@ -205,9 +206,7 @@ static int64_t patient_until(const struct lanes *lanes, int64_t now_ms) {
 /* When a lane that is not part of the rush may start; 0 = now, or one of the rush is next. */
 static int64_t hushed_until(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
     int64_t until_ms = patient_until(lanes, now_ms);
-    const struct lane *front = ring_front(&s->ring, until_ms == 0);
-    bool waits = front->owing || (s->ring.rush && s->ring.rush_tail == NULL);
-    return waits ? until_ms : 0;
+    return ring_is_hushed(&s->ring, now_ms, until_ms == 0) ? until_ms : 0;
 }
 
 void lanes_owe(struct lanes *lanes, size_t service, uint64_t payer, int64_t us) {
@@ -244,19 +243,31 @@ void lanes_arrived(struct lanes *lanes, int64_t now_ms) {
     lanes->arrived_ms = now_ms;
 }
 
+/* One more waits, or one less. */
+static void count_item(struct lane_service *s, struct lane *lane, const struct lane_item *item,
+                       int by) {
+    lane->count += (uint32_t)by;
+    s->waiting += (size_t)by;
+    s->of_priority[rank_priority(item->rank)] += (size_t)by;
+}
+
 void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) {
-    struct lane_service *s = service_of(lanes, lane->service);
+    uint8_t priority = rank_priority(item->rank);
     assert(TAILQ_EMPTY(&lane->items) ||
            TAILQ_LAST(&lane->items, lane_items)->seq < item->seq); /* INV-LANE-2 */
     item->lane = lane;
     TAILQ_INSERT_TAIL(&lane->items, item, link);
-    lane->count++;
-    s->waiting++;
+    count_item(service_of(lanes, lane->service), lane, item, 1);
     if (lane->tenant != NULL) {
         lane->tenant->events++;
     }
+    if (lane->count == 1) {
+        lane->priority = priority;
+    } else if (priority > lane->priority) {
+        lane_raise(lanes, lane, priority);
+    }
     if (can_enter(lane)) {
-        lane_enter(s, lane, true);
+        lane_enter(lanes, lane, true);
     }
 }
 
@@ -314,7 +325,7 @@ struct lane *lanes_next(struct lanes *lanes, int64_t now_ms) {
         return NULL;
     }
     ring_begin_pass(&s->ring);
-    return ring_front(&s->ring, patient_until(lanes, now_ms) == 0);
+    return ring_front(&s->ring, now_ms, patient_until(lanes, now_ms) == 0);
 }
 
 bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms) {
@@ -336,16 +347,31 @@ bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms) {
     return runnable;
 }
 
+/* Its most urgent event is another one now. */
+static void sink(struct lane *lane) {
+    const struct lane_item *item;
+    uint8_t priority = 0;
+    TAILQ_FOREACH(item, &lane->items, link) {
+        uint8_t of_item = rank_priority(item->rank);
+        priority = of_item > priority ? of_item : priority;
+        if (priority == lane->priority) {
+            return;
+        }
+    }
+    lane->priority = priority;
+}
+
 static struct lane_item *take_head(struct lanes *lanes, struct lane_service *s, struct lane *lane) {
     assert(!lane->busy && !TAILQ_EMPTY(&lane->items) && lane->in_ring); /* INV-LANE-1, INV-LANE-4 */
     assert(lane->count > 0 && lane->count <= s->waiting);               /* INV-LANE-5 */
-    ring_leave(&s->ring, lane);
+    ring_start(&s->ring, lane);
     struct lane_item *item = TAILQ_FIRST(&lane->items);
     TAILQ_REMOVE(&lane->items, item, link);
-    lane->count--;
+    count_item(s, lane, item, -1);
     lane->busy = true;
+    lane->aged = false;
     lane->taken = item;
-    s->waiting--;
+    sink(lane);
     if (lane->joined) {
         pace_joined(&s->pace);
     } else {
@@ -366,7 +392,7 @@ struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane) {
 }
 
 struct lane *lanes_peek(const struct lanes *lanes, size_t service) {
-    return ring_peek(&service_of(lanes, service)->ring);
+    return ring_peek(&service_of(lanes, service)->ring, lanes->now_ms);
 }
 
 struct lane_item *lanes_join(struct lanes *lanes, struct lane *lane) {
@@ -385,7 +411,7 @@ void lanes_finish(struct lanes *lanes, struct lane *lane) {
     }
     lane_end_of_key(lanes, lane);
     if (can_enter(lane)) {
-        lane_enter(s, lane, false);
+        lane_enter(lanes, lane, false);
     }
 }
 
@@ -396,8 +422,7 @@ void lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep, struct lan
         struct lane_item *item = TAILQ_LAST(&lane->items, lane_items);
         TAILQ_REMOVE(&lane->items, item, link);
         TAILQ_INSERT_HEAD(cut, item, link);
-        lane->count--;
-        s->waiting--;
+        count_item(s, lane, item, -1);
         lane_lost_event(lanes, lane);
     }
     /* Only a busy lane may keep none: an idle one would be in the ring without items. */
@@ -433,6 +458,11 @@ void lanes_close_empty(struct lanes *lanes, size_t service) {
 
 size_t lanes_waiting(const struct lanes *lanes, size_t service) {
     return service_of(lanes, service)->waiting;
+}
+
+size_t lanes_of_priority(const struct lanes *lanes, size_t service, unsigned priority) {
+    assert(priority < PRIORITIES);
+    return service_of(lanes, service)->of_priority[priority];
 }
 
 size_t lanes_running(const struct lanes *lanes, size_t service) {

@@ -5,7 +5,8 @@
  * own. It exists in memory only while it has events here or one of them runs. Lanes that can run
  * are in their service's ring (engine/ring.h) and are served in turn; the processor time of a run
  * is charged to its service and its lane, and a lane or service in debt waits until the others have
- * caught up. So neither an expensive key nor an expensive service starves another.
+ * caught up. So neither an expensive key nor an expensive service starves another. Lanes of a higher
+ * priority go before others of their service.
  *
  * Where turns are dealt round tenants, or keys have limits, lanes belong to flows (engine/flow.h),
  * and the ring has one lane of each.
@@ -41,6 +42,7 @@ struct lane_item {
     struct lane *lane;
     struct event *event; /* owned; NULL = only on disk */
     size_t bytes;        /* of the event, as the engine counts what is in memory */
+    uint8_t rank;        /* the event's */
     enum lane_place place;
     bool holds_key;              /* taken: its key is throttled until it runs again */
     bool stored;                 /* its event record is on disk, whatever its row's place */
@@ -58,8 +60,9 @@ struct lane {
     uint64_t hash;
     size_t service; /* index */
     uint8_t partition;
-    bool busy;    /* its head was taken and has not ended */
-    bool spilled; /* older than what comes, newer than what is here: rows in the lane table */
+    uint8_t priority; /* the highest of its events, as far as they are here */
+    bool busy;        /* its head was taken and has not ended */
+    bool spilled;     /* older than what comes, newer than what is here: rows in the lane table */
     bool in_ring;
     bool joined;             /* busy, but its service counts the invocation elsewhere: lanes_join */
     uint32_t paced;          /* busy: as pace_started said */
@@ -69,17 +72,25 @@ struct lane {
     uint32_t count;
     struct flow *key, *tenant;   /* whose limits, whose turns; NULL = it has its own, or none */
     struct flow *behind;         /* it waits there; NULL = it does not */
+    bool aged;                   /* others of its flow do not pass it any more */
     uint64_t payer;              /* who is charged: the tenant, or the lane itself; */
     struct owed *owed, own;      /* what that one owes */
     bool owing;                  /* in the ring's second list, of lanes in debt */
     TAILQ_ENTRY(lane) ring_link; /* in its service's ring, the list of lanes in debt, or a flow */
+    TAILQ_ENTRY(lane) age_link;  /* in the same flow */
     LIST_ENTRY(lane) hash_link;
 };
 
-/* The flows a lane belongs to, by hash; 0 = none. Those of a service's keys have limits. */
+/* The flows a lane belongs to, by hash; 0 = none. Those of a service's keys have limits, the events of
+ * those of a tenant have one priority. */
 struct lane_flows {
     uint64_t key, tenant;
+    uint8_t priority;
 };
+
+/* From here on: instead of a tenant, all events of a priority. Their lanes each have turns of their
+ * own, and share room in memory. */
+#define FLOW_LEVELS (UINT64_MAX - PRIORITIES)
 
 struct lanes;
 
@@ -109,13 +120,14 @@ void lanes_throttle_key(struct lanes *lanes, size_t service, uint64_t key, int64
 
 /* --- tenants: the most of them in memory, and those with rows on disk --- */
 
-/* How many more events of the tenant may come into memory: one tenant leaves room for others. */
-size_t lanes_room(const struct lanes *lanes, size_t service, uint64_t tenant);
+/* How many more events of the tenant may come into memory: one tenant leaves room for others, and
+ * lower priorities take no room from higher ones. */
+size_t lanes_room(const struct lanes *lanes, size_t service, struct lane_flows flows);
 /* The tenant has rows on disk: lanes_hungry names it once it has few events left in memory. False:
  * it has none there, and nobody will. */
 bool lanes_spilled(struct lanes *lanes, size_t service, uint64_t tenant);
-/* A tenant of the service whose rows are to be loaded; 0 = none. */
-uint64_t lanes_hungry(const struct lanes *lanes, size_t service);
+/* A tenant of the service whose rows are to be loaded, without a key; no tenant = none. */
+struct lane_flows lanes_hungry(const struct lanes *lanes, size_t service);
 /* Whether there is one, of any service. */
 bool lanes_want_rows(const struct lanes *lanes);
 /* They were, as far as there is room; `more`: it may have further ones. */
@@ -174,6 +186,8 @@ size_t lanes_waiting(const struct lanes *lanes, size_t service);
 /* How many more events of the service may be in memory. */
 size_t lanes_free_window(const struct lanes *lanes, size_t service);
 size_t lanes_running(const struct lanes *lanes, size_t service);
+/* How many of them have that priority. */
+size_t lanes_of_priority(const struct lanes *lanes, size_t service, unsigned priority);
 /* Tenants with events in memory, or keys where none are told apart; keys held by their limits. */
 size_t lanes_tenants(const struct lanes *lanes, size_t service);
 size_t lanes_keys_held(const struct lanes *lanes, size_t service);

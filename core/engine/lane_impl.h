@@ -20,7 +20,8 @@ struct lane_service {
     struct ring ring;
     struct hungry hungry; /* tenants */
     size_t waiting, running;
-    size_t behind; /* lanes that wait behind others of their flows */
+    size_t of_priority[PRIORITIES]; /* those that wait */
+    size_t behind;                  /* lanes that wait behind others of their flows */
     size_t tenants, keys_held;
     int64_t due_us; /* by the clock of all services */
     uint32_t concurrency, batch;
@@ -65,7 +66,9 @@ bool lane_join_flows(struct lanes *lanes, struct lane *lane, struct lane_flows b
 void lane_leave_flows(struct lanes *lanes, struct lane *lane);
 /* The lane, which has events and does not run, goes on towards the ring as far as its flows let it.
  * `comes`: because an event has arrived. */
-void lane_enter(struct lane_service *s, struct lane *lane, bool comes);
+void lane_enter(struct lanes *lanes, struct lane *lane, bool comes);
+/* An event of that priority has come to it: it may pass others. */
+void lane_raise(struct lanes *lanes, struct lane *lane, uint8_t priority);
 /* Its head has been taken: others of its flows follow. */
 void lane_pass_turn(struct lanes *lanes, struct lane *lane);
 /* An event has left the lane's memory without a start. */

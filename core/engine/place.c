@@ -563,6 +563,7 @@ static int count_ready_rows(struct engine *e) {
     while ((code = journal_ready_scan(e->journal, &row)) == 0) {
         struct engine_service *s = engine_service_of(e, row.service);
         if (s != NULL && row.partition < PARTITIONS) {
+            s->ranks = s->ranks || row.rank > 0;
             s->window->unloaded[row.partition]++;
             s->window->unloaded_total++;
         }

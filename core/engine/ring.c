@@ -1,6 +1,13 @@
 /*
  * ring.c - lanes take turns; those that ran for long wait until the others have caught up.
  *
+ * Priorities. The highest priority with lanes goes first. The lower ones whose first lane has waited
+ * for PRIORITY_WAIT_MS get one start of PRIORITY_STARTS, in turn, so each of them gets one of
+ * PRIORITIES x PRIORITY_STARTS at least: no priority starves, and within one, lanes that enter later
+ * do not pass. It counts since when the event waits, which a restart does not change.
+ *
+ * Debts. Lanes in debt have no priority.
+ *
  * A run is charged when it has ended, because nobody knows before how long it takes. Lanes are
  * scheduled more coarsely than services, because a service may have thousands. A run puts its lane
  * in debt; beyond LANE_QUANTUM_US the lane is moved to a second list. It runs when the ring is
@@ -24,17 +31,26 @@
 #include <assert.h>
 
 void ring_init(struct ring *ring) {
-    TAILQ_INIT(&ring->turns);
+    for (size_t i = 0; i < PRIORITIES; i++) {
+        TAILQ_INIT(&ring->levels[i].turns);
+    }
     TAILQ_INIT(&ring->in_debt);
 }
 
+static struct level *level_of(struct ring *ring, const struct lane *lane) {
+    assert(lane->priority < PRIORITIES);
+    return &ring->levels[lane->priority];
+}
+
 static void enter_after(struct ring *ring, struct lane *before, struct lane *lane) {
+    struct turns *turns = &level_of(ring, lane)->turns;
     assert(!lane->busy && !TAILQ_EMPTY(&lane->items) && !lane->owing); /* INV-LANE-1 */
     if (before == NULL) {
-        TAILQ_INSERT_HEAD(&ring->turns, lane, ring_link);
+        TAILQ_INSERT_HEAD(turns, lane, ring_link);
     } else {
-        TAILQ_INSERT_AFTER(&ring->turns, before, lane, ring_link);
+        TAILQ_INSERT_AFTER(turns, before, lane, ring_link);
     }
+    ring->waiting |= 1U << lane->priority;
     lane->in_ring = true;
     ring->count++;
 }
@@ -42,39 +58,50 @@ static void enter_after(struct ring *ring, struct lane *before, struct lane *lan
 /* In a rush, lanes known to be light come first, then unknown ones that arrive now, each in order
  * of arrival. */
 void ring_enter(struct ring *ring, struct lane *lane, bool comes) {
+    struct level *level = level_of(ring, lane);
     bool light = ring->rush && lights_have(&ring->lights, lane->payer);
     if (!ring->rush || !(light || comes)) {
-        enter_after(ring, TAILQ_LAST(&ring->turns, turns), lane);
+        enter_after(ring, TAILQ_LAST(&level->turns, turns), lane);
         return;
     }
-    enter_after(ring, light ? ring->light_tail : ring->rush_tail, lane);
-    if (!light || ring->rush_tail == ring->light_tail) {
-        ring->rush_tail = lane;
+    enter_after(ring, light ? level->light_tail : level->rush_tail, lane);
+    if (!light || level->rush_tail == level->light_tail) {
+        level->rush_tail = lane;
     }
-    ring->light_tail = light ? lane : ring->light_tail;
+    level->light_tail = light ? lane : level->light_tail;
+}
+
+static void enter_again(struct ring *ring, struct level *level) {
+    struct turns waiting = TAILQ_HEAD_INITIALIZER(waiting);
+    struct lane *lane;
+    level->light_tail = NULL;
+    level->rush_tail = NULL;
+    TAILQ_CONCAT(&waiting, &level->turns, ring_link);
+    while ((lane = TAILQ_FIRST(&waiting)) != NULL) {
+        TAILQ_REMOVE(&waiting, lane, ring_link);
+        ring_enter(ring, lane, false);
+    }
 }
 
 /* Enters the waiting lanes again. A long run has paid for this walk. */
 static void begin_rush(struct ring *ring) {
-    struct turns waiting = TAILQ_HEAD_INITIALIZER(waiting);
-    struct lane *lane;
     size_t count = ring->count;
     ring->rush = true;
-    ring->light_tail = NULL;
-    ring->rush_tail = NULL;
-    TAILQ_CONCAT(&waiting, &ring->turns, ring_link);
-    while ((lane = TAILQ_FIRST(&waiting)) != NULL) {
-        TAILQ_REMOVE(&waiting, lane, ring_link);
-        ring_enter(ring, lane, false);
+    for (size_t i = 0; i < PRIORITIES; i++) {
+        enter_again(ring, &ring->levels[i]);
     }
     ring->count = count;
 }
 
 static void leave_turns(struct ring *ring, struct lane *lane) {
+    struct level *level = level_of(ring, lane);
     assert(lane->in_ring && !lane->owing); /* INV-LANE-1 */
-    TAILQ_REMOVE(&ring->turns, lane, ring_link);
-    ring->light_tail = ring->light_tail == lane ? NULL : ring->light_tail;
-    ring->rush_tail = ring->rush_tail == lane ? NULL : ring->rush_tail;
+    TAILQ_REMOVE(&level->turns, lane, ring_link);
+    if (TAILQ_EMPTY(&level->turns)) {
+        ring->waiting &= ~(1U << lane->priority);
+    }
+    level->light_tail = level->light_tail == lane ? NULL : level->light_tail;
+    level->rush_tail = level->rush_tail == lane ? NULL : level->rush_tail;
     ring->pass -= ring->pass > 0 ? 1 : 0;
 }
 
@@ -120,27 +147,80 @@ void ring_leave(struct ring *ring, struct lane *lane) {
     ring->count--;
 }
 
-/* Moves lanes from the front of the ring that have been charged since they entered. */
-static void settle(struct ring *ring) {
-    struct lane *lane;
-    while ((lane = TAILQ_FIRST(&ring->turns)) != NULL &&
-           lane->owed->owes_us > ring->paid_us + LANE_QUANTUM_US) {
+/* --- whose turn it is --- */
+
+/* The highest of these levels, of which there is one. */
+static unsigned highest(uint32_t levels) {
+    return 31U - (unsigned)__builtin_clz(levels);
+}
+
+static bool waits_too_long(struct ring *ring, unsigned level, int64_t now_ms) {
+    const struct lane *lane = TAILQ_FIRST(&ring->levels[level].turns);
+    return lane != NULL && TAILQ_FIRST(&lane->items)->since_ms + PRIORITY_WAIT_MS <= now_ms;
+}
+
+/* The level that is next. */
+static unsigned choose(struct ring *ring, int64_t now_ms) {
+    unsigned top = highest(ring->waiting);
+    if (ring->in_a_row + 1 < PRIORITY_STARTS) {
+        return top;
+    }
+    for (unsigned i = 1; i <= PRIORITIES; i++) {
+        unsigned level = (ring->aged + PRIORITIES - i) % PRIORITIES;
+        if (level < top && waits_too_long(ring, level, now_ms)) {
+            return level;
+        }
+    }
+    return top;
+}
+
+/* The lane that is next among those not in debt; NULL: there is none. Lanes that have been charged
+ * since they entered are moved. */
+static struct lane *next_turn(struct ring *ring, int64_t now_ms) {
+    while (ring->waiting != 0) {
+        struct lane *lane = TAILQ_FIRST(&ring->levels[choose(ring, now_ms)].turns);
+        if (lane->owed->owes_us <= ring->paid_us + LANE_QUANTUM_US) {
+            return lane;
+        }
         leave_turns(ring, lane);
         enter_owing(ring, lane);
     }
+    return NULL;
 }
 
-struct lane *ring_front(struct ring *ring, bool quiet) {
-    settle(ring);
+struct lane *ring_front(struct ring *ring, int64_t now_ms, bool quiet) {
+    struct lane *lane = next_turn(ring, now_ms);
     struct lane *owing = TAILQ_FIRST(&ring->in_debt);
     bool its_turn =
         owing != NULL && ring->pass == 0 && quiet && owing->owed->due_us <= ring->clock_us;
-    return TAILQ_EMPTY(&ring->turns) || its_turn ? owing : TAILQ_FIRST(&ring->turns);
+    return lane == NULL || its_turn ? owing : lane;
 }
 
-struct lane *ring_peek(struct ring *ring) {
-    settle(ring);
-    return TAILQ_FIRST(TAILQ_EMPTY(&ring->turns) ? &ring->in_debt : &ring->turns);
+struct lane *ring_peek(struct ring *ring, int64_t now_ms) {
+    struct lane *lane = next_turn(ring, now_ms);
+    return lane == NULL ? TAILQ_FIRST(&ring->in_debt) : lane;
+}
+
+bool ring_is_hushed(struct ring *ring, int64_t now_ms, bool quiet) {
+    const struct lane *front = ring_front(ring, now_ms, quiet);
+    return front->owing || (ring->rush && level_of(ring, front)->rush_tail == NULL);
+}
+
+/* One of `level` is started. */
+static void count_start(struct ring *ring, unsigned level) {
+    if (ring->waiting >> level > 1) {
+        ring->in_a_row = 0;
+        ring->aged = level;
+    } else if ((ring->waiting & ((1U << level) - 1)) != 0 && ring->in_a_row < PRIORITY_STARTS) {
+        ring->in_a_row++;
+    }
+}
+
+void ring_start(struct ring *ring, struct lane *lane) {
+    if (!lane->owing) {
+        count_start(ring, lane->priority);
+    }
+    ring_leave(ring, lane);
 }
 
 void ring_begin_pass(struct ring *ring) {
@@ -180,5 +260,9 @@ static int64_t oldest_ms(const struct lane *lane, int64_t first_ms) {
 }
 
 int64_t ring_oldest_ms(const struct ring *ring) {
-    return oldest_ms(TAILQ_FIRST(&ring->in_debt), oldest_ms(TAILQ_FIRST(&ring->turns), INT64_MAX));
+    int64_t first_ms = oldest_ms(TAILQ_FIRST(&ring->in_debt), INT64_MAX);
+    for (size_t i = 0; i < PRIORITIES; i++) {
+        first_ms = oldest_ms(TAILQ_FIRST(&ring->levels[i].turns), first_ms);
+    }
+    return first_ms;
 }

@@ -148,6 +148,7 @@ int engine_load_lane_rows(struct engine *e) {
         }
         s->rows->lane_rows++;
         s->rows->parked_rows += row.flags == LANE_PARKED ? 1 : 0;
+        s->ranks = s->ranks || row.rank > 0;
         code = head ? wake_head(e, s, &row) : 0;
         if (code == 0 && row.flags == LANE_HOLDS_KEY && row.key != 0) {
             code = hold_key(e, s, &row);

@@ -38,6 +38,9 @@ struct engine_service {
     struct books books;
     struct metrics metrics;
     struct histogram handler;
+    bool ranks; /* an event with a priority has come, or will: all its events have turns by it */
+    uint64_t bad_priorities; /* since the host started */
+    int64_t bad_priorities_told_ms;
     int64_t throttled_until_ms;
     bool pace_dirty;         /* that is not stored yet */
     int64_t rate_full_ms;    /* as it is stored: lanes_full_ms */

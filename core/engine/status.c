@@ -107,6 +107,15 @@ static int64_t oldest_wait(struct engine *e, const struct engine_service *s) {
 
 enum { KEPT_LEAST = 4096 }; /* with less room than this nothing of a usual size is kept */
 
+static void look_at_priorities(const struct engine *e, const struct engine_service *s,
+                               struct engine_service_status *out) {
+    out->ranks = s->ranks;
+    out->bad_priorities = s->bad_priorities;
+    for (unsigned i = 0; i < PRIORITIES; i++) {
+        out->by_priority[i] = lanes_of_priority(e->lanes, s->index, i);
+    }
+}
+
 int engine_service_status(struct engine *e, size_t service, struct engine_service_status *out) {
     if (service >= e->service_count) {
         return ERR_NOTFOUND;
@@ -136,6 +145,7 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .tenants = lanes_tenants(e->lanes, s->index),
                                           .keys_held = lanes_keys_held(e->lanes, s->index),
                                           .throttled_until_ms = s->throttled_until_ms};
+    look_at_priorities(e, s, out);
     for (unsigned i = 0; i < RUN_QUOTAS; i++) {
         enum run_quota kind = (enum run_quota)i;
         out->kept[i] = engine_kept(e, s, kind);

@@ -2,9 +2,9 @@
  * tenant.c - the flows of lanes: turns round tenants, the limits of keys, and which tenants want
  * their rows from disk.
  *
- * Memory. A tenant may have as many events in memory as half the window that is left, so that there
- * is room for the next one, however large the backlogs are. Its other events wait on disk
- * (engine/backlog.h); it is hungry when few are left here.
+ * Memory. A tenant may have as many events in memory as half the window that those of its priority
+ * and of higher ones leave, so that there is room for the next tenant, however large the backlogs
+ * are. Its other events wait on disk (engine/backlog.h); it is hungry when few are left here.
  */
 #include "engine/lane_impl.h"
 
@@ -118,6 +118,9 @@ bool lane_join_flows(struct lanes *lanes, struct lane *lane, struct lane_flows b
     lane->key = key;
     lane->tenant = tenant;
     if (tenant != NULL) {
+        tenant->priority = by.priority;
+    }
+    if (tenant != NULL && tenant->hash < FLOW_LEVELS) {
         service_of(lanes, lane->service)->tenants += tenant->tenant ? 0 : 1;
         tenant->tenant = true;
         lane->payer = tenant->hash;
@@ -128,25 +131,62 @@ bool lane_join_flows(struct lanes *lanes, struct lane *lane, struct lane_flows b
 
 struct lane_flows lane_flows_of(const struct lane *lane) {
     return (struct lane_flows){.key = lane->key == NULL ? 0 : lane->key->hash,
-                               .tenant = lane->tenant == NULL ? 0 : lane->tenant->hash};
+                               .tenant = lane->tenant == NULL ? 0 : lane->tenant->hash,
+                               .priority = lane->tenant == NULL ? 0 : lane->tenant->priority};
 }
 
 /* --- towards the ring --- */
 
-void lane_enter(struct lane_service *s, struct lane *lane, bool comes) {
-    if (flow_passes(lane->key, lane) && flow_passes(lane->tenant, lane)) {
+/* The lane at the front of a flow has gone: the next one follows, if it may. */
+static void follow(struct lanes *lanes, struct flow *flow) {
+    struct lane *lane = flow_take(flow, lanes->now_ms);
+    if (lane != NULL) {
+        service_of(lanes, lane->service)->behind--;
+        lane_enter(lanes, lane, false);
+    }
+}
+
+/* The first lane of the flow goes back into its queue; `next` is first then, or NULL. */
+static void put_back(struct lanes *lanes, struct flow *flow, struct lane *next) {
+    struct lane *lane = flow->first;
+    lanes_take_out(lanes, lane);
+    flow->first = next;
+    flow_put_back(flow, lane);
+    service_of(lanes, lane->service)->behind++;
+    follow(lanes, lane->key == flow ? NULL : lane->key);
+    follow(lanes, lane->tenant == flow ? NULL : lane->tenant);
+}
+
+/* The lane may go on, also in place of one that is less urgent; one that has waited for too long is
+ * hurried instead. */
+static bool passes(struct lanes *lanes, struct flow *flow, struct lane *lane) {
+    struct lane *ahead = flow == NULL ? NULL : flow->first;
+    if (ahead != NULL && ahead->priority < lane->priority && ahead->aged) {
+        lane_raise(lanes, ahead, lane->priority);
+    } else if (ahead != NULL && ahead->priority < lane->priority) {
+        put_back(lanes, flow, lane);
+    }
+    return flow_passes(flow, lane);
+}
+
+void lane_enter(struct lanes *lanes, struct lane *lane, bool comes) {
+    struct lane_service *s = service_of(lanes, lane->service);
+    bool alone = lane->key == NULL && lane->tenant == NULL;
+    if (alone || (passes(lanes, lane->key, lane) && passes(lanes, lane->tenant, lane))) {
         ring_enter(&s->ring, lane, comes);
     } else {
         s->behind++;
     }
 }
 
-/* The lane at the front of a flow has gone: the next one follows, if it may. */
-static void follow(struct lane_service *s, struct flow *flow) {
-    struct lane *lane = flow_take(flow);
-    if (lane != NULL) {
-        s->behind--;
-        lane_enter(s, lane, false);
+void lane_raise(struct lanes *lanes, struct lane *lane, uint8_t priority) {
+    bool waits = lane->in_ring || lane->behind != NULL;
+    if (waits) {
+        lanes_take_out(lanes, lane);
+    }
+    lane->priority = priority;
+    if (waits) {
+        lane_enter(lanes, lane, true);
     }
 }
 
@@ -166,8 +206,7 @@ void lanes_take_out(struct lanes *lanes, struct lane *lane) {
     struct lane_service *s = service_of(lanes, lane->service);
     assert(!lane->busy && lane->in_ring == (lane->behind == NULL)); /* INV-LANE-1 */
     if (lane->behind != NULL) {
-        TAILQ_REMOVE(&lane->behind->queue, lane, ring_link);
-        lane->behind = NULL;
+        flow_remove(lane->behind, lane);
         s->behind--;
     } else {
         ring_leave(&s->ring, lane);
@@ -180,36 +219,35 @@ void lanes_wake_flows(struct lanes *lanes, int64_t now_ms) {
     lanes->now_ms = now_ms;
     while ((flow = flows_next(&lanes->flows)) != NULL && flow->due_ms <= now_ms) {
         weigh(lanes, flow);
-        follow(service_of(lanes, flow->service), flow);
+        follow(lanes, flow);
         retire_unused(lanes, flow);
     }
 }
 
 void lanes_throttle_key(struct lanes *lanes, size_t service, uint64_t key, int64_t until_ms) {
-    struct lane_service *s = service_of(lanes, service);
-    struct flow *flow = flows_open(&lanes->flows, service, key, &s->key_limits);
+    const struct flow_limits *limits = &service_of(lanes, service)->key_limits;
+    struct flow *flow = flows_open(&lanes->flows, service, key, limits);
     if (flow == NULL) {
         return; /* out of memory: the peer asks again */
     }
     pace_throttle(&flow->pace, until_ms);
     weigh(lanes, flow);
-    struct lane *lane = flow->first;
-    if (lane == NULL || !flow->held) {
+    if (flow->first == NULL || !flow->held) {
         retire_unused(lanes, flow);
         return;
     }
-    lanes_take_out(lanes, lane);
-    lane->behind = flow;
-    s->behind++;
-    TAILQ_INSERT_HEAD(&flow->queue, lane, ring_link);
-    follow(s, lane->tenant == flow ? NULL : lane->tenant);
+    put_back(lanes, flow, NULL);
 }
 
 /* --- tenants and the disk --- */
 
-size_t lanes_room(const struct lanes *lanes, size_t service, uint64_t tenant) {
-    size_t window = lanes_free_window(lanes, service);
-    const struct flow *flow = flows_find(&lanes->flows, service, tenant);
+size_t lanes_room(const struct lanes *lanes, size_t service, struct lane_flows flows) {
+    size_t waiting = 0;
+    for (unsigned i = flows.priority; i < PRIORITIES; i++) {
+        waiting += service_of(lanes, service)->of_priority[i];
+    }
+    size_t window = window_left(waiting);
+    const struct flow *flow = flows_find(&lanes->flows, service, flows.tenant);
     size_t events = flow == NULL ? 0 : flow->events;
     size_t most = window / 2 > 0 ? window / 2 : window;
     return most > events ? most - events : 0;
@@ -225,9 +263,10 @@ bool lanes_spilled(struct lanes *lanes, size_t service, uint64_t tenant) {
     return true;
 }
 
-uint64_t lanes_hungry(const struct lanes *lanes, size_t service) {
+struct lane_flows lanes_hungry(const struct lanes *lanes, size_t service) {
     const struct flow *flow = TAILQ_FIRST(&service_of(lanes, service)->hungry);
-    return flow == NULL ? 0 : flow->hash;
+    return flow == NULL ? (struct lane_flows){.tenant = 0}
+                        : (struct lane_flows){.tenant = flow->hash, .priority = flow->priority};
 }
 
 bool lanes_want_rows(const struct lanes *lanes) {
@@ -262,7 +301,6 @@ void lane_lost_event(struct lanes *lanes, struct lane *lane) {
 }
 
 void lane_pass_turn(struct lanes *lanes, struct lane *lane) {
-    struct lane_service *s = service_of(lanes, lane->service);
     struct flow *key = lane->key;
     struct flow *tenant = lane->tenant == key ? NULL : lane->tenant;
     leave_flow_fronts(lane);
@@ -270,9 +308,9 @@ void lane_pass_turn(struct lanes *lanes, struct lane *lane) {
         key->running++;
         lane->key_paced = pace_started(&key->pace);
         weigh(lanes, key);
-        follow(s, key);
+        follow(lanes, key);
     }
-    follow(s, tenant);
+    follow(lanes, tenant);
     lane_lost_event(lanes, lane);
 }
 
@@ -285,5 +323,5 @@ void lane_end_of_key(struct lanes *lanes, const struct lane *lane) {
     key->running--;
     pace_ended(&key->pace, lane->key_paced, key->concurrency);
     weigh(lanes, key);
-    follow(service_of(lanes, lane->service), key);
+    follow(lanes, key);
 }

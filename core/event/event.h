@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/uuid.h"
 
 #include <stdbool.h>
@@ -85,6 +86,7 @@ struct event {
     uint8_t state;      /* enum event_state */
     uint8_t kind;       /* enum event_kind */
     uint8_t qos;        /* the QoS it came with */
+    uint8_t rank;       /* 1 + its priority; 0 = none was asked for: event_priority */
     bool retained;      /* came with the RETAIN flag */
     bool everywhere;    /* on its way in: every host of the division has a copy; not stored */
     uint16_t for_host;  /* on its way in: whose copy it is; 0 = this host's; not stored */
@@ -128,6 +130,13 @@ struct event {
     char *key_own;            /* backs `key` when it was found after the event was made; owned */
     STAILQ_ENTRY(event) link; /* of whichever queue holds the event */
 };
+
+enum { PRIORITIES = 10 };
+
+/* The priority that a rank stands for. */
+static inline uint8_t rank_priority(uint8_t rank) {
+    return rank == 0 ? PRIORITY_DEFAULT : (uint8_t)(rank - 1);
+}
 
 /* What event_new copies. Slices may point anywhere. */
 struct event_bytes {

@@ -3,7 +3,7 @@
  *
  * An event record:
  *
- *   u8 form=2 (3 with a tenant) | u8 state | u8 kind | u8 qos | u8 flags | u16 hops
+ *   u8 form=2 (3 with a tenant) | u8 state | u8 kind | u8 qos + 16 x rank | u8 flags | u16 hops
  *   u32 attempts errors timeouts crashes snoozes throttles
  *   i64 accepted_ms started_ms due_ms ended_ms | u32 duration_us | u64 version
  *   u64 seq | u64 lane | id128 cause
@@ -34,7 +34,9 @@ enum {
     FLAG_ALONE = 64,
     FLAG_BATCH = 128,
     EVENT_KEY_BYTES = 19,
-    STATE_AT = 1
+    STATE_AT = 1,
+    RANK_SHIFT = 4, /* above the QoS */
+    QOS_MASK = (1 << RANK_SHIFT) - 1
 };
 
 static uint8_t flags_of(const struct event *e) {
@@ -56,7 +58,7 @@ static void encode_event(const struct event *e, struct buf *b) {
     buf_add_u8(b, e->tenant.len > 0 ? FORM_TENANT : FORM);
     buf_add_u8(b, e->state);
     buf_add_u8(b, e->kind);
-    buf_add_u8(b, e->qos);
+    buf_add_u8(b, (uint8_t)(e->qos | e->rank << RANK_SHIFT));
     buf_add_u8(b, flags_of(e));
     buf_add_u16(b, e->hops);
     const uint32_t counts[] = {e->attempts, e->errors,  e->timeouts,
@@ -94,8 +96,8 @@ static void encode_event(const struct event *e, struct buf *b) {
 /* INV-JOURNAL-1, checked on writing and on reading. */
 static bool is_sound(const struct event *e) {
     return e->state < EVENT_STATE_COUNT && e->kind <= EVENT_SIGNAL &&
-           e->undo <= UNDO_THEN_DISCARD && e->seq > 0 && e->key.len <= KEY_BYTES_MAX &&
-           e->partition == journal_partition(e->lane) &&
+           e->undo <= UNDO_THEN_DISCARD && e->rank <= PRIORITIES && e->seq > 0 &&
+           e->key.len <= KEY_BYTES_MAX && e->partition == journal_partition(e->lane) &&
            (!e->parked || event_state_dead((enum event_state)e->state));
 }
 
@@ -119,7 +121,9 @@ struct event_at {
 static void decode_numbers(struct reader *r, struct event *e, bool *in_batch) {
     e->state = read_u8(r);
     e->kind = read_u8(r);
-    e->qos = read_u8(r);
+    uint8_t qos = read_u8(r);
+    e->qos = qos & QOS_MASK;
+    e->rank = qos >> RANK_SHIFT;
     uint8_t flags = read_u8(r);
     e->retained = (flags & FLAG_RETAINED) != 0;
     e->replayed = (flags & FLAG_REPLAYED) != 0;

@@ -57,6 +57,7 @@ struct row {
     /* Hashes; 0 = none. Written only where one is given. */
     uint64_t key;    /* whose limits count for it */
     uint64_t tenant; /* with whose events it takes turns */
+    uint8_t rank;    /* 1 + its priority; 0 = none */
 };
 
 /* Whether a head with these flags is put off: waiting or asleep. */

@@ -6,11 +6,11 @@
  * but those of the outbox, of delayed and of meta, which are the host's own):
  *
  *   event    p8 id128 service16                        -> the event (journal/event.c draws it)
- *   ready    p8 service16 seq64                        -> id128 lane64 (key64 tenant64)
+ *   ready    p8 service16 seq64                        -> id128 lane64 (key64 tenant64 (rank8))
  *            runnable, in order of arrival
- *   lane     p8 service16 lane64 seq64                 -> id128 flags8 (key64 tenant64)
+ *   lane     p8 service16 lane64 seq64                 -> id128 flags8 (key64 tenant64 (rank8))
  *            at a blocked head or behind
- *   tenant   p8 service16 tenant64 seq64               -> id128 lane64   heads for their turn
+ *   tenant   p8 service16 tenant64 seq64               -> id128 lane64 (rank8)   heads for their turn
  *   history  p8 id128 service16 n16                    -> one attempt that did not end well
  *   timer    p8 due64 kind8 ...                        -> see struct timer
  *            (p8 | 128: due by the wall clock)

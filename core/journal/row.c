@@ -10,7 +10,7 @@
 /* INV-JOURNAL-2, checked on writing and on reading. */
 bool journal_row_is_sound(const struct row *row) {
     return row->partition == journal_partition(row->lane) && row->seq > 0 &&
-           row->flags <= LANE_HOLDS_KEY;
+           row->flags <= LANE_HOLDS_KEY && row->rank <= PRIORITIES;
 }
 
 /* Whose turn a head waits for is known. */
@@ -18,11 +18,14 @@ static bool lane_row_is_sound(const struct row *row) {
     return journal_row_is_sound(row) && (row->flags != LANE_QUEUED || row->tenant != 0);
 }
 
-/* The flows of a row come last, if it has any. */
+/* The flows of a row come last, if it has any; after them its rank, if it has one. */
 static void add_flows(struct buf *b, const struct row *row) {
-    if (row->key != 0 || row->tenant != 0) {
+    if (row->key != 0 || row->tenant != 0 || row->rank != 0) {
         buf_add_u64(b, row->key);
         buf_add_u64(b, row->tenant);
+    }
+    if (row->rank != 0) {
+        buf_add_u8(b, row->rank);
     }
 }
 
@@ -30,6 +33,9 @@ static void read_flows(struct reader *r, struct row *row) {
     if (!r->failed && r->at != r->end) {
         row->key = read_u64(r);
         row->tenant = read_u64(r);
+    }
+    if (!r->failed && r->at != r->end) {
+        row->rank = read_u8(r);
     }
 }
 
@@ -174,6 +180,9 @@ int journal_tenant_put(struct journal *j, const struct row *row) {
     buf_reset(&j->record);
     buf_add(&j->record, row->id.bytes, UUID_BYTES);
     buf_add_u64(&j->record, row->lane);
+    if (row->rank != 0) {
+        buf_add_u8(&j->record, row->rank);
+    }
     return journal_put_record(j, TABLE_TENANT, &k);
 }
 
@@ -194,6 +203,7 @@ static int take_tenant(struct slice key, struct slice value, void *out) {
     struct reader v = reader_of(value.data, value.len);
     found.id = read_uuid(&v);
     found.lane = read_u64(&v);
+    found.rank = v.at != v.end ? read_u8(&v) : 0;
     bool whole = !r.failed && r.at == r.end && !v.failed && v.at == v.end;
     if (!whole || found.tenant == 0 || !journal_row_is_sound(&found)) {
         return ERR_CORRUPT;

@@ -203,7 +203,8 @@ json_t *look_event_json(const struct journal *j, const struct event *e, bool wit
               look_json_text(object, "state", event_state_name(e->state)) &&
               look_json_bytes(object, "topic", e->topic) &&
               look_json_bytes(object, "key", e->key) &&
-              look_json_bytes(object, "tenant", e->tenant) && set_times(object, e) &&
+              look_json_bytes(object, "tenant", e->tenant) &&
+              look_json_count(object, "priority", rank_priority(e->rank)) && set_times(object, e) &&
               set_numbers(object, e) && set_batch(object, e) && set_origin(object, e) &&
               look_json_bytes(object, "reason", e->reason) &&
               look_json_bytes(object, "content_type", e->content_type) &&

@@ -49,6 +49,10 @@ static double keys_held(const struct engine_service_status *s) {
     return (double)s->keys_held;
 }
 
+static double bad_priorities(const struct engine_service_status *s) {
+    return (double)s->bad_priorities;
+}
+
 static double paused(const struct engine_service_status *s) {
     return s->paused ? 1 : 0;
 }
@@ -70,12 +74,13 @@ static const struct metric_row service_rows[] = {
     {"zingq_retrying", "gauge", "events put off after a failure", retrying},
     {"zingq_sleeping", "gauge", "events that sleep, wait or were put off by their handler",
      sleeping},
-    {"zingq_queued", "gauge", "keys, or events without order, on disk until their tenant's turn",
-     queued},
+    {"zingq_queued", "gauge", "keys, or events without order, on disk until their turn", queued},
     {"zingq_tenants", "gauge", "tenants with events in memory, among which turns are dealt",
      tenants},
     {"zingq_keys_held", "gauge", "keys that may not start events now: key_rate, key_concurrency",
      keys_held},
+    {"zingq_bad_priorities_total", "counter", "events whose priority could not be read",
+     bad_priorities},
     {"zingq_paused", "gauge", "1 while handling is paused", paused},
     {"zingq_failure_ratio", "gauge", "failed share of the attempts of the last minute",
      failure_rate},
@@ -123,6 +128,18 @@ static void write_outcomes(struct engine *engine, struct buf *out) {
             const char *field = (const char *)&s.books + outcome_rows[r].offset;
             buf_printf(out, "zingq_events_total{service=\"%s\",outcome=\"%s\"} %llu\n", s.name,
                        outcome_rows[r].outcome, (unsigned long long)*(const uint64_t *)field);
+        }
+    }
+}
+
+/* Of services with priorities. */
+static void write_priorities(struct engine *engine, struct buf *out) {
+    struct engine_service_status s;
+    head(out, "zingq_waiting_in_memory", "gauge", "events in memory that wait, by priority");
+    for (size_t i = 0; engine_shown_service(engine, &i, &s);) {
+        for (unsigned p = 0; s.ranks && p < PRIORITIES; p++) {
+            buf_printf(out, "zingq_waiting_in_memory{service=\"%s\",priority=\"%u\"} %llu\n",
+                       s.name, p, (unsigned long long)s.by_priority[p]);
         }
     }
 }
@@ -184,6 +201,7 @@ void prometheus_write(struct engine *engine, struct buf *out) {
     write_service_rows(engine, out);
     write_outcomes(engine, out);
     write_kept(engine, out);
+    write_priorities(engine, out);
     write_histograms(engine, out);
     write_schedules(engine, out);
     head(out, "zingq_commit_seconds", "histogram", "time of one commit, its fsync included");

@@ -60,6 +60,7 @@ zing = {}
 ---@field retain boolean? the broker keeps it for the topic
 ---@field properties table<string, string>? user properties; names that begin with `zingq-` are refused
 ---@field key string|integer? the ordering key for services that receive it, in place of their key rule
+---@field priority integer? 0 to 9, how urgent it is for services that receive it, overriding their rule
 ---@field content_type string?
 ---@field response_topic string?
 ---@field correlation string?

@@ -66,7 +66,7 @@ done | pub -t mail/y -l
 must wait_for 300 is $((BIG + 100)) mails waiting
 ok "what does not fit into memory waits on disk" more 9000 mails queued
 ok "and is a metric" metric '^zingq_queued{service="mails"} [1-9]'
-ok "status says so" says 0 "on disk for their tenants' turns" status
+ok "status says so" says 0 "on disk until their turns" status
 kill_host
 start_host
 ok "a restart forgets nobody" is $((BIG + 100)) mails waiting

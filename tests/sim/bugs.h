@@ -30,6 +30,7 @@
     X(LANE_EARLY, "lane-early", "a key's events run one at a time, in order")                      \
     X(LANE_TURNED, "lane-turned", "a key's events run one at a time, in order")                    \
     X(TENANT_FORGOTTEN, "tenant-forgotten", "what can run does not wait")                          \
+    X(PRIORITY_FORGOTTEN, "priority-forgotten", "what is urgent goes first")                       \
     X(PUBLISH_EARLY, "publish-early", "only what is committed is published")                       \
     X(OUTBOX_EARLY, "outbox-early", "a publish is kept until the broker has it")                   \
     X(OUTBOX_KEPT, "outbox-kept", "a publish that the broker has is forgotten")                    \

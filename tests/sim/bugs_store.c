@@ -90,9 +90,14 @@ WRAP(int, journal_event_put, struct journal *j, const struct event *event) {
     return __real_journal_event_put(j, &less);
 }
 
-/* row-missing: the event is stored, and nothing says that it waits. */
+/* row-missing: the event is stored, and nothing says that it waits. priority-forgotten: nothing says
+ * how urgent it is. */
 WRAP(int, journal_ready_put, struct journal *j, const struct row *row) {
-    return bug_strikes(BUG_ROW_MISSING, 16) ? 0 : __real_journal_ready_put(j, row);
+    struct row calm = *row;
+    if (bug_is(BUG_PRIORITY_FORGOTTEN)) {
+        calm.rank = 0;
+    }
+    return bug_strikes(BUG_ROW_MISSING, 16) ? 0 : __real_journal_ready_put(j, &calm);
 }
 
 /* tenant-forgotten: a lane waits for the turn of its tenant, who does not know of it. */

@@ -107,7 +107,8 @@ static struct said *add(struct sim *s, uint8_t kind) {
 static struct said *compose(struct sim *s, uint8_t of, char topic[64], struct buf *payload) {
     struct said *one = add(s, of);
     const struct load_kind *kind = kinds[one->kind];
-    buf_printf(payload, "{\"n\":%u,\"k\":\"k%u\"", one->number, one->key);
+    buf_printf(payload, "{\"n\":%u,\"k\":\"k%u\",\"p\":%u", one->number, one->key,
+               one->number % 12);
     if (kind->say != NULL) {
         kind->say(s, one, payload);
     }

@@ -39,10 +39,16 @@ void lane_world_push(struct lanes *lanes, size_t service, uint64_t hash, uint64_
 
 void lane_world_push_of(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq,
                         struct lane_flows flows) {
+    lane_world_push_ranked(lanes, service, hash, seq, 0, flows);
+}
+
+void lane_world_push_ranked(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq,
+                            uint8_t rank, struct lane_flows flows) {
     struct lane *lane = lanes_find(lanes, service, hash);
     struct lane_item *item = calloc(1, sizeof *item);
     assert_non_null(item);
     item->seq = seq;
+    item->rank = rank;
     item->since_ms = T0;
     if (lane == NULL) {
         lane = lanes_open(lanes, service, hash, (uint8_t)(hash % 64), flows);

@@ -18,6 +18,9 @@ void lane_world_push(struct lanes *lanes, size_t service, uint64_t hash, uint64_
 /* The same for a lane of these flows, if it is new. */
 void lane_world_push_of(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq,
                         struct lane_flows flows);
+/* The same for an event of that rank. */
+void lane_world_push_ranked(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq,
+                            uint8_t rank, struct lane_flows flows);
 /* Starts the next event; its seq, 0 when nothing may start. The lane stays busy. */
 uint64_t lane_world_start(struct lanes *lanes, int64_t now_ms, struct lane **taken);
 /* Runs one event from start to end. */

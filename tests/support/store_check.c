@@ -93,6 +93,18 @@ static void check_ready_rows(struct check *c) {
     }
 }
 
+static void check_rank(struct check *c, const struct event *e) {
+    struct row row = {
+        .partition = e->partition, .service = e->service, .lane = e->lane, .seq = e->seq - 1};
+    struct row in_lane = row;
+    bool found = (journal_ready_next(c->journal, &row) == 0 && row.seq == e->seq) ||
+                 (journal_lane_next(c->journal, &in_lane) == 0 && in_lane.seq == e->seq);
+    uint8_t rank = row.seq == e->seq ? row.rank : in_lane.rank;
+    if (found && rank != e->rank) {
+        differs(c, "a row has rank %u, its event %u", rank, e->rank);
+    }
+}
+
 static bool row_exists(struct check *c, enum store_table table, const struct event *e) {
     struct buf key;
     struct slice value;
@@ -133,6 +145,7 @@ static void check_event(struct check *c, const struct event *e) {
         differs(c, "%u rows for an event that is %s, payload %.*s", rows,
                 event_state_name((enum event_state)e->state), (int)e->payload.len, e->payload.data);
     }
+    check_rank(c, e);
     if (e->parked && !event_state_dead((enum event_state)e->state)) {
         differs(c, "an event is parked and %s", event_state_name((enum event_state)e->state));
     }

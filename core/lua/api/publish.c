@@ -43,6 +43,7 @@ static struct slice take_payload(lua_State *L, int index, const char *what, stru
 struct publishing {
     struct run *run;
     struct effect effect;
+    const char *priority; /* its digit, or NULL */
 };
 
 static void take_after(lua_State *L, int index, void *to) {
@@ -143,6 +144,32 @@ static void take_properties(lua_State *L, int index, void *to) {
     p->effect.properties = buf_slice(out);
 }
 
+static void take_priority(lua_State *L, int index, void *to) {
+    static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+    struct publishing *p = to;
+    lua_Integer priority = lua_isinteger(L, index) ? lua_tointeger(L, index) : -1;
+    if (priority < 0 || priority >= PRIORITIES) {
+        luaL_error(L, "priority must be an integer from 0 to 9");
+    }
+    p->priority = digits[priority];
+}
+
+/* It travels as a property, after those that were given. */
+static void add_priority(lua_State *L, struct publishing *p) {
+    struct buf *out = &script_state_of(L)->host->second;
+    if (p->priority == NULL) {
+        return;
+    }
+    if (p->effect.properties.len == 0) {
+        buf_reset(out);
+    }
+    property_add(out, slice_of("zingq-priority"), slice_of(p->priority));
+    if (out->failed) {
+        luaL_error(L, "properties: too large");
+    }
+    p->effect.properties = buf_slice(out);
+}
+
 static void take_content_type(lua_State *L, int index, void *to) {
     struct publishing *p = to;
     p->effect.content_type = args_check_text(L, index, "content_type");
@@ -180,6 +207,7 @@ static const struct args_option publish_options[] = {
     {"retain", take_retain},
     {"properties", take_properties},
     {"key", take_key},
+    {"priority", take_priority},
     {"content_type", take_content_type},
     {"response_topic", take_response_topic},
     {"correlation", take_correlation},
@@ -260,6 +288,7 @@ static int publish(lua_State *L) {
     args_take_options(L, 3, publish_options, sizeof publish_options / sizeof publish_options[0],
                       "publish", &p);
     check_replace(L, &p.effect);
+    add_priority(L, &p);
     return stage_publish(L, &p);
 }
 

@@ -86,6 +86,12 @@ void admin_submit(struct admin *a, struct order *order) {
     a->options.hooks.wake(a->options.hooks.ctx);
 }
 
+/* Whether the property is none that a publisher may give. */
+static bool is_reserved(const char *pair) {
+    return strncmp(pair, "zingq-", 6) == 0 && strncmp(pair, "zingq-key=", 10) != 0 &&
+           strncmp(pair, "zingq-priority=", 15) != 0;
+}
+
 /* property0=NAME=VALUE, property1=... */
 static bool fill_properties(struct pending *p, const struct gateway_request *request,
                             struct report *r) {
@@ -103,11 +109,11 @@ static bool fill_properties(struct pending *p, const struct gateway_request *req
             (void)report(r, ERR_INVALID, "%s is not NAME=VALUE: \"%s\"", name, pair);
             return false;
         }
-        if (strncmp(pair, "zingq-", 6) == 0 && strncmp(pair, "zingq-key=", 10) != 0) {
+        if (is_reserved(pair)) {
             (void)report(
                 r, ERR_INVALID,
                 "property \"%.*s\": names that begin with zingq- are ZingQueue's own; only "
-                "zingq-key may be given",
+                "zingq-key and zingq-priority may be given",
                 (int)len, pair);
             return false;
         }

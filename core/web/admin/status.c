@@ -37,6 +37,24 @@ static void add_kept(json_t *object, const struct engine_service_status *s) {
     (void)json_object_set_new(object, "held_back", json_boolean(s->held_back));
 }
 
+/* What waits in memory, the highest priority first. */
+static void add_priorities(json_t *object, const struct engine_service_status *s) {
+    json_t *waiting = json_object();
+    for (unsigned i = PRIORITIES; s->ranks && i-- > 0;) {
+        const char name[] = {(char)('0' + i), '\0'};
+        const struct figure figure = {name, s->by_priority[i]};
+        add_figures(waiting, &figure, s->by_priority[i] > 0 ? 1 : 0);
+    }
+    (void)json_object_set_new(object, "priorities", waiting);
+    (void)json_object_set_new(object, "bad_priorities",
+                              json_integer((json_int_t)s->bad_priorities));
+}
+
+static void add_details(json_t *object, const struct engine_service_status *s) {
+    add_kept(object, s);
+    add_priorities(object, s);
+}
+
 static json_t *service_json(const struct engine_service_status *s) {
     const struct figure figures[] = {
         {"accepted", s->books.accepted},
@@ -79,7 +97,7 @@ static json_t *service_json(const struct engine_service_status *s) {
                                "held", (int)s->held, "failure_rate", s->lately.failure_rate,
                                "handler_version", version, "handler_error", s->script_error);
     add_figures(object, figures, sizeof figures / sizeof *figures);
-    add_kept(object, s);
+    add_details(object, s);
     return object;
 }
 

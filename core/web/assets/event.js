@@ -122,6 +122,7 @@ const factRows = [
     ["Ended", (e) => clock(msOf(e.ended_at), true)],
     ["Came as", (e) => `${e.kind}, QoS ${e.qos}${e.retained ? ", retained" : ""}${e.replayed ? ", replayed" : ""}`],
     ["Tenant", (e) => label(e, "tenant") || "–"],
+    ["Priority", (e) => count(e.priority)],
     ["Content type", (e) => label(e, "content_type") || "–"],
     ["Errors", (e) => count(e.errors)],
     ["Timeouts", (e) => count(e.timeouts)],

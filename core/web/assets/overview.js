@@ -148,6 +148,10 @@ function makeTile(tile) {
 
 /* --- the services --- */
 
+function urgent(service) {
+    return Object.entries(service.priorities ?? {}).reduce((sum, [priority, n]) => priority > 4 ? sum + n : sum, 0);
+}
+
 /* What stands in the columns after the charts; on a phone each is a cell with its name above. */
 const columns = [
     { name: "Rate", title: "Events done a second, over the last minute", of: (s) => rate(s.rate_1min / 60) },
@@ -157,7 +161,8 @@ const columns = [
     { name: "Retrying", title: "Events whose next attempt is due later", of: (s) => short(s.retrying), warn: (s) => s.retrying > 0 },
     { name: "Sleeping", title: "Events that sleep, wait for a signal or were put off by their handler", of: (s) => short(s.sleeping) },
     { name: "Tenants", title: "Tenants, or keys without order, with events in memory: they take turns", of: (s) => short(s.tenants) },
-    { name: "On disk", title: "Events that wait on disk until their tenants have their turns", of: (s) => short(s.queued) },
+    { name: "On disk", title: "Events that wait on disk until it is their turn", of: (s) => short(s.queued) },
+    { name: "Urgent", title: "Events in memory of a priority above the default, 4", of: (s) => short(urgent(s)) },
     { name: "Keys held", title: "Keys at the limits of key_rate, key_concurrency or a throttle", of: (s) => short(s.keys_held), warn: (s) => s.keys_held > 0 },
 { name: "Failing", title: "Share of the last minute's attempts that failed", of: (s) => percent(s.failure_rate), bad: (s) => s.failure_rate > FAILING_MUCH },
     { name: "p50", title: "Half of the last minute's events were done within", of: (s) => latency(s, s.p50_us) },

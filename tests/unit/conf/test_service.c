@@ -147,6 +147,51 @@ static void rule_none_finds_nothing_and_that_is_no_error(void **state) {
     assert_extracts("none", "not even JSON", 0, "");
 }
 
+/* The rank by the rule /p or, unless it is NULL, by the property. */
+static void assert_ranks(const char *payload, const char *property, int code, uint8_t expected) {
+    struct buf properties;
+    struct buf room;
+    uint8_t rank = 99;
+    buf_init(&properties, 4096);
+    buf_init(&room, 4096);
+    if (property != NULL) {
+        property_add(&properties, slice_of("zingq-priority"), slice_of(property));
+    }
+    struct event_bytes bytes = {
+        .topic = slice_of("t"), .payload = slice_of(payload), .properties = buf_slice(&properties)};
+    struct event *event = event_new(&bytes);
+    assert_non_null(event);
+    struct service_conf s = {.name = "s"};
+    struct report r = {.text = ""};
+    assert_int_equal(rule_parse("json:/p", &s.priority, &r), 0);
+    assert_int_equal(service_rank(&s, event, &room, &rank, &r), code);
+    assert_int_equal(rank, expected);
+    rule_clear(&s.priority);
+    assert_int_equal(service_rank(&s, event, &room, &rank, &r), property == NULL ? 0 : code);
+    assert_int_equal(rank, property == NULL ? 0 : expected);
+    event_free(event);
+    buf_clear(&room);
+    buf_clear(&properties);
+}
+
+static void a_priority_is_a_digit_by_property_or_rule(void **state) {
+    (void)state;
+    assert_ranks("{\"p\":0}", NULL, 0, 1);
+    assert_ranks("{\"p\":\"9\"}", NULL, 0, 10);
+    assert_ranks("{\"p\":0}", "9", 0, 10);
+    assert_ranks("{}", "0", 0, 1);
+}
+
+static void what_is_no_priority_is_the_default(void **state) {
+    (void)state;
+    assert_ranks("{}", NULL, 0, 1 + PRIORITY_DEFAULT);
+    assert_ranks("no JSON", NULL, ERR_INVALID, 1 + PRIORITY_DEFAULT);
+    assert_ranks("{\"p\":12}", NULL, ERR_INVALID, 1 + PRIORITY_DEFAULT);
+    assert_ranks("{\"p\":3.5}", NULL, ERR_INVALID, 1 + PRIORITY_DEFAULT);
+    assert_ranks("{\"p\":9}", "", ERR_INVALID, 1 + PRIORITY_DEFAULT);
+    assert_ranks("{\"p\":9}", " 9", ERR_INVALID, 1 + PRIORITY_DEFAULT);
+}
+
 static void rule_extract_refuses_a_key_over_the_limit_and_leaves_the_buffer(void **state) {
     (void)state;
     char payload[400] = "\"";
@@ -462,6 +507,8 @@ int main(void) {
         cmocka_unit_test(rule_topic_finds_a_level),
         cmocka_unit_test(rule_property_finds_a_user_property),
         cmocka_unit_test(rule_none_finds_nothing_and_that_is_no_error),
+        cmocka_unit_test(a_priority_is_a_digit_by_property_or_rule),
+        cmocka_unit_test(what_is_no_priority_is_the_default),
         cmocka_unit_test(rule_extract_refuses_a_key_over_the_limit_and_leaves_the_buffer),
         cmocka_unit_test(rule_extract_refuses_a_long_key_whatever_the_buffer_holds),
         cmocka_unit_test(rule_extract_tells_a_full_buffer_from_a_bad_payload),

@@ -168,6 +168,7 @@ static struct event *full_event(uint8_t partition, uint8_t n, uint16_t service) 
     e->state = EVENT_DEAD;
     e->kind = EVENT_LOCK_EXPIRED;
     e->qos = 2;
+    e->rank = 1 + 7;
     e->retained = true;
     e->parked = true;
     e->hops = 31;
@@ -197,6 +198,7 @@ static void assert_same_event(const struct event *a, const struct event *b) {
     assert_true(a->seq == b->seq && a->lane == b->lane && a->version == b->version);
     assert_true(a->service == b->service && a->partition == b->partition);
     assert_true(a->state == b->state && a->kind == b->kind && a->qos == b->qos);
+    assert_int_equal(a->rank, b->rank);
     assert_true(a->retained == b->retained && a->replayed == b->replayed);
     assert_true(a->parked == b->parked && a->hops == b->hops);
     assert_true(a->attempts == b->attempts && a->errors == b->errors);
@@ -369,6 +371,26 @@ static void journal_lane_rows_come_lane_by_lane_in_order(void **state) {
     assert_int_equal(journal_lane_del(f->journal, &rows[0]), ERR_NOTFOUND);
 }
 
+static void journal_rows_keep_their_rank_and_have_none_without_one(void **state) {
+    struct journal_fixture *f = *state;
+    struct row rows[] = {row_of(3, 1, 70, 1), row_of(3, 1, 70, 2), row_of(3, 1, 70, 3)};
+    rows[1].rank = PRIORITIES;
+    rows[2].rank = 1;
+    rows[2].tenant = 5;
+    struct row ready = {.partition = 3, .service = 1};
+    struct row lane = row_of(3, 1, 70, 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(journal_ready_put(f->journal, &rows[i]), 0);
+        assert_int_equal(journal_lane_put(f->journal, &rows[i]), 0);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(journal_ready_next(f->journal, &ready), 0);
+        assert_int_equal(journal_lane_next(f->journal, &lane), 0);
+        assert_true(ready.rank == rows[i].rank && ready.tenant == rows[i].tenant);
+        assert_true(lane.rank == rows[i].rank && lane.tenant == rows[i].tenant);
+    }
+}
+
 /* --- history ------------------------------------------------------------------------------------
  */
 
@@ -501,6 +523,7 @@ int main(void) {
         JOURNAL_TEST(a_damaged_event_is_as_if_it_were_not_there),
         JOURNAL_TEST(journal_ready_rows_come_in_arrival_order),
         JOURNAL_TEST(journal_lane_rows_come_lane_by_lane_in_order),
+        JOURNAL_TEST(journal_rows_keep_their_rank_and_have_none_without_one),
         JOURNAL_TEST(journal_history_is_told_in_order),
         JOURNAL_TEST(journal_history_makes_room_but_keeps_the_first),
         cmocka_unit_test(fingerprint_groups_what_differs_in_numbers_and_ids),

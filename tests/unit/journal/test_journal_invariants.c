@@ -64,6 +64,12 @@ static void put_lane(struct journal_fixture *f, bool sound) {
     assert_int_equal(journal_lane_put(f->journal, &row), 0);
 }
 
+static void put_ranked(struct journal_fixture *f, bool sound) {
+    struct row row = row_in(P);
+    row.rank = sound ? PRIORITIES : PRIORITIES + 1;
+    assert_int_equal(journal_lane_put(f->journal, &row), 0);
+}
+
 static void put_queued_head(struct journal_fixture *f, bool sound) {
     struct row row = row_in(P);
     row.flags = sound ? LANE_PARKED : LANE_QUEUED;
@@ -223,6 +229,7 @@ static const struct pair pairs[] = {
     {"INV-JOURNAL-1", TABLE_EVENT, NULL, put_parked, "is_sound(event)", {false, 1, EVENT_DONE}},
     {"INV-JOURNAL-2", TABLE_READY, NULL, put_ready, "row_is_sound(row)", {true, 0, OTHER}},
     {"INV-JOURNAL-2", TABLE_LANE, NULL, put_lane, "row_is_sound(row)", {false, 16, 0xff}},
+    {"INV-JOURNAL-2", TABLE_LANE, NULL, put_ranked, "row_is_sound(row)", {false, 33, 0xff}},
     {"INV-JOURNAL-2", TABLE_LANE, NULL, put_queued_head, "row_is_sound(row)", {false, 16, 4}},
     {"INV-JOURNAL-3", TABLE_HISTORY, NULL, put_attempt, "a->end <=", {false, 0, 0xff}},
     {"INV-JOURNAL-4", TABLE_STATE, NULL, put_state, "value_is_sound(value)", {false, 8, '?'}},
