@@ -66,6 +66,8 @@ void lane_leave_flows(struct lanes *lanes, struct lane *lane);
 /* The lane, which has events and does not run, goes on towards the ring as far as its flows let it.
  * `comes`: because an event has arrived. */
 void lane_enter(struct lane_service *s, struct lane *lane, bool comes);
+/* The idle lane has no turns any more; others of its flows follow. */
+void lane_step_out(struct lanes *lanes, struct lane *lane);
 /* Its head has been taken: others of its flows follow. */
 void lane_pass_turn(struct lanes *lanes, struct lane *lane);
 /* An event has left the lane's memory without a start. */

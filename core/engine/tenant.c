@@ -175,6 +175,13 @@ void lanes_take_out(struct lanes *lanes, struct lane *lane) {
     leave_flow_fronts(lane);
 }
 
+void lane_step_out(struct lanes *lanes, struct lane *lane) {
+    struct lane_service *s = service_of(lanes, lane->service);
+    lanes_take_out(lanes, lane);
+    follow(s, lane->key);
+    follow(s, lane->tenant == lane->key ? NULL : lane->tenant);
+}
+
 void lanes_wake_flows(struct lanes *lanes, int64_t now_ms) {
     struct flow *flow;
     lanes->now_ms = now_ms;
