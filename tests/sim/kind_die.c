@@ -14,7 +14,20 @@
 
 #include <string.h>
 
-enum fate { WELL, SHAKY, SLOW, LONG, FAILS, REJECTS, NO_JSON, LET_GO, MINE, SHY_MINE, POLICY_MINE, FATES };
+enum fate {
+    WELL,
+    SHAKY,
+    SLOW,
+    LONG,
+    FAILS,
+    REJECTS,
+    NO_JSON,
+    LET_GO,
+    MINE,
+    SHY_MINE,
+    POLICY_MINE,
+    FATES
+};
 enum { CRASHES = 2, SHY_KILLS = 1, KILLS_MAX = 50 };
 
 static const struct {
