@@ -81,13 +81,12 @@ static int compensate(struct engine *e, struct engine_service *s, struct event *
 /* --- what runs --- */
 
 /* Says what became of the call; it may be one that changes nothing at the peer. */
-static void tell_call(const struct invocation *inv, struct buf *reason, struct buf *notes) {
-    const struct call_request *request = inv->run->request;
+static void tell_call(const struct call_request *request, bool started, struct buf *reason,
+                      struct buf *notes) {
     const char *label = request->label == NULL ? "its call" : request->label;
-    bool unknown = inv->call_started && !call_only_reads(request);
-    const char *what = unknown             ? " was aborted: it may have had its effect"
-                       : inv->call_started ? " was aborted"
-                                           : " was not sent";
+    const char *what = !started                   ? " was not sent"
+                       : call_only_reads(request) ? " was aborted"
+                                                  : " was aborted: it may have had its effect";
     buf_printf(reason, "; %.*s%s", LABEL_SHOWN, label, what);
     if (notes != NULL) {
         buf_printf(notes, "%.*s%s\n", LABEL_SHOWN, label, what);
@@ -99,8 +98,9 @@ static int stop(struct engine *e, struct invocation *inv, struct buf *reason, st
     struct run *run = inv->run;
     int code = 0;
     if (run->outcome == OUTCOME_CALL) {
-        tell_call(inv, reason, notes);
-        code = engine_note_given_up(inv);
+        bool started = inv->call_started || inv->cut;
+        tell_call(run->request, started, reason, notes);
+        code = engine_note_given_up(inv, started);
     }
     engine_stop_waiting(e, inv, true);
     engine_make_current(e, inv);
@@ -135,6 +135,7 @@ static int end_running(struct engine *e, struct invocation *inv, const struct ev
     size_t service = inv->service->index;
     uint64_t payer = inv->item->lane->payer;
     bool alone = inv->batch == NULL;
+    engine_watch_clock(e);
     int code = stop(e, inv, reason, notes);
     if (code == 0) {
         code = alone ? end_one(e, inv, undo, buf_str(reason))

@@ -141,8 +141,8 @@ static int end_call(struct engine *e, struct invocation *inv, enum next *next) {
     return code;
 }
 
-int engine_note_given_up(struct invocation *inv) {
-    const struct call_result result = {.code = ERR_NETWORK, .sent = inv->call_started};
+int engine_note_given_up(struct invocation *inv, bool started) {
+    const struct call_result result = {.code = ERR_NETWORK, .sent = started};
     size_t count;
     struct lane_item **items = engine_items(inv, &count);
     int code = 0;

@@ -1,61 +1,14 @@
 /* test_cancel_live.c - a person cancels an event, whatever it is doing: docs/states.md. */
-#include "engine_fixture.h"
+#include "cancel_world.h"
 #include "script.h"
 #include "test.h"
 
 #include "event/ledger.h"
-#include "journal/keyed.h"
+#include "journal/event.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SERVICE(options)                                                                           \
-    "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" jitter = 0 delay = \"10s\" "       \
-    "retries = 5 " options " }\n"
-#define KEYED(options) SERVICE("key = \"property:k\" " options)
-
-static int cancel_with(struct engine_fixture *f, const char *payload, struct command c) {
-    c.kind = COMMAND_CANCEL;
-    c.id = id_of(f, "s", payload);
-    return command(f, c);
-}
-
-static int cancel(struct engine_fixture *f, const char *payload) {
-    return cancel_with(f, payload, (struct command){.service = slice_of("s")});
-}
-
-static void pause(struct engine_fixture *f, bool paused) {
-    struct command c = {.kind = paused ? COMMAND_PAUSE : COMMAND_RESUME, .service = slice_of("s")};
-    assert_int_equal(command(f, c), 0);
-}
-
-static void offer_key(struct engine_fixture *f, const char *payload, const char *key) {
-    offer(f, "s", "in/x", payload, "k", key, NULL);
-}
-
-static const char *out_of(const struct engine_fixture *f) {
-    static char out[4096];
-    return payloads(f, "out", out, sizeof out);
-}
-
-/* The reason of an event that is discarded, in `out`. */
-static const char *why(struct engine_fixture *f, const char *payload, char out[512]) {
-    struct event *event = event_with(f, "s", payload);
-    assert_int_equal(event->state, EVENT_DISCARDED);
-    (void)snprintf(out, 512, "%.*s", (int)event->reason.len, event->reason.data);
-    event_free(event);
-    return out;
-}
-
-static void answer_all(struct engine_fixture *f) {
-    for (size_t i = 0; i < f->asked_count; i++) {
-        if (f->asked[i].open) {
-            answer(f, i, 200, "");
-            run_dry(f);
-        }
-    }
-}
 
 /* --- it waits --- */
 
@@ -114,23 +67,23 @@ static void what_waits_behind_its_key_goes_and_the_order_of_the_others_stays(voi
     assert_int_equal(cancel(f, "go 3"), 0);
     assert_int_equal(cancel(f, "go 3"), ERR_NOTFOUND);
     answer_all(f);
-    assert_string_equal(out_of(f), "call 1 go 2 go 4");
+    assert_string_equal(what_left(f), "call 1 go 2 go 4");
     assert_books(f, "s", (struct books){.accepted = 4, .done = 3, .discarded = 1});
 }
 
 static void what_is_next_while_its_service_is_paused_never_runs(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED(""), LUA(ACTS));
-    pause(f, true);
+    pause_service(f, true);
     offer_key(f, "go 1", "a");
     offer_key(f, "go 2", "a");
     offer_key(f, "go 3", "b");
     run_dry(f);
     assert_int_equal(cancel(f, "go 1"), 0);
     assert_int_equal(cancel(f, "go 3"), 0);
-    pause(f, false);
+    pause_service(f, false);
     run_dry(f);
-    assert_string_equal(out_of(f), "go 2");
+    assert_string_equal(what_left(f), "go 2");
     assert_books(f, "s", (struct books){.accepted = 3, .done = 1, .discarded = 2});
 }
 
@@ -143,7 +96,7 @@ static void cancel_in_a_backlog(struct engine_fixture *f, int keys, bool crashes
     int last[8] = {0};
     f->unchecked = true;
     fixture_run(f, KEYED(""), LUA(ACTS));
-    pause(f, true);
+    pause_service(f, true);
     for (int i = 1; i <= BACKLOG; i++) {
         (void)snprintf(text, sizeof text, "go %d", i);
         (void)snprintf(key, sizeof key, "%d", i % keys);
@@ -162,12 +115,12 @@ static void cancel_in_a_backlog(struct engine_fixture *f, int keys, bool crashes
         assert_int_equal(cancel(f, text), 0);
     }
     engine_check(f);
-    pause(f, false);
+    pause_service(f, false);
     run_dry(f);
     engine_check(f);
     assert_int_equal(count_published(f, "out"), BACKLOG - (BACKLOG + 499) / 500);
     for (size_t i = 0; i < count_published(f, "out"); i++) {
-        int n = atoi(nth_published(f, "out", i)->payload + 3);
+        int n = (int)strtol(nth_published(f, "out", i)->payload + 3, NULL, 10);
         assert_true(n % 500 != 1 && n > last[n % keys]);
         last[n % keys] = n;
     }
@@ -191,7 +144,7 @@ static void what_waits_for_its_tenants_turn_on_disk_is_found(void **state) {
     f->unchecked = true;
     fixture_run(f, SERVICE("key = \"property:k\" fair = \"json:/t\""),
                 "return function(e) zing.publish('out', e.key) end");
-    pause(f, true);
+    pause_service(f, true);
     for (int i = 0; i < BACKLOG; i++) {
         char key[16];
         (void)snprintf(key, sizeof key, "%d", i);
@@ -205,7 +158,7 @@ static void what_waits_for_its_tenants_turn_on_disk_is_found(void **state) {
         assert_int_equal(cancel(f, text), 0);
     }
     engine_check(f);
-    pause(f, false);
+    pause_service(f, false);
     run_dry(f);
     engine_check(f);
     assert_int_equal(service_status(f, "s").queued, 0);
@@ -245,7 +198,7 @@ static void its_call_is_aborted_and_the_answer_says_what_it_may_have_done(void *
     run_dry(f);
     crash(f);
     advance(f, 100000);
-    assert_string_equal(out_of(f), "");
+    assert_string_equal(what_left(f), "");
     assert_int_equal(f->asked_count, 1);
     buf_clear(&notes);
 }
@@ -277,7 +230,7 @@ static void a_replay_afterwards_makes_the_call_under_its_key(void **state) {
     assert_string_equal(f->asked[0].headers, f->asked[1].headers);
     answer(f, 1, 200, "");
     run_dry(f);
-    assert_string_equal(out_of(f), "call 1");
+    assert_string_equal(what_left(f), "call 1");
 }
 
 static void a_lock_it_staged_is_free_and_what_a_step_did_stays(void **state) {
@@ -317,7 +270,7 @@ static void signals_that_come_later_are_for_the_next_event_of_the_key(void **sta
                         .name = slice_of("go"),
                         .payload = slice_of("1")};
     assert_int_equal(command(f, c), 0);
-    assert_string_equal(out_of(f), "wait 2");
+    assert_string_equal(what_left(f), "wait 2");
     assert_int_equal(count_rows(f, TABLE_WAITER), 0);
 }
 
@@ -329,7 +282,7 @@ static void a_child_that_is_cancelled_can_tell_who_waits_for_it(void **state) {
     assert_int_equal(f->asked_count, 1);
     assert_int_equal(cancel(f, "go"), 0);
     run_dry(f);
-    assert_non_null(strstr(out_of(f), "cancelled by an operator; POST http://peer/"));
+    assert_non_null(strstr(what_left(f), "cancelled by an operator; POST http://peer/"));
 }
 
 static void on_dead_hears_who_cancelled_it_and_why(void **state) {
@@ -345,6 +298,48 @@ static void on_dead_hears_who_cancelled_it_and_why(void **state) {
     assert_int_equal(count_published(f, "zingq/dlq/s"), 0);
 }
 
+static void a_call_that_waits_for_memory_was_not_sent(void **state) {
+    struct engine_fixture *f = *state;
+    char out[512];
+    fixture_run(f, KEYED("") "service \"t\" { subscribe = {\"t\"} handler = \"h.lua\" }\n",
+                LUA(ACTS));
+    deliver(f, "t", "t", "call 1");
+    memory_take(&f->memory, MEMORY_CALLS, f->memory.limit);
+    offer_key(f, "call 2", "b");
+    run_dry(f);
+    assert_int_equal(status(f).calls_starved, 1);
+    assert_int_equal(cancel(f, "call 2"), 0);
+    assert_string_equal(why(f, "call 2", out),
+                        "cancelled by an operator; POST http://peer/ was not sent");
+    assert_int_equal(f->asked_count, 1);
+}
+
+static struct uuid expiry_id(struct engine_fixture *f) {
+    struct event_place at = {.partition = 0};
+    struct event *event = NULL;
+    struct uuid id = {{0}};
+    assert_int_equal(store_begin(f->store), 0);
+    while (journal_event_scan(f->view, &at, &event) == 0) {
+        id = event->kind == EVENT_LOCK_EXPIRED ? event->id : id;
+        event_free(event);
+    }
+    store_abort(f->store);
+    return id;
+}
+
+static void an_expired_lock_whose_handler_is_cancelled_is_free(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, KEYED(""), LUA(an_expired_lock_whose_handler_is_cancelled_is_free));
+    offer_key(f, "take", "a");
+    run_dry(f);
+    advance(f, 5000);
+    assert_int_equal(f->asked_count, 1);
+    assert_int_equal(count_rows(f, TABLE_LOCK), 1);
+    struct command c = {.kind = COMMAND_CANCEL, .id = expiry_id(f)};
+    assert_int_equal(command(f, c), 0);
+    assert_int_equal(count_rows(f, TABLE_LOCK), 0);
+}
+
 static void one_whose_call_was_cut_by_a_stop_is_not_run_at_the_next_start(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED("stop_timeout = \"1s\""), LUA(ACTS));
@@ -354,6 +349,8 @@ static void one_whose_call_was_cut_by_a_stop_is_not_run_at_the_next_start(void *
     advance(f, 1000);
     assert_int_equal(engine_running(f->engine), 0);
     assert_int_equal(cancel(f, "call 1"), 0);
+    char out[512];
+    assert_non_null(strstr(why(f, "call 1", out), "it may have had its effect"));
     restart(f);
     advance(f, 100000);
     assert_int_equal(f->asked_count, 1);
@@ -377,7 +374,7 @@ static void a_handler_that_gave_way_is_told_and_leaves_nothing(void **state) {
     advance(f, 1000);
     assert_int_equal(state_of(f, "s", "loop 1"), EVENT_DISCARDED);
     assert_string_equal(history_of(f, "s", "loop 1", out), "cancelled");
-    assert_string_equal(out_of(f), "go 2");
+    assert_string_equal(what_left(f), "go 2");
 }
 
 static void a_long_run_gives_way_to_others(void **state) {
@@ -390,7 +387,7 @@ static void a_long_run_gives_way_to_others(void **state) {
         assert_int_equal(turn(f), 0);
         advance(f, 20);
     }
-    assert_string_equal(out_of(f), "short long");
+    assert_string_equal(what_left(f), "short long");
 }
 
 static void where_a_handler_cannot_wait_it_is_told_without(void **state) {
@@ -400,110 +397,7 @@ static void where_a_handler_cannot_wait_it_is_told_without(void **state) {
     offer(f, "s", "in/x", "x", NULL);
     run_dry(f);
     advance(f, 3600000);
-    assert_string_equal(out_of(f), "false");
-}
-
-/* --- its saga --- */
-
-static struct engine_fixture *pay(void **state, const char *payload) {
-    struct engine_fixture *f = *state;
-    fixture_run(f, KEYED(""), LUA(PAYS));
-    offer_key(f, payload, "a");
-    return f;
-}
-
-static void an_open_saga_that_runs_goes_on_until_the_person_decides(void **state) {
-    struct engine_fixture *f = pay(state, "x");
-    run_dry(f);
-    assert_int_equal(cancel(f, "x"), ERR_EXISTS);
-    assert_non_null(strstr(f->report.text, "its saga has done something (pay, seat)"));
-    assert_true(f->asked[0].open);
-    answer(f, 0, 200, "");
-    run_dry(f);
-    assert_string_equal(out_of(f), "x");
-}
-
-static void it_is_undone_if_asked_also_the_step_whose_call_was_cut(void **state) {
-    struct engine_fixture *f = pay(state, "x");
-    char out[512];
-    run_dry(f);
-    assert_int_equal(cancel_with(f, "x", (struct command){.compensate = true}), 0);
-    crash(f);
-    advance(f, 1000);
-    char undid[64];
-    assert_string_equal(payloads(f, "undid", undid, sizeof undid), "pay unknown");
-    assert_string_equal(f->asked[1].url, "http://peer/free");
-    assert_int_equal(state_of(f, "s", "x"), EVENT_RUNNING);
-    answer(f, 1, 200, "");
-    run_dry(f);
-    assert_int_equal(state_of(f, "s", "x"), EVENT_DISCARDED);
-    assert_non_null(strstr(why(f, "x", out), "cancelled by an operator; POST"));
-    assert_string_equal(out_of(f), "");
-}
-
-static void or_left_as_it_is(void **state) {
-    struct engine_fixture *f = pay(state, "x");
-    run_dry(f);
-    assert_int_equal(cancel_with(f, "x", (struct command){.without_compensation = true}), 0);
-    crash(f);
-    advance(f, 1000);
-    assert_int_equal(state_of(f, "s", "x"), EVENT_DISCARDED);
-    assert_int_equal(count_published(f, "undid"), 0);
-    assert_int_equal(f->asked_count, 1);
-}
-
-static void a_step_that_stopped_because_it_was_told_did_nothing(void **state) {
-    struct engine_fixture *f = pay(state, "slow");
-    f->run_us[0] = 20000;
-    for (int i = 0; i < 6; i++) {
-        assert_int_equal(turn(f), 0);
-    }
-    f->run_us[0] = 0;
-    assert_int_equal(cancel_with(f, "slow", (struct command){.compensate = true}), 0);
-    advance(f, 1000);
-    assert_string_equal(f->asked[0].url, "http://peer/free");
-    answer(f, 0, 200, "");
-    run_dry(f);
-    assert_int_equal(count_published(f, "undid"), 0);
-    assert_int_equal(state_of(f, "s", "slow"), EVENT_DISCARDED);
-}
-
-static void a_compensation_that_runs_is_ended_only_if_that_is_said(void **state) {
-    struct engine_fixture *f = pay(state, "x");
-    run_dry(f);
-    assert_int_equal(cancel_with(f, "x", (struct command){.compensate = true}), 0);
-    advance(f, 1000);
-    assert_true(f->asked[1].open);
-    assert_int_equal(cancel_with(f, "x", (struct command){.compensate = true}), ERR_EXISTS);
-    assert_true(f->asked[1].open);
-    struct command both = {.compensate = true, .without_compensation = true};
-    assert_int_equal(cancel_with(f, "x", both), 0);
-    assert_false(f->asked[1].open);
-    assert_int_equal(state_of(f, "s", "x"), EVENT_DISCARDED);
-}
-
-/* After a crash it waits in its lane, with the steps that it has done. */
-static void one_that_waits_in_its_lane_is_undone_at_its_place(void **state) {
-    for (int crashes = 0; crashes < 2; crashes++) {
-        fixture_free(*state);
-        *state = fixture_new();
-        struct engine_fixture *f = pay(state, "x");
-        run_dry(f);
-        pause(f, true);
-        crash(f);
-        run_dry(f);
-        assert_int_equal(cancel_with(f, "x", (struct command){.compensate = true}), 0);
-        assert_int_equal(state_of(f, "s", "x"), EVENT_READY);
-        if (crashes > 0) {
-            crash(f);
-        }
-        pause(f, false);
-        advance(f, 1000);
-        assert_int_equal(count_published(f, "undid"), 1);
-        answer_all(f);
-        assert_int_equal(state_of(f, "s", "x"), EVENT_DISCARDED);
-        assert_string_equal(out_of(f), "");
-    }
+    assert_string_equal(what_left(f), "false");
 }
 
 /* --- with others --- */
@@ -525,7 +419,7 @@ static void the_others_of_its_batch_run_again_without_it(void **state) {
     advance(f, 1000);
     assert_string_equal(f->asked[1].url, "http://peer/1,3");
     answer_all(f);
-    assert_string_equal(out_of(f), "1,3");
+    assert_string_equal(what_left(f), "1,3");
     assert_string_equal(history_of(f, "s", "2", out), "cancelled");
     assert_string_equal(history_of(f, "s", "1", out), "");
     assert_books(f, "s", (struct books){.accepted = 3, .done = 2, .discarded = 1});
@@ -542,7 +436,7 @@ static void a_batch_that_gave_way_ends_too(void **state) {
     assert_int_equal(cancel(f, "1"), 0);
     f->run_us[0] = 0;
     advance(f, 1000);
-    assert_string_equal(out_of(f), "2");
+    assert_string_equal(what_left(f), "2");
 }
 
 static void of_two_services_that_have_the_event_one_can_be_named(void **state) {
@@ -559,55 +453,6 @@ static void of_two_services_that_have_the_event_one_can_be_named(void **state) {
     assert_int_equal(state_of(f, "t", "call 1"), EVENT_DISCARDED);
     assert_int_equal(state_of(f, "s", "call 1"), EVENT_RUNNING);
     assert_int_equal(cancel_with(f, "call 1", c), ERR_NOTFOUND);
-}
-
-/* --- killed anywhere --- */
-
-/* Plays a saga that is cancelled while it waits for its call, with a crash before the kill-th turn.
- * Whether it came to that. */
-static bool play(struct engine_fixture *f, int kill) {
-    bool asked = false;
-    bool cancelled = false;
-    for (int turns = 1; turns < 100; turns++) {
-        if (turns == kill) {
-            crash(f);
-        }
-        (void)turn(f);
-        cancelled = cancelled || (asked && f->code == 0);
-        for (size_t i = 0; i < f->asked_count; i++) {
-            bool free = strcmp(f->asked[i].url, "http://peer/free") == 0;
-            assert_true(free || !cancelled || !f->asked[i].open);
-            if (free && f->asked[i].open) {
-                answer(f, i, 200, "");
-            } else if (f->asked[i].open && !cancelled) {
-                static struct command c;
-                c = (struct command){
-                    .kind = COMMAND_CANCEL, .id = id_of(f, "s", "x"), .compensate = true};
-                f->code = 1;
-                asked = true;
-                engine_submit(f->engine, &c);
-            }
-        }
-        f->now_ms += 500;
-        f->monotonic_us += 500000;
-    }
-    return cancelled;
-}
-
-static void killed_before_any_turn_what_was_cancelled_stays_so_and_is_undone(void **state) {
-    for (int kill = 1; kill < 20; kill++) {
-        fixture_free(*state);
-        *state = fixture_new();
-        struct engine_fixture *f = *state;
-        char undid[64];
-        fixture_run(f, KEYED("crashes = 0"), LUA(PAYS));
-        offer_key(f, "x", "a");
-        assert_int_equal(turn(f), 0);
-        assert_true(play(f, kill));
-        assert_int_equal(state_of(f, "s", "x"), EVENT_DISCARDED);
-        assert_string_equal(payloads(f, "undid", undid, sizeof undid), "pay unknown");
-        assert_string_equal(out_of(f), "");
-    }
 }
 
 int main(void) {
@@ -627,20 +472,15 @@ int main(void) {
         ENGINE_TEST(signals_that_come_later_are_for_the_next_event_of_the_key),
         ENGINE_TEST(a_child_that_is_cancelled_can_tell_who_waits_for_it),
         ENGINE_TEST(on_dead_hears_who_cancelled_it_and_why),
+        ENGINE_TEST(a_call_that_waits_for_memory_was_not_sent),
+        ENGINE_TEST(an_expired_lock_whose_handler_is_cancelled_is_free),
         ENGINE_TEST(one_whose_call_was_cut_by_a_stop_is_not_run_at_the_next_start),
         ENGINE_TEST(a_handler_that_gave_way_is_told_and_leaves_nothing),
         ENGINE_TEST(a_long_run_gives_way_to_others),
         ENGINE_TEST(where_a_handler_cannot_wait_it_is_told_without),
-        ENGINE_TEST(an_open_saga_that_runs_goes_on_until_the_person_decides),
-        ENGINE_TEST(it_is_undone_if_asked_also_the_step_whose_call_was_cut),
-        ENGINE_TEST(or_left_as_it_is),
-        ENGINE_TEST(a_step_that_stopped_because_it_was_told_did_nothing),
-        ENGINE_TEST(a_compensation_that_runs_is_ended_only_if_that_is_said),
-        ENGINE_TEST(one_that_waits_in_its_lane_is_undone_at_its_place),
         ENGINE_TEST(the_others_of_its_batch_run_again_without_it),
         ENGINE_TEST(a_batch_that_gave_way_ends_too),
         ENGINE_TEST(of_two_services_that_have_the_event_one_can_be_named),
-        ENGINE_TEST(killed_before_any_turn_what_was_cancelled_stays_so_and_is_undone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

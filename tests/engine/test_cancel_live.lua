@@ -23,21 +23,6 @@ return function(e)
   zing.publish('out', e.payload)
 end
 
---- PAYS
---- A saga whose second step waits for a call; "slow" gives way in it instead.
-return function(e)
-  local saga = zing.saga()
-  saga:step('seat', function() return 'A1' end, function() zing.http.post('http://peer/free') end)
-  saga:step('pay', function()
-    if e.payload == 'slow' then
-      repeat until e.cancelled()
-      error('stopped')
-    end
-    zing.http.post('http://peer/pay')
-  end, function(_, how) zing.publish('undid', 'pay ' .. how) end)
-  zing.publish('out', e.payload)
-end
-
 --- a_long_run_gives_way_to_others
 return function(e)
   if e.payload == 'long' then
@@ -93,4 +78,10 @@ handlers['in/parent'] = function()
 end
 handlers['in/child'] = function() zing.http.post('http://peer/') end
 handlers.on_dead = function(_, reason) zing.signal('s', 'p', 'done', reason) end
+return handlers
+
+--- an_expired_lock_whose_handler_is_cancelled_is_free
+local handlers = {}
+handlers['in/#'] = function() zing.lock('seat', {owner = 'ann', ttl = 1}) end
+function handlers.on_lock_expired() zing.http.get('http://peer/') end
 return handlers
