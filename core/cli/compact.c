@@ -1,5 +1,5 @@
 /*
- * compact.c - commands about the store as a whole: compact, export, reshard.
+ * compact.c - commands about the store as a whole: backup, restore, compact, export, reshard.
  */
 #include "cli/impl.h"
 
@@ -79,6 +79,13 @@ const struct cli_command cli_file_commands[] = {
     {"export", "", "print the whole store as JSON lines",
      "Events with their history, state, locks, waiting publishes, lines for files.", 0, 0,
      export_options, cli_export},
+    {"backup", "DIR|-", "copy the data folder, while its host runs, to a folder or as a tar stream",
+     "The store as of one commit, the files of zing.append, the audit log. Of several hosts that "
+     "share\n"
+     "a folder, all.",
+     1, 1, NULL, cli_backup},
+    {"restore", "DIR|-", "make the data folder from such a copy",
+     "The folder may not hold a store yet.", 1, 1, NULL, cli_restore},
     {"compact", "", "rewrite the store's file without its free pages",
      "The host must be stopped. The disk needs room for a second file.", 0, 0, compact_options,
      run_compact},

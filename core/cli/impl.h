@@ -88,5 +88,7 @@ int cli_doctor_store(struct cli *cli);
 int cli_export(struct cli *cli);
 int cli_audit(struct cli *cli);
 int cli_reshard(struct cli *cli);
+int cli_backup(struct cli *cli);
+int cli_restore(struct cli *cli);
 
 #endif

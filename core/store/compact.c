@@ -8,11 +8,11 @@
  */
 #include "store/compact.h"
 
+#include "store/copy.h"
 #include "store/folder.h"
 #include "store/impl.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,24 +58,6 @@ static int size_of(const char *name, uint64_t *bytes, struct report *r) {
     return 0;
 }
 
-static int copy_env(struct compaction *c, struct report *r) {
-    if (mkdir(c->folder, 0700) != 0) {
-        return report(r, ERR_DISK, "cannot make %s: %s", c->folder, strerror(errno));
-    }
-    int rc = mdb_env_copy2(c->from->env, c->folder, MDB_CP_COMPACT);
-    if (rc == MDB_INCOMPATIBLE) {
-        return report(r, ERR_CORRUPT,
-                      "the pages of %s do not add up: `zingq doctor --store` "
-                      "gives the details",
-                      c->file);
-    }
-    if (rc != 0) {
-        int code = rc == ENOSPC || rc == EDQUOT ? ERR_FULL : ERR_DISK;
-        return report(r, code, "cannot write %s: %s", c->copy, mdb_strerror(rc));
-    }
-    return 0;
-}
-
 /* Makes both meta pages of the copy describe the whole store. */
 static int settle_copy(struct compaction *c, struct report *r) {
     const struct store_options options = {.path = c->folder, .max_bytes = c->options.max_bytes};
@@ -95,16 +77,6 @@ static int settle_copy(struct compaction *c, struct report *r) {
     return code;
 }
 
-static int sync_path(const char *path, struct report *r) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int rc = fd < 0 ? -1 : fsync(fd);
-    int error = errno;
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return rc == 0 ? 0 : report(r, ERR_DISK, "cannot sync %s: %s", path, strerror(error));
-}
-
 /* LMDB creates the copy with the umask and owner of the caller, which may be root in the folder of
  * the host's user. */
 static int keep_owner(const struct compaction *c, struct report *r) {
@@ -120,7 +92,7 @@ static int keep_owner(const struct compaction *c, struct report *r) {
 /* Puts the copy in the file's place; we still hold the lock on the folder. */
 static int swap(struct compaction *c, struct report *r) {
     int code = keep_owner(c, r);
-    code = code == 0 ? sync_path(c->copy, r) : code;
+    code = code == 0 ? store_sync_file(c->copy, r) : code;
     if (code == 0 && rename(c->copy, c->file) != 0) {
         return report(r, ERR_DISK, "cannot rename %s: %s", c->copy, strerror(errno));
     }
@@ -128,11 +100,11 @@ static int swap(struct compaction *c, struct report *r) {
         errno != ENOENT) { /* readers of the old file keep it */
         return report(r, ERR_DISK, "cannot remove %s: %s", c->lock, strerror(errno));
     }
-    return code == 0 ? sync_path(c->options.path, r) : code;
+    return code == 0 ? store_folder_sync(c->options.path, r) : code;
 }
 
 static int compact(struct compaction *c, struct store_sizes *sizes, struct report *r) {
-    int code = copy_env(c, r);
+    int code = store_copy(c->from, c->folder, r);
     code = code == 0 ? settle_copy(c, r) : code;
     code = code == 0 ? swap(c, r) : code;
     return code == 0 ? size_of(c->file, &sizes->after, r) : code;
