@@ -27,8 +27,8 @@ static void whatever_it_waits_for_it_is_discarded_and_its_key_goes_on(void **sta
             (void)snprintf(first, sizeof first, "%s %d", what[i], crashes);
             (void)snprintf(behind, sizeof behind, "go %s %d", what[i], crashes);
             f->run_us[0] = 20000; /* long enough to give way */
-            offer_key(f, first, first);
-            offer_key(f, behind, first);
+            offer_of_key(f, first, first);
+            offer_of_key(f, behind, first);
             assert_int_equal(turn(f), 0);
             assert_int_equal(turn(f), 0);
             if (crashes > 0) {
@@ -59,10 +59,10 @@ static void whatever_it_waits_for_it_is_discarded_and_its_key_goes_on(void **sta
 static void what_waits_behind_its_key_goes_and_the_order_of_the_others_stays(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED(""), LUA(ACTS));
-    offer_key(f, "call 1", "a");
-    offer_key(f, "go 2", "a");
-    offer_key(f, "go 3", "a");
-    offer_key(f, "go 4", "a");
+    offer_of_key(f, "call 1", "a");
+    offer_of_key(f, "go 2", "a");
+    offer_of_key(f, "go 3", "a");
+    offer_of_key(f, "go 4", "a");
     run_dry(f);
     assert_int_equal(cancel(f, "go 3"), 0);
     assert_int_equal(cancel(f, "go 3"), ERR_NOTFOUND);
@@ -75,9 +75,9 @@ static void what_is_next_while_its_service_is_paused_never_runs(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED(""), LUA(ACTS));
     pause_service(f, true);
-    offer_key(f, "go 1", "a");
-    offer_key(f, "go 2", "a");
-    offer_key(f, "go 3", "b");
+    offer_of_key(f, "go 1", "a");
+    offer_of_key(f, "go 2", "a");
+    offer_of_key(f, "go 3", "b");
     run_dry(f);
     assert_int_equal(cancel(f, "go 1"), 0);
     assert_int_equal(cancel(f, "go 3"), 0);
@@ -100,7 +100,7 @@ static void cancel_in_a_backlog(struct engine_fixture *f, int keys, bool crashes
     for (int i = 1; i <= BACKLOG; i++) {
         (void)snprintf(text, sizeof text, "go %d", i);
         (void)snprintf(key, sizeof key, "%d", i % keys);
-        offer_key(f, text, key);
+        offer_of_key(f, text, key);
         if (i % 1000 == 0) {
             run_dry(f);
         }
@@ -149,7 +149,7 @@ static void what_waits_for_its_tenants_turn_on_disk_is_found(void **state) {
         char key[16];
         (void)snprintf(key, sizeof key, "%d", i);
         (void)snprintf(text, sizeof text, "{\"t\":\"%s\",\"n\":%d}", i % 2 == 0 ? "a" : "b", i);
-        offer_key(f, text, key);
+        offer_of_key(f, text, key);
     }
     run_dry(f);
     assert_true(service_status(f, "s").queued > 0);
@@ -174,7 +174,7 @@ static void its_call_is_aborted_and_the_answer_says_what_it_may_have_done(void *
     struct call_note note;
     buf_init(&notes, NOTES_BYTES_MAX);
     fixture_run(f, KEYED(""), LUA(ACTS));
-    offer_key(f, "call 1", "a");
+    offer_of_key(f, "call 1", "a");
     run_dry(f);
     assert_true(f->asked[0].open);
     struct command c = {.who = slice_of("ann"), .notes = &notes};
@@ -207,7 +207,7 @@ static void a_request_that_only_reads_has_no_effect_to_speak_of(void **state) {
     struct engine_fixture *f = *state;
     char out[512];
     fixture_run(f, KEYED(""), LUA(ACTS));
-    offer_key(f, "get 1", "a");
+    offer_of_key(f, "get 1", "a");
     run_dry(f);
     assert_int_equal(cancel(f, "get 1"), 0);
     assert_string_equal(why(f, "get 1", out),
@@ -217,7 +217,7 @@ static void a_request_that_only_reads_has_no_effect_to_speak_of(void **state) {
 static void a_replay_afterwards_makes_the_call_under_its_key(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED(""), LUA(ACTS));
-    offer_key(f, "call 1", "a");
+    offer_of_key(f, "call 1", "a");
     run_dry(f);
     assert_int_equal(cancel(f, "call 1"), 0);
     struct command again = {
@@ -237,7 +237,7 @@ static void a_lock_it_staged_is_free_and_what_a_step_did_stays(void **state) {
     struct engine_fixture *f = *state;
     char out[512];
     fixture_run(f, KEYED(""), LUA(ACTS));
-    offer_key(f, "lock 1", "a");
+    offer_of_key(f, "lock 1", "a");
     run_dry(f);
     assert_int_equal(f->asked_count, 1);
     assert_int_equal(cancel(f, "lock 1"), 0);
@@ -249,10 +249,10 @@ static void a_lock_it_staged_is_free_and_what_a_step_did_stays(void **state) {
 static void a_second_copy_of_it_is_still_a_duplicate(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED("idempotency = \"property:k\""), LUA(ACTS));
-    offer_key(f, "call 1", "a");
+    offer_of_key(f, "call 1", "a");
     run_dry(f);
     assert_int_equal(cancel(f, "call 1"), 0);
-    offer_key(f, "call 1 again", "a");
+    offer_of_key(f, "call 1 again", "a");
     run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 2, .duplicates = 1, .discarded = 1});
 }
@@ -260,8 +260,8 @@ static void a_second_copy_of_it_is_still_a_duplicate(void **state) {
 static void signals_that_come_later_are_for_the_next_event_of_the_key(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED(""), LUA(ACTS));
-    offer_key(f, "wait 1", "a");
-    offer_key(f, "wait 2", "a");
+    offer_of_key(f, "wait 1", "a");
+    offer_of_key(f, "wait 2", "a");
     run_dry(f);
     assert_int_equal(cancel(f, "wait 1"), 0);
     struct command c = {.kind = COMMAND_SIGNAL,
@@ -288,7 +288,7 @@ static void a_child_that_is_cancelled_can_tell_who_waits_for_it(void **state) {
 static void on_dead_hears_who_cancelled_it_and_why(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED(""), LUA(on_dead_hears_who_cancelled_it_and_why));
-    offer_key(f, "x", "a");
+    offer_of_key(f, "x", "a");
     run_dry(f);
     assert_int_equal(cancel(f, "x"), 0);
     run_dry(f);
@@ -305,7 +305,7 @@ static void a_call_that_waits_for_memory_was_not_sent(void **state) {
                 LUA(ACTS));
     deliver(f, "t", "t", "call 1");
     memory_take(&f->memory, MEMORY_CALLS, f->memory.limit);
-    offer_key(f, "call 2", "b");
+    offer_of_key(f, "call 2", "b");
     run_dry(f);
     assert_int_equal(status(f).calls_starved, 1);
     assert_int_equal(cancel(f, "call 2"), 0);
@@ -330,7 +330,7 @@ static struct uuid expiry_id(struct engine_fixture *f) {
 static void an_expired_lock_whose_handler_is_cancelled_is_free(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED(""), LUA(an_expired_lock_whose_handler_is_cancelled_is_free));
-    offer_key(f, "take", "a");
+    offer_of_key(f, "take", "a");
     run_dry(f);
     advance(f, 5000);
     assert_int_equal(f->asked_count, 1);
@@ -343,7 +343,7 @@ static void an_expired_lock_whose_handler_is_cancelled_is_free(void **state) {
 static void one_whose_call_was_cut_by_a_stop_is_not_run_at_the_next_start(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED("stop_timeout = \"1s\""), LUA(ACTS));
-    offer_key(f, "call 1", "a");
+    offer_of_key(f, "call 1", "a");
     run_dry(f);
     engine_drain(f->engine);
     advance(f, 1000);
@@ -364,8 +364,8 @@ static void a_handler_that_gave_way_is_told_and_leaves_nothing(void **state) {
     char out[512];
     fixture_run(f, KEYED(""), LUA(ACTS));
     f->run_us[0] = 20000;
-    offer_key(f, "loop 1", "a");
-    offer_key(f, "go 2", "a");
+    offer_of_key(f, "loop 1", "a");
+    offer_of_key(f, "go 2", "a");
     for (int i = 0; i < 5; i++) {
         assert_int_equal(turn(f), 0);
     }
@@ -381,8 +381,8 @@ static void a_long_run_gives_way_to_others(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED(""), LUA(a_long_run_gives_way_to_others));
     f->run_us[0] = 20000;
-    offer_key(f, "long", "a");
-    offer_key(f, "short", "b");
+    offer_of_key(f, "long", "a");
+    offer_of_key(f, "short", "b");
     for (int i = 0; i < 5; i++) {
         assert_int_equal(turn(f), 0);
         advance(f, 20);

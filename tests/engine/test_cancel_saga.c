@@ -9,7 +9,7 @@
 static struct engine_fixture *pay(void **state, const char *payload) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED(""), LUA(PAYS));
-    offer_key(f, payload, "a");
+    offer_of_key(f, payload, "a");
     return f;
 }
 
@@ -147,7 +147,7 @@ static void killed_before_any_turn_what_was_cancelled_stays_so_and_is_undone(voi
         struct engine_fixture *f = *state;
         char undid[64];
         fixture_run(f, KEYED("crashes = 0"), LUA(PAYS));
-        offer_key(f, "x", "a");
+        offer_of_key(f, "x", "a");
         assert_int_equal(turn(f), 0);
         assert_true(play(f, kill));
         assert_int_equal(state_of(f, "s", "x"), EVENT_DISCARDED);

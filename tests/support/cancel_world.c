@@ -20,7 +20,7 @@ void pause_service(struct engine_fixture *f, bool paused) {
     assert_int_equal(command(f, c), 0);
 }
 
-void offer_key(struct engine_fixture *f, const char *payload, const char *key) {
+void offer_of_key(struct engine_fixture *f, const char *payload, const char *key) {
     offer(f, "s", "in/x", payload, "k", key, NULL);
 }
 

@@ -17,7 +17,7 @@ int cancel(struct engine_fixture *f, const char *payload);
 /* Pauses or resumes "s". */
 void pause_service(struct engine_fixture *f, bool paused);
 /* An event of that key for "s". */
-void offer_key(struct engine_fixture *f, const char *payload, const char *key);
+void offer_of_key(struct engine_fixture *f, const char *payload, const char *key);
 /* What was published on "out"; valid until the next call. */
 const char *what_left(const struct engine_fixture *f);
 /* The reason of an event of "s" that is discarded, in `out`. */
