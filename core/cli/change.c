@@ -180,21 +180,30 @@ static int publish(struct cli *cli) {
 
 static int cancel(struct cli *cli) {
     struct uuid id;
-    char path[128];
+    struct buf path;
     char text[UUID_TEXT_BYTES + 1];
     json_t *answer = NULL;
+    const char *service = cli_option(cli, "service");
+    buf_init(&path, TOPIC_BYTES_MAX);
     int status = cli_parse_id(cli, cli->words[0], &id);
     if (status == 0) {
-        (void)snprintf(path, sizeof path, "/api/cancel/%s?compensate=%d&without_compensation=%d",
-                       uuid_text(&id, text), cli_flag(cli, "compensate"),
-                       cli_flag(cli, "without-compensation"));
-        status = cli_ask(cli, "POST", path, slice_of(""), &answer);
+        buf_printf(&path, "/api/cancel/%s?compensate=%d&without_compensation=%d",
+                   uuid_text(&id, text), cli_flag(cli, "compensate"),
+                   cli_flag(cli, "without-compensation"));
+        if (service != NULL) {
+            buf_add_str(&path, "&service=");
+            url_add_part(&path, slice_of(service));
+        }
+        status = path.failed ? cli_misused(cli, "the service name is too long")
+                             : cli_ask(cli, "POST", buf_str(&path), slice_of(""), &answer);
     }
+    buf_clear(&path);
     if (status == 0 && cli->json) {
         return cli_print_json(answer);
     }
     if (status == 0) {
         (void)printf("%s is cancelled\n", text);
+        cli_print_notes(answer);
     }
     json_decref(answer);
     return status;
@@ -248,6 +257,7 @@ static const struct cli_option publish_options[] = {
 };
 
 static const struct cli_option cancel_options[] = {
+    {"service", "NAME", "the event of this service, where several have one with the id"},
     {"compensate", NULL, "run the compensations of its saga, then discard it"},
     {"without-compensation", NULL, "discard it without undoing its saga"},
     {NULL, NULL, NULL},
@@ -278,13 +288,12 @@ const struct cli_command cli_change_commands[] = {
      "id. "
      "PAYLOAD \"-\" reads standard input.",
      2, 2, publish_options, publish},
-    {"cancel", "ID", "cancel a delayed publish, or discard a waiting event",
-     "ID is what publish --after or zing.publish gave, or an event's. An event is discarded; when "
-     "its "
-     "saga has done something, one of the options must say whether to compensate. Exits with "
-     "status "
-     "1 "
-     "when nothing waits under the id.",
+    {"cancel", "ID", "cancel a delayed publish, or an event that waits or runs",
+     "ID is what publish --after or zing.publish gave, or an event's. An event is discarded: it\n"
+     "ends where it waits, its call is aborted, and what its attempt staged is dropped. A call\n"
+     "that was aborted may have had its effect: that is printed, and kept as the reason. When\n"
+     "its saga has done something, an option must say whether to compensate. Exits with status\n"
+     "1 when nothing waits or runs under the id.",
      1, 1, cancel_options, cancel},
     {"signal", "SERVICE KEY NAME [VALUE]", "send a signal to the event that waits for it",
      "VALUE is parsed as JSON, or else taken as a string; the default is true.", 3, 4, NULL,

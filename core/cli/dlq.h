@@ -19,9 +19,6 @@ struct dlq_answer {
 int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const char *verb,
             struct slice body, struct dlq_answer *answer);
 
-/* Prints the notes of an answer, each on a line of its own, if there are any. */
-void dlq_print_notes(const json_t *answer);
-
 /* The dead-letter commands that have files of their own. */
 int dlq_show(struct cli *cli);
 int dlq_export(struct cli *cli);

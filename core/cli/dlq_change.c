@@ -60,18 +60,6 @@ int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const c
     return code == 0 ? 0 : cli_not_asked(cli, code, &r);
 }
 
-void dlq_print_notes(const json_t *answer) {
-    size_t i;
-    const json_t *note;
-    json_array_foreach(json_object_get(answer, "notes"), i, note) {
-        struct buf line;
-        buf_init(&line, NOTES_BYTES_MAX * 8);
-        text_add_safe(&line, slice_of(json_string_value(note)));
-        (void)printf("%s\n", buf_str(&line));
-        buf_clear(&line);
-    }
-}
-
 /* Counts one answer, reports a refusal. EXIT_CANNOT_RUN: stop. */
 static int note_answer(const struct cli *cli, struct outcome *outcome, const struct uuid *id,
                        struct dlq_answer *answer) {
@@ -89,7 +77,7 @@ static int note_answer(const struct cli *cli, struct outcome *outcome, const str
                                      : why);
     }
     if (good && !cli->json) {
-        dlq_print_notes(answer->body);
+        cli_print_notes(answer->body);
     }
     json_decref(answer->body);
     return answer->status >= 500 ? EXIT_CANNOT_RUN : 0;

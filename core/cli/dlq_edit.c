@@ -162,7 +162,7 @@ static int tell_edit(const struct cli *cli, const struct event *event, struct sl
     }
     int code = diff_print(stdout, cli->colour, event->payload, after);
     (void)printf("\n");
-    dlq_print_notes(answer);
+    cli_print_notes(answer);
     (void)printf("edited; the event stays dead until you run: zingq dlq replay %s\n", id);
     return code == 0 ? EXIT_GOOD : cli_fail(code, "cannot show the difference: out of memory");
 }

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli/tell.h"
+#include "cli/text.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -66,4 +67,16 @@ bool cli_add_priorities(struct buf *out, const json_t *service, const char *befo
         }
     }
     return any;
+}
+
+void cli_print_notes(const json_t *answer) {
+    size_t i;
+    const json_t *note;
+    json_array_foreach(json_object_get(answer, "notes"), i, note) {
+        struct buf line;
+        buf_init(&line, NOTES_BYTES_MAX * 8);
+        text_add_safe(&line, slice_of(json_string_value(note)));
+        (void)printf("%s\n", buf_str(&line));
+        buf_clear(&line);
+    }
 }

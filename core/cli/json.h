@@ -15,6 +15,8 @@ int cli_print_json_item(struct cli *cli, json_t *item, uint64_t *count);
 void cli_print_json_end(uint64_t count);
 /* The same for one document per line. */
 int cli_print_json_line(struct cli *cli, json_t *document);
+/* Prints the notes of an answer, each on a line of its own, if there are any. */
+void cli_print_notes(const json_t *answer);
 
 /* Appends, after `before`, how many events of a service wait in memory by priority, as status has it;
  * false: it has none. */

@@ -69,6 +69,11 @@ bool engine_decides(const struct engine *e) {
 }
 
 void engine_stop_waiting(struct engine *e, struct invocation *inv, bool cancel) {
+    if (inv->cut) {
+        TAILQ_REMOVE(&e->attempts->cut, inv, link);
+        e->attempts->running++;
+        inv->cut = false;
+    }
     if (inv->call_id == 0) {
         return;
     }
@@ -192,6 +197,37 @@ bool engine_caller(struct engine *e, uint64_t id, struct uuid *event) {
         *event = inv->run->event->id;
     }
     return inv != NULL;
+}
+
+static bool tries(struct invocation *inv, const struct lane_item *item) {
+    size_t count;
+    struct lane_item **items = engine_items(inv, &count);
+    size_t i = 0;
+    while (i < count && items[i] != item) {
+        i++;
+    }
+    return i < count;
+}
+
+static struct invocation *find_in(struct waiting *list, const struct lane_item *item) {
+    struct invocation *inv;
+    TAILQ_FOREACH(inv, list, link) {
+        if (tries(inv, item)) {
+            return inv;
+        }
+    }
+    return NULL;
+}
+
+struct invocation *engine_find_running(struct engine *e, const struct engine_service *s,
+                                       const struct event *event) {
+    const struct lane *lane = lanes_find(e->lanes, s->index, event->lane);
+    const struct lane_item *item = lane == NULL ? NULL : lane->taken;
+    if (item == NULL || !uuid_equal(&item->id, &event->id)) {
+        return NULL;
+    }
+    struct invocation *inv = find_in(&e->attempts->waiting[s->index], item);
+    return inv != NULL ? inv : find_in(&e->attempts->cut, item);
 }
 
 void engine_begin_starts(struct engine *e) {

@@ -63,9 +63,13 @@ void engine_free_invocation(struct engine *e, struct invocation *inv);
 struct lane_item *engine_release(struct engine *e, struct invocation *inv);
 /* Lets the invocation continue after the commit: when its call has ended, or immediately. */
 int engine_await(struct engine *e, struct invocation *inv);
+/* The invocation that tries the event, or a batch with it; NULL: none does. It waits, or was cut. */
+struct invocation *engine_find_running(struct engine *e, const struct engine_service *s,
+                                       const struct event *event);
 /* The invocation that waits for the call; NULL: none does any more. */
 struct invocation *engine_find_call(struct engine *e, uint64_t id);
-/* Ends its wait; with `cancel` a call still in progress is cancelled. */
+/* Ends its wait; with `cancel` a call still in progress is cancelled. One that was cut is as one
+ * that waited. */
 void engine_stop_waiting(struct engine *e, struct invocation *inv, bool cancel);
 /* Whether an event is off its lane and in no list, or an invocation is: it is being decided. */
 bool engine_decides(const struct engine *e);

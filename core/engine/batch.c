@@ -11,7 +11,9 @@
 #include "base/json_read.h"
 #include "engine/apply.h"
 #include "engine/attempt.h"
+#include "engine/bury.h"
 #include "engine/end.h"
+#include "engine/history.h"
 #include "engine/impl.h"
 #include "engine/lane.h"
 #include "engine/retry.h"
@@ -62,8 +64,8 @@ static struct verdict verdict_for(struct run *run, size_t i) {
     return v;
 }
 
-/* The batch met an event whose JSON is invalid: that event is dead, the others start again. They
- * run together, except those whose JSON would also stop the next run. */
+/* The batch met an event whose JSON is invalid, which is dead, or one was cancelled; the others start
+ * again. They run together, except those whose JSON would also stop the next run. */
 static int begin_anew(struct engine *e, struct lane_item *item) {
     struct event *event = item->event;
     event->attempts--;
@@ -105,6 +107,30 @@ static int end_item(struct engine *e, struct invocation *inv, size_t i, enum att
         return begin_anew(e, item);
     }
     return engine_end_item(e, inv->service, item, &v);
+}
+
+static int discard(struct engine *e, struct engine_service *s, struct lane_item *item,
+                   const char *reason) {
+    int code = engine_note_attempt(e, item->event, ATTEMPT_CANCELLED, reason);
+    return code == 0 ? engine_bury_item(e, s, item, EVENT_DISCARDED, reason) : code;
+}
+
+int engine_cancel_in_batch(struct engine *e, struct invocation *inv, const struct event *event,
+                           const char *reason) {
+    int code = 0;
+    run_stop(inv->run); /* what it closes may look at the events */
+    engine_note_duration(e, inv);
+    for (size_t i = 0; code == 0 && i < inv->batch->count; i++) {
+        struct lane_item *item = inv->batch->items[i];
+        inv->batch->items[i] = NULL;
+        e->current_item = item;
+        code = uuid_equal(&item->id, &event->id) ? discard(e, inv->service, item, reason)
+                                                 : begin_anew(e, item);
+    }
+    if (code == 0) {
+        engine_free_invocation(e, inv);
+    }
+    return code;
 }
 
 int engine_end_batch(struct engine *e, struct invocation *inv, enum attempt_end end) {

@@ -9,5 +9,9 @@
 
 /* The batch's run is over: each of its events ends. `end` is for those that failed. */
 int engine_end_batch(struct engine *e, struct invocation *inv, enum attempt_end end);
+/* A person cancels one of its events: that one is discarded for the reason; the attempt of the
+ * others counts as nothing, and they run again. */
+int engine_cancel_in_batch(struct engine *e, struct invocation *inv, const struct event *event,
+                           const char *reason);
 
 #endif

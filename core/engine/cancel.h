@@ -1,5 +1,5 @@
 /*
- * cancel.h - an operator ends a waiting event.
+ * cancel.h - an operator ends an event, whether it waits or runs.
  */
 #ifndef ZINGQ_ENGINE_CANCEL_H
 #define ZINGQ_ENGINE_CANCEL_H

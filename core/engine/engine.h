@@ -174,8 +174,9 @@ enum command_kind {
     COMMAND_KEY_SKIP,   /* service, key: it stays dead, the lane continues */
     COMMAND_RERUN,  /* service, partition, id of an event that is done or discarded, ended_by_ms,
                        force: it runs again. ERR_EXISTS: it waits, or has run once more */
-    COMMAND_CANCEL, /* id of a delayed publish: it is not sent; or of an event that waits, and
-                       compensate / without_compensation: it is discarded */
+    COMMAND_CANCEL, /* id of a delayed publish: it is not sent; or of an event that has not ended
+                       (service or NULL = the first that has it), who, and compensate /
+                       without_compensation: it is discarded, and ends where it runs */
     COMMAND_SIGNAL, /* service, key, name, payload, once */
     COMMAND_OUTBOX_RETRY,   /* id of a refused publish, or none (zero): all. ERR_NOTFOUND */
     COMMAND_OUTBOX_DISCARD, /* id of a refused publish, or of one held behind it */
@@ -189,6 +190,7 @@ struct command {
     enum command_kind kind;
     struct slice service, key, topic; /* borrowed from the owner until command_done; terminated */
     struct slice name;                /* SIGNAL, MOVE */
+    struct slice who;                 /* CANCEL: who asks; len 0 = an operator */
     struct slice payload, properties, content_type;
     struct slice once; /* PUBLISH: an idempotency key within the topic; len 0 = none. A second
                           publish under it makes nothing and gets the first one's id; with another
@@ -207,9 +209,10 @@ struct command {
     struct report report;      /* out: the message if code is not 0 */
     struct uuid made;          /* out: the id of the publish */
     size_t erased;             /* out: ERASE without an id: how many rows */
-    struct buf *notes; /* out: EDIT, REPLAY: what the operator should know, a sentence on each
+    struct buf
+        *notes;  /* out: EDIT, REPLAY, CANCEL: what the operator should know, a sentence on each
                                   line; the submitter's; NULL = not asked for */
-    void *owner;       /* the submitter's */
+    void *owner; /* the submitter's */
     STAILQ_ENTRY(command) link;
 };
 

@@ -429,6 +429,19 @@ void lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep, struct lan
     assert(!TAILQ_EMPTY(&lane->items) || !lane->in_ring); /* INV-LANE-1 */
 }
 
+void lanes_withdraw(struct lanes *lanes, struct lane_item *item) {
+    struct lane *lane = item->lane;
+    struct lane_service *s = service_of(lanes, lane->service);
+    assert(lane->count > 0 && lane->count <= s->waiting); /* INV-LANE-5 */
+    if (!lane->busy && lane->count == 1) {
+        lane_step_out(lanes, lane);
+    }
+    TAILQ_REMOVE(&lane->items, item, link);
+    lane->count--;
+    s->waiting--;
+    lane_lost_event(lanes, lane);
+}
+
 int lanes_each(struct lanes *lanes, size_t service, void *ctx,
                int (*each)(void *ctx, struct lane *lane)) {
     for (size_t i = 0; i < lanes->bucket_count; i++) {

@@ -170,6 +170,10 @@ void lanes_take_out(struct lanes *lanes, struct lane *lane);
  * owns them. */
 void lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep, struct lane_items *cut);
 
+/* Takes the waiting item out of its lane; the caller owns it. An idle lane without items is to be
+ * filled again or closed. */
+void lanes_withdraw(struct lanes *lanes, struct lane_item *item);
+
 /* Calls each(ctx, lane) for the service's lanes, in no particular order; the callback may cut the
  * lane, but neither open nor close one. Stops at the first non-zero result and returns it. */
 int lanes_each(struct lanes *lanes, size_t service, void *ctx,

@@ -15,6 +15,7 @@
 #include "engine/quota.h"
 #include "engine/timers.h"
 #include "engine/waiters.h"
+#include "engine/withdraw.h"
 #include "journal/event.h"
 #include "journal/later.h"
 #include "journal/step.h"

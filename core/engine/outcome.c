@@ -141,6 +141,23 @@ static int end_call(struct engine *e, struct invocation *inv, enum next *next) {
     return code;
 }
 
+int engine_note_given_up(struct invocation *inv, bool started) {
+    const struct call_result result = {.code = ERR_NETWORK, .sent = started};
+    size_t count;
+    struct lane_item **items = engine_items(inv, &count);
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        code = note_answered(items[i]->event, inv->run->request, &result);
+    }
+    return code;
+}
+
+static int end_yield(struct engine *e, struct invocation *inv, enum next *next) {
+    engine_charge_stretch(e, inv);
+    *next = NEXT_WAIT;
+    return 0;
+}
+
 int engine_conclude(struct engine *e, struct invocation *inv) {
     static int (*const outcomes[])(struct engine *, struct invocation *, enum next *) = {
         [OUTCOME_DONE] = end_done,      [OUTCOME_CALL] = end_call,
@@ -148,14 +165,16 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
         [OUTCOME_SNOOZE] = end_put_off, [OUTCOME_THROTTLE] = end_put_off,
         [OUTCOME_REJECT] = end_reject,  [OUTCOME_KEEP] = engine_keep,
         [OUTCOME_SLEEP] = engine_sleep, [OUTCOME_WAIT] = engine_wait,
+        [OUTCOME_YIELD] = end_yield,
     };
     culprit_enter(e->culprit, CULPRIT_APPLY);
-    if (inv->batch != NULL) {
+    if (inv->batch != NULL && inv->run->outcome != OUTCOME_YIELD) {
         engine_charge_batch(e, inv); /* while its lanes are still known */
     }
     assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes &&
            outcomes[inv->run->outcome] != NULL);
-    if (inv->batch != NULL && inv->run->outcome != OUTCOME_CALL) {
+    bool goes_on = inv->run->outcome == OUTCOME_CALL || inv->run->outcome == OUTCOME_YIELD;
+    if (inv->batch != NULL && !goes_on) {
         return engine_end_batch(e, inv, ATTEMPT_ERROR);
     }
     enum next next = NEXT_ENDED;

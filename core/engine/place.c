@@ -146,8 +146,7 @@ int engine_seal_new(struct engine *e) {
     return code;
 }
 
-/* Deletes the row wherever it is; the item is no longer new. */
-static int unplace(struct engine *e, struct lane_item *item) {
+int engine_unplace(struct engine *e, struct lane_item *item) {
     struct engine_service *s = &e->services[item->lane->service];
     struct row row = engine_item_row(item, s);
     enum lane_place place = item->place;
@@ -276,7 +275,7 @@ int engine_place(struct engine *e, struct engine_service *s, struct event *event
 int engine_leave_lane(struct engine *e, struct lane_item *item) {
     struct lane *lane = item->lane;
     struct engine_service *s = &e->services[lane->service];
-    int code = unplace(e, item);
+    int code = engine_unplace(e, item);
     engine_item_free(e, item);
     if (code == 0 && lane->count == 0 && lane->spilled) {
         code = engine_load_lane(e, s, lane);
@@ -293,7 +292,7 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     struct engine_service *s = &e->services[lane->service];
     struct row row = engine_item_row(item, s);
     row.flags = flags;
-    int code = unplace(e, item);
+    int code = engine_unplace(e, item);
     item->place = PLACE_LANE;
     if (code == 0) {
         code = engine_put_lane_row(e, s, &row);
@@ -308,30 +307,11 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     return code == 0 ? spilled : code;
 }
 
-int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,
-                    uint8_t *flags) {
-    struct row row = engine_row(event);
-    assert(s->removed || s->stored);
-    int code = journal_ready_del(e->journal, &row);
-    if (code != ERR_NOTFOUND) {
-        s->window->unloaded[row.partition] -= code == 0 ? 1 : 0;
-        s->window->unloaded_total -= code == 0 ? 1 : 0;
-        *flags = LANE_BEHIND;
-        return code;
-    }
-    struct row found = row;
-    found.seq--;
-    code = journal_lane_next(e->journal, &found);
-    if (code != 0 || found.seq != row.seq) {
-        return code == 0 ? ERR_NOTFOUND : code;
-    }
-    *flags = found.flags;
-    engine_count_head(s, found.flags, -1);
-    code = lane_waits(found.flags)      ? engine_drop_wake(e, event)
-           : found.flags == LANE_QUEUED ? journal_tenant_del(e->journal, &found)
-                                        : 0;
-    bool gone = code == 0 || code == ERR_NOTFOUND; /* its other row could not be read */
-    return gone ? engine_del_lane_row(e, s, &row) : code;
+int engine_take_ready(struct engine *e, struct engine_service *s, const struct row *row) {
+    int code = journal_ready_del(e->journal, row);
+    s->window->unloaded[row->partition] -= code == 0 ? 1 : 0;
+    s->window->unloaded_total -= code == 0 ? 1 : 0;
+    return code;
 }
 
 /* --- refill --- */
@@ -527,9 +507,7 @@ static int order_row(struct engine *e, struct engine_service *s, const struct ro
     if (code != 0 || !*moved) {
         return code;
     }
-    code = journal_ready_del(e->journal, &row);
-    s->window->unloaded[row.partition] -= code == 0 ? 1 : 0;
-    s->window->unloaded_total -= code == 0 ? 1 : 0;
+    code = engine_take_ready(e, s, &row);
     row.flags = LANE_BEHIND;
     return code == 0 ? engine_place_stored(e, s, &row) : code;
 }

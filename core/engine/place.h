@@ -30,10 +30,10 @@ int engine_place_stored(struct engine *e, struct engine_service *s, const struct
  * order. */
 int engine_order_ready(struct engine *e, struct engine_service *s, struct row *at, size_t rows,
                        size_t passed);
-/* Removes the row of an event that waits or is parked, with its timer; of a service of which nothing
- * is in memory. *flags: enum lane_flags. ERR_NOTFOUND. */
-int engine_take_row(struct engine *e, struct engine_service *s, const struct event *event,
-                    uint8_t *flags);
+/* Deletes the row of an item in memory, wherever it is; the item is no longer new. */
+int engine_unplace(struct engine *e, struct lane_item *item);
+/* Deletes a ready row that is not in memory. ERR_NOTFOUND. */
+int engine_take_ready(struct engine *e, struct engine_service *s, const struct row *row);
 /* Loads ready rows into memory while there is room. */
 int engine_refill(struct engine *e);
 bool engine_wants_refill(const struct engine *e);

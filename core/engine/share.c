@@ -55,6 +55,14 @@ void engine_charge(struct engine *e, size_t service, uint64_t payer, bool alone)
     spend(e, service, us);
 }
 
+void engine_charge_stretch(struct engine *e, const struct invocation *inv) {
+    int64_t us = lap(e);
+    lanes_owe(e->lanes, inv->service->index, inv->item->lane->payer, us);
+    for (; us > 0; us -= LANE_QUANTUM_US) {
+        spend(e, inv->service->index, us < LANE_QUANTUM_US ? us : LANE_QUANTUM_US);
+    }
+}
+
 void engine_charge_batch(struct engine *e, const struct invocation *inv) {
     size_t count = inv->batch->count;
     int64_t us = lap(e);

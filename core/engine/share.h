@@ -14,6 +14,8 @@ void engine_watch_clock(struct engine *e);
 /* Charges the time since then, or since the last charge, to the lane's payer, whether or not it still
  * exists, and its service; `alone` false: to the service only. */
 void engine_charge(struct engine *e, size_t service, uint64_t payer, bool alone);
+/* The same for a run that gave way, in quanta: it was not a long one that others must make up for. */
+void engine_charge_stretch(struct engine *e, const struct invocation *inv);
 /* The same for a batch that is not concluded yet: each of its lanes has a part. */
 void engine_charge_batch(struct engine *e, const struct invocation *inv);
 /* So many messages were admitted since engine_watch_clock. */

@@ -214,6 +214,12 @@ void lanes_take_out(struct lanes *lanes, struct lane *lane) {
     leave_flow_fronts(lane);
 }
 
+void lane_step_out(struct lanes *lanes, struct lane *lane) {
+    lanes_take_out(lanes, lane);
+    follow(lanes, lane->key);
+    follow(lanes, lane->tenant == lane->key ? NULL : lane->tenant);
+}
+
 void lanes_wake_flows(struct lanes *lanes, int64_t now_ms) {
     struct flow *flow;
     lanes->now_ms = now_ms;

@@ -10,6 +10,7 @@
 #include "engine/kept.h"
 #include "engine/locks.h"
 #include "engine/services.h"
+#include "engine/share.h"
 #include "journal/dedupe.h"
 #include "journal/keyed.h"
 #include "journal/later.h"
@@ -145,6 +146,12 @@ static uint64_t view_room(void *ctx, const struct event *event, enum run_quota k
                                        : engine_kept_room(e, &e->services[service], kind);
 }
 
+static bool view_is_long(void *ctx) {
+    const struct engine *e = ctx;
+    int64_t us = e->doors.monotonic_us(e->doors.ctx) - engine_seen_us(e);
+    return us >= TURN_MS_MAX * 1000;
+}
+
 void engine_view_init(struct engine *e) {
     e->view = (struct run_view){.ctx = e,
                                 .now_ms = view_now,
@@ -158,5 +165,6 @@ void engine_view_init(struct engine *e) {
                                 .step_get = view_step_get,
                                 .delayed = view_delayed,
                                 .file_owner = view_file_owner,
-                                .room = view_room};
+                                .room = view_room,
+                                .is_long = view_is_long};
 }

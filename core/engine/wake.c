@@ -97,20 +97,16 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
     return code;
 }
 
-int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head) {
-    engine_count_head(s, head->flags, -1);
-    int code = engine_del_lane_row(e, s, head);
-    struct row next = *head;
+int engine_lane_follow(struct engine *e, struct engine_service *s, const struct row *gone) {
+    struct row next = *gone;
     next.seq = 0;
-    if (code == 0) {
-        code = journal_lane_next(e->journal, &next);
-    }
+    int code = journal_lane_next(e->journal, &next);
     return code == 0 ? engine_lane_wake(e, s, &next) : code == ERR_NOTFOUND ? 0 : code;
 }
 
 int engine_unpark(struct engine *e, struct engine_service *s, struct event *letter) {
     struct row row = engine_row(letter);
-    row.flags = LANE_PARKED;
     letter->parked = false;
-    return engine_lane_drop_head(e, s, &row);
+    int code = engine_del_lane_row(e, s, &row);
+    return code == 0 ? engine_lane_follow(e, s, &row) : code;
 }

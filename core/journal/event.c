@@ -354,7 +354,7 @@ static int history_make_room(struct journal *j, const struct event *e) {
 }
 
 int journal_history_add(struct journal *j, const struct event *event, const struct attempt *a) {
-    assert(a->end <= ATTEMPT_EDIT); /* INV-JOURNAL-3 */
+    assert(a->end < ATTEMPT_END_COUNT); /* INV-JOURNAL-3 */
     uint16_t last;
     uint16_t count;
     int code = history_last(j, event, &last, &count);
@@ -391,7 +391,7 @@ static int take_attempt(struct slice key, struct slice value, void *out) {
     a->duration_us = read_u32(&r);
     a->version = read_u64(&r);
     a->text = read_lv(&r);
-    return n.failed || n.at != n.end || r.failed || a->end > ATTEMPT_EDIT ? ERR_CORRUPT : 0;
+    return n.failed || n.at != n.end || r.failed || a->end >= ATTEMPT_END_COUNT ? ERR_CORRUPT : 0;
 }
 
 int journal_history_next(struct journal *j, const struct event *event, struct attempt *a) {

@@ -95,12 +95,14 @@ int journal_tenant_after(struct journal *j, struct row *row);
     X(ATTEMPT_SNOOZE, "snooze")                                                                    \
     X(ATTEMPT_THROTTLE, "throttle")                                                                \
     X(ATTEMPT_REPLAY, "replay") /* not a run: a person asked for another round */                  \
-    X(ATTEMPT_EDIT, "edit")     /* not a run: a person changed the payload; text = the original */
+    X(ATTEMPT_EDIT, "edit")     /* not a run: a person changed the payload; text = the original */ \
+    X(ATTEMPT_CANCELLED, "cancelled") /* a person ended it while it ran */
 
 enum attempt_end {
 #define X(end, name) end,
     ATTEMPT_END_LIST(X)
 #undef X
+        ATTEMPT_END_COUNT
 };
 
 /* "error", "timeout"...; never NULL. */

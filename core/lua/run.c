@@ -185,6 +185,12 @@ static int enter(lua_State *L) {
 
 /* --- handling the result of lua_resume --- */
 
+/* True if the run waits to be resumed. */
+static bool goes_on(enum outcome outcome) {
+    return outcome == OUTCOME_CALL || outcome == OUTCOME_KEEP || outcome == OUTCOME_WAIT ||
+           outcome == OUTCOME_YIELD;
+}
+
 static void give_thread(struct run *run, bool clean) {
     script_thread_give(run->state, run->thread, clean);
     run->thread.L = NULL;
@@ -223,11 +229,8 @@ static void settle_return(struct run *run) {
 static void settle_yield(struct run *run) {
     assert(run->yielded); /* INV-RUN-2: coroutine.yield refuses in the host's coroutines */
     run->yielded = false;
-    if (run->outcome == OUTCOME_CALL) {
-        assert(run->request != NULL); /* INV-RUN-4 */
-        return;
-    }
-    if (run->outcome == OUTCOME_KEEP || run->outcome == OUTCOME_WAIT) {
+    assert(run->outcome != OUTCOME_CALL || run->request != NULL); /* INV-RUN-4 */
+    if (goes_on(run->outcome)) {
         return;
     }
     if (run->outcome != OUTCOME_SLEEP) {
@@ -256,13 +259,8 @@ static void settle_error(struct run *run, int status, bool over) {
 
 /* True if the effects staged so far are kept, for later or for now. */
 static bool keeps_effects(enum outcome outcome) {
-    return outcome == OUTCOME_DONE || outcome == OUTCOME_DISCARD || outcome == OUTCOME_CALL ||
-           outcome == OUTCOME_KEEP || outcome == OUTCOME_WAIT || outcome == OUTCOME_SLEEP;
-}
-
-/* True if the run waits to be resumed. */
-static bool goes_on(enum outcome outcome) {
-    return outcome == OUTCOME_CALL || outcome == OUTCOME_KEEP || outcome == OUTCOME_WAIT;
+    return outcome == OUTCOME_DONE || outcome == OUTCOME_DISCARD || outcome == OUTCOME_SLEEP ||
+           goes_on(outcome);
 }
 
 /* Runs the coroutine until it returns, waits or fails. */

@@ -35,6 +35,7 @@ enum outcome {
     OUTCOME_SLEEP,    /* out of memory until durable->step.due_ms; then a new run */
     OUTCOME_WAIT,     /* for the signal durable->signal; durable->step is its record. Resume when it
                          is there already, else as SLEEP */
+    OUTCOME_YIELD,    /* gives way to others, and stays; resume with run_resume in a later turn */
 };
 
 /* Which of the service's functions runs. */
@@ -83,6 +84,9 @@ struct run_view {
     /* How many bytes of the kind the event's service may add; of PUBLISHES, which wait instead, one
      * attempt. NULL: any number. */
     uint64_t (*room)(void *ctx, const struct event *event, enum run_quota kind);
+    /* Whether a run that can should let others go first, because it has had a turn's time. NULL: it
+     * need not. */
+    bool (*is_long)(void *ctx);
 };
 
 enum { STEP_LABEL_BYTES_MAX = STATE_NAME_BYTES_MAX + 16 /* a name and how often it was used */ };
@@ -130,6 +134,7 @@ struct run {
     struct effects effects;
     enum outcome outcome;         /* of the last step */
     int64_t after_ms;             /* RETRY, SNOOZE, THROTTLE */
+    bool cancelled;               /* a person has ended the attempt: event.cancelled() says so */
     bool key_only;                /* THROTTLE: the event's key alone backs off */
     struct buf error;             /* ERROR, RETRY, REJECT: why; message, then the traceback */
     struct call_request *request; /* CALL: what to ask for; owned by the run, freed on resume */
@@ -168,7 +173,7 @@ int run_start(struct run **out, struct script_host *host, size_t service, enum r
  * run->failures does not name, CALL, and those that end an attempt. */
 int run_start_batch(struct run **out, struct script_host *host, size_t service,
                     struct event *const *events, size_t count, const struct run_view *view);
-/* Continues after OUTCOME_CALL, KEEP, or a WAIT whose signal is there; `result`: of the call, NULL
+/* Continues after OUTCOME_CALL, KEEP, YIELD, or a WAIT whose signal is there; `result`: of the call, NULL
  * for the others; it is read during the call only. */
 void run_resume(struct run *run, const struct call_result *result);
 /* run->durable, created if there was none; NULL when out of memory. */

@@ -22,7 +22,7 @@ static const char *const outcome_names[] = {
     [OUTCOME_DONE] = "done",     [OUTCOME_CALL] = "call",       [OUTCOME_ERROR] = "error",
     [OUTCOME_RETRY] = "retry",   [OUTCOME_SNOOZE] = "snooze",   [OUTCOME_THROTTLE] = "throttle",
     [OUTCOME_REJECT] = "reject", [OUTCOME_DISCARD] = "discard", [OUTCOME_KEEP] = "step",
-    [OUTCOME_SLEEP] = "sleep",   [OUTCOME_WAIT] = "wait",
+    [OUTCOME_SLEEP] = "sleep",   [OUTCOME_WAIT] = "wait",       [OUTCOME_YIELD] = "yield",
 };
 
 /* What each kind of effect is called. */

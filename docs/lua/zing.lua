@@ -29,6 +29,7 @@
 ---@field content_type string? as the publisher set it
 ---@field response_topic string? as the publisher set it
 ---@field cause string? the id of the event whose handler published this one
+---@field cancelled fun(): boolean whether a person has cancelled the event; a long run gives way to others there
 
 ---The lock that `on_lock_expired` gets.
 ---@class zing.ExpiredLock

@@ -95,6 +95,22 @@ describe("the dashboard", () => {
         await page.locator("#dead-badge").waitFor({ state: "hidden" });
     });
 
+    test("an event that waits is cancelled", async () => {
+        await world.ask("/api/services/orders/pause", { method: "POST" });
+        await world.publish("shop/order", order({ customer: "grace" }));
+        const page = await visit(world, "#/events?service=orders&state=ready");
+        await letterRow(page, "grace").getByRole("link").click();
+        await drawer(page).getByRole("button", { name: "Cancel…" }).click();
+        const dialog = page.getByRole("dialog", { name: "Cancel this event?" });
+        await dialog.getByRole("button", { name: "Leave it" }).click();
+        await showsState(page, "ready");
+        await drawer(page).getByRole("button", { name: "Cancel…" }).click();
+        await dialog.getByRole("button", { name: "Cancel the event" }).click();
+        await showsState(page, "discarded");
+        await visible(drawer(page).getByText(/^cancelled by/));
+        await world.ask("/api/services/orders/resume", { method: "POST" });
+    });
+
     test("an edit is tried dry, keeps the original, shows what changed, and succeeds", async () => {
         const page = await visit(world, "#/dead");
         const bad = order({ amount: 0 });

@@ -43,7 +43,7 @@ return function(e)
   zing.publish('out', 'ran')
 end
 
---- an_event_about_to_run_is_not_cancelled
+--- an_event_about_to_run_can_be_cancelled
 return function(e)
   if e.attempt == 1 and e.payload == 'first' then zing.snooze(1) end
   if e.payload == 'first' then zing.http.get('http://x/') end

@@ -64,6 +64,7 @@
     X(LOCK_FOR_GOOD, "lock-for-good", "on_lock_expired is called once")                            \
     X(EXPIRY_STALE, "expiry-stale", "on_lock_expired is called once")                              \
     X(CANCEL_IGNORED, "cancel-ignored", "what was taken back does not leave")                      \
+    X(CANCEL_UNKEPT, "cancel-unkept", "what an operator is told is so")                            \
     X(KEY_CHANGES, "key-changes", "all tries of a call have one key")                              \
     X(LINE_LOST, "line-lost", "a line is written once")
 

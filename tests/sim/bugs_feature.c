@@ -5,6 +5,7 @@
 #include "bugs_impl.h"
 #include "sim.h"
 
+#include "engine/cancel.h"
 #include "engine/command.h"
 #include "engine/crash.h"
 #include "engine/end.h"
@@ -100,6 +101,12 @@ WRAP(void, engine_count, struct engine *e, struct engine_service *s, enum book b
     if (book != BOOK_EXPIRED || !bug_strikes(BUG_LETTER_UNCOUNTED, 2)) {
         __real_engine_count(e, s, book, by);
     }
+}
+
+/* cancel-unkept: the same of an event that has not ended: it goes on. */
+WRAP(int, engine_cancel_event, struct engine *e, struct command *command, bool *found) {
+    *found = bug_strikes(BUG_CANCEL_UNKEPT, 2);
+    return *found ? 0 : __real_engine_cancel_event(e, command, found);
 }
 
 /* discard-ignored: the operator is told that it is done. */

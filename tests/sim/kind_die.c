@@ -4,6 +4,9 @@
  * Each is told of once by on_dead (out/die/<key>, "17 buried") and announced once, unless the
  * service's dead_letter script lets it go; replayed or run again, it is done, but for what is no JSON.
  *
+ * Slow ones wait for a call, and long ones give way to others, so that operators find some to cancel
+ * that run.
+ *
  * Two handlers are mines: the host goes down in them as often as the fate says. The service's limit
  * of crashes is 2, so nothing else may die of crashes unless it was on the processor in two.
  */
@@ -11,7 +14,20 @@
 
 #include <string.h>
 
-enum fate { WELL, SHAKY, FAILS, REJECTS, NO_JSON, LET_GO, MINE, SHY_MINE, POLICY_MINE, FATES };
+enum fate {
+    WELL,
+    SHAKY,
+    SLOW,
+    LONG,
+    FAILS,
+    REJECTS,
+    NO_JSON,
+    LET_GO,
+    MINE,
+    SHY_MINE,
+    POLICY_MINE,
+    FATES
+};
 enum { CRASHES = 2, SHY_KILLS = 1, KILLS_MAX = 50 };
 
 static const struct {
@@ -21,6 +37,8 @@ static const struct {
 } fates[FATES] = {
     [WELL] = {"well", false, false, NULL},
     [SHAKY] = {"shaky", false, false, NULL},
+    [SLOW] = {"slow", false, false, NULL},
+    [LONG] = {"long", false, false, NULL},
     [FAILS] = {"fails", true, false, "as told"},
     [REJECTS] = {"rejects", true, false, "refused as told"},
     [NO_JSON] = {"none", true, false, "payload is not JSON"},

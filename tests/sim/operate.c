@@ -175,9 +175,9 @@ static void save_script(struct sim *s, struct node *n) {
 
 void operate(struct sim *s, struct node *n) {
     static void (*const acts[])(struct sim *, struct node *) = {
-        pause_or_resume, pause_or_resume, operate_letter,  operate_letter,  operate_letter,
-        operate_event,   operate_event,   operate_publish, operate_publish, operate_cancel_publish,
-        operate_outbox,  operate_outbox,  save_script};
+        pause_or_resume, pause_or_resume,        operate_letter, operate_letter, operate_letter,
+        operate_event,   operate_event,          operate_event,  operate_event,  operate_publish,
+        operate_publish, operate_cancel_publish, operate_outbox, operate_outbox, save_script};
     acts[sim_below(s, sizeof acts / sizeof *acts)](s, n);
     if (sim_chance(s, 20)) {
         (void)give_again(s, n);

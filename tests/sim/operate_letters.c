@@ -90,6 +90,10 @@ void operate_letter(struct sim *s, struct node *n) {
     }
 }
 
+static bool is_live(enum event_state state) {
+    return !event_state_ended(state);
+}
+
 static bool may_rerun(enum event_state state) {
     return state == EVENT_DONE || state == EVENT_DISCARDED;
 }
@@ -97,7 +101,8 @@ static bool may_rerun(enum event_state state) {
 void operate_event(struct sim *s, struct node *n) {
     struct pick pick;
     if (sim_chance(s, 70)) {
-        if (pick_event(s, n, event_state_put_off, &pick)) {
+        bool waits = sim_chance(s, 30);
+        if (pick_event(s, n, waits ? event_state_put_off : is_live, &pick)) {
             let_go(s, n, &pick, COMMAND_CANCEL);
         }
     } else if (pick_event(s, n, may_rerun, &pick)) {

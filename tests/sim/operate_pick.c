@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOOK_EVENTS = 100, LOOK_DELAYED = 10 };
+enum { LOOK_EVENTS = 2000, LOOK_DELAYED = 10 };
 
 static struct said *about(struct sim *s, struct slice payload) {
     char text[64];

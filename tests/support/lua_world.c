@@ -104,6 +104,11 @@ static int delayed(void *ctx, const struct uuid *id) {
     return !uuid_is_zero(&w->delayed) && uuid_equal(&w->delayed, id) ? 0 : ERR_NOTFOUND;
 }
 
+static bool is_long(void *ctx) {
+    const struct lua_world *w = ctx;
+    return w->is_long;
+}
+
 void world_write(struct lua_world *w, const char *file, const char *text) {
     char path[256];
     (void)snprintf(path, sizeof path, "%s/%s", w->dir, file);
@@ -134,7 +139,7 @@ struct lua_world *world_new_unloaded(const char *script) {
                             .service_count = 1};
     w->now_ms = 1700000000000;
     w->view = (struct run_view){w,    now_ms,   now_ms,   next_uuid, half, state_get, state_list,
-                                peek, lock_get, step_get, delayed,   NULL, NULL};
+                                peek, lock_get, step_get, delayed,   NULL, NULL,      is_long};
     return w;
 }
 

@@ -33,6 +33,7 @@ struct lua_world {
     uint64_t ids;
     struct world_fact state[WORLD_FACTS_MAX], locks[WORLD_FACTS_MAX];
     size_t state_count, lock_count;
+    bool is_long;         /* every run has had its time */
     struct uuid delayed;  /* a publish that waits for its time; zero = none */
     struct report report; /* of the last load */
 };

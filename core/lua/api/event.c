@@ -143,6 +143,15 @@ static void push_replayed(lua_State *L, struct run *run) {
     lua_pushboolean(L, seen(run)->replayed);
 }
 
+static int cancelled(lua_State *L);
+
+/* It knows its event, to be refused after the handler has ended. */
+static void push_cancelled(lua_State *L, struct run *run) {
+    (void)run;
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, cancelled, 1);
+}
+
 /* field, and the function that pushes it */
 static const struct {
     const char *name;
@@ -163,6 +172,7 @@ static const struct {
     {"replayed", push_replayed},
     {"cause", push_cause},
     {"response_topic", push_response_topic},
+    {"cancelled", push_cancelled},
 };
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
@@ -182,6 +192,30 @@ static struct run *run_of(lua_State *L, const char *field) {
     }
     luaL_error(L, "event.%s: the event's handler has ended", field);
     return NULL;
+}
+
+static int told(lua_State *L, int status, lua_KContext unused) {
+    (void)status;
+    (void)unused;
+    lua_pushboolean(L, script_state_of(L)->current->cancelled);
+    return 1;
+}
+
+/* event.cancelled() -> whether a person has cancelled the event. Cancels are carried out between
+ * runs, so a long run gives way first; not where the handler cannot be suspended. */
+static int cancelled(lua_State *L) {
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    struct run *run = run_of(L, "cancelled");
+    const struct run_view *view = run->view;
+    bool handles = run->entry == RUN_EVENT || run->entry == RUN_UNDO;
+    bool yields = handles && L == run->thread.L && lua_isyieldable(L);
+    if (!yields || run->cancelled || view->is_long == NULL || !view->is_long(view->ctx)) {
+        return told(L, LUA_OK, 0);
+    }
+    run->outcome = OUTCOME_YIELD;
+    run->yielded = true;
+    return lua_yieldk(L, 0, 0, told);
 }
 
 /* A field that an event never has is a misspelt one: nil would make a handler do the wrong
@@ -214,6 +248,9 @@ static int index_event(lua_State *L) {
     assert(field < FIELDS);
     struct run *run = run_of(L, fields[field].name);
     fields[field].push(L, run);
+    if (lua_isfunction(L, -1)) {
+        return 1; /* it is no part of what the event says */
+    }
     lua_pushvalue(L, 2);
     lua_pushvalue(L, -2);
     lua_rawset(L, 1);
@@ -229,11 +266,11 @@ static int next_field(lua_State *L) {
     return 1;
 }
 
-/* Leaves out json: walking over an event must not end it. */
+/* Leaves out json, because walking over an event must not end it, and the function. */
 static int pairs_of_event(lua_State *L) {
     lua_settop(L, 1);
     for (size_t i = 0; i < FIELDS; i++) {
-        if (fields[i].push != push_json) {
+        if (fields[i].push != push_json && fields[i].push != push_cancelled) {
             lua_getfield(L, 1, fields[i].name);
             lua_pop(L, 1);
         }

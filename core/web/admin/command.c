@@ -11,7 +11,7 @@
 struct pending {
     struct order order; /* first, so that a pointer to it is a pointer to its struct pending */
     struct gateway_request *request;
-    char *service, *key, *name, *topic, *payload, *content_type, *once;
+    char *service, *key, *name, *who, *topic, *payload, *content_type, *once;
     struct buf properties;
     struct buf notes;
 };
@@ -23,6 +23,7 @@ static void pending_free(struct pending *p) {
     free(p->service);
     free(p->key);
     free(p->name);
+    free(p->who);
     free(p->topic);
     free(p->payload);
     free(p->content_type);
@@ -199,6 +200,7 @@ static bool fill_names(struct pending *p, const struct call *call, struct report
     return admin_keep(&p->service, &c->service, service) &&
            admin_keep(&p->key, &c->key, slice_of(gateway_query(call->request, "key"))) &&
            admin_keep(&p->name, &c->name, slice_of(gateway_query(call->request, "to"))) &&
+           admin_keep(&p->who, &c->who, slice_of(gateway_who(call->request))) &&
            admin_keep(&p->topic, &c->topic, slice_of(gateway_query(call->request, "topic")));
 }
 

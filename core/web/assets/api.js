@@ -144,6 +144,8 @@ export const api = {
     letter: (id, service) => get(["dlq", id], { service }),
     replay: (id, service) => post(["dlq", id, "replay"], { service }),
     discard: (id, service) => post(["dlq", id, "discard"], { service }),
+    /* `undo`: its saga is compensated first; else that is left as it is. */
+    cancel: (id, service, undo) => post(["cancel", id], { service, compensate: undo ? 1 : 0, without_compensation: undo ? 0 : 1 }),
     edit: (id, service, payload) => post(["dlq", id, "edit"], { service }, payload),
     /* A dry run; with another payload when one is given. */
     trial: (id, service, payload) => post(["dlq", id, "try"], { service }, payload),

@@ -1,7 +1,8 @@
 /*
  * event.js - all that is known of one event, in a drawer over the view it was opened from.
  *
- * A dead letter is an event that is dead: it has the buttons to replay, edit, try and discard it.
+ * A dead letter is an event that is dead: it has the buttons to replay, edit, try and discard it. One
+ * that has not ended can be cancelled.
  * While the drawer is open it follows the event, so that a replay is seen to its end.
  */
 import { fill, h } from "./dom.js";
@@ -49,7 +50,7 @@ function errorText(text, name) {
 
 function reasonPart(event) {
     const reason = label(event, "reason");
-    return reason === "" ? null : section("Why it is dead", errorText(reason, "Traceback"));
+    return reason === "" ? null : section(isDead(event) ? "Why it is dead" : "Why it ended", errorText(reason, "Traceback"));
 }
 
 function attemptRow(event, a, open) {
@@ -83,6 +84,10 @@ function lastAttempt(event) {
 
 function isDead(event) {
     return event.state === "dead" || event.state === "needs-person";
+}
+
+function isLive(event) {
+    return !isDead(event) && !["done", "discarded", "expired"].includes(event.state);
 }
 
 function attemptsPart(event) {
@@ -238,9 +243,25 @@ function jsonFault(text) {
     }
 }
 
+/* Resolves to what becomes of its saga, true = it is undone; undefined = nothing is to be done. */
+async function askCancel(event) {
+    const undoing = event.state === "compensating";
+    const open = !undoing && (event.steps ?? []).some((s) => s.kind === "saga step" && s.state !== "failed");
+    const undo = h("input", { type: "checkbox", checked: true });
+    const yes = await ask({ title: "Cancel this event?", yes: "Cancel the event", no: "Leave it", danger: true, body: [
+        h("p", {}, "It ends where it is, and what its attempt has staged is dropped. A call that is under way is aborted: it may have had its effect."),
+        undoing && h("p", { class: "banner tone-warn" }, "Its saga is being undone, and will stay as it is now."),
+        open && h("label", {}, undo, " Undo what its saga has done")] });
+    return yes ? open && undo.checked : undefined;
+}
+
 /* --- the panel --- */
 
 function actionsPart(event, act) {
+    if (isLive(event)) {
+        return h("div", { class: "actions" },
+            h("div", { class: "buttons" }, button("Cancel…", "discard", (e) => act.cancel(e.currentTarget), "danger-quiet")));
+    }
     if (!isDead(event)) {
         return null;
     }
@@ -287,6 +308,13 @@ export function eventPanel(app, id, service) {
                 await refresh();
             }
         },
+        async cancel(opener) {
+            const undo = await askCancel(event);
+            if (undo !== undefined) {
+                await attempt(opener, () => api.cancel(id, event.service, undo), withNotes("Cancelled"));
+                await refresh();
+            }
+        },
         async edit(opener) {
             const payload = await askEdit(event, id);
             if (payload !== null) {
@@ -317,7 +345,7 @@ export function eventPanel(app, id, service) {
             fill(trialPlace);
         }
         const rows = rowsOf(trace);
-        fill(bodyPlace, isDead(event) && reasonPart(event), editPart(event), payloadPart(event), attemptsPart(event), stepsPart(event),
+        fill(bodyPlace, !isLive(event) && reasonPart(event), editPart(event), payloadPart(event), attemptsPart(event), stepsPart(event),
             section(`Life across services (${plural(rows.length, "event")})`, lifeView(rows, event),
                 trace.cut && h("p", { class: "faint" }, "There is more than is shown.")),
             factsPart(event));
@@ -335,7 +363,7 @@ export function eventPanel(app, id, service) {
         }
     }
 
-    const waits = () => event !== null && !["done", "dead", "discarded", "expired"].includes(event.state);
+    const waits = () => event !== null && isLive(event);
     let due = 0;
     return {
         title: "Event",

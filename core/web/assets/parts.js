@@ -12,7 +12,7 @@ const tones = {
     "needs-person": "bad",
     discarded: "mute", expired: "mute", parked: "bad",
     error: "bad", timeout: "bad", crash: "bad", reject: "bad", retry: "warn", snooze: "warn",
-    throttle: "warn", replay: "info", edit: "info", call: "info", discard: "mute",
+    throttle: "warn", cancelled: "mute", replay: "info", edit: "info", call: "info", discard: "mute",
     begun: "info", waiting: "warn", failed: "bad", unknown: "bad",
 };
 

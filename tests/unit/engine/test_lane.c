@@ -233,6 +233,50 @@ static void cut_of_a_busy_lane_may_take_all(void **state) {
     assert_null(lanes_find(lanes, 0, 7));
 }
 
+static struct lane_item *nth_item(struct lane *lane, int n) {
+    struct lane_item *item = TAILQ_FIRST(&lane->items);
+    while (n-- > 0) {
+        item = TAILQ_NEXT(item, link);
+    }
+    return item;
+}
+
+static void withdraw(struct lanes *lanes, struct lane_item *item, uint64_t expected) {
+    assert_int_equal(item->seq, expected);
+    lanes_withdraw(lanes, item);
+    free(item);
+}
+
+static void what_is_withdrawn_leaves_the_others_in_order(void **state) {
+    struct lanes *lanes = *state;
+    for (uint64_t seq = 1; seq <= 5; seq++) {
+        lane_world_push(lanes, 0, 7, seq);
+    }
+    struct lane *lane = lanes_find(lanes, 0, 7);
+    withdraw(lanes, nth_item(lane, 0), 1);
+    withdraw(lanes, nth_item(lane, 1), 3);
+    withdraw(lanes, nth_item(lane, 2), 5);
+    assert_int_equal(lanes_waiting(lanes, 0), 2);
+    assert_int_equal(lane_world_run_one(lanes, T0), 2);
+    assert_int_equal(lane_world_run_one(lanes, T0), 4);
+    assert_int_equal(lane_world_run_one(lanes, T0), 0);
+}
+
+static void a_lane_whose_last_item_is_withdrawn_has_no_turn(void **state) {
+    struct lanes *lanes = *state;
+    struct lane *busy = NULL;
+    lane_world_push(lanes, 0, 7, 1);
+    lane_world_push(lanes, 0, 8, 2);
+    withdraw(lanes, nth_item(lanes_find(lanes, 0, 7), 0), 1);
+    lanes_close(lanes, lanes_find(lanes, 0, 7));
+    assert_int_equal(lane_world_start(lanes, T0, &busy), 2);
+    lane_world_push(lanes, 0, 8, 3);
+    withdraw(lanes, nth_item(busy, 0), 3); /* behind what runs */
+    lanes_finish(lanes, busy);
+    assert_null(lanes_next(lanes, T0));
+    lanes_close(lanes, busy);
+}
+
 static void lanes_are_found_among_very_many(void **state) {
     struct lanes *lanes = *state;
     for (uint64_t hash = 0; hash < 20000; hash++) {
@@ -307,6 +351,8 @@ int main(void) {
         LANE_TEST(throttle_holds_the_service_until_its_time),
         LANE_TEST(cut_takes_the_newest_and_leaves_the_rest_in_order),
         LANE_TEST(cut_of_a_busy_lane_may_take_all),
+        LANE_TEST(what_is_withdrawn_leaves_the_others_in_order),
+        LANE_TEST(a_lane_whose_last_item_is_withdrawn_has_no_turn),
         LANE_TEST(lanes_are_found_among_very_many),
         LANE_TEST(a_batch_starts_when_it_is_full),
         LANE_TEST(or_when_its_oldest_has_lingered),

@@ -214,6 +214,25 @@ static void a_lane_is_taken_out_wherever_it_waits(void **state) {
     assert_int_equal(lane_world_run_one(lanes, T0), 1);
 }
 
+static void when_the_lane_ahead_is_emptied_the_next_of_its_flows_follows(void **state) {
+    struct lanes *lanes = *state;
+    static const uint64_t keys[] = {7, 7, 8, 8};
+    const uint64_t expected[] = {2, 4};
+    for (uint64_t n = 1; n <= 4; n++) {
+        lane_world_push_of(lanes, 0, n, n, (struct lane_flows){.key = keys[n - 1], .tenant = 50});
+    }
+    for (uint64_t n = 1; n <= 3; n += 2) {
+        struct lane *lane = lanes_find(lanes, 0, n);
+        struct lane_item *item = TAILQ_FIRST(&lane->items);
+        lanes_withdraw(lanes, item);
+        lanes_close(lanes, lane);
+        free(item);
+    }
+    expect_runs(lanes, expected, 2);
+    assert_int_equal(lanes_waiting(lanes, 0), 0);
+    assert_int_equal(lanes_tenants(lanes, 0), 0);
+}
+
 static void a_hungry_tenant_without_lanes_outlives_its_throttle(void **state) {
     struct lanes *lanes = *state;
     lane_world_push_of(lanes, 0, 1, 1, key(100));
@@ -261,6 +280,7 @@ int main(void) {
         LANE_TEST(a_tenant_leaves_half_of_the_window_to_others),
         LANE_TEST(a_tenant_with_rows_on_disk_is_hungry_when_few_are_left),
         LANE_TEST(a_lane_is_taken_out_wherever_it_waits),
+        LANE_TEST(when_the_lane_ahead_is_emptied_the_next_of_its_flows_follows),
         LANE_TEST(a_hungry_tenant_without_lanes_outlives_its_throttle),
         LANE_TEST(flows_know_their_lanes),
     };

@@ -166,6 +166,38 @@ static void run_event_is_not_plain_data_to_encode(void **state) {
                "payload.event is not plain data");
 }
 
+static void run_that_is_long_gives_way_when_it_asks_whether_it_is_cancelled(void **state) {
+    (void)state;
+    struct lua_world *w =
+        world_new(world_handler("zing.publish('a', tostring(event.cancelled()))"));
+    (void)world_run(w, "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE); /* a short one does not */
+    w->is_long = true;
+    (void)world_run(w, "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_YIELD);
+    run_resume(w->run, NULL);
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    assert_true(slice_is(world_effect(w, 0)->value, "false"));
+    world_free(w);
+}
+
+static void run_that_is_cancelled_is_told_from_then_on(void **state) {
+    (void)state;
+    struct lua_world *w = world_new(LUA(run_that_is_cancelled_is_told_from_then_on));
+    w->is_long = true;
+    (void)world_run(w, "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_YIELD);
+    run_resume(w->run, NULL);
+    assert_int_equal(w->run->outcome, OUTCOME_YIELD);
+    w->run->cancelled = true;
+    run_resume(w->run, NULL);
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    assert_true(slice_is(world_effect(w, 0)->value, "false true true"));
+    (void)world_run(w, "{}");
+    assert_non_null(strstr(world_error(w), "event.cancelled: the event's handler has ended"));
+    world_free(w);
+}
+
 static void run_gives_an_expired_lock_to_its_own_function(void **state) {
     (void)state;
     struct lua_world *w = world_new(LUA(run_gives_an_expired_lock_to_its_own_function));
@@ -405,6 +437,8 @@ int main(void) {
         cmocka_unit_test(run_event_has_its_fields),
         cmocka_unit_test(run_event_kept_too_long_is_an_error),
         cmocka_unit_test(run_event_is_not_plain_data_to_encode),
+        cmocka_unit_test(run_that_is_long_gives_way_when_it_asks_whether_it_is_cancelled),
+        cmocka_unit_test(run_that_is_cancelled_is_told_from_then_on),
         cmocka_unit_test(run_gives_an_expired_lock_to_its_own_function),
         cmocka_unit_test(run_calls_that_wait_are_refused_in_own_coroutines),
         cmocka_unit_test(run_calls_wait_across_pcall_metamethods_and_iterators),

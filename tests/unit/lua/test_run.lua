@@ -32,6 +32,17 @@ return function(event)
 if kept then return kept.topic end
 kept = event end
 
+--- run_that_is_cancelled_is_told_from_then_on
+local kept
+return function(event)
+  if kept then return kept() end
+  kept = event.cancelled
+  local told = {}
+  for i = 1, 3 do told[i] = tostring(kept()) end
+  for name in pairs(event) do assert(name ~= 'cancelled') end
+  zing.publish('a', table.concat(told, ' '))
+end
+
 --- run_gives_an_expired_lock_to_its_own_function
 return {['#'] = function() error('wrong one') end,
 on_lock_expired = function(lock)

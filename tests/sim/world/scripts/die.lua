@@ -7,6 +7,12 @@ die["in/die/+"] = function(e)
     -- mended, whatever it was
   elseif m.fate == "shaky" and e.attempt < 3 then
     error("not yet")
+  elseif m.fate == "slow" then
+    pcall(zing.http.get, "http://pay/slow")
+  elseif m.fate == "long" then
+    for _ = 1, 16000 do
+      if e.cancelled() then break end
+    end
   elseif m.fate == "fails" then
     error("as told")
   elseif m.fate == "rejects" or m.fate == "policy" or m.fate == "let go" then
