@@ -148,10 +148,11 @@ static void take_priority(lua_State *L, int index, void *to) {
     static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
     struct publishing *p = to;
     lua_Integer priority = lua_isinteger(L, index) ? lua_tointeger(L, index) : -1;
-    if (priority < 0 || priority >= PRIORITIES) {
-        luaL_error(L, "priority must be an integer from 0 to 9");
+    if (priority >= 0 && priority < PRIORITIES) {
+        p->priority = digits[priority];
+        return;
     }
-    p->priority = digits[priority];
+    luaL_error(L, "priority must be an integer from 0 to 9");
 }
 
 /* It travels as a property, after those that were given. */
