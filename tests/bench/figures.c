@@ -13,6 +13,14 @@ enum { CPU_FIELD = 14 }; /* of /proc/<pid>/stat: the time as user, that as kerne
 
 /* ---- what the processes use ---- */
 
+double figures_most(const struct figures *f) {
+    double most = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        most = f->values[i] > most ? f->values[i] : most;
+    }
+    return most;
+}
+
 double figures_cpu_s(long pid) {
     char name[64];
     (void)snprintf(name, sizeof name, "/proc/%ld/stat", pid);
