@@ -164,10 +164,11 @@ static void turn(struct host *h) {
     if (code != 0 || h->drop) {
         fall_back(h);
     } else {
-        mqtt_flush(h->subscriber);
-        host_stand_in_flush(h);
+        /* Publishes first: somebody waits for them, and the broker wakes up once for both. */
         host_ask_send(h);
         mqtt_flush(h->publisher);
+        mqtt_flush(h->subscriber);
+        host_stand_in_flush(h);
         host_members_turn(h);
         host_publish_status(h);
     }
