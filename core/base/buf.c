@@ -72,7 +72,7 @@ void buf_add_lv(struct buf *b, struct slice s) {
         return;
     }
     uint32_t len = htole32((uint32_t)s.len);
-    if (b->failed || !buf_reserve(b, sizeof len + s.len)) {
+    if (!buf_has(b, sizeof len + s.len)) {
         return;
     }
     memcpy(b->data + b->len, &len, sizeof len);

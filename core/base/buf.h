@@ -42,8 +42,12 @@ void buf_add_slice(struct buf *b, struct slice s); /* the bytes alone */
 /* Makes room for `more` bytes past len and one for a terminator; false: failed. */
 bool buf_reserve(struct buf *b, size_t more);
 /* Inline, because records are made of many of these. */
+static inline bool buf_has(struct buf *b, size_t more) {
+    return (more < b->cap - b->len && more <= b->max - b->len && !b->failed) ||
+           buf_reserve(b, more);
+}
 static inline void buf_add_fixed(struct buf *b, const void *data, size_t len) {
-    if ((len < b->cap - b->len && len <= b->max - b->len && !b->failed) || buf_reserve(b, len)) {
+    if (buf_has(b, len)) {
         memcpy(b->data + b->len, data, len);
         b->len += len;
     }

@@ -36,11 +36,12 @@ size_t memory_room(const struct memory *m, enum memory_use use) {
         return SIZE_MAX;
     }
     size_t used = m->used[use];
-    size_t share = memory_share(m, use);
+    size_t part = m->limit / MEMORY_PARTS;
+    size_t share = part * uses[use].parts;
     size_t left = share > used ? share - used : 0;
     size_t taken = used;
     for (unsigned other = 0; other < MEMORY_USES; other++) {
-        size_t others = memory_share(m, (enum memory_use)other);
+        size_t others = part * uses[other].parts;
         if (other != (unsigned)use) {
             taken += m->used[other] > others ? m->used[other] : others;
         }

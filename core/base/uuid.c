@@ -108,20 +108,25 @@ struct uuid uuid_of_name(struct slice scope, struct slice name) {
     return id;
 }
 
-/* Two bytes as four digits, side by side: a digit a byte. */
-static void put_digits(const uint8_t *bytes, char *out) {
-    uint32_t v = (uint32_t)bytes[0] >> 4 | (uint32_t)(bytes[0] & 0x0f) << 8 |
-                 (uint32_t)(bytes[1] & 0xf0) << 12 | (uint32_t)(bytes[1] & 0x0f) << 24;
-    uint32_t letters = (v + 0x06060606) >> 4 & 0x01010101; /* 10 and more */
-    v = htole32(v + 0x30303030 + letters * ('a' - '0' - 10));
-    memcpy(out, &v, sizeof v);
+/* Four bytes as eight digits, side by side: a digit a byte. */
+static uint64_t digits_of(const uint8_t *bytes) {
+    uint32_t four;
+    memcpy(&four, bytes, sizeof four);
+    uint64_t v = le32toh(four);
+    v = (v | v << 16) & 0x0000ffff0000ffff;
+    v = (v | v << 8) & 0x00ff00ff00ff00ff;
+    v = (v >> 4 & 0x000f000f000f000f) | (v & 0x000f000f000f000f) << 8;
+    uint64_t letters = (v + 0x0606060606060606) >> 4 & 0x0101010101010101; /* 10 and more */
+    return htole64(v + 0x3030303030303030 + letters * ('a' - '0' - 10));
 }
 
 const char *uuid_text(const struct uuid *id, char out[UUID_TEXT_BYTES + 1]) {
-    static const uint8_t places[] = {0, 4, 9, 14, 19, 24, 28, 32}; /* of two bytes each */
+    static const uint8_t places[] = {0, 4, 9, 14, 19, 24, 28, 32}; /* of four digits each */
     out[8] = out[13] = out[18] = out[23] = '-';
-    for (size_t i = 0; i < UUID_BYTES / 2; i++) {
-        put_digits(id->bytes + 2 * i, out + places[i]);
+    for (size_t i = 0; i < UUID_BYTES / 4; i++) {
+        uint64_t digits = digits_of(id->bytes + 4 * i);
+        memcpy(out + places[2 * i], &digits, 4);
+        memcpy(out + places[2 * i + 1], (const char *)&digits + 4, 4);
     }
     out[UUID_TEXT_BYTES] = '\0';
     return out;

@@ -137,6 +137,7 @@ static int events(struct cli *cli) {
 
 static const struct cli_option status_options[] = {
     {"count", NULL, "count waiting events even if there are very many"},
+    {"turns", NULL, "where the last seconds of the running host went"},
     {NULL, NULL, NULL},
 };
 

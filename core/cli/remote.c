@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/table.h"
 #include "cli/tell.h"
+#include "cli/turns.h"
 #include "base/limits.h"
 
 #include <stdio.h>
@@ -261,6 +262,9 @@ static int print_table(const struct cli *cli, const struct remote *remote, const
 }
 
 static int print_status(const struct cli *cli, const json_t *answer) {
+    if (cli_flag(cli, "turns")) {
+        return turns_print(stdout, cli->colour, answer);
+    }
     live_print_host(stdout, answer);
     (void)printf("\n");
     int code = live_print_services(stdout, cli->colour, table_terminal_width(), answer);

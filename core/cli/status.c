@@ -16,6 +16,7 @@
 #include "cli/store.h"
 #include "cli/table.h"
 #include "cli/tell.h"
+#include "cli/turns.h"
 #include "base/memory.h"
 #include "query/json.h"
 #include "store/store.h"
@@ -456,9 +457,25 @@ static int read_and_print(struct cli *cli, struct screen *screen, json_t **out) 
     return *out == NULL ? ERR_MEMORY : 0;
 }
 
+/* --turns: nothing of it is in the store. */
+static int show_turns(struct cli *cli, json_t **out) {
+    json_t *answer = NULL;
+    int status = cli_ask(cli, "GET", "/api/status", (struct slice){"", 0}, &answer);
+    if (status == 0 && cli->json) {
+        *out = json_incref(json_object_get(answer, "turns"));
+    } else if (status == 0) {
+        status = turns_print(stdout, cli->colour, answer);
+    }
+    json_decref(answer);
+    return status;
+}
+
 /* One host: its screen, or with --json its document in *out. */
 static int show_host(struct cli *cli, json_t **out) {
     struct screen screen = {.count = 0};
+    if (cli_flag(cli, "turns")) {
+        return show_turns(cli, out);
+    }
     int status = cli_open_store(cli);
     if (status != 0) {
         return status;

@@ -3,6 +3,7 @@
  */
 #include "engine/attempt.h"
 
+#include "base/blocks.h"
 #include "base/log.h"
 #include "engine/impl.h"
 #include "journal/event.h"
@@ -100,10 +101,9 @@ void engine_stop_waiting(struct engine *e, struct invocation *inv, bool cancel) 
 
 struct invocation *engine_new_invocation(struct engine *e, struct engine_service *s,
                                          struct lane_item *item) {
-    struct invocation *inv = calloc(1, sizeof *inv);
+    struct invocation *inv = blocks_take(sizeof *inv);
     if (inv != NULL) {
-        inv->item = item;
-        inv->service = s;
+        *inv = (struct invocation){.item = item, .service = s};
         inv->started_us = e->doors.monotonic_us(e->doors.ctx);
         inv->deadline_us = inv->started_us + s->conf->timeout_ms * 1000;
         e->attempts->running++;
@@ -147,7 +147,7 @@ void engine_free_invocation(struct engine *e, struct invocation *inv) {
         e->attempts->current = NULL;
     }
     free(inv->batch);
-    free(inv);
+    blocks_give(inv, sizeof *inv);
 }
 
 struct lane_item *engine_release(struct engine *e, struct invocation *inv) {
@@ -382,7 +382,7 @@ int engine_mark_ready(struct engine *e) {
 
 static void forget_item(struct lane_item *item) {
     event_free(item->event);
-    free(item);
+    blocks_give(item, sizeof *item);
 }
 
 /* Frees the invocation and its events, except for e->current_item. */

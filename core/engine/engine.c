@@ -101,6 +101,7 @@ static int admit_messages(struct engine *e) {
     if (code == 0) {
         culprit_enter(e->culprit, CULPRIT_IDLE);
         engine_note_admitted(e, count);
+        phases_count(&e->phases, COUNT_MESSAGES, count);
     }
     return code;
 }
@@ -126,6 +127,7 @@ static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
     if (code == 0) {
         engine_charge(e, service, payer, *started <= 1);
         engine_note_proven(e, *started == 0 ? 1 : *started);
+        phases_count(&e->phases, COUNT_EVENTS, *started);
     }
     /* It ended without running, perhaps because of its crashes: store that before another event
      * runs. */
@@ -244,9 +246,9 @@ static int commit(struct engine *e) {
     }
     /* INV-ENGINE-1 */
     assert(engine_first_new(e) == NULL && !engine_decides(e) && !engine_has_deaths(e));
-    int64_t before_us = e->doors.monotonic_us(e->doors.ctx);
+    int64_t before_us = engine_enter(e, PHASE_COMMIT);
     code = store_commit(journal_store(e->journal));
-    e->status.commit_us_last = e->doors.monotonic_us(e->doors.ctx) - before_us;
+    e->status.commit_us_last = engine_enter(e, PHASE_SEND) - before_us;
     if (e->status.commit_us_last > e->status.commit_us_max) {
         e->status.commit_us_max = e->status.commit_us_last;
     }
@@ -291,6 +293,8 @@ static void act(struct engine *e) {
     start_calls(e);
     engine_answer_commands(e);
     culprit_enter(e->culprit, CULPRIT_IDLE);
+    phases_queue(&e->phases, QUEUE_WAITING, e->waiting);
+    phases_queue(&e->phases, QUEUE_OUTBOX, outbox_rows(e->outbox));
 }
 
 /* --- the turn --- */
@@ -303,6 +307,7 @@ int engine_turn(struct engine *e) {
     }
     int answer = turned_away ? ERR_FULL : 0;
     /* Committed publishes can be sent without a turn. */
+    (void)engine_enter(e, PHASE_SEND);
     (void)engine_send(e); /* a packet id clash is reported to the host at its next send */
     engine_send_forwards(e);
     start_calls(e);
@@ -311,8 +316,9 @@ int engine_turn(struct engine *e) {
     }
     struct store *store = journal_store(e->journal);
     engine_look_at_clock(e);
-    e->turn_us = e->doors.monotonic_us(e->doors.ctx);
+    e->turn_us = engine_enter(e, PHASE_DECIDE);
     e->status.turns++;
+    phases_count(&e->phases, COUNT_TURNS, 1);
     bool least = engine_space_share(e, TURN_EVENTS_MAX) == 1;
     int code = store_begin(store);
     if (code == 0) {
@@ -329,6 +335,7 @@ int engine_turn(struct engine *e) {
         if (store_active(store)) {
             store_abort(store);
         }
+        (void)engine_enter(e, PHASE_SEND);
         log_error("engine", "a turn was dropped, nothing of it is stored: %s", error_text(code));
         engine_start_over(e, code, least);
         return code;

@@ -22,6 +22,7 @@
 #include "journal/journal.h"
 #include "journal/outbox.h"
 #include "engine/metrics.h"
+#include "engine/phases.h"
 #include "lua/effects.h"
 #include "lua/script.h"
 
@@ -38,6 +39,7 @@ struct engine_doors {
     void (*read_clocks)(void *ctx, struct clock_reading *out);
     int64_t (*monotonic_us)(void *ctx); /* for durations and budgets */
     int64_t (*processor_us)(void *ctx); /* of the engine's thread, for shares */
+    int64_t (*idle_us)(void *ctx);      /* how long its loop has slept so far; NULL = never */
     /* Passes a publish to the connection; 0 and *mid, or an error: it is offered again later. */
     int (*publish)(void *ctx, const struct publication *p, int *mid);
     /* Passes a message to the connection for that host's topic; 0 or an error: it is offered again.
@@ -345,7 +347,20 @@ struct engine_status {
     bool accepts;
 };
 
+/* Between turns only. */
 void engine_status(struct engine *e, struct engine_status *out);
+
+/* Where the time goes. */
+struct engine_turns {
+    struct phases_second lately; /* PHASES_SECONDS */
+    uint64_t total_us[PHASES];   /* since the start */
+    uint64_t waiting, outbox;    /* now */
+    size_t in_flight, window; /* publishes sent and not acknowledged; how many may be; 0 = down */
+};
+
+/* A phase begins; returns the time, monotonic. engine_turn enters its own and leaves PHASE_SEND. */
+int64_t engine_enter(struct engine *e, enum phase phase);
+void engine_look_at_turns(struct engine *e, struct engine_turns *out);
 /* What waits for that host of the division, from 1. */
 void engine_look_at_forwards(const struct engine *e, uint16_t host, struct forwards_state *out);
 /* Whether a replay of the event, which has ended, would be refused without `force`: it made a call

@@ -21,7 +21,8 @@ struct engine {
     struct run_view view;
     struct uuid_source ids;
     struct engine_status status;
-    struct buf scratch; /* keys and texts; reused */
+    struct phases phases; /* see engine_enter */
+    struct buf scratch;   /* keys and texts; reused */
 
     struct engine_service *services;
     size_t service_count;

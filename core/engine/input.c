@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
@@ -191,6 +192,7 @@ static int publish(void *ctx, const struct publication *p, int *mid) {
     culprit_send(e->culprit, &p->id);
     int code = e->doors.publish(e->doors.ctx, p, mid);
     culprit_enter(e->culprit, CULPRIT_IDLE);
+    phases_count(&e->phases, COUNT_PUBLISHES, code == 0 ? 1 : 0);
     return code;
 }
 
@@ -202,6 +204,10 @@ int engine_send(struct engine *e) {
     int code = outbox_send(e->outbox, now_ms, e->inputs->window, e, publish);
     e->inputs->numbers_clash = code == ERR_BUSY;
     return code;
+}
+
+size_t engine_window(const struct engine *e) {
+    return e->inputs->window < OUTBOX_WINDOW_MAX ? e->inputs->window : OUTBOX_WINDOW_MAX;
 }
 
 int64_t engine_next_send_ms(struct engine *e) {

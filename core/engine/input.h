@@ -36,6 +36,8 @@ void engine_answer_commands(struct engine *e);
 bool engine_has_answers(const struct engine *e);
 /* No command of this turn was executed, or will be. */
 void engine_refuse_commands(struct engine *e, int code);
+/* How many publishes may be unacknowledged: 0 = not connected. */
+size_t engine_window(const struct engine *e);
 /* When publishes that were answered, or are to be tried again, need a turn. */
 int64_t engine_next_send_ms(struct engine *e);
 

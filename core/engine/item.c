@@ -4,6 +4,7 @@
  */
 #include "engine/item.h"
 
+#include "base/blocks.h"
 #include "engine/impl.h"
 #include "engine/lane.h"
 #include "engine/rank.h"
@@ -51,14 +52,14 @@ static void count_body(struct engine *e, struct lane_item *item) {
 
 struct lane_item *engine_item_new(struct engine *e, const struct row *row, struct event *event,
                                   enum lane_place place) {
-    struct lane_item *item = calloc(1, sizeof *item);
+    struct lane_item *item = blocks_take(sizeof *item);
     if (item != NULL) {
-        item->id = row->id;
-        item->seq = row->seq;
-        item->rank = row->rank;
-        item->since_ms = (int64_t)(row->seq / 1000); /* see journal_next_seq */
-        item->place = place;
-        item->event = event;
+        *item = (struct lane_item){.id = row->id,
+                                   .seq = row->seq,
+                                    .rank = row->rank,
+                                   .since_ms = (int64_t)(row->seq / 1000), /* journal_next_seq */
+                                   .place = place,
+                                   .event = event};
         if (event != NULL) {
             count_body(e, item);
         }
@@ -94,7 +95,7 @@ void engine_item_free(struct engine *e, struct lane_item *item) {
         e->current_item = NULL;
     }
     engine_drop_body(e, item);
-    free(item);
+    blocks_give(item, sizeof *item);
 }
 
 struct row engine_item_row(const struct lane_item *item, const struct engine_service *s) {

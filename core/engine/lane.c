@@ -21,6 +21,7 @@
  */
 #include "engine/lane_impl.h"
 
+#include "base/blocks.h"
 #include "base/limits.h"
 
 #include <assert.h>
@@ -53,7 +54,7 @@ static void free_items(struct lane_items *items) {
     while ((item = TAILQ_FIRST(items)) != NULL) {
         TAILQ_REMOVE(items, item, link);
         event_free(item->event);
-        free(item);
+        blocks_give(item, sizeof *item);
     }
 }
 
@@ -66,7 +67,7 @@ void lanes_free(struct lanes *lanes) {
         while ((lane = LIST_FIRST(&lanes->buckets[i])) != NULL) {
             LIST_REMOVE(lane, hash_link);
             free_items(&lane->items);
-            free(lane);
+            blocks_give(lane, sizeof *lane);
         }
     }
     flows_free(&lanes->flows);
@@ -154,17 +155,17 @@ struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint
     if (lanes->lane_count >= lanes->bucket_count) {
         grow(lanes);
     }
-    struct lane *lane = calloc(1, sizeof *lane);
+    struct lane *lane = blocks_take(sizeof *lane);
     if (lane == NULL) {
         return NULL;
     }
-    lane->hash = hash;
-    lane->service = service;
-    lane->partition = partition;
-    lane->payer = hash;
-    lane->owed = &lane->own;
+    *lane = (struct lane){.hash = hash,
+                          .service = service,
+                          .partition = partition,
+                          .payer = hash,
+                          .owed = &lane->own};
     if ((flows.key != 0 || flows.tenant != 0) && !lane_join_flows(lanes, lane, flows)) {
-        free(lane);
+        blocks_give(lane, sizeof *lane);
         return NULL;
     }
     if (lane->owed == &lane->own) {
@@ -185,7 +186,7 @@ void lanes_close(struct lanes *lanes, struct lane *lane) {
     }
     lane_leave_flows(lanes, lane);
     lanes->lane_count--;
-    free(lane);
+    blocks_give(lane, sizeof *lane);
 }
 
 /* --- towards the ring --- */

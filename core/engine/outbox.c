@@ -333,6 +333,10 @@ size_t outbox_acked(const struct outbox *o) {
     return o->acked.count;
 }
 
+size_t outbox_in_flight(const struct outbox *o) {
+    return o->in_flight;
+}
+
 int64_t outbox_next_ms(struct outbox *o) {
     if (o->in_flight > 0 || o->blocked.count == 0) {
         return INT64_MAX; /* an answer, or the end of the connection, comes first */

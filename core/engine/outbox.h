@@ -86,6 +86,7 @@ size_t outbox_retry(struct outbox *o, int64_t now_ms, const struct uuid *id);
 int outbox_discard(struct outbox *o, const struct uuid *id);
 
 size_t outbox_acked(const struct outbox *o);      /* acknowledged, rows not yet deleted */
+size_t outbox_in_flight(const struct outbox *o);  /* sent, not yet acknowledged */
 bool outbox_wants_settle(const struct outbox *o); /* there is something for it to do */
 /* When outbox_send, connected, has something to try; INT64_MAX = not by the clock. */
 int64_t outbox_next_ms(struct outbox *o);

@@ -3,6 +3,8 @@
  */
 #include "engine/outbox_impl.h"
 
+#include "base/blocks.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -36,7 +38,7 @@ void outbox_item_free(struct outbox *o, struct outbox_item *item) {
     assert(o->bytes >= item->bytes);
     o->bytes -= item->bytes;
     memory_give(o->memory, MEMORY_PUBLISHES, item->bytes);
-    free(item);
+    blocks_give(item, sizeof *item + item->bytes);
 }
 
 static void list_clear(struct outbox *o, struct item_list *list) {

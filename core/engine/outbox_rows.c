@@ -1,6 +1,7 @@
 /*
  * outbox_rows.c - the rows of the outbox: loading them into memory, and writing changes back.
  */
+#include "base/blocks.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "engine/outbox.h"
@@ -105,7 +106,7 @@ bool outbox_fits(const struct outbox *o, size_t most) {
 }
 
 int outbox_item_new(struct outbox *o, uint64_t seq, struct slice record, struct outbox_item **out) {
-    struct outbox_item *item = malloc(sizeof *item + record.len);
+    struct outbox_item *item = blocks_take(sizeof *item + record.len);
     if (item == NULL) {
         return ERR_MEMORY;
     }
@@ -113,7 +114,7 @@ int outbox_item_new(struct outbox *o, uint64_t seq, struct slice record, struct 
     memcpy(item->record, record.data, record.len);
     int code = publication_decode((struct slice){item->record, record.len}, &item->publication);
     if (code != 0) {
-        free(item);
+        blocks_give(item, sizeof *item + record.len);
         return code;
     }
     item->topic = blocked_topic_hash(item->publication.topic);

@@ -7,6 +7,7 @@
 #include "engine/files.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
+#include "engine/input.h"
 #include "engine/kept.h"
 #include "engine/rows.h"
 #include "engine/lane.h"
@@ -16,6 +17,8 @@
 #include "engine/services.h"
 #include "engine/space.h"
 #include "journal/event.h"
+
+#include <string.h>
 
 struct journal *engine_journal(struct engine *e) {
     return e->journal;
@@ -45,6 +48,24 @@ void engine_status(struct engine *e, struct engine_status *out) {
     e->status.old_reader = engine_old_reader(e, &since_ms);
     e->status.old_reader_s = (e->now_ms - since_ms) / 1000;
     *out = e->status;
+}
+
+int64_t engine_enter(struct engine *e, enum phase phase) {
+    int64_t now_us = e->doors.monotonic_us(e->doors.ctx);
+    bool sleeps = e->phases.now == PHASE_OTHER && e->doors.idle_us != NULL;
+    int64_t idle_us = sleeps ? e->doors.idle_us(e->doors.ctx) : e->phases.idle_us;
+    phases_enter(&e->phases, now_us, idle_us, phase);
+    return now_us;
+}
+
+void engine_look_at_turns(struct engine *e, struct engine_turns *out) {
+    (void)engine_enter(e, e->phases.now);
+    *out = (struct engine_turns){.waiting = e->waiting,
+                                 .outbox = outbox_rows(e->outbox),
+                                 .in_flight = outbox_in_flight(e->outbox),
+                                 .window = engine_window(e)};
+    phases_sum(&e->phases, &out->lately);
+    memcpy(out->total_us, e->phases.total_us, sizeof out->total_us);
 }
 
 int engine_recall(struct engine *e, const char *name, struct buf *out) {

@@ -1,7 +1,7 @@
 /*
  * event.c - the event: allocation, its user properties, names of states.
  *
- * Design: an event is made for every message of every service, so event_new is one malloc and a
+ * Design: an event is made for every message of every service, so event_new takes one block and does a
  * memcpy a field. The struct comes first in the block, its bytes behind it:
  *
  *   | struct event | topic \0 | key | payload | content type | response topic | ... |
@@ -11,6 +11,7 @@
  */
 #include "event/event.h"
 
+#include "base/blocks.h"
 #include "base/limits.h"
 
 #include <assert.h>
@@ -70,11 +71,11 @@ struct event *event_new(const struct event_bytes *b) {
     size_t len = b->topic.len + 1 + b->key.len + b->payload.len + b->content_type.len +
                  b->response_topic.len + b->correlation.len + b->properties.len + b->reason.len +
                  b->publishes.len + b->calls.len + b->tenant.len;
-    struct event *event = malloc(sizeof *event + len);
+    struct event *event = blocks_take(sizeof *event + len);
     if (event == NULL) {
         return NULL;
     }
-    *event = (struct event){0};
+    *event = (struct event){.block_bytes = sizeof *event + len};
     char *start = (char *)(event + 1);
     char *at = start;
     event->topic = place(&at, b->topic);
@@ -102,7 +103,7 @@ void event_free(struct event *event) {
     free(event->calls_own);
     free(event->tenant_own);
     free(event->key_own);
-    free(event);
+    blocks_give(event, event->block_bytes);
 }
 
 void event_take_numbers(struct event *event, const struct event *from) {
@@ -124,6 +125,7 @@ void event_take_numbers(struct event *event, const struct event *from) {
     event->calls_own = own.calls_own;
     event->tenant_own = own.tenant_own;
     event->key_own = own.key_own;
+    event->block_bytes = own.block_bytes;
     event->link = own.link;
 }
 

@@ -127,6 +127,7 @@ struct event {
     char *publishes_own;
     char *calls_own;
     char *tenant_own;
+    size_t block_bytes;       /* of this struct and the bytes behind it */
     char *key_own;            /* backs `key` when it was found after the event was made; owned */
     STAILQ_ENTRY(event) link; /* of whichever queue holds the event */
 };

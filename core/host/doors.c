@@ -42,6 +42,11 @@ static int64_t processor_us(void *ctx) {
     return clock_thread_ns() / 1000;
 }
 
+static int64_t idle_us(void *ctx) {
+    struct host *h = ctx;
+    return (int64_t)(uv_metrics_idle_time(&h->loop) / 1000);
+}
+
 /* --- MQTT --- */
 
 static void on_readable(void *ctx) {
@@ -247,6 +252,7 @@ struct engine_doors host_engine_doors(struct host *h) {
                                  .read_clocks = read_clocks,
                                  .monotonic_us = monotonic_us,
                                  .processor_us = processor_us,
+                                 .idle_us = idle_us,
                                  .publish = host_publish,
                                  .forward = host_forward,
                                  .receipt = host_receipt,

@@ -107,7 +107,9 @@ static void collect(struct host *h) {
         bool scarce = engine_room(h->engine) < TURN_BYTES_MAX;
         h->readable = h->readable && mqtt_collect(h->subscriber, scarce ? 1 : COLLECT_AT_ONCE);
         host_stand_in_collect(h, scarce ? 1 : COLLECT_AT_ONCE);
+        (void)engine_enter(h->engine, PHASE_SEND);
         host_pump(h);
+        (void)engine_enter(h->engine, PHASE_COLLECT);
     }
 }
 
@@ -156,15 +158,17 @@ static void turn(struct host *h) {
         return;
     }
     host_ask_work(h);
+    (void)engine_enter(h->engine, PHASE_COLLECT);
     collect(h);
     int code = engine_turn(h->engine);
     if (code != 0 || h->drop) {
         fall_back(h);
     } else {
-        mqtt_flush(h->subscriber);
-        host_stand_in_flush(h);
+        /* Publishes first: somebody waits for them, and the broker wakes up once for both. */
         host_ask_send(h);
         mqtt_flush(h->publisher);
+        mqtt_flush(h->subscriber);
+        host_stand_in_flush(h);
         host_members_turn(h);
         host_publish_status(h);
     }
@@ -184,7 +188,10 @@ static void turn(struct host *h) {
 }
 
 static void on_check(uv_check_t *check) {
-    turn(check->data);
+    struct host *h = check->data;
+    (void)engine_enter(h->engine, PHASE_SEND);
+    turn(h);
+    (void)engine_enter(h->engine, PHASE_OTHER);
 }
 
 /* --- the service manager --- */
@@ -243,6 +250,7 @@ static int open_loop(struct host *h, struct report *r) {
     h->members_timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
     const int rcs[] = {
+        uv_loop_configure(&h->loop, UV_METRICS_IDLE_TIME),
         uv_check_init(&h->loop, &h->check),
         uv_check_start(&h->check, on_check),
         uv_idle_init(&h->loop, &h->idle),

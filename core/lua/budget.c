@@ -16,6 +16,7 @@
  */
 #include "lua/host.h"
 
+#include "base/blocks.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/watchdog.h"
@@ -129,32 +130,53 @@ static bool may_grow(struct script_state *state, size_t more) {
     return true;
 }
 
-static void note_use(struct script_state *state, size_t bytes) {
-    struct memory *memory = state->host->memory;
-    memory_take(memory, MEMORY_LUA, bytes);
-    memory_give(memory, MEMORY_LUA, state->memory_used);
-    state->memory_used = bytes;
-    state->memory_peak = bytes > state->memory_peak ? bytes : state->memory_peak;
+static void note_more(struct script_state *state, size_t bytes) {
+    memory_take(state->host->memory, MEMORY_LUA, bytes);
+    state->memory_used += bytes;
+    if (state->memory_used > state->memory_peak) {
+        state->memory_peak = state->memory_used;
+    }
+}
+
+static void note_less(struct script_state *state, size_t bytes) {
+    assert(state->memory_used >= bytes); /* INV-RUN-6 */
+    memory_give(state->host->memory, MEMORY_LUA, bytes);
+    state->memory_used -= bytes;
+}
+
+static void *make_block(struct script_state *state, size_t size) {
+    void *block = may_grow(state, size) ? blocks_take(size) : NULL;
+    if (block != NULL) {
+        note_more(state, size);
+    }
+    return block;
+}
+
+static void *resize_block(struct script_state *state, void *block, size_t old_size,
+                          size_t new_size) {
+    if (new_size > old_size && !may_grow(state, new_size - old_size)) {
+        return NULL;
+    }
+    void *moved = blocks_resize(block, old_size, new_size);
+    if (moved == NULL && new_size > old_size) {
+        return NULL;
+    }
+    note_less(state, old_size);
+    note_more(state, new_size);
+    return moved == NULL ? block : moved; /* Lua assumes that shrinking never fails */
 }
 
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     struct script_state *state = ud;
-    size_t old = block == NULL ? 0 : old_size; /* for a new block old_size is a type tag */
-    assert(state->memory_used >= old);         /* INV-RUN-6 */
-    if (new_size == 0) {
-        (void)script_blocks_resize(&state->host->blocks, block, old, 0);
-        note_use(state, state->memory_used - old);
-        return NULL;
+    if (block == NULL) { /* then old_size is a type tag */
+        return new_size == 0 ? NULL : make_block(state, new_size);
     }
-    if (new_size > old && !may_grow(state, new_size - old)) {
-        return NULL;
+    if (new_size > 0) {
+        return resize_block(state, block, old_size, new_size);
     }
-    void *moved = script_blocks_resize(&state->host->blocks, block, old, new_size);
-    if (moved == NULL) {
-        return new_size <= old ? block : NULL; /* Lua assumes that shrinking never fails */
-    }
-    note_use(state, state->memory_used - old + new_size);
-    return moved;
+    note_less(state, old_size);
+    blocks_give(block, old_size);
+    return NULL;
 }
 
 void script_look_at_memory(struct script_state *state) {

@@ -121,14 +121,6 @@ struct script_slot {
     bool unseen;   /* that brought a new version, which on_reload has not reported yet */
 };
 
-enum { BLOCK_CLASSES = 16 };
-
-/* Small blocks that Lua freed and may have again: lua/blocks.c. */
-struct script_blocks {
-    void *first[BLOCK_CLASSES]; /* each holds the address of the next one */
-    size_t count[BLOCK_CLASSES];
-};
-
 struct script_host {
     const struct conf *conf;              /* borrowed */
     const struct script_library *library; /* borrowed */
@@ -142,8 +134,6 @@ struct script_host {
     struct script_names names; /* found: NULL = nobody asked for them */
 
     bool reload_waits; /* for the end of a state older than the previous one */
-
-    struct script_blocks blocks;
 
     struct buf scratch; /* text under construction: survives a raise, so nothing leaks */
     struct buf second;  /* the same, where two are needed */
@@ -190,14 +180,6 @@ static inline void script_charge(lua_State *L, size_t units) {
 /* "used more than 200 ms of CPU time (limits.lua_time)". Returns `out`. */
 const char *script_time_text(const struct script_state *state, char out[96]);
 const char *script_memory_text(const struct script_state *state, char out[96]);
-
-/* --- lua/blocks.c: small blocks --- */
-
-/* As realloc; a block has exactly old_size bytes, NULL has 0. new_size 0 frees it. */
-void *script_blocks_resize(struct script_blocks *blocks, void *block, size_t old_size,
-                           size_t new_size);
-/* Frees what is kept. */
-void script_blocks_clear(struct script_blocks *blocks);
 
 /* --- lua/lines.c: how much handlers write to the log --- */
 

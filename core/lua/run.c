@@ -9,6 +9,7 @@
 #include "lua/run.h"
 
 #include "lua/failure.h"
+#include "base/blocks.h"
 #include "base/limits.h"
 #include "lua/args.h"
 #include "lua/host.h"
@@ -342,7 +343,7 @@ static int first_step(struct run *run, const char *reason) {
 int run_start(struct run **out, struct script_host *host, size_t service, enum run_entry entry,
               struct event *event, const char *reason, const struct run_view *view) {
     assert(entry != RUN_RETRY_POLICY);
-    struct run *run = malloc(sizeof *run);
+    struct run *run = blocks_take(sizeof *run);
     if (run == NULL) {
         return ERR_MEMORY;
     }
@@ -358,10 +359,9 @@ int run_start(struct run **out, struct script_host *host, size_t service, enum r
 
 int run_start_batch(struct run **out, struct script_host *host, size_t service,
                     struct event *const *events, size_t count, const struct run_view *view) {
-    struct run *run = malloc(sizeof *run);
     const void **tables = calloc(count, sizeof *tables);
-    if (run == NULL || tables == NULL) {
-        free(run);
+    struct run *run = tables == NULL ? NULL : blocks_take(sizeof *run);
+    if (run == NULL) {
         free(tables);
         return ERR_MEMORY;
     }
@@ -479,7 +479,7 @@ void run_free(struct run *run) {
         return;
     }
     clear_run(run);
-    free(run);
+    blocks_give(run, sizeof *run);
 }
 
 int run_retry_policy(struct script_host *host, size_t service, struct event *event,

@@ -8,6 +8,8 @@
  */
 #include "lua/host.h"
 
+#include "base/blocks.h"
+
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -63,7 +65,7 @@ void script_host_free(struct script_host *host) {
     free(host->slots);
     buf_clear(&host->scratch);
     buf_clear(&host->second);
-    script_blocks_clear(&host->blocks);
+    blocks_clear();
     free(host);
 }
 

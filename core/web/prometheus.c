@@ -195,9 +195,29 @@ static void write_schedules(struct engine *engine, struct buf *out) {
     }
 }
 
+static void write_turns(struct engine *engine, struct buf *out) {
+    struct engine_turns t;
+    engine_look_at_turns(engine, &t);
+    head(out, "zingq_turn_seconds_total", "counter", "time of the engine's thread in each phase");
+    for (unsigned i = 0; i < PHASES; i++) {
+        buf_printf(out, "zingq_turn_seconds_total{phase=\"%s\"} %.6f\n", phase_name((enum phase)i),
+                   (double)t.total_us[i] / 1e6);
+    }
+    head(out, "zingq_turn_longest_seconds", "gauge", "longest stay in a phase, last 10 seconds");
+    for (unsigned i = 0; i < PHASES; i++) {
+        buf_printf(out, "zingq_turn_longest_seconds{phase=\"%s\"} %.6f\n",
+                   phase_name((enum phase)i), (double)t.lately.longest_us[i] / 1e6);
+    }
+    head(out, "zingq_outbox_in_flight", "gauge", "publishes sent and not acknowledged");
+    buf_printf(out, "zingq_outbox_in_flight %zu\n", t.in_flight);
+    head(out, "zingq_outbox_window", "gauge", "how many of them the broker takes");
+    buf_printf(out, "zingq_outbox_window %zu\n", t.window);
+}
+
 void prometheus_write(struct engine *engine, struct buf *out) {
     struct engine_status s;
     engine_status(engine, &s);
+    write_turns(engine, out);
     write_service_rows(engine, out);
     write_outcomes(engine, out);
     write_kept(engine, out);

@@ -7,35 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { CPU_FIELD = 14 }; /* of /proc/<pid>/stat: the time as user, that as kernel follows */
+#include <time.h>
 
 /* ---- what the processes use ---- */
 
 double figures_cpu_s(long pid) {
-    char name[64];
-    (void)snprintf(name, sizeof name, "/proc/%ld/stat", pid);
-    FILE *f = fopen(name, "r");
-    char line[1024];
-    if (f == NULL || fgets(line, sizeof line, f) == NULL) {
+    clockid_t clock;
+    struct timespec t;
+    if (clock_getcpuclockid((pid_t)pid, &clock) != 0 || clock_gettime(clock, &t) != 0) {
         give_up("process %ld is gone", pid);
     }
-    (void)fclose(f);
-    const char *at = strrchr(line, ')'); /* ends field 2; the program's name may have blanks */
-    for (int field = 3; at != NULL && field <= CPU_FIELD; field++) {
-        at = strchr(at + 1, ' ');
-    }
-    if (at == NULL) {
-        give_up("cannot read %s", name);
-    }
-    char *end = NULL;
-    unsigned long user = strtoul(at, &end, 10);
-    unsigned long kernel = strtoul(end, &end, 10);
-    if (*end != ' ') {
-        give_up("cannot read %s", name);
-    }
-    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 double figures_memory_mib(long pid, const char *field) {
@@ -73,6 +55,14 @@ double figures_median(const struct figures *f) {
     memcpy(sorted, f->values, f->count * sizeof *sorted);
     qsort(sorted, f->count, sizeof *sorted, by_value);
     return (sorted[(f->count - 1) / 2] + sorted[f->count / 2]) / 2;
+}
+
+double figures_most(const struct figures *f) {
+    double most = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        most = f->values[i] > most ? f->values[i] : most;
+    }
+    return most;
 }
 
 void figures_note(struct figures *f, double value) {

@@ -16,6 +16,7 @@ struct figures {
 
 void figures_note(struct figures *f, double value);
 double figures_median(const struct figures *f); /* 0 when there are none */
+double figures_most(const struct figures *f);   /* the same */
 
 /* Seconds of processor time since the process began. */
 double figures_cpu_s(long pid);

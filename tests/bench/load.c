@@ -33,7 +33,7 @@ struct client {
 struct event_note {
     int64_t from_us; /* published, or due */
     uint32_t took_us;
-    bool seen, measured;
+    bool seen, measured; /* measured: published while this was asked for */
 };
 
 struct load {
@@ -103,7 +103,6 @@ static void on_message(struct mosquitto *mosq, void *ctx, const struct mosquitto
     }
     struct event_note *note = &l->notes[n - l->base];
     note->seen = true;
-    note->measured = l->measuring;
     note->took_us = (uint32_t)(now_us() - note->from_us);
     l->came++;
     l->measured += l->measuring ? 1 : 0;
@@ -229,7 +228,7 @@ static void publish_one(struct load *l, int64_t from_us) {
     }
     size_t len = l->path->make(l->path->ctx, l->base + l->sent, payload, sizeof payload);
     assert(len <= sizeof payload);
-    l->notes[l->sent++].from_us = from_us;
+    l->notes[l->sent++] = (struct event_note){.from_us = from_us, .measured = l->measuring};
     check(mosquitto_publish(l->publisher.mosq, NULL, l->path->topic, (int)len, payload, 1, false),
           "publishing");
 }
@@ -278,22 +277,21 @@ static int by_time(const void *a, const void *b) {
 }
 
 static void find_percentiles(const struct load *l, struct load_result *out) {
-    uint32_t *took = calloc(l->measured + 1, sizeof *took);
+    uint32_t *took = calloc(l->sent + 1, sizeof *took);
     if (took == NULL) {
         give_up("out of memory");
     }
     size_t count = 0;
     for (uint64_t i = 0; i < l->sent; i++) {
-        if (l->notes[i].measured) {
+        if (l->notes[i].measured && l->notes[i].seen) {
             took[count++] = l->notes[i].took_us;
         }
     }
     qsort(took, count, sizeof *took, by_time);
     if (count > 0) {
-        size_t p50 = count / 2;
-        size_t p99 = count * 99 / 100;
-        out->p50_ms = took[p50] / 1e3;
-        out->p99_ms = took[p99] / 1e3;
+        out->p50_ms = took[count / 2] / 1e3;
+        out->p99_ms = took[count * 99 / 100] / 1e3;
+        out->p999_ms = took[count * 999 / 1000] / 1e3;
         out->max_ms = took[count - 1] / 1e3;
     }
     free(took);

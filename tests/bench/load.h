@@ -4,7 +4,8 @@
  * Events are numbered. In a closed loop a new one is published for every one that came back, so
  * that no more than `window` are on their way and nothing queues without bound. In an open loop
  * they are published by the clock, whatever comes back; an event's time then runs from the moment
- * it was due, so that a path that stalls cannot hide it by holding the publisher up.
+ * it was due, so that a path that stalls cannot hide it by holding the publisher up. Nor does it
+ * matter when the answer comes: the slowest ones come when no more is published.
  *
  * A failure of the machinery (no broker, no memory) ends the program with a sentence.
  */
@@ -37,8 +38,9 @@ struct load_wish {
 struct load_result {
     uint64_t sent; /* everything, warming up and draining included */
     uint64_t lost, doubled;
-    double events_per_s;           /* at the observer, while measured */
-    double p50_ms, p99_ms, max_ms; /* publish (or due) to observed, while measured */
+    double events_per_s; /* at the observer, while measured */
+    /* From publish (or due) to observed, of the events published while measured. */
+    double p50_ms, p99_ms, p999_ms, max_ms;
 };
 
 /* Connects both to the broker on a loopback port; the observer subscribes to `filters`. */

@@ -93,9 +93,31 @@ start_host() {
     }
 }
 
+turns() { # [OPTION]
+    "$ZINGQ" status --turns "$@" -c "$SOURCE_DIR/topics.conf" --data "$dir/data"
+}
+
+# Every phase has its line, and a publish of a moment ago is counted.
+turns_are_shown() {
+    "$ZINGQ" publish any/thing x -c "$SOURCE_DIR/topics.conf" --data "$dir/data" >/dev/null &&
+        turns >"$dir/turns" && turns --json >"$dir/turns.json" || return 1
+    for phase in idle other collect decide commit send; do
+        grep -q "^$phase " "$dir/turns" &&
+            grep -q "^zingq_turn_seconds_total{phase=\"$phase\"} " "$dir/metrics" || return 1
+    done
+    grep -q '"publishes": *[1-9]' "$dir/turns.json"
+}
+
+turns_need_a_host() {
+    ! "$ZINGQ" status --turns -c "$SOURCE_DIR/topics.conf" --data "$dir" 2>"$dir/none" &&
+        grep -q "no host is running" "$dir/none"
+}
+
 ok "the broker of the containers starts with its configuration and lets the user app in" start_docker_broker
 ok "and lets nobody in without a name" nobody_without_a_name
 ok "a host says what the broker drops" start_host
+ok "status --turns says where the last seconds went" turns_are_shown
+ok "and without a host says that there is none" turns_need_a_host
 ok_promtool "Prometheus finds nothing wrong with GET /metrics" metrics_are_sound
 ok "every metric that the rules and the dashboard name is there" all_are_there
 ok_promtool "the alert rules are right" promtool check rules "$docker/prometheus/zingq-rules.yml"

@@ -1,6 +1,7 @@
 /* lane_world.c - what the tests of engine/lane.c do with lanes. */
 #include "lane_world.h"
 
+#include "base/blocks.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -24,12 +25,16 @@ static struct lane *lane_at(struct lanes *lanes, size_t service, uint64_t hash) 
                                      (struct lane_flows){.key = 0});
 }
 
+static struct lane_item *new_item(uint64_t seq, int64_t since_ms) {
+    struct lane_item *item = blocks_take(sizeof *item);
+    assert_non_null(item);
+    *item = (struct lane_item){.seq = seq, .since_ms = since_ms};
+    return item;
+}
+
 void lane_world_push_since(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq,
                            int64_t since_ms) {
-    struct lane_item *item = calloc(1, sizeof *item);
-    assert_non_null(item);
-    item->seq = seq;
-    item->since_ms = since_ms;
+    struct lane_item *item = new_item(seq, since_ms);
     lanes_push(lanes, lane_at(lanes, service, hash), item);
 }
 
@@ -45,11 +50,8 @@ void lane_world_push_of(struct lanes *lanes, size_t service, uint64_t hash, uint
 void lane_world_push_ranked(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq,
                             uint8_t rank, struct lane_flows flows) {
     struct lane *lane = lanes_find(lanes, service, hash);
-    struct lane_item *item = calloc(1, sizeof *item);
-    assert_non_null(item);
-    item->seq = seq;
+    struct lane_item *item = new_item(seq, T0);
     item->rank = rank;
-    item->since_ms = T0;
     if (lane == NULL) {
         lane = lanes_open(lanes, service, hash, (uint8_t)(hash % 64), flows);
     }
@@ -65,7 +67,7 @@ uint64_t lane_world_start(struct lanes *lanes, int64_t now_ms, struct lane **tak
     struct lane_item *item = lanes_start(lanes, lane);
     uint64_t seq = item->seq;
     assert_ptr_equal(item->lane, lane);
-    free(item);
+    blocks_give(item, sizeof *item);
     *taken = lane;
     return seq;
 }

@@ -91,10 +91,11 @@ struct mqtt {
     /* Recorded by libmosquitto's callbacks, for after the call. */
     bool in_library;
     bool no_memory;
-    size_t heard; /* callbacks so far */
-    size_t taken; /* messages passed on by this mqtt_collect */
-    int answer;   /* CONNACK's reason, or NO_ANSWER */
-    bool gone;    /* the socket is closed */
+    size_t heard;        /* callbacks so far */
+    size_t acknowledged; /* of these, to TCP: see mqtt_collect */
+    size_t taken;        /* messages passed on by this mqtt_collect */
+    int answer;          /* CONNACK's reason, or NO_ANSWER */
+    bool gone;           /* the socket is closed */
     int gone_code;
 };
 

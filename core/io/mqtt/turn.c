@@ -289,8 +289,9 @@ bool mqtt_collect(struct mqtt *m, size_t messages_max) {
         bool dry = m->heard == before && err == EAGAIN;
         if (dry && !mqtt_guard_pending(mqtt_link_guard(m->link))) {
             m->readable = false;
-            if (!m->dirty) {
+            if (!m->dirty && m->acknowledged != m->heard) {
                 mqtt_link_acknowledge(m->link); /* otherwise the next flush carries it */
+                m->acknowledged = m->heard;
             }
             watch(m);
             return false;

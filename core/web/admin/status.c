@@ -132,6 +132,40 @@ static json_t *engine_json(const struct engine_status *s) {
     return object;
 }
 
+static json_t *phases_json(const struct engine_turns *t) {
+    json_t *phases = json_array();
+    for (unsigned i = 0; i < PHASES; i++) {
+        const struct figure figures[] = {{"us", (uint64_t)t->lately.us[i]},
+                                         {"longest_us", (uint64_t)t->lately.longest_us[i]},
+                                         {"total_us", t->total_us[i]}};
+        json_t *one = json_pack("{s:s}", "name", phase_name((enum phase)i));
+        add_figures(one, figures, sizeof figures / sizeof *figures);
+        (void)json_array_append_new(phases, one);
+    }
+    return phases;
+}
+
+static json_t *turns_json(struct admin *a) {
+    struct engine_turns t;
+    engine_look_at_turns(a->engine, &t);
+    const struct figure figures[] = {
+        {"seconds", PHASES_SECONDS},
+        {"count", t.lately.counts[COUNT_TURNS]},
+        {"messages", t.lately.counts[COUNT_MESSAGES]},
+        {"events", t.lately.counts[COUNT_EVENTS]},
+        {"publishes", t.lately.counts[COUNT_PUBLISHES]},
+        {"waiting", t.waiting},
+        {"waiting_most", t.lately.most[QUEUE_WAITING]},
+        {"outbox", t.outbox},
+        {"outbox_most", t.lately.most[QUEUE_OUTBOX]},
+        {"in_flight", t.in_flight},
+        {"window", t.window},
+    };
+    json_t *turns = json_pack("{s:o}", "phases", phases_json(&t));
+    add_figures(turns, figures, sizeof figures / sizeof *figures);
+    return turns;
+}
+
 json_t *admin_services_json(struct admin *a) {
     json_t *services = json_array();
     struct engine_service_status one;
@@ -161,9 +195,10 @@ json_t *admin_status_json(struct admin *a) {
     struct engine_status s;
     engine_status(a->engine, &s);
     json_t *services = admin_services_json(a);
-    json_t *status = json_pack("{s:o, s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx),
-                               "engine", engine_json(&s), "services", services, "schedules",
-                               schedules_json(a), "jobs", admin_jobs_json(a));
+    json_t *status =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx),
+                  "engine", engine_json(&s), "turns", turns_json(a), "services", services,
+                  "schedules", schedules_json(a), "jobs", admin_jobs_json(a));
     if (status != NULL) {
         hooks->add_hosts(hooks->ctx, status);
     }

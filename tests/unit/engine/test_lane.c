@@ -1,5 +1,7 @@
 /* test_lane.c - which event may run next: order, fairness, limits. */
 #include "lane_world.h"
+
+#include "base/blocks.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -196,7 +198,7 @@ static unsigned cut(struct lanes *lanes, struct lane *lane, uint32_t keep, uint6
     while ((item = TAILQ_FIRST(&items)) != NULL) {
         TAILQ_REMOVE(&items, item, link);
         assert_int_equal(item->seq, first + count);
-        free(item);
+        blocks_give(item, sizeof *item);
         count++;
     }
     return count;
@@ -324,7 +326,7 @@ static void who_joins_uses_the_rate_but_not_the_concurrency(void **state) {
     }
     assert_int_equal(lane_world_start(lanes, T0, &first), 1);
     struct lane *second = lanes_peek(lanes, 0);
-    free(lanes_join(lanes, second));
+    blocks_give(lanes_join(lanes, second), sizeof(struct lane_item));
     assert_int_equal(lanes_running(lanes, 0), 1);
     lanes_finish(lanes, second);
     assert_int_equal(lanes_running(lanes, 0), 1);

@@ -120,7 +120,7 @@ static void forget_some_memory(void *ctx) {
 static void memory_of_scripts_is_counted_to_the_byte(void **state) {
     (void)state;
     struct lua_world *w = world_that_waits();
-    assert_aborts(free_more_than_was_allocated, w, "state->memory_used >= old");
+    assert_aborts(free_more_than_was_allocated, w, "state->memory_used >= bytes");
     assert_aborts(forget_some_memory, w, "state->memory_used == 0");
     world_free(w);
 }
