@@ -55,7 +55,9 @@ static void write_key(const struct run *run, enum call_kind kind, unsigned round
         add_encoded(out, d->step.name);
         len = strlen(out);
     }
-    if (n > 1) {
+    if (kind == CALL_KIND_SQL) {
+        (void)snprintf(out + len, CALL_KEY_BYTES - len, "+%u", n);
+    } else if (n > 1) {
         (void)snprintf(out + len, CALL_KEY_BYTES - len, "%c%u", in_step ? mark : '-', n);
     }
 }
@@ -63,7 +65,10 @@ static void write_key(const struct run *run, enum call_kind kind, unsigned round
 const char *api_next_call_key(struct run *run, enum call_kind kind, char out[CALL_KEY_BYTES]) {
     struct run_durable *d = run->durable;
     bool in_step = d != NULL && d->open;
-    uint32_t n = in_step ? ++d->calls : ++run->calls;
+    uint32_t *count = kind != CALL_KIND_SQL ? in_step ? &d->calls : &run->calls
+                      : in_step             ? &d->statements
+                                            : &run->statements;
+    uint32_t n = ++*count;
     if (run->listed) { /* next time it may be another batch, so the key is used only once */
         char once[UUID_TEXT_BYTES + 1];
         struct uuid id = run->view->uuid(run->view->ctx);

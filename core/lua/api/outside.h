@@ -17,6 +17,7 @@ struct call_request *api_new_request(lua_State *L, struct run *run);
  *   <service>-<event id>[.<round>][-<n>]            outside steps; n from the second call on
  *   <service>-<event id>[.<round>]:<step>[:<n>]     in a step
  *   <service>-<event id>[.<round>]:~<step>[:<n>]    in its compensation
+ *   the same with +<n> instead, n from 1            a statement of zing.sql
  * `round` counts how often the event's saga was undone, or an edit made answered calls void; a call
  * of an earlier round that is not superseded keeps its key. In a mail's Message-ID, dots replace
  * the colons (RFC 5322, 3.2.3). A step's name is percent-encoded except for letters, digits and

@@ -1,0 +1,422 @@
+/*
+ * link.c - a connection: watching its socket, and executing one call at a time on it.
+ *
+ * A session keeps what a statement leaves in it: settings, temporary tables, locks. So a link that
+ * served another service, or a statement that is not plain reading or writing, is reset (DISCARD
+ * ALL) before the next one; and a link whose transaction is still open after a call is closed.
+ *
+ * The outcome of a call is unknown from the moment when the statement, or the COMMIT that makes it
+ * count, has left, until the server says that it is ready for the next one.
+ */
+#include "io/pg/impl.h"
+
+#include "base/limits.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+enum { UNREAD_MAX = SQL_BYTES_MAX + (64 << 10) };
+
+/* ---- the socket ---- */
+
+static void on_watch_closed(uv_handle_t *handle) {
+    struct pg_watch *watch = (struct pg_watch *)handle;
+    struct pg *pg = watch->pg;
+    free(watch);
+    pg_handle_closed(pg);
+}
+
+void pg_link_unwatch(struct pg_link *link) {
+    if (link->watch != NULL) {
+        (void)uv_poll_stop(&link->watch->poll);
+        link->watch->link = NULL;
+        uv_close((uv_handle_t *)&link->watch->poll, on_watch_closed);
+        link->watch = NULL;
+    }
+}
+
+static void on_socket(struct pg_link *link);
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+    struct pg_link *link = ((struct pg_watch *)poll)->link;
+    (void)status; /* libpq finds the error itself */
+    (void)events;
+    if (link == NULL) {
+        return;
+    }
+    if (link->state == LINK_CONNECTING) {
+        pg_connect_on(link);
+    } else {
+        on_socket(link);
+    }
+}
+
+static bool make_watch(struct pg_link *link) {
+    struct pg *pg = link->database->pg;
+    struct pg_watch *watch = calloc(1, sizeof *watch);
+    if (watch == NULL) {
+        return false;
+    }
+    if (uv_poll_init(pg->loop, &watch->poll, PQsocket(link->conn)) != 0) {
+        free(watch);
+        return false;
+    }
+    watch->pg = pg;
+    watch->link = link;
+    pg->handles++;
+    link->watch = watch;
+    return true;
+}
+
+bool pg_link_watch(struct pg_link *link, int events) {
+    if (link->watch == NULL && !make_watch(link)) {
+        return false;
+    }
+    return events == 0 ? uv_poll_stop(&link->watch->poll) == 0
+                       : uv_poll_start(&link->watch->poll, events, on_poll) == 0;
+}
+
+/* ---- its life ---- */
+
+struct pg_link *pg_link_new(struct pg_database *d) {
+    struct pg_link *link = calloc(1, sizeof *link);
+    if (link == NULL) {
+        return NULL;
+    }
+    link->database = d;
+    link->state = LINK_RESOLVING;
+    link->until_ms = uv_now(d->pg->loop) + PG_CONNECT_MS;
+    TAILQ_INSERT_TAIL(&d->links, link, list);
+    d->link_count++;
+    d->opening++;
+    pg_due(d->pg, link->until_ms);
+    return link;
+}
+
+static void set_state(struct pg_link *link, enum pg_link_state state) {
+    struct pg_database *d = link->database;
+    d->idle -= link->state == LINK_IDLE ? 1 : 0;
+    d->opening -= link->state <= LINK_CONNECTING ? 1 : 0;
+    link->state = state;
+    d->idle += state == LINK_IDLE ? 1 : 0;
+    d->opening += state <= LINK_CONNECTING ? 1 : 0;
+}
+
+void pg_link_free(struct pg_link *link) {
+    struct pg_database *d = link->database;
+    assert(link->call == NULL);
+    set_state(link, LINK_BUSY); /* and so counted as nothing else */
+    pg_leave_paused(link);
+    pg_link_unwatch(link);
+    pg_forget_names(link);
+    PQfinish(link->conn);
+    TAILQ_REMOVE(&d->links, link, list);
+    d->link_count--;
+    free(link);
+}
+
+static void go_idle(struct pg_link *link) {
+    struct pg *pg = link->database->pg;
+    set_state(link, LINK_IDLE);
+    link->until_ms = uv_now(pg->loop) + PG_IDLE_MS;
+    pg_due(pg, link->until_ms);
+    if (!pg_link_watch(link, UV_READABLE)) {
+        pg_link_free(link);
+    }
+}
+
+void pg_link_ready(struct pg_link *link) {
+    struct pg_database *d = link->database;
+    PQsetnonblocking(link->conn, 1);
+    go_idle(link);
+    pg_dispatch(d);
+}
+
+/* While others are open the waiting calls can wait for these. Without any, the one that could not
+ * be opened speaks for all. */
+void pg_link_failed(struct pg_link *link) {
+    struct pg_database *d = link->database;
+    struct pg *pg = d->pg;
+    pg_link_free(link);
+    if (d->link_count > d->opening) {
+        d->again_ms = uv_now(pg->loop) + PG_AGAIN_MS;
+        pg_due(pg, d->again_ms);
+        return;
+    }
+    struct pg_call *call;
+    while ((call = TAILQ_FIRST(&d->waiting)) != NULL) {
+        pg_finish(call, ERR_NETWORK, d->error);
+    }
+}
+
+/* ---- the end of a call ---- */
+
+static struct pg_call *take_call(struct pg_link *link) {
+    struct pg_call *call = link->call;
+    assert(call != NULL);
+    pg_leave_paused(link);
+    link->call = NULL;
+    link->unread = 0;
+    call->link = NULL;
+    return call;
+}
+
+struct pg_call *pg_link_drop(struct pg_link *link) {
+    struct pg_call *call = take_call(link);
+    pg_link_free(link);
+    return call;
+}
+
+/* The call is over, and the connection with it. */
+static void end_broken(struct pg_link *link, int code, const char *why) {
+    struct pg_database *d = link->database;
+    pg_finish(pg_link_drop(link), code, why);
+    pg_dispatch(d);
+}
+
+/* The connection turned out to be gone before the statement left: another one will do. */
+static void begin_again(struct pg_link *link) {
+    struct pg_database *d = link->database;
+    struct pg_call *call = pg_link_drop(link);
+    call->result.error[0] = '\0';
+    call->result.status = 0;
+    call->place = PG_WAITING;
+    TAILQ_INSERT_HEAD(&d->waiting, call, queue);
+    d->waiting_count++;
+    pg_dispatch(d);
+}
+
+static void broken(struct pg_link *link) {
+    if (link->call == NULL) {
+        pg_link_free(link);
+        return;
+    }
+    struct call_result *result = &link->call->result;
+    if (link->used && !result->sent) {
+        begin_again(link);
+        return;
+    }
+    if (result->error[0] == '\0') {
+        pg_take_text(result->error, sizeof result->error, PQerrorMessage(link->conn));
+    }
+    end_broken(link, ERR_NETWORK, NULL);
+}
+
+/* The server is ready for the next statement. */
+static void end_answered(struct pg_link *link) {
+    struct pg_database *d = link->database;
+    bool closed = PQtransactionStatus(link->conn) != PQTRANS_IDLE;
+    struct pg_call *call = take_call(link);
+    struct call_result *result = &call->result;
+    bool answered = result->status != 0 || result->error[0] == '\0';
+    if (closed && result->status == 0) {
+        answered = false;
+        (void)snprintf(result->error, sizeof result->error,
+                       "it leaves a transaction open, which was rolled back");
+    }
+    result->sent = false;
+    pg_finish(call, answered ? 0 : ERR_REFUSED, NULL);
+    link->used = true;
+    link->todo = 0;
+    if (closed) {
+        pg_link_free(link);
+    } else {
+        go_idle(link);
+    }
+    pg_dispatch(d);
+}
+
+/* ---- tasks ---- */
+
+static enum pg_task task_of(const struct pg_link *link) {
+    return (enum pg_task)(link->todo & -link->todo);
+}
+
+static int send_statement(struct pg_link *link) {
+    const struct call_request *q = link->call->request;
+    int sent = PQsendQueryParams(link->conn, q->body, (int)q->param_count, NULL,
+                                 (const char *const *)q->params, NULL, NULL, 0);
+    return sent == 1 ? PQsetSingleRowMode(link->conn) : 0;
+}
+
+static int send_task(struct pg_link *link) {
+    switch (task_of(link)) {
+    case TASK_RESET:
+        return PQsendQuery(link->conn, "DISCARD ALL");
+    case TASK_WATCH: /* before PostgreSQL 14 there is no such setting, and nothing to do */
+        return PQsendQuery(link->conn,
+                           "SELECT set_config(name, '1s', false) FROM pg_settings "
+                           "WHERE name = 'client_connection_check_interval' AND setting = '0'");
+    case TASK_BEGIN:
+        return PQsendQuery(link->conn, "BEGIN READ ONLY");
+    case TASK_STATEMENT:
+        return send_statement(link);
+    case TASK_COMMIT:
+        return PQsendQuery(link->conn, "COMMIT");
+    }
+    return 0;
+}
+
+/* Writes what there is to write. */
+static void flush(struct pg_link *link) {
+    int left = PQflush(link->conn);
+    int events = UV_READABLE | (left == 1 ? UV_WRITABLE : 0);
+    if (left < 0 || !pg_link_watch(link, events)) {
+        broken(link);
+    }
+}
+
+static void next_task(struct pg_link *link) {
+    bool counts = task_of(link) == TASK_STATEMENT && link->call->request->scope == SQL_ALONE;
+    link->failed = false;
+    if (send_task(link) != 1) {
+        broken(link);
+        return;
+    }
+    link->call->result.sent = counts;
+    flush(link);
+}
+
+void pg_link_run(struct pg_link *link, struct pg_call *call) {
+    const struct call_request *q = call->request;
+    assert(link->state == LINK_IDLE && link->call == NULL);
+    set_state(link, LINK_BUSY);
+    link->call = call;
+    call->link = link;
+    call->place = PG_EXECUTED;
+    bool reset = link->used && (link->dirty || link->user != q->service);
+    bool watch = !link->watched_there || reset;
+    link->todo = TASK_STATEMENT | (reset ? TASK_RESET : 0) | (watch ? TASK_WATCH : 0) |
+                 (q->scope == SQL_READS ? TASK_BEGIN | TASK_COMMIT : 0);
+    link->user = q->service;
+    link->dirty = true; /* until it is known not to be */
+    next_task(link);
+}
+
+/* ---- results ---- */
+
+/* Statements that leave nothing in the session. (A SELECT can: set_config, advisory locks. They are
+ * its service's own, which is the only one to see them.) */
+static bool leaves_nothing(const char *tag) {
+    static const char *const plain[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        if (strncmp(tag, plain[i], strlen(plain[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_failure(struct pg_link *link, const PGresult *result) {
+    if (!link->failed) { /* the first one says why */
+        pg_take_error(&link->call->result, result);
+    }
+    link->failed = true;
+}
+
+static void refuse(struct pg_link *link, const char *sentence) {
+    link->call->result.sent = false;
+    end_broken(link, ERR_REFUSED, sentence);
+}
+
+/* False: the call is over. */
+static bool take_result(struct pg_link *link, PGresult *result) {
+    bool statement = task_of(link) == TASK_STATEMENT;
+    switch (PQresultStatus(result)) {
+    case PGRES_SINGLE_TUPLE:
+    case PGRES_TUPLES_OK:
+    case PGRES_COMMAND_OK:
+        if (statement && pg_take_result(link->call, result) != 0) {
+            end_broken(link, ERR_LIMIT,
+                       "the result is larger than 8 MiB: select less, or in parts");
+            return false;
+        }
+        link->dirty = statement ? !leaves_nothing(PQcmdStatus(result)) : link->dirty;
+        return true;
+    case PGRES_EMPTY_QUERY:
+        refuse(link, "the statement is empty");
+        return false;
+    case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_BOTH:
+        refuse(link, "COPY is not possible here");
+        return false;
+    default:
+        take_failure(link, result);
+        return true;
+    }
+}
+
+/* The server has done the task. */
+static void end_task(struct pg_link *link) {
+    enum pg_task task = task_of(link);
+    if (PQstatus(link->conn) == CONNECTION_BAD) {
+        broken(link);
+        return;
+    }
+    link->watched_there = link->watched_there || task == TASK_WATCH;
+    link->todo &= ~(unsigned)task;
+    bool own = task != TASK_STATEMENT;
+    if (link->failed && own && task != TASK_COMMIT) { /* a session that cannot be used */
+        end_broken(link, ERR_NETWORK, NULL);
+    } else if (link->failed || link->todo == 0) {
+        end_answered(link);
+    } else {
+        next_task(link);
+    }
+}
+
+/* Takes all results that are complete. False: the link is gone, or has a new task. */
+static bool take_results(struct pg_link *link) {
+    while (PQisBusy(link->conn) == 0) {
+        PGresult *result = PQgetResult(link->conn);
+        if (result == NULL) {
+            end_task(link);
+            return false;
+        }
+        link->unread = 0;
+        bool goes_on = take_result(link, result);
+        PQclear(result);
+        if (!goes_on) {
+            return false;
+        }
+        pg_take_answer(link->call);
+    }
+    pg_take_answer(link->call);
+    return true;
+}
+
+static void on_socket(struct pg_link *link) {
+    int waiting = 0;
+    if (link->state == LINK_BUSY && !pg_may_read(link)) {
+        (void)pg_link_watch(link, 0);
+        return;
+    }
+    /* libpq keeps a row until it is complete; how much that is must be counted here. */
+    if (link->state == LINK_BUSY && ioctl(PQsocket(link->conn), FIONREAD, &waiting) == 0) {
+        link->unread += waiting > 0 ? (size_t)waiting : 0;
+    }
+    if (PQconsumeInput(link->conn) != 1) {
+        /* What came before the end may say why. */
+        if (link->state == LINK_IDLE || take_results(link)) {
+            broken(link);
+        }
+        return;
+    }
+    if (link->state == LINK_IDLE) { /* a notice; the end of the connection is an error above */
+        return;
+    }
+    if (link->unread > UNREAD_MAX) {
+        end_broken(link, ERR_LIMIT, "a row of the result is larger than 8 MiB: select less");
+        return;
+    }
+    if (take_results(link)) {
+        flush(link);
+    }
+}
+
+void pg_link_resume(struct pg_link *link) {
+    on_socket(link);
+}

@@ -1,0 +1,287 @@
+/*
+ * pg.c - the databases and the calls under way: starting, cancelling, handing over, ending all.
+ *
+ * A finished call is first put in a list, and delivered when libpq is no longer on the stack,
+ * because on_done may start or cancel calls.
+ *
+ * Left out on purpose: prepared statements (the plan costs less than the round trip), COPY,
+ * LISTEN, pipelines, results in binary form.
+ */
+#include "io/pg/impl.h"
+
+#include "base/limits.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void on_timer_closed(uv_handle_t *handle) {
+    pg_handle_closed(handle->data);
+}
+
+void pg_handle_closed(struct pg *pg) {
+    assert(pg->handles > 0);
+    if (--pg->handles == 0) {
+        free(pg);
+    }
+}
+
+static void timer_setup(struct pg *pg, uv_timer_t *timer) {
+    int code = uv_timer_init(pg->loop, timer);
+    assert(code == 0); /* libuv documents no failure */
+    timer->data = pg;
+    pg->handles++;
+}
+
+int pg_new(struct pg **out, uv_loop_t *loop, const struct database_conf *databases, size_t count,
+           void *ctx, void (*on_done)(void *ctx, uint64_t id, struct call_result *result)) {
+    struct pg *pg = calloc(1, sizeof *pg + count * sizeof pg->databases[0]);
+    if (pg == NULL) {
+        return ERR_MEMORY;
+    }
+    pg->loop = loop;
+    pg->ctx = ctx;
+    pg->on_done = on_done;
+    TAILQ_INIT(&pg->finished);
+    pg->database_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct pg_database *d = &pg->databases[i];
+        d->pg = pg;
+        d->conf = &databases[i];
+        TAILQ_INIT(&d->links);
+        TAILQ_INIT(&d->waiting);
+    }
+    timer_setup(pg, &pg->timer);
+    timer_setup(pg, &pg->hand_over);
+    timer_setup(pg, &pg->paused_timer);
+    *out = pg;
+    return 0;
+}
+
+void pg_use_memory(struct pg *pg, struct memory *memory) {
+    pg->memory = memory;
+}
+
+/* ---- the table of calls ---- */
+
+static struct pg_call **bucket_of(struct pg *pg, uint64_t id) {
+    return &pg->buckets[(id ^ id >> 32) & (PG_BUCKETS - 1)];
+}
+
+static struct pg_call *find(struct pg *pg, uint64_t id) {
+    struct pg_call *call = *bucket_of(pg, id);
+    while (call != NULL && call->id != id) {
+        call = call->bucket_next;
+    }
+    return call;
+}
+
+static struct pg_database *database_of(struct pg *pg, const char *name) {
+    for (size_t i = 0; i < pg->database_count; i++) {
+        if (strcmp(pg->databases[i].conf->name, name) == 0) {
+            return &pg->databases[i];
+        }
+    }
+    return NULL;
+}
+
+static struct pg_call *call_new(struct pg_database *d, uint64_t id,
+                                const struct call_request *request) {
+    struct pg *pg = d->pg;
+    struct pg_call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        return NULL;
+    }
+    call->pg = pg;
+    call->database = d;
+    call->id = id;
+    call->request = request;
+    call->deadline_ms = uv_now(pg->loop) + (uint64_t)request->timeout_ms;
+    buf_init(&call->result.headers, SQL_BYTES_MAX);
+    buf_init(&call->result.body, SQL_BYTES_MAX);
+    struct pg_call **bucket = bucket_of(pg, id);
+    call->bucket_next = *bucket;
+    *bucket = call;
+    pg->running++;
+    pg_take_own(call);
+    return call;
+}
+
+static void call_free(struct pg_call *call) {
+    struct pg *pg = call->pg;
+    struct pg_call **at = bucket_of(pg, call->id);
+    while (*at != call) {
+        assert(*at != NULL);
+        at = &(*at)->bucket_next;
+    }
+    *at = call->bucket_next;
+    assert(pg->running > 0);
+    pg->running--;
+    pg_give(call);
+    call_result_clear(&call->result);
+    free(call);
+}
+
+/* ---- handing over ---- */
+
+static void on_hand_over(uv_timer_t *timer) {
+    struct pg *pg = timer->data;
+    struct pg_call *call;
+    while ((call = TAILQ_FIRST(&pg->finished)) != NULL) {
+        TAILQ_REMOVE(&pg->finished, call, queue);
+        struct call_result result = call->result;
+        uint64_t id = call->id;
+        buf_init(&call->result.headers, SQL_BYTES_MAX);
+        buf_init(&call->result.body, SQL_BYTES_MAX);
+        call_free(call);
+        pg->on_done(pg->ctx, id, &result);
+        call_result_clear(&result);
+    }
+}
+
+static void leave_waiting(struct pg_call *call) {
+    TAILQ_REMOVE(&call->database->waiting, call, queue);
+    call->database->waiting_count--;
+}
+
+void pg_finish(struct pg_call *call, int code, const char *error) {
+    struct pg *pg = call->pg;
+    assert(call->place != PG_FINISHED && call->link == NULL);
+    if (call->place == PG_WAITING) {
+        leave_waiting(call);
+    }
+    call->result.code = code;
+    if (error != NULL) {
+        (void)snprintf(call->result.error, sizeof call->result.error, "%s", error);
+    }
+    call->place = PG_FINISHED;
+    TAILQ_INSERT_TAIL(&pg->finished, call, queue);
+    int started = uv_timer_start(&pg->hand_over, on_hand_over, 0, 0);
+    assert(started == 0);
+}
+
+/* ---- deadlines ---- */
+
+static void on_timer(uv_timer_t *timer) {
+    pg_expire(timer->data);
+}
+
+void pg_due(struct pg *pg, uint64_t when_ms) {
+    uint64_t now = uv_now(pg->loop);
+    uint64_t in = when_ms > now ? when_ms - now : 0;
+    bool sooner = uv_is_active((uv_handle_t *)&pg->timer) && uv_timer_get_due_in(&pg->timer) <= in;
+    if (!sooner && !pg->closing) {
+        int started = uv_timer_start(&pg->timer, on_timer, in, 0);
+        assert(started == 0);
+    }
+}
+
+/* ---- starting and ending ---- */
+
+int pg_start(struct pg *pg, uint64_t id, const struct call_request *request) {
+    assert(request->kind == CALL_KIND_SQL && request->timeout_ms > 0 && find(pg, id) == NULL);
+    struct pg_database *d = database_of(pg, request->url);
+    assert(d != NULL); /* the Lua API has looked it up */
+    if (pg->running >= CALLS_MAX) {
+        return ERR_LIMIT;
+    }
+    struct pg_call *call = call_new(d, id, request);
+    if (call == NULL) {
+        return ERR_MEMORY;
+    }
+    TAILQ_INSERT_TAIL(&d->waiting, call, queue);
+    d->waiting_count++;
+    pg_due(pg, call->deadline_ms);
+    pg_dispatch(d);
+    return 0;
+}
+
+static void stop(struct pg_call *call) {
+    switch (call->place) {
+    case PG_WAITING:
+        leave_waiting(call);
+        break;
+    case PG_EXECUTED:
+        (void)pg_link_drop(call->link);
+        break;
+    case PG_FINISHED:
+        TAILQ_REMOVE(&call->pg->finished, call, queue);
+        break;
+    }
+    call_free(call);
+}
+
+void pg_cancel(struct pg *pg, uint64_t id) {
+    struct pg_call *call = find(pg, id);
+    if (call != NULL) {
+        struct pg_database *d = call->database;
+        stop(call);
+        pg_dispatch(d);
+    }
+}
+
+bool pg_close_idle(struct pg *pg) {
+    bool closed = false;
+    for (size_t i = 0; i < pg->database_count; i++) {
+        struct pg_link *link = TAILQ_FIRST(&pg->databases[i].links);
+        while (link != NULL) {
+            struct pg_link *next = TAILQ_NEXT(link, list);
+            if (link->state == LINK_IDLE) {
+                pg_link_free(link);
+                closed = true;
+            }
+            link = next;
+        }
+    }
+    return closed;
+}
+
+void pg_free(struct pg *pg) {
+    if (pg == NULL) {
+        return;
+    }
+    assert(!pg->closing);
+    pg->closing = true;
+    for (size_t i = 0; i < PG_BUCKETS; i++) {
+        while (pg->buckets[i] != NULL) {
+            stop(pg->buckets[i]);
+        }
+    }
+    assert(pg->running == 0);
+    for (size_t i = 0; i < pg->database_count; i++) {
+        struct pg_link *link;
+        while ((link = TAILQ_FIRST(&pg->databases[i].links)) != NULL) {
+            pg_link_free(link);
+        }
+    }
+    uv_close((uv_handle_t *)&pg->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&pg->hand_over, on_timer_closed);
+    uv_close((uv_handle_t *)&pg->paused_timer, on_timer_closed);
+}
+
+/* ---- looking at it ---- */
+
+const char *pg_version(char out[PG_VERSION_BYTES]) {
+    enum { MAJOR = 10000 }; /* 150018 is 15.18 */
+    (void)snprintf(out, PG_VERSION_BYTES, "%d.%d", PQlibVersion() / MAJOR, PQlibVersion() % MAJOR);
+    return out;
+}
+
+size_t pg_running(const struct pg *pg) {
+    return pg->running;
+}
+
+size_t pg_paused(const struct pg *pg) {
+    return pg->paused;
+}
+
+struct pg_state pg_look(const struct pg *pg, size_t n) {
+    assert(n < pg->database_count);
+    const struct pg_database *d = &pg->databases[n];
+    size_t open = d->link_count - d->opening;
+    return (struct pg_state){.name = d->conf->name,
+                             .open = open,
+                             .busy = open - d->idle,
+                             .waiting = d->waiting_count,
+                             .error = d->error[0] == '\0' ? NULL : d->error};
+}
