@@ -34,9 +34,6 @@ int conf_check_databases(const struct conf_place *place, const struct conf *c) {
         at.section = CONF_SPECS[CONF_DATABASE].name;
         at.title = d->name;
         at.line = d->line;
-        if (conf_find_database(c, slice_of(d->name)) != d) {
-            code = conf_fail(&at, "there are two databases of this name");
-        }
         at.option = "services";
         for (size_t s = 0; code == 0 && s < d->service_count; s++) {
             if (!conf_has_service(c, d->services[s])) {

@@ -150,7 +150,7 @@ static bool is_open_sqlstate(long status) {
 
 bool call_only_reads(const struct call_request *request) {
     if (request->kind == CALL_KIND_SQL) {
-        return request->scope == SQL_READS;
+        return request->scope != SQL_ALONE && request->scope != SQL_COMMIT;
     }
     return request->kind != CALL_KIND_MAIL &&
            (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);

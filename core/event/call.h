@@ -22,8 +22,12 @@ enum call_kind {
 
 /* How a statement is executed. */
 enum sql_scope {
-    SQL_ALONE, /* in a transaction of its own */
-    SQL_READS, /* the same, and the database refuses every change */
+    SQL_ALONE,   /* in a transaction of its own */
+    SQL_READS,   /* the same, and the database refuses every change */
+    SQL_REPEATS, /* as SQL_ALONE, and no harm if it is done again */
+    SQL_BEGIN,   /* the first of a transaction, which goes on under this call's id: a session */
+    SQL_WITHIN,  /* in that of request->session */
+    SQL_COMMIT,  /* the same, and its last: nothing has taken effect before it is committed */
 };
 
 /* What to do. All slices and strings are owned by the request (one malloc each, or NULL). */
@@ -48,7 +52,8 @@ struct call_request {
     enum sql_scope scope;
     char **params; /* SQL: for $1, $2..., as text; NULL = null */
     size_t param_count;
-    size_t service; /* SQL: which one asks, its index in conf->services */
+    size_t service;   /* SQL: which one asks, its index in conf->services */
+    uint64_t session; /* SQL_WITHIN, SQL_COMMIT */
 };
 
 struct call_result {
@@ -79,7 +84,8 @@ enum { CALL_STATUS_BYTES = 24 };
 long call_sqlstate(const char *sqlstate);
 bool call_is_sqlstate(long status);
 const char *call_status_text(long status, char out[CALL_STATUS_BYTES]);
-/* A request that changes nothing at the peer: GET, HEAD (RFC 9110, 9.2.1), SQL_READS. */
+/* A request that changes nothing at the peer: GET, HEAD (RFC 9110, 9.2.1), and all of SQL but
+ * SQL_ALONE and SQL_COMMIT. */
 bool call_only_reads(const struct call_request *request);
 /* Whether the peer executed the request, or may have: it was accepted, or the outcome is unknown. A
  * status of 5xx, 408 or 409 (another request under the same key is in progress) does not mean that

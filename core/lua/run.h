@@ -139,6 +139,8 @@ struct run {
     struct run_durable *durable;  /* owned; NULL = no step, sleep or wait so far */
     uint32_t calls;               /* asked for so far in this attempt, outside steps */
     uint32_t statements;          /* the same of zing.sql */
+    uint64_t session;             /* of zing.sql.once, while its transaction is open; 0 = none */
+    const char *session_of;       /* the name of its database; borrowed */
     uint32_t log_lines;           /* written so far in this attempt */
     int64_t cpu_us;               /* spent in Lua so far in this attempt */
     struct script_host *host;     /* borrowed */

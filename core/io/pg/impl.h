@@ -45,12 +45,13 @@ enum pg_link_state {
     LINK_CONNECTING,
     LINK_IDLE,
     LINK_BUSY, /* with the task of link->todo's lowest bit */
+    LINK_HELD, /* by a transaction, between its calls */
 };
 
 enum pg_task {
     TASK_RESET = 1, /* forget what the last one left */
     TASK_WATCH = 2, /* make the server notice when we are gone; once a connection */
-    TASK_BEGIN = 4, /* SQL_READS */
+    TASK_BEGIN = 4, /* SQL_READS, SQL_BEGIN */
     TASK_STATEMENT = 8,
     TASK_COMMIT = 16
 };
@@ -75,7 +76,9 @@ struct pg_link {
     bool watched_there;       /* TASK_WATCH is done */
     bool used;                /* it has had a call before */
     bool dirty;               /* the last statement may have left something in the session */
+    bool was_dirty;           /* an earlier one of its transaction may have */
     size_t user;              /* the service that used it last */
+    uint64_t session;         /* the transaction that has it; 0 = none */
     size_t unread;            /* bytes received of a row that is not complete */
     bool paused;              /* the result waits for memory */
     bool failed;              /* the task's result is an error */
@@ -146,6 +149,8 @@ void pg_link_ready(struct pg_link *link);
 void pg_link_failed(struct pg_link *link);
 /* Executes the call. */
 void pg_link_run(struct pg_link *link, struct pg_call *call);
+/* The one that the session has, between its calls; NULL: there is none any more. */
+struct pg_link *pg_link_held(struct pg_database *d, uint64_t session);
 /* Reads on after a pause. */
 void pg_link_resume(struct pg_link *link);
 

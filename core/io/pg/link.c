@@ -117,6 +117,25 @@ void pg_link_free(struct pg_link *link) {
     free(link);
 }
 
+struct pg_link *pg_link_held(struct pg_database *d, uint64_t session) {
+    struct pg_link *link;
+    TAILQ_FOREACH(link, &d->links, list) {
+        if (link->state == LINK_HELD && link->session == session) {
+            return link;
+        }
+    }
+    return NULL;
+}
+
+/* Until the next call of its transaction. */
+static void hold(struct pg_link *link, uint64_t session) {
+    link->session = session;
+    set_state(link, LINK_HELD);
+    if (!pg_link_watch(link, UV_READABLE)) {
+        pg_link_free(link);
+    }
+}
+
 static void go_idle(struct pg_link *link) {
     struct pg *pg = link->database->pg;
     set_state(link, LINK_IDLE);
@@ -189,12 +208,14 @@ static void begin_again(struct pg_link *link) {
 }
 
 static void broken(struct pg_link *link) {
+    struct pg_database *d = link->database;
     if (link->call == NULL) {
         pg_link_free(link);
+        pg_dispatch(d);
         return;
     }
     struct call_result *result = &link->call->result;
-    if (link->used && !result->sent) {
+    if (link->used && !result->sent && link->session == 0) {
         begin_again(link);
         return;
     }
@@ -204,24 +225,43 @@ static void broken(struct pg_link *link) {
     end_broken(link, ERR_NETWORK, NULL);
 }
 
+/* Whether the link's transaction goes on after this call. */
+static bool goes_on(const struct pg_link *link) {
+    enum sql_scope scope = link->call->request->scope;
+    PGTransactionStatusType now = PQtransactionStatus(link->conn);
+    return (scope == SQL_BEGIN && now == PQTRANS_INTRANS) ||
+           (scope == SQL_WITHIN && (now == PQTRANS_INTRANS || now == PQTRANS_INERROR));
+}
+
+/* What is wrong with a statement that leaves the session so, or NULL. */
+static const char *flaw_of(const struct pg_link *link) {
+    bool open = PQtransactionStatus(link->conn) != PQTRANS_IDLE;
+    if (link->call->result.status != 0 || goes_on(link)) {
+        return NULL;
+    }
+    return open ? "it leaves a transaction open, which was rolled back"
+           : link->call->request->scope == SQL_WITHIN
+               ? "it ends the transaction, which zing.sql.once does itself"
+               : NULL;
+}
+
 /* The server is ready for the next statement. */
 static void end_answered(struct pg_link *link) {
     struct pg_database *d = link->database;
-    bool closed = PQtransactionStatus(link->conn) != PQTRANS_IDLE;
+    const char *flaw = flaw_of(link);
+    bool held = goes_on(link);
+    bool closed = !held && PQtransactionStatus(link->conn) != PQTRANS_IDLE;
+    uint64_t session = link->call->request->scope == SQL_BEGIN ? link->call->id : link->session;
     struct pg_call *call = take_call(link);
-    struct call_result *result = &call->result;
-    bool answered = result->status != 0 || result->error[0] == '\0';
-    if (closed && result->status == 0) {
-        answered = false;
-        (void)snprintf(result->error, sizeof result->error,
-                       "it leaves a transaction open, which was rolled back");
-    }
-    result->sent = false;
-    pg_finish(call, answered ? 0 : ERR_REFUSED, NULL);
+    call->result.sent = false;
+    pg_finish(call, flaw == NULL ? 0 : ERR_REFUSED, flaw);
     link->used = true;
     link->todo = 0;
+    link->session = 0;
     if (closed) {
         pg_link_free(link);
+    } else if (held) {
+        hold(link, session);
     } else {
         go_idle(link);
     }
@@ -250,7 +290,8 @@ static int send_task(struct pg_link *link) {
                            "SELECT set_config(name, '1s', false) FROM pg_settings "
                            "WHERE name = 'client_connection_check_interval' AND setting = '0'");
     case TASK_BEGIN:
-        return PQsendQuery(link->conn, "BEGIN READ ONLY");
+        return PQsendQuery(link->conn,
+                           link->call->request->scope == SQL_READS ? "BEGIN READ ONLY" : "BEGIN");
     case TASK_STATEMENT:
         return send_statement(link);
     case TASK_COMMIT:
@@ -268,29 +309,45 @@ static void flush(struct pg_link *link) {
     }
 }
 
+/* Whether the outcome is open from when the task is sent. */
+static bool counts(const struct pg_link *link) {
+    enum sql_scope scope = link->call->request->scope;
+    enum pg_task task = task_of(link);
+    return (task == TASK_STATEMENT && (scope == SQL_ALONE || scope == SQL_REPEATS)) ||
+           (task == TASK_COMMIT && scope == SQL_COMMIT);
+}
+
 static void next_task(struct pg_link *link) {
-    bool counts = task_of(link) == TASK_STATEMENT && link->call->request->scope == SQL_ALONE;
     link->failed = false;
     if (send_task(link) != 1) {
         broken(link);
         return;
     }
-    link->call->result.sent = counts;
+    link->call->result.sent = counts(link);
     flush(link);
 }
 
+/* What the call needs on this link. */
+static unsigned tasks_of(const struct pg_link *link, const struct call_request *q) {
+    bool begun = q->scope == SQL_WITHIN || q->scope == SQL_COMMIT;
+    bool reset = !begun && link->used && (link->dirty || link->user != q->service);
+    bool watch = !begun && (!link->watched_there || reset);
+    bool begin = q->scope == SQL_READS || q->scope == SQL_BEGIN;
+    bool commit = q->scope == SQL_READS || q->scope == SQL_COMMIT;
+    return TASK_STATEMENT | (reset ? TASK_RESET : 0) | (watch ? TASK_WATCH : 0) |
+           (begin ? TASK_BEGIN : 0) | (commit ? TASK_COMMIT : 0);
+}
+
 void pg_link_run(struct pg_link *link, struct pg_call *call) {
-    const struct call_request *q = call->request;
-    assert(link->state == LINK_IDLE && link->call == NULL);
+    assert(link->state == LINK_IDLE || link->state == LINK_HELD);
+    assert(link->call == NULL);
     set_state(link, LINK_BUSY);
     link->call = call;
     call->link = link;
     call->place = PG_EXECUTED;
-    bool reset = link->used && (link->dirty || link->user != q->service);
-    bool watch = !link->watched_there || reset;
-    link->todo = TASK_STATEMENT | (reset ? TASK_RESET : 0) | (watch ? TASK_WATCH : 0) |
-                 (q->scope == SQL_READS ? TASK_BEGIN | TASK_COMMIT : 0);
-    link->user = q->service;
+    link->todo = tasks_of(link, call->request);
+    link->user = call->request->service;
+    link->was_dirty = link->dirty && link->session != 0;
     link->dirty = true; /* until it is known not to be */
     next_task(link);
 }
@@ -333,7 +390,9 @@ static bool take_result(struct pg_link *link, PGresult *result) {
                        "the result is larger than 8 MiB: select less, or in parts");
             return false;
         }
-        link->dirty = statement ? !leaves_nothing(PQcmdStatus(result)) : link->dirty;
+        if (statement) {
+            link->dirty = link->was_dirty || !leaves_nothing(PQcmdStatus(result));
+        }
         return true;
     case PGRES_EMPTY_QUERY:
         refuse(link, "the statement is empty");
@@ -390,22 +449,22 @@ static bool take_results(struct pg_link *link) {
 
 static void on_socket(struct pg_link *link) {
     int waiting = 0;
-    if (link->state == LINK_BUSY && !pg_may_read(link)) {
+    if (!pg_may_read(link)) {
         (void)pg_link_watch(link, 0);
         return;
     }
     /* libpq keeps a row until it is complete; how much that is must be counted here. */
-    if (link->state == LINK_BUSY && ioctl(PQsocket(link->conn), FIONREAD, &waiting) == 0) {
+    if (link->call != NULL && ioctl(PQsocket(link->conn), FIONREAD, &waiting) == 0) {
         link->unread += waiting > 0 ? (size_t)waiting : 0;
     }
     if (PQconsumeInput(link->conn) != 1) {
         /* What came before the end may say why. */
-        if (link->state == LINK_IDLE || take_results(link)) {
+        if (link->call == NULL || take_results(link)) {
             broken(link);
         }
         return;
     }
-    if (link->state == LINK_IDLE) { /* a notice; the end of the connection is an error above */
+    if (link->call == NULL) { /* a notice; the end of the connection is an error above */
         return;
     }
     if (link->unread > UNREAD_MAX) {

@@ -178,6 +178,17 @@ void pg_due(struct pg *pg, uint64_t when_ms) {
 
 /* ---- starting and ending ---- */
 
+/* On the connection of its transaction. */
+static void go_on(struct pg_call *call) {
+    struct pg_link *link = pg_link_held(call->database, call->request->session);
+    if (link == NULL) {
+        pg_finish(call, ERR_NETWORK, "its transaction was rolled back: the connection broke");
+        return;
+    }
+    leave_waiting(call);
+    pg_link_run(link, call);
+}
+
 int pg_start(struct pg *pg, uint64_t id, const struct call_request *request) {
     assert(request->kind == CALL_KIND_SQL && request->timeout_ms > 0 && find(pg, id) == NULL);
     struct pg_database *d = database_of(pg, request->url);
@@ -192,7 +203,11 @@ int pg_start(struct pg *pg, uint64_t id, const struct call_request *request) {
     TAILQ_INSERT_TAIL(&d->waiting, call, queue);
     d->waiting_count++;
     pg_due(pg, call->deadline_ms);
-    pg_dispatch(d);
+    if (request->scope == SQL_WITHIN || request->scope == SQL_COMMIT) {
+        go_on(call);
+    } else {
+        pg_dispatch(d);
+    }
     return 0;
 }
 
@@ -217,6 +232,14 @@ void pg_cancel(struct pg *pg, uint64_t id) {
         struct pg_database *d = call->database;
         stop(call);
         pg_dispatch(d);
+        return;
+    }
+    for (size_t i = 0; i < pg->database_count; i++) {
+        struct pg_link *link = pg_link_held(&pg->databases[i], id);
+        if (link != NULL) {
+            pg_link_free(link); /* and so the server rolls back */
+            pg_dispatch(&pg->databases[i]);
+        }
     }
 }
 

@@ -72,7 +72,8 @@ void pg_free(struct pg *pg);
  * reused. Its time starts now, and includes waiting for a connection. ERR_LIMIT beyond CALLS_MAX,
  * ERR_MEMORY: then on_done is not called. */
 int pg_start(struct pg *pg, uint64_t id, const struct call_request *request);
-/* Ends the call; on_done is not called. A statement under way is cancelled by closing its
+/* Ends the call; on_done is not called. The id of a session (SQL_BEGIN) ends that: what it did is
+ * rolled back. A statement under way is cancelled by closing its
  * connection: the database notices within a second. An unknown id is not an error. */
 void pg_cancel(struct pg *pg, uint64_t id);
 size_t pg_running(const struct pg *pg);

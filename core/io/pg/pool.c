@@ -78,7 +78,7 @@ static void expire_links(struct pg_database *d, uint64_t now, uint64_t *next) {
     struct pg_link *link = TAILQ_FIRST(&d->links);
     while (link != NULL) {
         struct pg_link *after = TAILQ_NEXT(link, list);
-        if (link->state == LINK_BUSY) {
+        if (link->state == LINK_BUSY || link->state == LINK_HELD) {
             link = after;
             continue;
         }

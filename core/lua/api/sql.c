@@ -8,7 +8,7 @@
  * While a saga is undone its handler runs again, as far as there are records; a statement of that
  * run is sent in a transaction that only reads, and the database says whether that is possible.
  */
-#include "lua/api/subjects.h"
+#include "lua/api/sql.h"
 
 #include "lua/api/invocation.h"
 #include "lua/api/outside.h"
@@ -31,7 +31,7 @@ enum {
     VALUE_UNITS = 32   /* cost of a value in addition to its bytes: see script_charge */
 };
 
-static void need_memory(lua_State *L, bool had) {
+void sql_need_memory(lua_State *L, bool had) {
     if (!had) {
         luaL_error(L, "zing.sql: out of memory");
     }
@@ -87,7 +87,7 @@ static void add_param(lua_State *L, struct call_request *request, lua_Integer n)
     if (code == ERR_LIMIT) {
         luaL_error(L, "zing.sql: more than %d parameters", SQL_PARAMS_MAX);
     }
-    need_memory(L, code == 0);
+    sql_need_memory(L, code == 0);
     lua_settop(L, top - 1);
 }
 
@@ -138,7 +138,7 @@ static int digit(char c) {
 }
 
 /* "\x00ff" is how PostgreSQL writes bytes. */
-static void push_bytes(lua_State *L, struct slice text) {
+void sql_push_bytes(lua_State *L, struct slice text) {
     luaL_Buffer b;
     size_t len = text.len < 2 ? 0 : (text.len - 2) / 2;
     char *out = luaL_buffinitsize(L, &b, len);
@@ -176,7 +176,7 @@ static void push_value(lua_State *L, uint32_t type, struct slice text) {
         document_push(L, text, "a column of the result");
         break;
     case PG_BYTEA:
-        push_bytes(L, text);
+        sql_push_bytes(L, text);
         break;
     default: /* numeric too, which no number of Lua holds exactly */
         lua_pushlstring(L, text.data, text.len);
@@ -246,7 +246,7 @@ static bool is_final(const struct call_result *result) {
 }
 
 /* Raises what went wrong; the label is at `label`. */
-static int raise_failure(lua_State *L, const struct call_result *result, int label) {
+int sql_raise(lua_State *L, const struct call_result *result, int label) {
     char state[CALL_STATUS_BYTES];
     const char *sqlstate = result->status == 0 ? NULL : call_status_text(result->status, state);
     const char *why = call_result_why(result);
@@ -276,12 +276,12 @@ static int answered(lua_State *L, int status, lua_KContext scope) {
         push_result(L, result);
         return 1;
     }
-    return raise_failure(L, result, lua_gettop(L));
+    return sql_raise(L, result, lua_gettop(L));
 }
 
 /* ---- the call ---- */
 
-static const struct database_conf *check_database(lua_State *L, const struct run *run, int index) {
+const struct database_conf *sql_check_database(lua_State *L, const struct run *run, int index) {
     struct slice name = args_check_text(L, index, "database");
     const struct conf *conf = run->host->conf;
     const struct database_conf *d = conf_find_database(conf, name);
@@ -319,18 +319,22 @@ static void add_label(struct buf *out, const char *database, struct slice statem
 }
 
 /* In an undo, what is not a compensation must not change anything. */
-static enum sql_scope scope_of(const struct run *run) {
+enum sql_scope sql_scope_of(const struct run *run) {
     bool open = run->durable != NULL && run->durable->open;
+    if (run->session != 0) {
+        return SQL_WITHIN;
+    }
     return run->held != NULL || (run->entry == RUN_UNDO && !open) ? SQL_READS : SQL_ALONE;
 }
 
-static void fill_request(lua_State *L, struct run *run, const struct database_conf *d,
-                         struct slice statement) {
+void sql_fill_request(lua_State *L, struct run *run, const struct database_conf *d,
+                      struct slice statement, enum sql_scope scope) {
     struct call_request *request = run->request;
     struct buf *label = &run->host->second;
     char key[CALL_KEY_BYTES];
     request->kind = CALL_KIND_SQL;
-    request->scope = scope_of(run);
+    request->scope = scope;
+    request->session = run->session;
     request->service = run->service;
     request->timeout_ms = d->timeout_ms;
     request->url = slice_dup(slice_of(d->name));
@@ -341,19 +345,27 @@ static void fill_request(lua_State *L, struct run *run, const struct database_co
     request->label = slice_dup(buf_slice(label));
     bool keyed = !run->listed && request->scope == SQL_ALONE;
     request->key = keyed ? slice_dup(slice_of(api_next_call_key(run, CALL_KIND_SQL, key))) : NULL;
-    need_memory(L, request->url != NULL && request->method != NULL && request->body != NULL &&
-                       request->label != NULL && (!keyed || request->key != NULL));
+    sql_need_memory(L, request->url != NULL && request->method != NULL && request->body != NULL &&
+                           request->label != NULL && (!keyed || request->key != NULL));
 }
 
 /* zing.sql(database, statement [, params [, {timeout =}]]) -> {rows =, columns =, count =} */
-static int sql(lua_State *L) {
+int sql_statement(lua_State *L) {
     struct run *run = api_staging_run(L, "sql");
-    api_check_can_wait(L, run, "sql");
+    if (run->session == 0) {
+        api_check_can_wait(L, run, "sql");
+    } else {
+        api_check_can_yield(L, run, "sql");
+    }
     lua_settop(L, 4);
-    const struct database_conf *d = check_database(L, run, 1);
+    const struct database_conf *d = sql_check_database(L, run, 1);
+    if (run->session != 0 && strcmp(d->name, run->session_of) != 0) {
+        return luaL_error(L, "zing.sql: inside zing.sql.once of \"%s\" only that database is asked",
+                          run->session_of);
+    }
     struct slice statement = args_check_text(L, 2, "statement");
     struct call_request *request = api_new_request(L, run);
-    fill_request(L, run, d, statement);
+    sql_fill_request(L, run, d, statement, sql_scope_of(run));
     add_params(L, request, 3);
     args_take_options(L, 4, sql_options, sizeof sql_options / sizeof *sql_options, "sql", request);
     if (call_request_bytes(request) > SQL_BYTES_MAX) {
@@ -365,10 +377,4 @@ static int sql(lua_State *L) {
     run->outcome = OUTCOME_CALL;
     run->yielded = true;
     return lua_yieldk(L, 0, (lua_KContext)request->scope, answered);
-}
-
-void api_open_sql(lua_State *L) {
-    failure_open(L);
-    lua_pushcfunction(L, sql);
-    lua_setfield(L, -2, "sql");
 }

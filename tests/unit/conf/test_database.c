@@ -60,7 +60,7 @@ static void what_cannot_work_is_refused(void **state) {
                 "topics.conf:3: database \"shop\": services: there is no service \"c\"");
     refuse_with("database shop { url = \"postgres://db/a\" }\n"
                 "database shop { url = \"postgres://db/b\" }",
-                "topics.conf:4: database \"shop\": there are two databases of this name");
+                "topics.conf:4: database \"shop\" is defined twice, first on line 3");
     refuse_with("database shop { url = \"postgres://db/a\"  pool = 0 }",
                 "topics.conf:3: database \"shop\": pool: \"0\" is out of range: 1 to 256");
 }
