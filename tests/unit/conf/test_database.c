@@ -61,8 +61,9 @@ static void what_cannot_work_is_refused(void **state) {
     refuse_with("database shop { url = \"postgres://db/a\" }\n"
                 "database shop { url = \"postgres://db/b\" }",
                 "topics.conf:4: database \"shop\" is defined twice, first on line 3");
-    refuse_with("database shop { url = \"postgres://db/a\"  pool = 0 }",
-                "topics.conf:3: database \"shop\": pool: \"0\" is out of range: 1 to 256");
+    refuse_with(
+        "database shop { url = \"postgres://db/a\"  pool = 0 }",
+        "topics.conf:3: database \"shop\": pool: \"0\" is out of range: it must be from 1 to 256");
 }
 
 static void without_secrets_its_url_is_not_missed(void **state) {
