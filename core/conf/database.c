@@ -36,7 +36,8 @@ int conf_check_databases(const struct conf_place *place, const struct conf *c) {
         at.line = d->line;
         at.option = "services";
         for (size_t s = 0; code == 0 && s < d->service_count; s++) {
-            if (!conf_has_service(c, d->services[s])) {
+            size_t index;
+            if (!conf_find_service(c, slice_of(d->services[s]), &index)) {
                 code = conf_fail(&at, "there is no service \"%s\"", d->services[s]);
             }
         }

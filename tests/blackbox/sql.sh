@@ -124,7 +124,7 @@ ok "an unknown database" dies 'no database .*cellar' 'zing.sql("cellar", "select
 ok "an empty statement" dies 'the statement is empty' 'zing.sql("shop", " ")'
 ok "COPY is refused" dies 'COPY is not possible' 'zing.sql("shop", "copy seats to stdout")'
 ok "a statement too slow has an unknown outcome" dies 'outcome unknown.*took too long' \
-    'zing.sql("shop", "select pg_sleep(60)", nil, {timeout = "200ms"})'
+    'zing.sql("shop", "select pg_sleep(60)", nil, {timeout = "2s"})'
 # shellcheck disable=SC2317 # called by wait_for
 nothing_sleeps() {
     [ "$(query "select count(*) from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()")" = 0 ]

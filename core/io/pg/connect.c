@@ -107,13 +107,13 @@ static PGconn *start(struct pg_look_up *n) {
 static void fail(struct pg_link *link, const char *text) {
     pg_take_text(link->database->error, sizeof link->database->error, text);
     (void)url_cut_logins(link->database->error);
-    pg_link_failed(link);
+    link->database->pg->hooks.failed(link);
 }
 
 static void step(struct pg_link *link, PostgresPollingStatusType wants) {
     if (wants == PGRES_POLLING_OK) {
         link->database->error[0] = '\0';
-        pg_link_ready(link);
+        link->database->pg->hooks.ready(link);
     } else if (wants == PGRES_POLLING_FAILED) {
         fail(link, PQerrorMessage(link->conn));
     } else if (!pg_link_watch(link, wants == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE)) {
@@ -121,7 +121,7 @@ static void step(struct pg_link *link, PostgresPollingStatusType wants) {
     }
 }
 
-void pg_connect_on(struct pg_link *link) {
+static void connect_on(struct pg_link *link) {
     pg_link_unwatch(link); /* libpq may close it, and open another of the same number */
     step(link, PQconnectPoll(link->conn));
 }
@@ -130,6 +130,7 @@ static void connect_now(struct pg_link *link) {
     link->conn = start(link->names);
     pg_forget_names(link);
     link->state = LINK_CONNECTING;
+    link->on_socket = connect_on;
     if (link->conn == NULL) {
         fail(link, "out of memory");
     } else if (PQstatus(link->conn) == CONNECTION_BAD) {
@@ -265,7 +266,7 @@ static void look_up_next(struct pg_look_up *n, struct pg_link *link) {
         }
     }
     if (n->count == 0) { /* the reason is there already */
-        pg_link_failed(link);
+        link->database->pg->hooks.failed(link);
         return;
     }
     connect_now(link);

@@ -68,21 +68,22 @@ struct pg_watch {
 struct pg_link {
     struct pg_database *database;
     enum pg_link_state state;
-    PGconn *conn;             /* from LINK_CONNECTING on */
-    struct pg_look_up *names; /* LINK_RESOLVING */
-    struct pg_watch *watch;   /* NULL: no socket is watched */
-    struct pg_call *call;     /* LINK_BUSY */
-    unsigned todo;            /* enum pg_task */
-    bool watched_there;       /* TASK_WATCH is done */
-    bool used;                /* it has had a call before */
-    bool dirty;               /* the last statement may have left something in the session */
-    bool was_dirty;           /* an earlier one of its transaction may have */
-    size_t user;              /* the service that used it last */
-    uint64_t session;         /* the transaction that has it; 0 = none */
-    size_t unread;            /* bytes received of a row that is not complete */
-    bool paused;              /* the result waits for memory */
-    bool failed;              /* the task's result is an error */
-    uint64_t until_ms;        /* loop time: connecting: its deadline; idle: when it is closed */
+    void (*on_socket)(struct pg_link *link); /* its socket is ready */
+    PGconn *conn;                            /* from LINK_CONNECTING on */
+    struct pg_look_up *names;                /* LINK_RESOLVING */
+    struct pg_watch *watch;                  /* NULL: no socket is watched */
+    struct pg_call *call;                    /* LINK_BUSY */
+    unsigned todo;                           /* enum pg_task */
+    bool watched_there;                      /* TASK_WATCH is done */
+    bool used;                               /* it has had a call before */
+    bool dirty;        /* the last statement may have left something in the session */
+    bool was_dirty;    /* an earlier one of its transaction may have */
+    size_t user;       /* the service that used it last */
+    uint64_t session;  /* the transaction that has it; 0 = none */
+    size_t unread;     /* bytes received of a row that is not complete */
+    bool paused;       /* the result waits for memory */
+    bool failed;       /* the task's result is an error */
+    uint64_t until_ms; /* loop time: connecting: its deadline; idle: when it is closed */
     TAILQ_ENTRY(pg_link) list;
 };
 TAILQ_HEAD(pg_links, pg_link);
@@ -98,7 +99,17 @@ struct pg_database {
     char error[256];   /* of the last attempt to connect; "" = it succeeded */
 };
 
+/* What a lower file needs of a higher one. */
+struct pg_hooks {
+    void (*dispatch)(struct pg_database *d);
+    void (*ready)(struct pg_link *link);
+    void (*failed)(struct pg_link *link);
+    void (*resume)(struct pg_link *link);
+    void (*due)(struct pg *pg);
+};
+
 struct pg {
+    struct pg_hooks hooks;
     uv_loop_t *loop;
     void *ctx;
     void (*on_done)(void *ctx, uint64_t id, struct call_result *result);
@@ -117,19 +128,29 @@ struct pg {
     struct pg_database databases[];
 };
 
-/* io/pg/pg.c */
+/* io/pg/call.c */
+/* A handle or request of libuv was closed. */
+void pg_handle_closed(struct pg *pg);
+/* NULL: there is no such call. */
+struct pg_call *pg_find(struct pg *pg, uint64_t id);
+/* NULL: out of memory. */
+struct pg_call *pg_call_new(struct pg_database *d, uint64_t id, const struct call_request *request);
+void pg_call_free(struct pg_call *call);
+void pg_leave_waiting(struct pg_call *call);
 /* Adds the call to the finished ones. `error` NULL keeps the text there. */
 void pg_finish(struct pg_call *call, int code, const char *error);
 /* The timer fires by then. */
 void pg_due(struct pg *pg, uint64_t when_ms);
-/* A handle or request of libuv was closed. */
-void pg_handle_closed(struct pg *pg);
+
+/* io/pg/watch.c */
+/* Watches the socket for these events of libuv; 0 stops it for now. False: it cannot. */
+bool pg_link_watch(struct pg_link *link, int events);
+/* Lets go of the socket, which libpq is about to close. */
+void pg_link_unwatch(struct pg_link *link);
 
 /* io/pg/connect.c */
 /* Begins to connect. ERR_MEMORY. */
 int pg_connect(struct pg_link *link);
-/* Its socket is ready: goes on connecting. */
-void pg_connect_on(struct pg_link *link);
 void pg_forget_names(struct pg_link *link);
 
 /* io/pg/link.c */
@@ -139,10 +160,6 @@ struct pg_link *pg_link_new(struct pg_database *d);
 void pg_link_free(struct pg_link *link);
 /* Closes it under its call, which is returned. */
 struct pg_call *pg_link_drop(struct pg_link *link);
-/* Watches the socket for these events of libuv; 0 stops it for now. False: it cannot. */
-bool pg_link_watch(struct pg_link *link, int events);
-/* Lets go of the socket, which libpq is about to close. */
-void pg_link_unwatch(struct pg_link *link);
 /* It is connected: it may have calls. */
 void pg_link_ready(struct pg_link *link);
 /* It could not connect, for the reason in database->error. */

@@ -19,65 +19,6 @@
 
 enum { UNREAD_MAX = SQL_BYTES_MAX + (64 << 10) };
 
-/* ---- the socket ---- */
-
-static void on_watch_closed(uv_handle_t *handle) {
-    struct pg_watch *watch = (struct pg_watch *)handle;
-    struct pg *pg = watch->pg;
-    free(watch);
-    pg_handle_closed(pg);
-}
-
-void pg_link_unwatch(struct pg_link *link) {
-    if (link->watch != NULL) {
-        (void)uv_poll_stop(&link->watch->poll);
-        link->watch->link = NULL;
-        uv_close((uv_handle_t *)&link->watch->poll, on_watch_closed);
-        link->watch = NULL;
-    }
-}
-
-static void on_socket(struct pg_link *link);
-
-static void on_poll(uv_poll_t *poll, int status, int events) {
-    struct pg_link *link = ((struct pg_watch *)poll)->link;
-    (void)status; /* libpq finds the error itself */
-    (void)events;
-    if (link == NULL) {
-        return;
-    }
-    if (link->state == LINK_CONNECTING) {
-        pg_connect_on(link);
-    } else {
-        on_socket(link);
-    }
-}
-
-static bool make_watch(struct pg_link *link) {
-    struct pg *pg = link->database->pg;
-    struct pg_watch *watch = calloc(1, sizeof *watch);
-    if (watch == NULL) {
-        return false;
-    }
-    if (uv_poll_init(pg->loop, &watch->poll, PQsocket(link->conn)) != 0) {
-        free(watch);
-        return false;
-    }
-    watch->pg = pg;
-    watch->link = link;
-    pg->handles++;
-    link->watch = watch;
-    return true;
-}
-
-bool pg_link_watch(struct pg_link *link, int events) {
-    if (link->watch == NULL && !make_watch(link)) {
-        return false;
-    }
-    return events == 0 ? uv_poll_stop(&link->watch->poll) == 0
-                       : uv_poll_start(&link->watch->poll, events, on_poll) == 0;
-}
-
 /* ---- its life ---- */
 
 struct pg_link *pg_link_new(struct pg_database *d) {
@@ -146,11 +87,14 @@ static void go_idle(struct pg_link *link) {
     }
 }
 
+static void on_socket(struct pg_link *link);
+
 void pg_link_ready(struct pg_link *link) {
     struct pg_database *d = link->database;
+    link->on_socket = on_socket;
     PQsetnonblocking(link->conn, 1);
     go_idle(link);
-    pg_dispatch(d);
+    d->pg->hooks.dispatch(d);
 }
 
 /* While others are open the waiting calls can wait for these. Without any, the one that could not
@@ -192,7 +136,7 @@ struct pg_call *pg_link_drop(struct pg_link *link) {
 static void end_broken(struct pg_link *link, int code, const char *why) {
     struct pg_database *d = link->database;
     pg_finish(pg_link_drop(link), code, why);
-    pg_dispatch(d);
+    d->pg->hooks.dispatch(d);
 }
 
 /* The connection turned out to be gone before the statement left: another one will do. */
@@ -204,14 +148,14 @@ static void begin_again(struct pg_link *link) {
     call->place = PG_WAITING;
     TAILQ_INSERT_HEAD(&d->waiting, call, queue);
     d->waiting_count++;
-    pg_dispatch(d);
+    d->pg->hooks.dispatch(d);
 }
 
 static void broken(struct pg_link *link) {
     struct pg_database *d = link->database;
     if (link->call == NULL) {
         pg_link_free(link);
-        pg_dispatch(d);
+        d->pg->hooks.dispatch(d);
         return;
     }
     struct call_result *result = &link->call->result;
@@ -265,7 +209,7 @@ static void end_answered(struct pg_link *link) {
     } else {
         go_idle(link);
     }
-    pg_dispatch(d);
+    d->pg->hooks.dispatch(d);
 }
 
 /* ---- tasks ---- */

@@ -1,9 +1,6 @@
 /*
  * pg.c - the databases and the calls under way: starting, cancelling, handing over, ending all.
  *
- * A finished call is first put in a list, and delivered when libpq is no longer on the stack,
- * because on_done may start or cancel calls.
- *
  * Left out on purpose: prepared statements (the plan costs less than the round trip), COPY,
  * LISTEN, pipelines, results in binary form.
  */
@@ -17,13 +14,6 @@
 
 static void on_timer_closed(uv_handle_t *handle) {
     pg_handle_closed(handle->data);
-}
-
-void pg_handle_closed(struct pg *pg) {
-    assert(pg->handles > 0);
-    if (--pg->handles == 0) {
-        free(pg);
-    }
 }
 
 static void timer_setup(struct pg *pg, uv_timer_t *timer) {
@@ -42,6 +32,11 @@ int pg_new(struct pg **out, uv_loop_t *loop, const struct database_conf *databas
     pg->loop = loop;
     pg->ctx = ctx;
     pg->on_done = on_done;
+    pg->hooks = (struct pg_hooks){.dispatch = pg_dispatch,
+                                  .ready = pg_link_ready,
+                                  .failed = pg_link_failed,
+                                  .resume = pg_link_resume,
+                                  .due = pg_expire};
     TAILQ_INIT(&pg->finished);
     pg->database_count = count;
     for (size_t i = 0; i < count; i++) {
@@ -62,19 +57,7 @@ void pg_use_memory(struct pg *pg, struct memory *memory) {
     pg->memory = memory;
 }
 
-/* ---- the table of calls ---- */
-
-static struct pg_call **bucket_of(struct pg *pg, uint64_t id) {
-    return &pg->buckets[(id ^ id >> 32) & (PG_BUCKETS - 1)];
-}
-
-static struct pg_call *find(struct pg *pg, uint64_t id) {
-    struct pg_call *call = *bucket_of(pg, id);
-    while (call != NULL && call->id != id) {
-        call = call->bucket_next;
-    }
-    return call;
-}
+/* ---- starting and ending ---- */
 
 static struct pg_database *database_of(struct pg *pg, const char *name) {
     for (size_t i = 0; i < pg->database_count; i++) {
@@ -85,99 +68,6 @@ static struct pg_database *database_of(struct pg *pg, const char *name) {
     return NULL;
 }
 
-static struct pg_call *call_new(struct pg_database *d, uint64_t id,
-                                const struct call_request *request) {
-    struct pg *pg = d->pg;
-    struct pg_call *call = calloc(1, sizeof *call);
-    if (call == NULL) {
-        return NULL;
-    }
-    call->pg = pg;
-    call->database = d;
-    call->id = id;
-    call->request = request;
-    call->deadline_ms = uv_now(pg->loop) + (uint64_t)request->timeout_ms;
-    buf_init(&call->result.headers, SQL_BYTES_MAX);
-    buf_init(&call->result.body, SQL_BYTES_MAX);
-    struct pg_call **bucket = bucket_of(pg, id);
-    call->bucket_next = *bucket;
-    *bucket = call;
-    pg->running++;
-    pg_take_own(call);
-    return call;
-}
-
-static void call_free(struct pg_call *call) {
-    struct pg *pg = call->pg;
-    struct pg_call **at = bucket_of(pg, call->id);
-    while (*at != call) {
-        assert(*at != NULL);
-        at = &(*at)->bucket_next;
-    }
-    *at = call->bucket_next;
-    assert(pg->running > 0);
-    pg->running--;
-    pg_give(call);
-    call_result_clear(&call->result);
-    free(call);
-}
-
-/* ---- handing over ---- */
-
-static void on_hand_over(uv_timer_t *timer) {
-    struct pg *pg = timer->data;
-    struct pg_call *call;
-    while ((call = TAILQ_FIRST(&pg->finished)) != NULL) {
-        TAILQ_REMOVE(&pg->finished, call, queue);
-        struct call_result result = call->result;
-        uint64_t id = call->id;
-        buf_init(&call->result.headers, SQL_BYTES_MAX);
-        buf_init(&call->result.body, SQL_BYTES_MAX);
-        call_free(call);
-        pg->on_done(pg->ctx, id, &result);
-        call_result_clear(&result);
-    }
-}
-
-static void leave_waiting(struct pg_call *call) {
-    TAILQ_REMOVE(&call->database->waiting, call, queue);
-    call->database->waiting_count--;
-}
-
-void pg_finish(struct pg_call *call, int code, const char *error) {
-    struct pg *pg = call->pg;
-    assert(call->place != PG_FINISHED && call->link == NULL);
-    if (call->place == PG_WAITING) {
-        leave_waiting(call);
-    }
-    call->result.code = code;
-    if (error != NULL) {
-        (void)snprintf(call->result.error, sizeof call->result.error, "%s", error);
-    }
-    call->place = PG_FINISHED;
-    TAILQ_INSERT_TAIL(&pg->finished, call, queue);
-    int started = uv_timer_start(&pg->hand_over, on_hand_over, 0, 0);
-    assert(started == 0);
-}
-
-/* ---- deadlines ---- */
-
-static void on_timer(uv_timer_t *timer) {
-    pg_expire(timer->data);
-}
-
-void pg_due(struct pg *pg, uint64_t when_ms) {
-    uint64_t now = uv_now(pg->loop);
-    uint64_t in = when_ms > now ? when_ms - now : 0;
-    bool sooner = uv_is_active((uv_handle_t *)&pg->timer) && uv_timer_get_due_in(&pg->timer) <= in;
-    if (!sooner && !pg->closing) {
-        int started = uv_timer_start(&pg->timer, on_timer, in, 0);
-        assert(started == 0);
-    }
-}
-
-/* ---- starting and ending ---- */
-
 /* On the connection of its transaction. */
 static void go_on(struct pg_call *call) {
     struct pg_link *link = pg_link_held(call->database, call->request->session);
@@ -185,18 +75,18 @@ static void go_on(struct pg_call *call) {
         pg_finish(call, ERR_NETWORK, "its transaction was rolled back: the connection broke");
         return;
     }
-    leave_waiting(call);
+    pg_leave_waiting(call);
     pg_link_run(link, call);
 }
 
 int pg_start(struct pg *pg, uint64_t id, const struct call_request *request) {
-    assert(request->kind == CALL_KIND_SQL && request->timeout_ms > 0 && find(pg, id) == NULL);
+    assert(request->kind == CALL_KIND_SQL && request->timeout_ms > 0 && pg_find(pg, id) == NULL);
     struct pg_database *d = database_of(pg, request->url);
     assert(d != NULL); /* the Lua API has looked it up */
     if (pg->running >= CALLS_MAX) {
         return ERR_LIMIT;
     }
-    struct pg_call *call = call_new(d, id, request);
+    struct pg_call *call = pg_call_new(d, id, request);
     if (call == NULL) {
         return ERR_MEMORY;
     }
@@ -214,7 +104,7 @@ int pg_start(struct pg *pg, uint64_t id, const struct call_request *request) {
 static void stop(struct pg_call *call) {
     switch (call->place) {
     case PG_WAITING:
-        leave_waiting(call);
+        pg_leave_waiting(call);
         break;
     case PG_EXECUTED:
         (void)pg_link_drop(call->link);
@@ -223,11 +113,11 @@ static void stop(struct pg_call *call) {
         TAILQ_REMOVE(&call->pg->finished, call, queue);
         break;
     }
-    call_free(call);
+    pg_call_free(call);
 }
 
 void pg_cancel(struct pg *pg, uint64_t id) {
-    struct pg_call *call = find(pg, id);
+    struct pg_call *call = pg_find(pg, id);
     if (call != NULL) {
         struct pg_database *d = call->database;
         stop(call);
@@ -266,8 +156,11 @@ void pg_free(struct pg *pg) {
     assert(!pg->closing);
     pg->closing = true;
     for (size_t i = 0; i < PG_BUCKETS; i++) {
-        while (pg->buckets[i] != NULL) {
-            stop(pg->buckets[i]);
+        struct pg_call *call = pg->buckets[i];
+        while (call != NULL) {
+            struct pg_call *next = call->bucket_next;
+            stop(call);
+            call = next;
         }
     }
     assert(pg->running == 0);

@@ -55,7 +55,7 @@ static void on_paused_timer(uv_timer_t *timer) {
             struct pg_link *next = TAILQ_NEXT(link, list);
             if (link->paused && (fits(pg) || pg->favoured == NULL)) {
                 pg_leave_paused(link);
-                pg_link_resume(link);
+                pg->hooks.resume(link);
             }
             link = next;
         }
