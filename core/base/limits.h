@@ -23,6 +23,8 @@ enum {
     VARS_MAX = 256,                /* entries of vars{} */
     ENDPOINTS_MAX = 256,           /* endpoints in one topics.conf */
     TOKENS_MAX = 64,               /* tokens in one topics.conf */
+    DATABASES_MAX = 16,            /* databases in one topics.conf */
+    DATABASE_POOL_MAX = 256,       /* connections to one database: each is a process there */
     TOKEN_BYTES_MIN = 16,          /* a shorter one can be guessed: refused beyond loopback */
     SCHEDULES_MAX = 256,           /* schedules in one topics.conf */
     PUBLISH_AFTER_DAYS_MAX = 3650, /* how far ahead an operator may delay a publish */
@@ -151,7 +153,10 @@ enum {
     OUTBOX_WINDOW_MAX = 256,  /* publishes sent and not yet acknowledged */
     CALL_BYTES_MAX = 16 << 20, /* one HTTP response */
     CALL_OWN_BYTES = 32 << 10, /* counted for a call in progress: curl's buffers, a short answer */
-    CALLS_MAX = 10000,         /* HTTP and SMTP calls in progress */
+    CALLS_MAX = 10000,         /* HTTP and SMTP calls in progress; and as many SQL ones */
+    SQL_BYTES_MAX = 8 << 20,   /* one statement with its parameters; one result */
+    SQL_PARAMS_MAX = 1000,     /* parameters of one statement */
+    SQL_ADDRESSES_MAX = 16,    /* addresses tried for one connection to a database */
     CALLS_IDLE_MAX = 256, /* idle HTTP connections kept, or an eighth of the descriptors if less */
     CALL_DESCRIPTORS = 4, /* with fewer descriptors left, a call that cannot start is put off */
     CALL_AGAIN_MS = 250,  /* and tried again after this */

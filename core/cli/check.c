@@ -11,6 +11,7 @@
 #include "cli/tell.h"
 #include "cli/text.h"
 #include "cli/mistakes.h"
+#include "io/pg/pg.h"
 #include "lua/api/api.h"
 #include "base/clock.h"
 #include "base/culprit.h"
@@ -41,6 +42,7 @@ static int version(struct cli *cli) {
     char mosquitto[64];
     char lmdb[64];
     char glib[64];
+    char libpq[PG_VERSION_BYTES];
     (void)mosquitto_lib_version(&major, &minor, &patch);
     (void)snprintf(mosquitto, sizeof mosquitto, "%d.%d.%d", major, minor, patch);
     (void)mdb_version(&major, &minor, &patch);
@@ -60,6 +62,7 @@ static int version(struct cli *cli) {
         {"libsodium", sodium_version_string()},
         {"libconfuse", confuse_version},
         {"GLib", glib},
+        {"libpq", pg_version(libpq)},
     };
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -274,6 +277,26 @@ static void describe_schedule(const struct cli *cli, const struct schedule_conf 
                                          : "ticks missed while the host was down are skipped");
 }
 
+/* The lines about a database. */
+enum database_line { DATABASE_POOL, DATABASE_SERVICES, DATABASE_COUNT };
+
+static void describe_database(const struct database_conf *d, struct line lines[DATABASE_COUNT]) {
+    static const char *const titles[DATABASE_COUNT][2] = {{"database", "database"},
+                                                          {"used by", "services"}};
+    char timeout[32];
+    lines_init(lines, titles, DATABASE_COUNT);
+    buf_printf(&lines[DATABASE_POOL].text,
+               "PostgreSQL, up to %u connection%s, statements end after %s", (unsigned)d->pool,
+               d->pool == 1 ? "" : "s", conf_duration_text(d->timeout_ms, timeout));
+    for (size_t i = 0; i < d->service_count; i++) {
+        buf_printf(&lines[DATABASE_SERVICES].text, "%s%s", i == 0 ? "" : ", ", d->services[i]);
+    }
+    if (d->service_count == 0) {
+        buf_add_str(&lines[DATABASE_SERVICES].text,
+                    "every service: name those that may in services = {...}");
+    }
+}
+
 /* Appends the names of the services whose keys need a division; returns how many. */
 static size_t add_keyed(struct buf *out, const struct conf *conf) {
     enum { NAMED = 3 };
@@ -386,7 +409,8 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
     const struct conf *conf = cli->conf;
     json_t *services = json_array();
     json_t *schedules = json_array();
-    bool ok = services != NULL && schedules != NULL;
+    json_t *databases = json_array();
+    bool ok = services != NULL && schedules != NULL && databases != NULL;
     if (!cli->json) {
         print_verdict(conf);
     }
@@ -400,12 +424,18 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
         describe_schedule(cli, &conf->schedules[i], lines);
         ok = tell(cli, conf->schedules[i].name, lines, SCHEDULE_COUNT, schedules);
     }
+    for (size_t i = 0; i < conf->database_count && ok; i++) {
+        struct line lines[DATABASE_COUNT];
+        describe_database(&conf->databases[i], lines);
+        ok = tell(cli, conf->databases[i].name, lines, DATABASE_COUNT, databases);
+    }
     struct buf hosts;
     buf_init(&hosts, LINE_BYTES_MAX);
     describe_hosts(conf, &hosts);
     if (cli->json && ok) {
-        json_t *all = json_pack("{s:s, s:o, s:o, s:s}", "file", conf->file, "services", services,
-                                "schedules", schedules, "hosts", buf_str(&hosts));
+        json_t *all =
+            json_pack("{s:s, s:o, s:o, s:o, s:s}", "file", conf->file, "services", services,
+                      "schedules", schedules, "databases", databases, "hosts", buf_str(&hosts));
         buf_clear(&hosts);
         return cli_print_json(all);
     }
@@ -415,6 +445,7 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
     buf_clear(&hosts);
     json_decref(services);
     json_decref(schedules);
+    json_decref(databases);
     return ok ? EXIT_GOOD : cli_fail(ERR_MEMORY, "out of memory");
 }
 
@@ -481,7 +512,12 @@ static int check(struct cli *cli) {
     if (status != 0) {
         return status;
     }
-    int code = script_host_new(&scripts, cli->conf, &api_library);
+    struct report r;
+    int code = pg_check(cli->conf, &r);
+    if (code != 0) {
+        return cli_fail(code, "%s", r.text);
+    }
+    code = script_host_new(&scripts, cli->conf, &api_library);
     if (code != 0) {
         return cli_fail(code, "cannot start Lua: %s", error_text(code));
     }

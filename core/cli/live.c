@@ -139,6 +139,19 @@ static void print_outbox(FILE *out, struct buf *line, const json_t *engine) {
     }
 }
 
+static void print_databases(FILE *out, struct buf *line, const json_t *host) {
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(host, "databases"), i, one) {
+        buf_printf(line, "%s %s: %lld of %lld connections, %lld busy, %lld statements wait%s",
+                   i == 0 ? "sql    " : "       ", word(one, "name"),
+                   (long long)figure(one, "open"), (long long)figure(one, "pool"),
+                   (long long)figure(one, "busy"), (long long)figure(one, "waiting"),
+                   json_is_string(json_object_get(one, "error")) ? ", NOT REACHED" : "");
+        print_line(out, line);
+    }
+}
+
 void live_print_host(FILE *out, const json_t *status) {
     const json_t *host = json_object_get(status, "host");
     const json_t *engine = json_object_get(status, "engine");
@@ -152,6 +165,7 @@ void live_print_host(FILE *out, const json_t *status) {
         print_broker(out, &line, host);
         print_members(out, status);
         print_outbox(out, &line, engine);
+        print_databases(out, &line, host);
         if (!json_is_true(json_object_get(engine, "accepts"))) {
             buf_add_str(&line, "        NOTHING IS ACCEPTED: the backlog or the store is full");
             print_line(out, &line);

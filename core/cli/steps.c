@@ -4,6 +4,7 @@
 #include "cli/steps.h"
 
 #include "cli/text.h"
+#include "event/call.h"
 #include "event/ledger.h"
 #include "base/limits.h"
 #include "event/value.h"
@@ -75,11 +76,12 @@ void life_print_calls(const struct cli *cli, const struct life *life, const char
     struct call_note note;
     for (size_t at = 0; ledger_next(life->event->calls, &at, &note);) {
         struct buf line;
+        char status[CALL_STATUS_BYTES];
         buf_init(&line, LINE_BYTES_MAX);
         text_add_safe(&line, note.label);
         buf_printf(&line, ": %s", call_note_state_name(note.state));
         if (note.status > 0) {
-            buf_printf(&line, " %" PRIu32, note.status);
+            buf_printf(&line, " %s", call_status_text(note.status, status));
         }
         buf_printf(&line, ", asked %" PRIu32 " time%s, first ", note.asks,
                    note.asks == 1 ? "" : "s");

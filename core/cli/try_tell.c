@@ -16,11 +16,25 @@ enum { TEXT_BYTES_MAX = 64 << 20 };
 
 /* ---- calls ---- */
 
+static void add_statement(struct buf *out, const struct call_request *q) {
+    buf_printf(out, "would ask database \"%s\":\n", q->url);
+    text_add_lines(out, (struct slice){q->body, q->body_len}, "  ");
+    for (size_t i = 0; i < q->param_count; i++) {
+        buf_printf(out, "  $%zu = ", i + 1);
+        text_add_safe(out, slice_of(q->params[i] == NULL ? "null" : q->params[i]));
+        buf_add_str(out, "\n");
+    }
+}
+
 static void add_call(struct buf *out, const struct call_request *q) {
     if (q->kind == CALL_KIND_ASK) {
         buf_add_str(out, "would ask: ");
         text_add_safe(out, slice_of(q->label));
         buf_add_str(out, "; a dry run does not ask other hosts\n");
+        return;
+    }
+    if (q->kind == CALL_KIND_SQL) {
+        add_statement(out, q);
         return;
     }
     bool mail = q->kind == CALL_KIND_MAIL;

@@ -220,6 +220,8 @@ static const struct titled SCHEDULES = {CONF_SCHEDULE, SCHEDULES_MAX, sizeof(str
                                         true, conf_finish_schedule};
 static const struct titled TOKENS = {CONF_TOKEN, TOKENS_MAX, sizeof(struct token_conf), true,
                                      conf_finish_token};
+static const struct titled DATABASES = {CONF_DATABASE, DATABASES_MAX, sizeof(struct database_conf),
+                                        true, conf_finish_database};
 
 static int load_one(const struct loader *l, const struct titled *kind, cfg_t *section,
                     void *object) {
@@ -264,20 +266,25 @@ static int load_all_titled(struct loader *l) {
     void *endpoints = NULL;
     void *schedules = NULL;
     void *tokens = NULL;
-    int code = load_titled(l, &SERVICES, &services, &c->service_count);
-    if (code == 0) {
-        code = load_titled(l, &ENDPOINTS, &endpoints, &c->endpoint_count);
-    }
-    if (code == 0) {
-        code = load_titled(l, &SCHEDULES, &schedules, &c->schedule_count);
-    }
-    if (code == 0) {
-        code = load_titled(l, &TOKENS, &tokens, &c->token_count);
+    void *databases = NULL;
+    const struct {
+        const struct titled *kind;
+        void **array;
+        size_t *count;
+    } all[] = {
+        {&SERVICES, &services, &c->service_count},    {&ENDPOINTS, &endpoints, &c->endpoint_count},
+        {&SCHEDULES, &schedules, &c->schedule_count}, {&TOKENS, &tokens, &c->token_count},
+        {&DATABASES, &databases, &c->database_count},
+    };
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < sizeof all / sizeof *all; i++) {
+        code = load_titled(l, all[i].kind, all[i].array, all[i].count);
     }
     c->services = services;
     c->endpoints = endpoints;
     c->schedules = schedules;
     c->tokens = tokens;
+    c->databases = databases;
     return code;
 }
 
@@ -356,6 +363,10 @@ static int check_hosts(const struct loader *l) {
     return code;
 }
 
+static int check_databases(const struct loader *l) {
+    return conf_check_databases(&l->place, l->conf);
+}
+
 /* A name that a service had is no other service's, and was no other's. */
 static int check_name_before(const struct conf_place *place, const struct conf *c,
                              const struct service_conf *s, const char *name) {
@@ -401,6 +412,7 @@ static int load_all(struct loader *l) {
         {check_hosts, 1u << CONF_HOSTS},
         {check_egress, 1u << CONF_EGRESS},
         {check_tls, 1u << CONF_BROKER},
+        {check_databases, 1u << CONF_DATABASE | 1u << CONF_SERVICE},
     };
     int code = 0;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && code == 0; i++) {
@@ -529,6 +541,7 @@ static void free_units(struct conf *c) {
         conf_clear_rows(&CONF_SPECS[CONF_TOKEN], &c->tokens[i]);
         free(c->tokens[i].name);
     }
+    conf_free_databases(c);
     free(c->tokens);
     free(c->services);
     free(c->endpoints);

@@ -89,6 +89,17 @@ struct token_conf {
     int line;
 };
 
+/* A PostgreSQL database that handlers use through zing.sql. */
+struct database_conf {
+    char *name;
+    char *url;          /* resolved: postgres://...; "" when secrets were not read */
+    uint16_t pool;      /* connections at most */
+    int64_t timeout_ms; /* of a statement, unless the call names its own */
+    char **services;    /* that may use it; none = all */
+    size_t service_count;
+    int line;
+};
+
 /* What happens to ticks that were due while the host was down. */
 enum missed {
     MISSED_ONCE, /* one run for all of them */
@@ -155,6 +166,8 @@ struct conf {
     size_t schedule_count;
     struct token_conf *tokens;
     size_t token_count;
+    struct database_conf *databases;
+    size_t database_count;
 };
 
 /* Who wants every mistake in topics.conf and not only the first: each sentence is told, and reading
@@ -213,6 +226,10 @@ static inline bool conf_find_heir(const struct conf *c, struct slice name, size_
     return conf_find_service(c, name, index);
 }
 
+/* The database of that name, or NULL. */
+const struct database_conf *conf_find_database(const struct conf *c, struct slice name);
+/* Whether the service's handlers may use it. */
+bool database_serves(const struct database_conf *d, const char *service);
 /* Whether only programs of this machine can reach the front door. */
 bool conf_is_loopback(const struct conf *c);
 const char *conf_var(const struct conf *c, const char *name); /* NULL when there is none */

@@ -33,6 +33,7 @@ IS_LIST(struct service_conf, reply_to, reply_to_count);
 IS_LIST(struct endpoint_conf, required, required_count);
 IS_LIST(struct endpoint_conf, secrets, secret_count);
 IS_LIST(struct token_conf, endpoints, endpoint_count);
+IS_LIST(struct database_conf, services, service_count);
 IS_LIST(struct conf, http_proxies, http_proxy_count);
 IS_LIST(struct conf, egress_allow, egress_allow_count);
 IS_LIST(struct conf, hosts.secrets, hosts.secret_count);
@@ -180,6 +181,16 @@ static const struct conf_row TOKEN_ROWS[] = {
 };
 
 #undef AT
+#define AT(field) offsetof(struct database_conf, field)
+
+static const struct conf_row DATABASE_ROWS[] = {
+    {"url", CONF_SECRET, NULL, AT(url), 0, 0},
+    {"pool", CONF_U16, "8", AT(pool), 1, DATABASE_POOL_MAX},
+    {"timeout", CONF_MS, "10s", AT(timeout_ms), 1, 7 * DAY_MS},
+    {"services", CONF_NAMES, "", AT(services), 0, 0},
+};
+
+#undef AT
 #define AT(field) offsetof(struct schedule_conf, field)
 
 static const struct conf_row SCHEDULE_ROWS[] = {
@@ -207,6 +218,7 @@ const struct conf_spec CONF_SPECS[CONF_SECTION_COUNT] = {
     [CONF_ENDPOINT] = {"endpoint", CONF_TITLED, ROWS(ENDPOINT_ROWS)},
     [CONF_SCHEDULE] = {"schedule", CONF_TITLED, ROWS(SCHEDULE_ROWS)},
     [CONF_TOKEN] = {"token", CONF_TITLED, ROWS(TOKEN_ROWS)},
+    [CONF_DATABASE] = {"database", CONF_TITLED, ROWS(DATABASE_ROWS)},
 };
 
 /* ---- errors ---- */

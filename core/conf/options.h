@@ -94,6 +94,7 @@ enum conf_section {
     CONF_ENDPOINT,
     CONF_SCHEDULE,
     CONF_TOKEN,
+    CONF_DATABASE,
     CONF_SECTION_COUNT
 };
 
@@ -165,6 +166,14 @@ const char *conf_variable_name(const char *section, const char *option,
 /* Completes what the rows of one section have set. ERR_INVALID with a sentence, ERR_MEMORY. */
 int conf_finish_service(const struct conf_place *place, void *service);
 int conf_finish_schedule(const struct conf_place *place, void *schedule);
+
+/* ---- conf/database.c ---- */
+
+/* As above. */
+int conf_finish_database(const struct conf_place *place, void *database);
+/* The rules between databases and the rest. */
+int conf_check_databases(const struct conf_place *place, const struct conf *c);
+void conf_free_databases(struct conf *c);
 
 /* ---- conf/web.c: the front door ---- */
 

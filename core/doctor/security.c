@@ -223,6 +223,22 @@ static void check_secrets(struct doctor *d, const struct conf *conf) {
     }
 }
 
+static void check_databases(struct doctor *d, const struct conf *conf) {
+    for (size_t i = 0; i < conf->database_count; i++) {
+        const struct database_conf *database = &conf->databases[i];
+        if (database->service_count > 0 || conf->service_count == 1) {
+            (void)doctor_add(d, "database", DOCTOR_GOOD, "%s: used by %s", database->name,
+                             database->service_count > 0 ? "the services it names"
+                                                         : "the only service");
+            continue;
+        }
+        doctor_advise(
+            doctor_add(d, "database", DOCTOR_WARN, "%s: every service may use it", database->name),
+            "Who writes a script of any service can read and change what that database holds.",
+            "name those that need it: database { services = {\"...\"} }");
+    }
+}
+
 void doctor_security(struct doctor *d, const struct conf *conf) {
     check_data(d, conf);
     check_written(d, "topics.conf", conf->file);
@@ -237,6 +253,7 @@ void doctor_security(struct doctor *d, const struct conf *conf) {
     check_tokens(d, conf);
     check_endpoints(d, conf);
     check_secrets(d, conf);
+    check_databases(d, conf);
 }
 
 /* --- the broker's rules --- */

@@ -136,8 +136,19 @@ void engine_note_duration(struct engine *e, struct invocation *inv) {
     histogram_add(&inv->service->handler, us);
 }
 
+void engine_leave_session(struct engine *e, struct invocation *inv) {
+    if (inv->session != 0 && (inv->run == NULL || inv->run->session != inv->session)) {
+        e->doors.call_cancel(e->doors.ctx, inv->session);
+        inv->session = 0;
+    }
+}
+
 void engine_free_invocation(struct engine *e, struct invocation *inv) {
     assert(inv->call_id == 0); /* INV-ENGINE-5 */
+    if (inv->run != NULL) {
+        inv->run->session = 0;
+    }
+    engine_leave_session(e, inv);
     if (inv->run != NULL) {
         run_free(inv->run);
     }

@@ -24,6 +24,7 @@ struct invocation {
     struct batch *batch;    /* owned; NULL = one event */
     struct engine_service *service;
     uint64_t call_id; /* what it waits for; 0 = nothing */
+    uint64_t session; /* the transaction that it has open at a database; 0 = none */
     bool call_started;
     bool continued;  /* it continues an attempt that was counted before: it slept or waited */
     bool cut;        /* given up because the host stops: in no list of waiting ones */
@@ -68,6 +69,8 @@ struct invocation *engine_find_running(struct engine *e, const struct engine_ser
                                        const struct event *event);
 /* The invocation that waits for the call; NULL: none does any more. */
 struct invocation *engine_find_call(struct engine *e, uint64_t id);
+/* Ends its transaction at a database, unless the run still has it. */
+void engine_leave_session(struct engine *e, struct invocation *inv);
 /* Ends its wait; with `cancel` a call still in progress is cancelled. One that was cut is as one
  * that waited. */
 void engine_stop_waiting(struct engine *e, struct invocation *inv, bool cancel);

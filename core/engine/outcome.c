@@ -195,6 +195,21 @@ static void make_current(struct engine *e, struct invocation *inv) {
     engine_name_culprit(e, inv);
 }
 
+/* A transaction begins with the call that opened it, and is named by its id; with the commit it is
+ * over, whatever became of that. */
+static void note_session(struct invocation *inv, const struct call_end *end) {
+    const struct call_request *request = inv->run->request;
+    const struct call_result *result = &end->result;
+    if (request->kind != CALL_KIND_SQL) {
+        return;
+    }
+    if (request->scope == SQL_BEGIN && result->code == 0 && result->status == 0) {
+        inv->session = inv->run->session = end->id;
+    } else if (request->scope == SQL_COMMIT) {
+        inv->session = inv->run->session = 0;
+    }
+}
+
 static int go_on(struct engine *e, struct invocation *inv, struct call_end *end) {
     if (inv->run->outcome != OUTCOME_CALL) { /* it waited only for the commit */
         run_resume(inv->run, NULL);
@@ -209,7 +224,9 @@ static int go_on(struct engine *e, struct invocation *inv, struct call_end *end)
     if (code != 0) {
         return code;
     }
+    note_session(inv, end);
     run_resume(inv->run, &end->result);
+    engine_leave_session(e, inv);
     return engine_conclude(e, inv);
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -34,6 +35,7 @@ void call_request_free(struct call_request *request) {
     free(request->label);
     free(request->mail_from);
     free_all(request->mail_to, request->mail_to_count);
+    free_all(request->params, request->param_count);
     free(request);
 }
 
@@ -42,15 +44,15 @@ size_t call_request_bytes(const struct call_request *request) {
     for (size_t i = 0; i < request->header_count; i++) {
         bytes += strlen(request->headers[i]);
     }
+    for (size_t i = 0; i < request->param_count; i++) {
+        bytes += request->params[i] == NULL ? 0 : strlen(request->params[i]);
+    }
     return bytes;
 }
 
-/* Appends `text` (malloc'd, taken over in every case) to the array. */
-static int append(char ***texts, size_t *count, char *text) {
-    if (text == NULL) {
-        return ERR_MEMORY;
-    }
-    if (*count >= CALL_HEADERS_MAX) {
+/* Appends `text` (malloc'd or NULL, taken over in every case) to the array. */
+static int append_any(char ***texts, size_t *count, char *text, size_t most) {
+    if (*count >= most) {
         free(text);
         return ERR_LIMIT;
     }
@@ -62,6 +64,16 @@ static int append(char ***texts, size_t *count, char *text) {
     grown[(*count)++] = text;
     *texts = grown;
     return 0;
+}
+
+static int append(char ***texts, size_t *count, char *text) {
+    return text == NULL ? ERR_MEMORY : append_any(texts, count, text, CALL_HEADERS_MAX);
+}
+
+int call_request_param(struct call_request *request, char *text, bool null) {
+    return text == NULL && !null
+               ? ERR_MEMORY
+               : append_any(&request->params, &request->param_count, text, SQL_PARAMS_MAX);
 }
 
 static bool token_char(char c) {
@@ -97,7 +109,49 @@ int call_request_header(struct call_request *request, struct slice name, struct 
     return append(&request->headers, &request->header_count, text);
 }
 
+/* ---- SQLSTATE: five digits and letters, to the base of 36, all above any status of HTTP ---- */
+
+enum { SQLSTATE_BASE = 36, SQLSTATE_LEN = 5, STATUS_MAX = 999 };
+
+static const char sqlstate_digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+long call_sqlstate(const char *sqlstate) {
+    long status = 0;
+    for (size_t i = 0; i < SQLSTATE_LEN && sqlstate != NULL && sqlstate[i] != '\0'; i++) {
+        const char *digit = strchr(sqlstate_digits, sqlstate[i]);
+        status = status * SQLSTATE_BASE + (digit == NULL ? 0 : digit - sqlstate_digits);
+    }
+    return status;
+}
+
+bool call_is_sqlstate(long status) {
+    return status > STATUS_MAX;
+}
+
+const char *call_status_text(long status, char out[CALL_STATUS_BYTES]) {
+    if (!call_is_sqlstate(status)) {
+        (void)snprintf(out, CALL_STATUS_BYTES, "%ld", status);
+        return out;
+    }
+    out[SQLSTATE_LEN] = '\0';
+    for (size_t i = SQLSTATE_LEN; i > 0; i--) {
+        out[i - 1] = sqlstate_digits[status % SQLSTATE_BASE];
+        status /= SQLSTATE_BASE;
+    }
+    return out;
+}
+
+/* The statement's outcome is open: statement_completion_unknown, transaction_resolution_unknown. */
+static bool is_open_sqlstate(long status) {
+    return status == call_sqlstate("40003") || status == call_sqlstate("08007");
+}
+
+/* ---- what the peer did ---- */
+
 bool call_only_reads(const struct call_request *request) {
+    if (request->kind == CALL_KIND_SQL) {
+        return request->scope != SQL_ALONE && request->scope != SQL_COMMIT;
+    }
     return request->kind != CALL_KIND_MAIL &&
            (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);
 }
@@ -108,6 +162,9 @@ bool call_is_unknown(const struct call_request *request, const struct call_resul
     }
     if (result->code != 0) {
         return result->sent;
+    }
+    if (request->kind == CALL_KIND_SQL) {
+        return is_open_sqlstate(result->status);
     }
     return request->kind != CALL_KIND_MAIL &&
            (result->status >= 500 || result->status == 408 || result->status == 409);

@@ -6,6 +6,7 @@
 
 #include "host/ask.h"
 #include "host/broker.h"
+#include "host/databases.h"
 #include "host/forward.h"
 #include "host/join.h"
 #include "host/loop.h"
@@ -120,21 +121,27 @@ static void on_unsubscribed(void *ctx) {
 
 static int call_start(void *ctx, uint64_t id, const struct call_request *request) {
     struct host *h = ctx;
-    return request->kind == CALL_KIND_ASK ? host_ask_start(h, id, request)
-                                          : fetch_start(h->fetch, id, request);
+    return request->kind == CALL_KIND_ASK   ? host_ask_start(h, id, request)
+           : request->kind == CALL_KIND_SQL ? pg_start(h->pg, id, request)
+                                            : fetch_start(h->fetch, id, request);
 }
 
 static void call_cancel(void *ctx, uint64_t id) {
     struct host *h = ctx;
     if (!host_ask_cancel(h, id)) {
         fetch_cancel(h->fetch, id);
+        pg_cancel(h->pg, id);
     }
 }
 
-static void on_fetched(void *ctx, uint64_t id, struct call_result *result) {
+static void on_answered(void *ctx, uint64_t id, struct call_result *result) {
     struct host *h = ctx;
     engine_call_done(h->engine, id, result);
-    host_wake(h); /* fetch delivers from a timer */
+    host_wake(h); /* they deliver from a timer */
+}
+
+static size_t calls_running(const struct host *h) {
+    return fetch_running(h->fetch) + pg_running(h->pg);
 }
 
 static void command_done(void *ctx, struct command *command) {
@@ -163,16 +170,17 @@ static void host_metrics(void *ctx, struct buf *out) {
     buf_printf(out,
                "# HELP zingq_broker_connects_total connections made since the host started\n"
                "# TYPE zingq_broker_connects_total counter\nzingq_broker_connects_total %llu\n"
-               "# HELP zingq_calls HTTP and SMTP calls in progress\n"
+               "# HELP zingq_calls HTTP, SMTP and SQL calls in progress\n"
                "# TYPE zingq_calls gauge\nzingq_calls %zu\n"
                "# HELP zingq_uptime_seconds seconds since the host started\n"
                "# TYPE zingq_uptime_seconds gauge\nzingq_uptime_seconds %.3f\n",
-               (unsigned long long)session->connects, fetch_running(h->fetch),
+               (unsigned long long)session->connects, calls_running(h),
                (double)(host_now_ms(h) - h->started_ms) / 1000);
     host_terms_metrics(h, out);
     host_forward_metrics(h, out);
     host_shortage_metrics(h, out);
     host_memory_metrics(h, out);
+    host_database_metrics(h, out);
     host_members_metrics(h, out);
     host_stand_in_metrics(h, out);
     sys_write_metrics(h->sys, out);
@@ -204,12 +212,13 @@ static json_t *host_status(void *ctx) {
                              "connected", (int)connected, "ready",
                              (int)(broker_ready(h) && engine_accepts(h->engine)), "broker_error",
                              broker_error(h), "conf", h->conf->file, "connects",
-                             (json_int_t)session->connects, "calls", (int)fetch_running(h->fetch));
+                             (json_int_t)session->connects, "calls", (int)calls_running(h));
     if (host != NULL) {
         sys_add_status(h->sys, host);
         host_terms_status(h, host);
         host_forward_status(h, host);
         host_memory_status(h, host);
+        host_database_status(h, host);
     }
     return host;
 }
@@ -373,7 +382,10 @@ int host_open_doors(struct host *h, struct report *r) {
                                                     .reload = admin_reload,
                                                     .wake = wake}};
     if (code == 0) {
-        code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
+        code = fetch_new(&h->fetch, &h->loop, h, on_answered);
+    }
+    if (code == 0) {
+        code = host_open_databases(h, on_answered, r);
     }
     if (code == 0) {
         fetch_use_memory(h->fetch, &h->memory);

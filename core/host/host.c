@@ -453,6 +453,7 @@ static void close_all(struct host *h) {
     sys_free(h->sys);
     engine_free(h->engine);
     fetch_free(h->fetch);
+    pg_free(h->pg);
     mqtt_free(h->subscriber);
     mqtt_free(h->publisher);
     if (h->loop.data == h) {

@@ -9,6 +9,7 @@
 #include "host/companion.h"
 #include "engine/engine.h"
 #include "io/fetch/fetch.h"
+#include "io/pg/pg.h"
 #include "web/front.h"
 #include "io/httpd/gateway.h"
 #include "host/host.h"
@@ -124,6 +125,7 @@ struct host {
     size_t hopeless;                           /* consecutive brokers where retrying is pointless */
     char publisher_client_id[260];
     struct fetch *fetch;
+    struct pg *pg;          /* the databases */
     struct gateway *socket; /* DATA/zingq.sock */
     struct gateway *tcp;    /* http.listen; NULL = none */
     struct admin *admin;

@@ -39,5 +39,5 @@ void host_memory_metrics(const struct host *h, struct buf *out) {
                "# HELP zingq_calls_starved calls, and long answers, that wait for memory\n"
                "# TYPE zingq_calls_starved gauge\nzingq_calls_starved %zu\n",
                (unsigned long long)h->conf->memory_bytes, status.starved,
-               status.calls_starved + fetch_paused(h->fetch));
+               status.calls_starved + fetch_paused(h->fetch) + pg_paused(h->pg));
 }

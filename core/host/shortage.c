@@ -9,7 +9,8 @@
 
 bool host_make_room(void *ctx) {
     struct host *h = ctx;
-    return h->fetch != NULL && fetch_close_idle(h->fetch);
+    bool calls = h->fetch != NULL && fetch_close_idle(h->fetch);
+    return (h->pg != NULL && pg_close_idle(h->pg)) || calls;
 }
 
 static void tell_door(const struct gateway *g, const char *name, host_tell *tell, void *ctx) {
@@ -22,6 +23,17 @@ static void tell_door(const struct gateway *g, const char *name, host_tell *tell
                      " were refused since the start): raise the limit of open files",
                      name, strerror(state.shortage), state.connections, state.refused);
         tell(ctx, false, r.text);
+    }
+}
+
+static void tell_databases(const struct host *h, host_tell *tell, void *ctx) {
+    for (size_t i = 0; i < h->conf->database_count; i++) {
+        struct pg_state state = pg_look(h->pg, i);
+        struct report r;
+        if (state.error != NULL) {
+            (void)report(&r, 0, "database \"%s\" cannot be reached: %s", state.name, state.error);
+            tell(ctx, false, r.text);
+        }
     }
 }
 
@@ -42,8 +54,9 @@ void host_each_shortage(const struct host *h, host_tell *tell, void *ctx) {
                      calls);
         tell(ctx, false, r.text);
     }
+    tell_databases(h, tell, ctx);
     engine_status(h->engine, &status);
-    calls = status.calls_starved + fetch_paused(h->fetch);
+    calls = status.calls_starved + fetch_paused(h->fetch) + pg_paused(h->pg);
     if (status.starved > 0 || calls > 0) {
         (void)report(&r, 0,
                      "memory is short: events of %zu services and %zu calls wait: raise "

@@ -27,6 +27,68 @@ static void add_clipped(struct buf *out, const char *text, size_t len, size_t sp
     buf_add(out, text, len);
 }
 
+/* ---- errors as objects ---- */
+
+/* Registry key: their metatable. */
+static const char object_key = 'o';
+
+static int object_text(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_pushliteral(L, "message");
+    lua_rawget(L, 1);
+    return 1;
+}
+
+/* error.message .. " and more", as with an error that is a string. */
+static int object_concat(lua_State *L) {
+    (void)luaL_tolstring(L, 1, NULL);
+    (void)luaL_tolstring(L, 2, NULL);
+    lua_concat(L, 2);
+    return 1;
+}
+
+void failure_open(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"__tostring", object_text}, {"__concat", object_concat}, {NULL, NULL}};
+    lua_createtable(L, 0, 3);
+    luaL_setfuncs(L, functions, 0);
+    lua_pushliteral(L, "an error of the database");
+    lua_setfield(L, -2, "__metatable");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &object_key);
+}
+
+int failure_raise(lua_State *L, const char *sqlstate, bool final) {
+    lua_createtable(L, 0, 3);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "message");
+    lua_pushstring(L, sqlstate); /* NULL pushes nil */
+    lua_setfield(L, -2, "sqlstate");
+    lua_pushboolean(L, final);
+    lua_setfield(L, -2, "final");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &object_key);
+    lua_setmetatable(L, -2);
+    return lua_error(L);
+}
+
+bool failure_is_final(lua_State *L, int index) {
+    bool final = false;
+    if (lua_istable(L, index) && lua_getmetatable(L, index)) {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &object_key);
+        bool ours = lua_rawequal(L, -1, -2);
+        lua_pop(L, 2);
+        if (ours) {
+            lua_pushvalue(L, index);
+            lua_pushliteral(L, "final");
+            lua_rawget(L, -2);
+            final = lua_toboolean(L, -1);
+            lua_pop(L, 2);
+        }
+    }
+    return final;
+}
+
+/* ---- describing ---- */
+
 /* The error object as a string on the stack; it is at index 1. */
 static int object_to_text(lua_State *L) {
     struct script_host *host = script_state_of(L)->host;

@@ -248,7 +248,9 @@ static bool is_memory_text(lua_State *L) {
 static void settle_error(struct run *run, int status, bool over) {
     bool memory = status == LUA_ERRMEM || is_memory_text(run->thread.L);
     char limit[96];
-    run->outcome = OUTCOME_ERROR;
+    /* In a batch it concerns one event, and nobody knows which. */
+    bool final = !over && !memory && run->event_count == 1 && failure_is_final(run->thread.L, -1);
+    run->outcome = final ? OUTCOME_REJECT : OUTCOME_ERROR;
     run_describe_error(run, over     ? script_time_text(run->state, limit)
                             : memory ? script_memory_text(run->state, limit)
                                      : NULL);

@@ -28,7 +28,8 @@ enum outcome {
                          policy's (after_ms < 0) */
     OUTCOME_SNOOZE,   /* zing.snooze: again after after_ms, uses up no attempt */
     OUTCOME_THROTTLE, /* zing.throttle: the whole service, or key, backs off for after_ms */
-    OUTCOME_REJECT,   /* zing.reject, bad JSON in event.json, SMTP 5xx: dead at once, see error */
+    OUTCOME_REJECT,   /* zing.reject, bad JSON in event.json, SMTP 5xx, an error of a database that
+                         stays: dead at once, see error */
     OUTCOME_DISCARD,  /* a dead-letter policy returned "discard" */
     OUTCOME_KEEP,     /* durable->step is to be stored, and the step's effects with it; resume with
                          run_resume once that is on disk */
@@ -103,6 +104,7 @@ struct run_durable {
     bool open;                             /* the function of `step` is running */
     bool touched;           /* one of its calls had, or may have had, an effect: see saga:step */
     uint32_t calls;         /* asked for in it */
+    uint32_t statements;    /* the same of zing.sql */
     struct buf asked;       /* their keys as buf_add_lv; what only reads has none */
     uint32_t sleeps;        /* without a name, in this run */
     struct effects effects; /* staged in the open step: for the commit that stores its result */
@@ -141,6 +143,9 @@ struct run {
     struct call_request *held;    /* a call of unknown outcome, while its reconcile runs; owned */
     struct run_durable *durable;  /* owned; NULL = no step, sleep or wait so far */
     uint32_t calls;               /* asked for so far in this attempt, outside steps */
+    uint32_t statements;          /* the same of zing.sql */
+    uint64_t session;             /* of zing.sql.once, while its transaction is open; 0 = none */
+    const char *session_of;       /* the name of its database; borrowed */
     uint32_t log_lines;           /* written so far in this attempt */
     int64_t cpu_us;               /* spent in Lua so far in this attempt */
     struct script_host *host;     /* borrowed */

@@ -5,6 +5,7 @@
 #include "query/steps.h"
 
 #include "base/json.h"
+#include "event/call.h"
 #include "event/ledger.h"
 #include "base/limits.h"
 #include "query/json.h"
@@ -168,6 +169,14 @@ json_t *steps_json(const struct steps *steps, const struct event *event) {
     return array;
 }
 
+/* An SQLSTATE is a text, because it may begin with zeros. */
+static bool add_status(json_t *object, uint32_t status) {
+    char text[CALL_STATUS_BYTES];
+    return call_is_sqlstate(status)
+               ? look_json_text(object, "status", call_status_text(status, text))
+               : look_json_count(object, "status", status);
+}
+
 json_t *calls_json(const struct event *event) {
     json_t *array = json_array();
     struct call_note note;
@@ -176,7 +185,7 @@ json_t *calls_json(const struct event *event) {
         bool ok = object != NULL && look_json_bytes(object, "call", note.label) &&
                   look_json_bytes(object, "key", note.key) &&
                   look_json_text(object, "state", call_note_state_name(note.state)) &&
-                  look_json_count(object, "status", note.status) &&
+                  add_status(object, note.status) &&
                   look_json_time(object, "asked_at", note.first_ms) &&
                   look_json_count(object, "asks", note.asks);
         if (!ok || json_array_append(array, object) != 0) {

@@ -82,10 +82,14 @@ static json_t *call_json(const struct call_request *q) {
     buf_init(&text, TEXT_BYTES_MAX);
     json_t *headers = json_array();
     json_t *to = json_array();
-    static const char *const kinds[] = {
-        [CALL_KIND_HTTP] = "http", [CALL_KIND_MAIL] = "mail", [CALL_KIND_ASK] = "ask"};
-    json_t *object = json_pack("{s:s, s:s?, s:s?, s:o, s:o}", "kind", kinds[q->kind], "method",
-                               q->method, "label", q->label, "headers", headers, "to", to);
+    json_t *params = json_array();
+    static const char *const kinds[] = {[CALL_KIND_HTTP] = "http",
+                                        [CALL_KIND_MAIL] = "mail",
+                                        [CALL_KIND_ASK] = "ask",
+                                        [CALL_KIND_SQL] = "sql"};
+    json_t *object =
+        json_pack("{s:s, s:s?, s:s?, s:o, s:o, s:o}", "kind", kinds[q->kind], "method", q->method,
+                  "label", q->label, "headers", headers, "to", to, "params", params);
     try_add_url(&text, q->url);
     bool ok = object != NULL && look_json_bytes(object, "url", buf_slice(&text));
     for (size_t i = 0; i < q->header_count && ok; i++) {
@@ -95,6 +99,11 @@ static json_t *call_json(const struct call_request *q) {
     }
     for (size_t i = 0; i < q->mail_to_count && ok; i++) {
         ok = json_array_append_new(to, string_or_remark(slice_of(q->mail_to[i]))) == 0;
+    }
+    for (size_t i = 0; i < q->param_count && ok; i++) {
+        json_t *param =
+            q->params[i] == NULL ? json_null() : string_or_remark(slice_of(q->params[i]));
+        ok = json_array_append_new(params, param) == 0;
     }
     ok = ok && look_json_bytes(object, "body", (struct slice){q->body, q->body_len});
     buf_clear(&text);

@@ -135,6 +135,7 @@ static void door_call_cancel(void *ctx, uint64_t id) {
             return;
         }
     }
+    f->cancelled = id;
 }
 
 static void door_command_done(void *ctx, struct command *command) {

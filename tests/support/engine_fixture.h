@@ -65,6 +65,7 @@ struct engine_fixture {
     size_t published_count, published_cap;
     struct asked *asked;
     size_t asked_count, asked_cap;
+    uint64_t cancelled; /* the last id that was cancelled and not asked, or answered before */
     struct offered *offered;
     size_t offered_count, offered_cap;
     int last_mid;

@@ -10,7 +10,7 @@
 static void (*const subjects[])(lua_State *L) = {
     api_open_event, api_open_basics, api_open_json,   api_open_log,     api_open_publish,
     api_open_state, api_open_lock,   api_open_end,    api_open_http,    api_open_mail,
-    api_open_step,  api_open_wait,   api_open_crypto, api_open_webhook,
+    api_open_step,  api_open_wait,   api_open_crypto, api_open_webhook, api_open_sql,
 };
 
 static void open_all(lua_State *L) {

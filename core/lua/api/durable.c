@@ -16,6 +16,7 @@ struct run_durable *api_durable(lua_State *L, const char *call) {
                    call);
     }
     api_check_one_event(L, run, call);
+    api_check_no_session(L, run, call);
     api_check_can_yield(L, run, call);
     struct run_durable *d = run_durable(run);
     if (d == NULL) {

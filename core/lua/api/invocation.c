@@ -41,7 +41,17 @@ void api_check_one_key(lua_State *L, const struct run *run, const char *call) {
     }
 }
 
+void api_check_no_session(lua_State *L, const struct run *run, const char *call) {
+    if (run->session != 0) {
+        luaL_error(L,
+                   "zing.%s cannot be called inside zing.sql.once, which may have been done before "
+                   "and is then not run again: put it behind",
+                   call);
+    }
+}
+
 void api_check_can_wait(lua_State *L, struct run *run, const char *call) {
+    api_check_no_session(L, run, call);
     if (run->entry != RUN_EVENT && run->entry != RUN_UNDO) {
         luaL_error(L, "zing.%s waits, which on_dead and the policy scripts must not do", call);
     }
@@ -160,6 +170,10 @@ static void check_room(lua_State *L, const struct run *run, struct effects *effe
 
 void api_stage(lua_State *L, struct run *run, const struct effect *effect) {
     struct effects *effects = &run->effects;
+    if (run->session != 0) {
+        luaL_error(L, "what is written or published inside zing.sql.once would be missing when it "
+                      "was done before and is not run again: do it behind, with what it returns");
+    }
     if (run->durable != NULL && run->durable->open) {
         check_order(L, run, effect);
         effects = &run->durable->effects;

@@ -21,6 +21,8 @@ void api_check_one_key(lua_State *L, const struct run *run, const char *call);
 /* Stages the effect, or raises with the limit that was exceeded. */
 void api_stage(lua_State *L, struct run *run, const struct effect *effect);
 
+/* Raises inside zing.sql.once: there only statements of its transaction wait. */
+void api_check_no_session(lua_State *L, const struct run *run, const char *call);
 /* Raises unless the handler can be suspended here. */
 void api_check_can_yield(lua_State *L, struct run *run, const char *call);
 /* The same for a call that waits, which is allowed only in an event's handler. */

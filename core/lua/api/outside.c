@@ -33,14 +33,10 @@ static void add_encoded(char out[CALL_KEY_BYTES], struct slice name) {
     }
 }
 
-/* The key of the n-th call of that round. */
-static void write_key(const struct run *run, enum call_kind kind, unsigned round, uint32_t n,
-                      char out[CALL_KEY_BYTES]) {
+/* "<service>-<event id>[.<round>]" */
+static void write_caller(const struct run *run, unsigned round, char out[CALL_KEY_BYTES]) {
     char id[UUID_TEXT_BYTES + 1];
     char rounds[12] = ""; /* ".4294967295" */
-    const struct run_durable *d = run->durable;
-    bool in_step = d != NULL && d->open;
-    char mark = kind == CALL_KIND_MAIL ? '.' : ':';
     if (round > 0) {
         (void)snprintf(rounds, sizeof rounds, ".%u", round);
     }
@@ -48,6 +44,15 @@ static void write_key(const struct run *run, enum call_kind kind, unsigned round
         ledger_caller(run->event, slice_of(run->host->conf->services[run->service].name));
     (void)snprintf(out, CALL_KEY_BYTES, "%.*s-%s%s", (int)caller.len, caller.data,
                    uuid_text(&run->event->id, id), rounds);
+}
+
+/* The key of the n-th call of that round. */
+static void write_key(const struct run *run, enum call_kind kind, unsigned round, uint32_t n,
+                      char out[CALL_KEY_BYTES]) {
+    const struct run_durable *d = run->durable;
+    bool in_step = d != NULL && d->open;
+    char mark = kind == CALL_KIND_MAIL ? '.' : ':';
+    write_caller(run, round, out);
     size_t len = strlen(out);
     if (in_step) {
         const char *undo = d->step.kind == STEP_UNDO ? "~" : "";
@@ -55,15 +60,26 @@ static void write_key(const struct run *run, enum call_kind kind, unsigned round
         add_encoded(out, d->step.name);
         len = strlen(out);
     }
-    if (n > 1) {
+    if (kind == CALL_KIND_SQL) {
+        (void)snprintf(out + len, CALL_KEY_BYTES - len, "+%u", n);
+    } else if (n > 1) {
         (void)snprintf(out + len, CALL_KEY_BYTES - len, "%c%u", in_step ? mark : '-', n);
     }
+}
+
+/* Whether a call was made under the key, and is still the one of that place. */
+static bool is_kept(const struct run *run, const char *key) {
+    struct call_note note;
+    return ledger_find(run->event->calls, slice_of(key), &note) && note.state != CALL_SUPERSEDED;
 }
 
 const char *api_next_call_key(struct run *run, enum call_kind kind, char out[CALL_KEY_BYTES]) {
     struct run_durable *d = run->durable;
     bool in_step = d != NULL && d->open;
-    uint32_t n = in_step ? ++d->calls : ++run->calls;
+    uint32_t *count = kind != CALL_KIND_SQL ? in_step ? &d->calls : &run->calls
+                      : in_step             ? &d->statements
+                                            : &run->statements;
+    uint32_t n = ++*count;
     if (run->listed) { /* next time it may be another batch, so the key is used only once */
         char once[UUID_TEXT_BYTES + 1];
         struct uuid id = run->view->uuid(run->view->ctx);
@@ -71,14 +87,33 @@ const char *api_next_call_key(struct run *run, enum call_kind kind, char out[CAL
                        uuid_text(&id, once));
         return out;
     }
-    struct call_note note;
     for (unsigned round = 0; round < run->event->round; round++) {
         write_key(run, kind, round, n, out);
-        if (ledger_find(run->event->calls, slice_of(out), &note) && note.state != CALL_SUPERSEDED) {
+        if (is_kept(run, out)) {
             return out;
         }
     }
     write_key(run, kind, run->event->round, n, out);
+    return out;
+}
+
+static void write_once_key(const struct run *run, unsigned round, const char *database,
+                           struct slice name, char out[CALL_KEY_BYTES]) {
+    write_caller(run, round, out);
+    size_t len = strlen(out);
+    (void)snprintf(out + len, CALL_KEY_BYTES - len, "++%s/", database);
+    add_encoded(out, name);
+}
+
+const char *api_once_key(const struct run *run, const char *database, struct slice name,
+                         char out[CALL_KEY_BYTES], unsigned *round) {
+    for (*round = 0; *round < run->event->round; (*round)++) {
+        write_once_key(run, *round, database, name, out);
+        if (is_kept(run, out)) {
+            return out;
+        }
+    }
+    write_once_key(run, *round, database, name, out);
     return out;
 }
 

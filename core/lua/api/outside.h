@@ -17,12 +17,17 @@ struct call_request *api_new_request(lua_State *L, struct run *run);
  *   <service>-<event id>[.<round>][-<n>]            outside steps; n from the second call on
  *   <service>-<event id>[.<round>]:<step>[:<n>]     in a step
  *   <service>-<event id>[.<round>]:~<step>[:<n>]    in its compensation
+ *   the same with +<n> instead, n from 1            a statement of zing.sql
+ *   <service>-<event id>[.<round>]++<database>/<n>  zing.sql.once, with its name
  * `round` counts how often the event's saga was undone, or an edit made answered calls void; a call
  * of an earlier round that is not superseded keeps its key. In a mail's Message-ID, dots replace
  * the colons (RFC 5322, 3.2.3). A step's name is percent-encoded except for letters, digits and
  * . _ -, so no two calls share a key. Counts the call. Returns `out`. */
-enum { CALL_KEY_BYTES = NAME_BYTES_MAX + UUID_TEXT_BYTES + 3 * STATE_NAME_BYTES_MAX + 48 };
+enum { CALL_KEY_BYTES = 2 * NAME_BYTES_MAX + UUID_TEXT_BYTES + 3 * STATE_NAME_BYTES_MAX + 48 };
 const char *api_next_call_key(struct run *run, enum call_kind kind, char out[CALL_KEY_BYTES]);
+/* The key of zing.sql.once, and its round. Returns `out`. */
+const char *api_once_key(const struct run *run, const char *database, struct slice name,
+                         char out[CALL_KEY_BYTES], unsigned *round);
 /* run->request is about to be sent: an open step notes it as one of its own. Does not raise. */
 void api_note_call(struct run *run);
 /* Asks this host or another one: `return api_ask_host(...)`. The path and its label are on top of

@@ -52,6 +52,7 @@ static int close_guard(lua_State *L) {
 
 static void begin_step(struct run_durable *d) {
     d->calls = 0;
+    d->statements = 0;
     buf_reset(&d->asked);
     d->touched = false;
     d->open = true;

@@ -51,6 +51,8 @@ void api_open_http(lua_State *L);
 void api_open_webhook(lua_State *L);
 /* mail */
 void api_open_mail(lua_State *L);
+/* sql */
+void api_open_sql(lua_State *L);
 /* step, saga */
 void api_open_step(lua_State *L);
 /* sleep, wait, signal */

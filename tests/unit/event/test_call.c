@@ -1,4 +1,4 @@
-/* test_call.c - what a response asks for. */
+/* test_call.c - what a response asks for, and whether its peer may have acted. */
 #include "event/call.h"
 
 #include "test.h"
@@ -52,6 +52,57 @@ static void anything_else_is_no_wait_at_all(void **state) {
     }
 }
 
+static void an_sqlstate_is_a_status_that_reads_as_itself(void **state) {
+    static const char *const states[] = {"23505", "08007", "0A000", "XX000", "40P01", "ZZZZZ"};
+    char text[CALL_STATUS_BYTES];
+    (void)state;
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        long status = call_sqlstate(states[i]);
+        assert_true(call_is_sqlstate(status));
+        assert_string_equal(call_status_text(status, text), states[i]);
+    }
+    assert_int_equal(call_sqlstate("00000"), 0);
+    assert_false(call_is_sqlstate(599));
+    assert_string_equal(call_status_text(402, text), "402");
+}
+
+static void a_statement_that_failed_did_nothing(void **state) {
+    const struct call_request request = {.kind = CALL_KIND_SQL, .method = "SQL"};
+    struct call_result result = {.status = call_sqlstate("23505")};
+    (void)state;
+    assert_false(call_may_have_acted(&request, &result));
+    result.status = 0;
+    assert_true(call_may_have_acted(&request, &result));
+    assert_false(call_is_unknown(&request, &result));
+}
+
+static void a_statement_whose_connection_broke_may_have_acted(void **state) {
+    const struct call_request request = {.kind = CALL_KIND_SQL, .method = "SQL"};
+    struct call_result result = {.code = ERR_NETWORK, .sent = true};
+    (void)state;
+    assert_true(call_is_unknown(&request, &result));
+    result.sent = false;
+    assert_false(call_is_unknown(&request, &result));
+}
+
+static void a_database_can_leave_the_outcome_open(void **state) {
+    const struct call_request request = {.kind = CALL_KIND_SQL, .method = "SQL"};
+    struct call_result result = {.status = call_sqlstate("40003")};
+    (void)state;
+    assert_true(call_is_unknown(&request, &result));
+    result.status = call_sqlstate("08007");
+    assert_true(call_is_unknown(&request, &result));
+}
+
+static void a_statement_that_only_reads_acts_on_nothing(void **state) {
+    const struct call_request request = {
+        .kind = CALL_KIND_SQL, .method = "SQL", .scope = SQL_READS};
+    const struct call_result result = {.code = ERR_NETWORK, .sent = true};
+    (void)state;
+    assert_true(call_only_reads(&request));
+    assert_false(call_may_have_acted(&request, &result));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_retry_after_is_a_number_of_seconds),
@@ -59,6 +110,11 @@ int main(void) {
         cmocka_unit_test(a_date_that_is_past_asks_for_no_wait),
         cmocka_unit_test(a_wait_without_measure_is_cut),
         cmocka_unit_test(anything_else_is_no_wait_at_all),
+        cmocka_unit_test(an_sqlstate_is_a_status_that_reads_as_itself),
+        cmocka_unit_test(a_statement_that_failed_did_nothing),
+        cmocka_unit_test(a_statement_whose_connection_broke_may_have_acted),
+        cmocka_unit_test(a_database_can_leave_the_outcome_open),
+        cmocka_unit_test(a_statement_that_only_reads_acts_on_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,314 @@
+/*
+ * connect.c - opening a connection: the names of its hosts become addresses (libuv's threads look
+ * them up), and libpq connects to the first of these that answers, as its url says.
+ *
+ * libpq itself would look names up with a call that blocks; given `hostaddr` beside `host` it does
+ * not, and still checks certificates against the name.
+ */
+#include "io/pg/impl.h"
+
+#include "base/limits.h"
+#include "base/url.h"
+
+#include <assert.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LIST_BYTES_MAX = 64 << 10 };
+
+struct pg_look_up {
+    uv_getaddrinfo_t request; /* first */
+    struct pg *pg;
+    struct pg_link *link;           /* NULL: its link is gone */
+    PQconninfoOption *options;      /* of the url */
+    struct slice hosts, ports;      /* what is left to look up; in `defaults` or `options` */
+    PQconninfoOption *defaults;     /* of the environment; NULL = not needed */
+    struct buf host, address, port; /* the lists for libpq: an entry for each address */
+    size_t count;
+};
+
+/* ---- the url ---- */
+
+static PQconninfoOption *find(PQconninfoOption *options, const char *keyword) {
+    for (PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+        if (strcmp(o->keyword, keyword) == 0) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static const char *value_of(PQconninfoOption *options, const char *keyword) {
+    const PQconninfoOption *o = find(options, keyword);
+    return o == NULL || o->val == NULL || o->val[0] == '\0' ? NULL : o->val;
+}
+
+static int check_url(const char *url, struct report *r) {
+    char *wrong = NULL;
+    char text[256];
+    PQconninfoOption *options = PQconninfoParse(url, &wrong);
+    if (options == NULL) {
+        pg_take_text(text, sizeof text, wrong == NULL ? "out of memory" : wrong);
+        (void)url_cut_logins(text);
+        PQfreemem(wrong);
+        return report(r, ERR_INVALID, "%s", text);
+    }
+    bool service = value_of(options, "service") != NULL;
+    PQconninfoFree(options);
+    return service ? report(r, ERR_INVALID, "write the host into the url instead of a service") : 0;
+}
+
+int pg_check(const struct conf *conf, struct report *r) {
+    for (size_t i = 0; i < conf->database_count; i++) {
+        const struct database_conf *d = &conf->databases[i];
+        struct report wrong;
+        if (d->url[0] != '\0' && check_url(d->url, &wrong) != 0) {
+            return report(r, ERR_INVALID, "%s:%d: database \"%s\": url: %s", conf->file, d->line,
+                          d->name, wrong.text);
+        }
+    }
+    return 0;
+}
+
+/* ---- connecting ---- */
+
+/* The options of libpq: those of the url, but for the ones that are set here. */
+enum { OPTIONS_MAX = 80, OWN_OPTIONS = 6 };
+
+static bool is_own(const char *keyword) {
+    static const char *const own[] = {"host",       "hostaddr",        "port",
+                                      "gssencmode", "client_encoding", "service"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        if (strcmp(keyword, own[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static PGconn *start(struct pg_look_up *n) {
+    const char *names[OPTIONS_MAX + 1] = {
+        "host", "hostaddr", "port", "gssencmode", "client_encoding", "fallback_application_name"};
+    const char *values[OPTIONS_MAX + 1] = {
+        buf_str(&n->host), buf_str(&n->address), buf_str(&n->port), "disable", "UTF8", "zingq"};
+    size_t count = OWN_OPTIONS;
+    for (const PQconninfoOption *o = n->options; o->keyword != NULL && count < OPTIONS_MAX; o++) {
+        if (o->val != NULL && !is_own(o->keyword)) {
+            names[count] = o->keyword;
+            values[count++] = o->val;
+        }
+    }
+    names[count] = NULL;
+    bool lists = n->host.failed || n->address.failed || n->port.failed;
+    return lists ? NULL : PQconnectStartParams(names, values, 0);
+}
+
+static void fail(struct pg_link *link, const char *text) {
+    pg_take_text(link->database->error, sizeof link->database->error, text);
+    (void)url_cut_logins(link->database->error);
+    link->database->pg->hooks.failed(link);
+}
+
+static void step(struct pg_link *link, PostgresPollingStatusType wants) {
+    if (wants == PGRES_POLLING_OK) {
+        link->database->error[0] = '\0';
+        link->database->pg->hooks.ready(link);
+    } else if (wants == PGRES_POLLING_FAILED) {
+        fail(link, PQerrorMessage(link->conn));
+    } else if (!pg_link_watch(link, wants == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE)) {
+        fail(link, "its socket cannot be watched");
+    }
+}
+
+static void connect_on(struct pg_link *link) {
+    pg_link_unwatch(link); /* libpq may close it, and open another of the same number */
+    step(link, PQconnectPoll(link->conn));
+}
+
+static void connect_now(struct pg_link *link) {
+    link->conn = start(link->names);
+    pg_forget_names(link);
+    link->state = LINK_CONNECTING;
+    link->on_socket = connect_on;
+    if (link->conn == NULL) {
+        fail(link, "out of memory");
+    } else if (PQstatus(link->conn) == CONNECTION_BAD) {
+        fail(link, PQerrorMessage(link->conn));
+    } else {
+        step(link, PGRES_POLLING_WRITING);
+    }
+}
+
+/* ---- names ---- */
+
+static void names_free(struct pg_look_up *n) {
+    PQconninfoFree(n->options);
+    PQconninfoFree(n->defaults);
+    buf_clear(&n->host);
+    buf_clear(&n->address);
+    buf_clear(&n->port);
+    free(n);
+}
+
+/* A look-up under way is freed when libuv has called back. */
+void pg_forget_names(struct pg_link *link) {
+    struct pg_look_up *n = link->names;
+    link->names = NULL;
+    if (n == NULL) {
+        return;
+    }
+    if (n->link == NULL) {
+        names_free(n);
+        return;
+    }
+    n->link = NULL;
+    (void)uv_cancel((uv_req_t *)&n->request); /* it may be too late: then it ends by itself */
+}
+
+/* Takes the next item of a comma-separated list. */
+static struct slice take_item(struct slice *list) {
+    const char *comma = list->len == 0 ? NULL : memchr(list->data, ',', list->len);
+    struct slice item = {list->data, comma == NULL ? list->len : (size_t)(comma - list->data)};
+    size_t taken = item.len + (comma == NULL ? 0 : 1);
+    *list = (struct slice){list->data + taken, list->len - taken};
+    return item;
+}
+
+static void add_item(struct buf *list, struct slice item, bool first) {
+    if (!first) {
+        buf_add_u8(list, ',');
+    }
+    buf_add_slice(list, item);
+}
+
+/* One entry of the lists. */
+static void add_address(struct pg_look_up *n, struct slice host, struct slice address,
+                        struct slice port) {
+    bool first = n->count++ == 0;
+    add_item(&n->host, host, first);
+    add_item(&n->address, address, first);
+    add_item(&n->port, port, first);
+}
+
+/* The host that is being looked up, and its port: one port is that of all hosts. */
+static struct slice next_port(struct pg_look_up *n) {
+    return memchr(n->ports.data, ',', n->ports.len) == NULL ? n->ports : take_item(&n->ports);
+}
+
+static void look_up_next(struct pg_look_up *n, struct pg_link *link);
+
+static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *list) {
+    struct pg_look_up *n = (struct pg_look_up *)request;
+    struct pg *pg = n->pg;
+    struct pg_link *link = n->link;
+    n->link = NULL;
+    if (link == NULL) {
+        uv_freeaddrinfo(list);
+        names_free(n);
+        pg_handle_closed(pg);
+        return;
+    }
+    struct slice host = take_item(&n->hosts);
+    struct slice port = next_port(n);
+    for (const struct addrinfo *a = list; a != NULL && n->count < SQL_ADDRESSES_MAX;
+         a = a->ai_next) {
+        char text[NI_MAXHOST];
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) ==
+            0) {
+            add_address(n, host, slice_of(text), port);
+        }
+    }
+    uv_freeaddrinfo(list);
+    if (status != 0) {
+        (void)snprintf(link->database->error, sizeof link->database->error, "%.*s: %s",
+                       (int)(host.len > 100 ? 100 : host.len), host.data, uv_strerror(status));
+    }
+    look_up_next(n, link);
+    pg_handle_closed(pg);
+}
+
+/* The libuv request that looks up `host`. */
+static int look_up(struct pg_look_up *n, struct pg_link *link, struct slice host) {
+    static const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    char name[NI_MAXHOST];
+    (void)snprintf(name, sizeof name, "%.*s", (int)host.len, host.data);
+    int code = uv_getaddrinfo(n->pg->loop, &n->request, on_looked_up, name, NULL, &hints);
+    if (code == 0) {
+        n->link = link;
+        n->pg->handles++;
+    }
+    return code;
+}
+
+/* Sockets of this machine have a path, or "@" and a name; "" is libpq's default, one of these. */
+static bool is_local(struct slice host) {
+    return host.len == 0 || host.data[0] == '/' || host.data[0] == '@';
+}
+
+/* Goes through the hosts up to the next one that has a name. */
+static void look_up_next(struct pg_look_up *n, struct pg_link *link) {
+    while (n->hosts.len > 0) {
+        struct slice rest = n->hosts;
+        struct slice host = take_item(&rest);
+        bool named = !is_local(host) && n->count < SQL_ADDRESSES_MAX;
+        if (named && look_up(n, link, host) != 0) {
+            fail(link, "the name of its host cannot be looked up");
+            return;
+        }
+        if (named) {
+            return;
+        }
+        n->hosts = rest;
+        struct slice port = next_port(n);
+        if (is_local(host)) {
+            add_address(n, host, slice_of(""), port);
+        }
+    }
+    if (n->count == 0) { /* the reason is there already */
+        link->database->pg->hooks.failed(link);
+        return;
+    }
+    connect_now(link);
+}
+
+/* Without a host in the url libpq takes the environment's. */
+static const char *setting(struct pg_look_up *n, const char *keyword) {
+    const char *given = value_of(n->options, keyword);
+    if (given == NULL) {
+        n->defaults = n->defaults == NULL ? PQconndefaults() : n->defaults;
+        given = value_of(n->defaults, keyword);
+    }
+    return given == NULL ? "" : given;
+}
+
+int pg_connect(struct pg_link *link) {
+    struct pg_look_up *n = calloc(1, sizeof *n);
+    if (n == NULL) {
+        return ERR_MEMORY;
+    }
+    n->pg = link->database->pg;
+    n->options = PQconninfoParse(link->database->conf->url, NULL);
+    buf_init(&n->host, LIST_BYTES_MAX);
+    buf_init(&n->address, LIST_BYTES_MAX);
+    buf_init(&n->port, LIST_BYTES_MAX);
+    link->names = n;
+    if (n->options == NULL) {
+        return ERR_MEMORY;
+    }
+    n->hosts = slice_of(setting(n, "host"));
+    n->ports = slice_of(setting(n, "port"));
+    const char *addresses = value_of(n->options, "hostaddr");
+    if (addresses != NULL) { /* nothing to look up */
+        buf_add_str(&n->host, n->hosts.len == 0 ? "" : n->hosts.data);
+        buf_add_str(&n->address, addresses);
+        buf_add_str(&n->port, n->ports.data);
+        connect_now(link);
+        return 0;
+    }
+    if (n->hosts.len == 0) {
+        add_address(n, slice_of(""), slice_of(""), n->ports);
+    }
+    look_up_next(n, link);
+    return 0;
+}

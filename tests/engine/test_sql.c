@@ -1,0 +1,141 @@
+/* test_sql.c - statements as calls: what an attempt records of them, and who ends a transaction. */
+#include "engine_fixture.h"
+#include "script.h"
+#include "test.h"
+
+#include "event/call.h"
+
+#include <string.h>
+
+static const char SHOP[] = "database shop { url = \"postgres://db/shop\" }\n"
+                           "service s { subscribe = {\"in\"}  handler = \"h.lua\"  jitter = 0  "
+                           "delay = \"2h\"  max_delay = \"2h\"  idempotency_window = \"1h\" }";
+
+/* The database answers with one row of one column, a text; of NULL with null. */
+static void answer_row(struct engine_fixture *f, size_t asked, const char *text) {
+    struct call_result result = {.status = 0};
+    assert_true(asked < f->asked_count && f->asked[asked].open);
+    f->asked[asked].open = false;
+    buf_init(&result.headers, 4096);
+    buf_init(&result.body, 4096);
+    buf_add_u64(&result.headers, 1);
+    buf_add_u16(&result.headers, 1);
+    buf_add_u32(&result.headers, 25);
+    buf_add_lv(&result.headers, slice_of("x"));
+    buf_add_u8(&result.body, text == NULL ? 0 : 1);
+    if (text != NULL) {
+        buf_add_lv(&result.body, slice_of(text));
+    }
+    engine_call_done(f->engine, f->asked[asked].id, &result);
+    call_result_clear(&result);
+    run_dry(f);
+}
+
+static void start(struct engine_fixture *f, const char *script) {
+    fixture_run(f, SHOP, script);
+    deliver(f, "s", "in", "x");
+}
+
+static void a_statement_ends_with_its_rows(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LUA(PLAIN));
+    assert_string_equal(f->asked[0].url, "shop");
+    assert_string_equal(f->asked[0].body, "update items set x = $1 returning x");
+    answer_row(f, 0, "seven");
+    assert_string_equal(nth_published(f, "out", 0)->payload, "seven");
+}
+
+static void an_error_of_the_data_is_the_end_and_any_other_is_not(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LUA(PLAIN));
+    answer(f, 0, call_sqlstate("23505"), "");
+    run_dry(f);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
+    deliver(f, "s", "in", "y");
+    answer(f, 1, call_sqlstate("40001"), "");
+    run_dry(f);
+    assert_int_equal(state_of(f, "s", "y"), EVENT_RETRYING);
+}
+
+static void a_transaction_is_begun_gone_through_and_committed(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LUA(ONCE));
+    assert_non_null(strstr(f->asked[0].body, "INSERT INTO zingq_done"));
+    answer_row(f, 0, NULL);
+    assert_non_null(strstr(f->asked[1].body, "update items"));
+    answer_row(f, 1, "4");
+    assert_non_null(strstr(f->asked[2].body, "UPDATE zingq_done SET result"));
+    answer_row(f, 2, NULL);
+    assert_string_equal(nth_published(f, "out", 0)->payload, "4");
+    assert_int_equal(f->cancelled, 0);
+}
+
+static void what_was_done_before_is_not_done_again(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LUA(ONCE));
+    answer_row(f, 0, "\\x7334"); /* "s4" */
+    assert_string_equal(nth_published(f, "out", 0)->payload, "4");
+    assert_int_equal(f->asked_count, 1);
+    assert_int_equal(f->cancelled, f->asked[0].id); /* nothing was to be committed */
+}
+
+static void an_error_inside_ends_the_transaction_and_the_handler_goes_on(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LUA(FAILS_INSIDE));
+    answer_row(f, 0, NULL);
+    assert_int_equal(f->cancelled, f->asked[0].id);
+    assert_string_equal(f->asked[1].body, "select x");
+    answer_row(f, 1, "on");
+    assert_string_equal(nth_published(f, "out", 0)->payload, "on");
+}
+
+static void an_attempt_that_is_given_up_ends_its_transaction(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LUA(ONCE));
+    answer_row(f, 0, NULL);
+    advance(f, 31000);
+    run_dry(f);
+    assert_false(f->asked[1].open);
+    assert_int_equal(f->cancelled, f->asked[0].id);
+}
+
+static void a_commit_without_an_answer_is_looked_for_within_the_window(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LUA(ONCE));
+    answer_row(f, 0, NULL);
+    answer_row(f, 1, "4");
+    crash(f);
+    run_dry(f);
+    size_t again = f->asked_count - 1;
+    assert_non_null(strstr(f->asked[again].body, "INSERT INTO zingq_done"));
+    answer_row(f, again, "\\x7334");
+    assert_string_equal(nth_published(f, "out", 0)->payload, "4");
+}
+
+static void past_the_window_a_person_must_look(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LUA(ONCE));
+    answer_row(f, 0, NULL);
+    answer_row(f, 1, "4");
+    answer_code(f, 2, ERR_NETWORK);
+    run_dry(f);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_RETRYING);
+    advance(f, 2 * 3600 * 1000);
+    run_dry(f);
+    assert_int_equal(f->asked_count, 3);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        ENGINE_TEST(a_statement_ends_with_its_rows),
+        ENGINE_TEST(an_error_of_the_data_is_the_end_and_any_other_is_not),
+        ENGINE_TEST(a_transaction_is_begun_gone_through_and_committed),
+        ENGINE_TEST(what_was_done_before_is_not_done_again),
+        ENGINE_TEST(an_error_inside_ends_the_transaction_and_the_handler_goes_on),
+        ENGINE_TEST(an_attempt_that_is_given_up_ends_its_transaction),
+        ENGINE_TEST(a_commit_without_an_answer_is_looked_for_within_the_window),
+        ENGINE_TEST(past_the_window_a_person_must_look),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
