@@ -397,9 +397,15 @@ int64_t engine_next_ms(struct engine *e) {
     return check_ms < next ? check_ms : next;
 }
 
-void engine_drain(struct engine *e) {
+void engine_rest(struct engine *e, int64_t most_ms) {
     e->draining = true;
+    e->drain_most_ms = most_ms;
     e->drain_us = e->doors.monotonic_us(e->doors.ctx);
+}
+
+void engine_drain(struct engine *e) {
+    engine_rest(e, INT64_MAX);
+    e->stopping = true;
 }
 
 int engine_stop(struct engine *e) {
