@@ -148,6 +148,7 @@ enum {
     CALL_BYTES_MAX = 16 << 20, /* one HTTP response */
     CALL_OWN_BYTES = 32 << 10, /* counted for a call in progress: curl's buffers, a short answer */
     CALLS_MAX = 10000,         /* HTTP and SMTP calls in progress */
+    RELOAD_CALLS_MS = 3000, /* calls in progress may end before another topics.conf is taken over */
     CALLS_IDLE_MAX = 256, /* idle HTTP connections kept, or an eighth of the descriptors if less */
     CALL_DESCRIPTORS = 4, /* with fewer descriptors left, a call that cannot start is put off */
     CALL_AGAIN_MS = 250,  /* and tried again after this */

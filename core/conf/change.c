@@ -242,11 +242,24 @@ static void add_shares(const struct conf *running, const struct conf *fresh, str
     }
 }
 
+/* The other hosts know the services of this one, by their numbers, from when it connected. */
+static void add_services(const struct conf *running, const struct conf *fresh, struct buf *names) {
+    bool same = running->service_count == fresh->service_count;
+    for (size_t i = 0; same && i < running->service_count; i++) {
+        same = conf_has_service(fresh, running->services[i].name);
+    }
+    if (!same && division_is_divided(&running->hosts.share)) {
+        buf_printf(names, "%sthe list of services where hosts divide the keys",
+                   names->len > 0 ? ", " : "");
+    }
+}
+
 int conf_check_change(const struct conf *running, const struct conf *fresh, struct report *r) {
     struct buf names;
     buf_init(&names, sizeof r->text / 2);
     add_fixed(running, fresh, &names);
     add_shares(running, fresh, &names);
+    add_services(running, fresh, &names);
     int code = 0;
     if (names.failed || names.len > 0) {
         code = report(r, ERR_INVALID, "a change of %s needs a restart of the host",

@@ -251,8 +251,11 @@ void engine_drain(struct engine *e);
 /* No new invocations for now; waiting ones may end within most_ms, or their service's stop_timeout
  * if that is less. Messages and commands are still accepted. engine_reconfigure ends it. */
 void engine_rest(struct engine *e, int64_t most_ms);
+/* Ends that rest without a change. */
+void engine_go_on(struct engine *e);
 size_t engine_running(const struct engine *e);
-/* Marks events that are still running as ready; one last commit. */
+/* Marks events that are still running as ready; one last commit. After an error nothing of it is
+ * stored, and the engine has returned to the state of the store. */
 int engine_stop(struct engine *e);
 /* The configuration, which is still the same struct, has changed in what may change while a host
  * runs (conf/change.h), and its scripts are these. Between turns, after engine_stop: builds the
