@@ -139,7 +139,7 @@ ok "the host says so at SIGHUP, too" wait_for 10 grep -q 'not taken over.*retire
 ok "and goes on saying it" warns 'not taken over.*retires'
 echo 'return function(' >scripts/broken.lua
 { cat good.conf && echo 'service "bad" { subscribe = {"bad"} handler = "broken.lua" }'; } >topics.conf
-ok "so is a script that does not compile" complains 2 'scripts/broken.lua:2:' reload
+ok "a script that does not compile is named, too" complains 2 'scripts/broken.lua:2:' reload
 sed 's/127.0.0.1:[0-9]*/127.0.0.1:1/' good.conf >topics.conf
 ok "and what needs a restart" complains 2 'a change of http.listen needs a restart' reload
 pub -t one -m 4002
