@@ -30,6 +30,7 @@ struct engine {
     size_t service_count;
     uint64_t waiting; /* over all services of topics.conf: see engine_count */
 
+    int64_t started_us;             /* monotonic, when the engine was made */
     int64_t now_ms;                 /* of the turn under way, engine time: docs/time.md */
     int64_t wall_ms;                /* the same moment by the wall clock */
     int64_t turn_us;                /* monotonic, at its start */

@@ -166,6 +166,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     e->doors = *options->doors;
     e->only = options->only;
     e->only_count = options->only_count;
+    e->started_us = e->doors.monotonic_us(e->doors.ctx);
     e->scripts = options->scripts;
     e->culprit = options->culprit;
     memory_init(&e->own_memory, options->conf->memory_bytes);

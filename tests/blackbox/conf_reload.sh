@@ -66,6 +66,9 @@ files_open() {
     find "/proc/$host/fd" -mindepth 1 2>/dev/null | wc -l
 }
 
+# What the sanitizer keeps of freed memory is not the host's.
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=1
+export ASAN_OPTIONS
 cd "$dir" || exit 1
 mkdir scripts
 : >asked

@@ -123,6 +123,24 @@ static void a_new_schedule_ticks_and_one_that_is_gone_does_not(void **state) {
     assert_string_equal(payloads(f, "out", text, sizeof text), "a b b");
 }
 
+static void a_tick_that_falls_into_it_is_not_missed(void **state) {
+    struct engine_fixture *f = *state;
+    static const char tick[] =
+        "schedule \"a\" { cron = \"* * * * *\" publish = \"p\" missed = skip }\n";
+    char conf[512];
+    fixture_run(f, tick, LUA(echoes));
+    advance(f, 60000);
+    size_t before = count_published(f, "p");
+    advance(f, 39000); /* a minute begins 100 s after the start */
+    f->now_ms += 2000;
+    f->monotonic_us += 2000000;
+    (void)snprintf(conf, sizeof conf, "%s%s", tick, SERVICE("s", ""));
+    reconfigure(f, conf);
+    run_dry(f);
+    assert_int_equal(before, 1);
+    assert_int_equal(count_published(f, "p"), 2);
+}
+
 static void more_concurrency_lets_more_run(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("s", "concurrency = 1"), LUA(calls));
@@ -223,6 +241,7 @@ int main(void) {
         ENGINE_TEST(a_renamed_service_takes_over_what_the_old_name_had),
         ENGINE_TEST(new_options_count_from_the_next_event_on),
         ENGINE_TEST(a_new_schedule_ticks_and_one_that_is_gone_does_not),
+        ENGINE_TEST(a_tick_that_falls_into_it_is_not_missed),
         ENGINE_TEST(more_concurrency_lets_more_run),
         ENGINE_TEST(an_attempt_may_end_first_and_messages_are_accepted_meanwhile),
         ENGINE_TEST(a_call_that_is_cut_counts_as_nothing_and_is_made_under_its_key),
