@@ -157,6 +157,7 @@ enum {
     SQL_BYTES_MAX = 8 << 20,   /* one statement with its parameters; one result */
     SQL_PARAMS_MAX = 1000,     /* parameters of one statement */
     SQL_ADDRESSES_MAX = 16,    /* addresses tried for one connection to a database */
+    RELOAD_CALLS_MS = 3000, /* calls in progress may end before another topics.conf is taken over */
     CALLS_IDLE_MAX = 256, /* idle HTTP connections kept, or an eighth of the descriptors if less */
     CALL_DESCRIPTORS = 4, /* with fewer descriptors left, a call that cannot start is put off */
     CALL_AGAIN_MS = 250,  /* and tried again after this */

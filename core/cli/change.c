@@ -1,5 +1,5 @@
 /*
- * change.c - publish, cancel, signal, replay, pause, resume: requests to a running host other than
+ * change.c - publish, cancel, signal, replay, pause, resume, reload: requests to a running host other than
  * those about dead letters; the family's rows.
  */
 #include "cli/impl.h"
@@ -239,6 +239,29 @@ static int resume_service(struct cli *cli) {
     return ask_service(cli, "resume", "is resumed");
 }
 
+/* ---- reload ---- */
+
+static int reload(struct cli *cli) {
+    json_t *answer = NULL;
+    const char *path = cli_flag(cli, "prune") ? "/api/reload?prune=1" : "/api/reload";
+    int status = cli_ask(cli, "POST", path, slice_of(""), &answer);
+    if (status == 0 && cli->json) {
+        return cli_print_json(answer);
+    }
+    if (status == 0) {
+        (void)printf("%s\n", json_is_true(json_object_get(answer, "changed"))
+                                 ? "topics.conf was taken over"
+                                 : "topics.conf has not changed; the scripts were read again");
+    }
+    json_decref(answer);
+    return status;
+}
+
+static const struct cli_option reload_options[] = {
+    {"prune", NULL, "give up the subscriptions that topics.conf no longer has"},
+    {NULL, NULL, NULL},
+};
+
 static const struct cli_option move_options[] = {
     {"from", "SERVICE", "the removed service"},
     {"to", "SERVICE", "the service that takes over"},
@@ -301,6 +324,11 @@ const struct cli_command cli_change_commands[] = {
     {"pause", "SERVICE", "stop handling; events are still accepted", NULL, 1, 1, NULL,
      pause_service},
     {"resume", "SERVICE", "resume handling", NULL, 1, 1, NULL, resume_service},
+    {"reload", "", "take over a changed topics.conf without a restart",
+     "Checks it first, scripts included: after a mistake everything stays as it was. Attempts have\n"
+     "3 s to end; those that still wait for a call run again, uncounted. What a removed service\n"
+     "subscribed to stays subscribed, and is stored, until --prune or the next start.",
+     0, 0, reload_options, reload},
     {"replay", "", "run finished events again, in the order they were accepted",
      "Prints what would run and asks for confirmation. Times without a zone are UTC; 2h means two\n"
      "hours ago.\n"

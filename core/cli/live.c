@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "cli/json.h"
 #include "cli/table.h"
+#include "cli/text.h"
 
 #include <string.h>
 
@@ -104,6 +105,12 @@ static void print_running(FILE *out, struct buf *line, const json_t *host) {
     print_line(out, line);
 }
 
+static void print_conf(FILE *out, struct buf *line, const json_t *host) {
+    buf_printf(line, "conf    %s, read ", word(host, "conf"));
+    text_add_time(line, figure(host, "conf_read_ms"), false);
+    print_line(out, line);
+}
+
 static void print_broker(FILE *out, struct buf *line, const json_t *host) {
     const char *why = word(host, "broker_error");
     buf_printf(line, "broker  %s %s", word(host, "broker"), broker_word(host));
@@ -162,6 +169,7 @@ void live_print_host(FILE *out, const json_t *status) {
         print_line(out, &line);
     } else {
         print_running(out, &line, host);
+        print_conf(out, &line, host);
         print_broker(out, &line, host);
         print_members(out, status);
         print_outbox(out, &line, engine);

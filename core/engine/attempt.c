@@ -22,8 +22,7 @@ LIST_HEAD(invocations, invocation);
 struct attempts {
     struct invocation *current; /* being decided; in none of the lists below */
     size_t running;
-    size_t started; /* calls in progress */
-    uint64_t last_call_id;
+    size_t started;                          /* calls in progress */
     TAILQ_HEAD(starts, invocation) to_start; /* calls to start after the commit, oldest first */
     struct invocation *next_start;           /* where engine_next_to_start continues */
     size_t late;                             /* of them, those that were passed over */
@@ -173,7 +172,7 @@ int engine_await(struct engine *e, struct invocation *inv) {
     size_t count;
     struct lane_item **items = engine_items(inv, &count);
     int code = 0;
-    inv->call_id = ++e->attempts->last_call_id;
+    inv->call_id = ++e->last_call_id;
     inv->call_started = false;
     inv->call_late = false;
     inv->left_us = inv->deadline_us - e->doors.monotonic_us(e->doors.ctx);
@@ -306,9 +305,14 @@ size_t engine_running(const struct engine *e) {
 
 /* --- stopping --- */
 
+static int64_t drain_ms(const struct engine *e, const struct engine_service *s) {
+    int64_t stop_ms = service_stop_ms(s->conf, e->conf);
+    return stop_ms < e->drain_most_ms ? stop_ms : e->drain_most_ms;
+}
+
 /* When the service's invocations are cut, monotonic. */
 static int64_t cut_us(const struct engine *e, const struct engine_service *s) {
-    return e->draining ? e->drain_us + service_stop_ms(s->conf, e->conf) * 1000 : INT64_MAX;
+    return e->draining ? e->drain_us + drain_ms(e, s) * 1000 : INT64_MAX;
 }
 
 int64_t engine_earliest_deadline(struct engine *e) {
@@ -349,11 +353,13 @@ void engine_cut_late(struct engine *e) {
         const struct engine_service *s = &e->services[i];
         size_t count = cut_us(e, s) <= e->turn_us ? cut_all(e, s) : 0;
         if (count > 0) {
+            const char *text = conf_duration_text(drain_ms(e, s), limit);
             log_warn("engine",
-                     "stopping: %zu attempts of service \"%s\" still wait for a call after %s "
-                     "(stop_timeout): they run again at the next start",
-                     count, s->conf->name,
-                     conf_duration_text(service_stop_ms(s->conf, e->conf), limit));
+                     "%s: %zu attempts of service \"%s\" still wait for a call after %s%s: they "
+                     "run again %s",
+                     e->stopping ? "stopping" : "taking over topics.conf", count, s->conf->name,
+                     text, e->stopping ? " (stop_timeout)" : "",
+                     e->stopping ? "at the next start" : "afterwards");
         }
     }
 }

@@ -404,9 +404,19 @@ int64_t engine_next_ms(struct engine *e) {
     return check_ms < next ? check_ms : next;
 }
 
-void engine_drain(struct engine *e) {
+void engine_rest(struct engine *e, int64_t most_ms) {
     e->draining = true;
+    e->drain_most_ms = most_ms;
     e->drain_us = e->doors.monotonic_us(e->doors.ctx);
+}
+
+void engine_go_on(struct engine *e) {
+    e->draining = false;
+}
+
+void engine_drain(struct engine *e) {
+    engine_rest(e, INT64_MAX);
+    e->stopping = true;
 }
 
 int engine_stop(struct engine *e) {
@@ -418,15 +428,14 @@ int engine_stop(struct engine *e) {
         return code;
     }
     code = engine_mark_ready(e);
-    if (code == 0) {
-        code = outbox_settle(e->outbox);
+    code = code == 0 ? outbox_settle(e->outbox) : code;
+    code = code == 0 ? write_books(e) : code;
+    code = code == 0 ? store_commit(journal_store(e->journal)) : code;
+    if (code != 0) {
+        if (store_active(journal_store(e->journal))) {
+            store_abort(journal_store(e->journal));
+        }
+        engine_start_over(e, code, false);
     }
-    if (code == 0) {
-        code = write_books(e);
-    }
-    if (code == 0) {
-        return store_commit(journal_store(e->journal));
-    }
-    store_abort(journal_store(e->journal));
     return code;
 }

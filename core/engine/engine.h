@@ -62,7 +62,7 @@ struct engine_options {
     struct culprit *culprit;          /* borrowed; NULL = crashes are not charged */
     struct memory *memory;            /* borrowed; NULL = a budget of the engine's own */
     uint64_t seed;
-    const char *const *only; /* run these services; NULL = all */
+    const char *const *only; /* run these services, borrowed for its life; NULL = all */
     size_t only_count;
 };
 
@@ -253,11 +253,24 @@ size_t engine_room(const struct engine *e);
  * are harmless. */
 size_t engine_intake(const struct engine *e);
 
-/* No new invocations from now on (SIGTERM); waiting ones may end. */
+/* No new invocations from now on (SIGTERM), and no new messages; waiting invocations may end. */
 void engine_drain(struct engine *e);
+/* No new invocations for now; waiting ones may end within most_ms, or their service's stop_timeout
+ * if that is less. Messages and commands are still accepted. engine_reconfigure ends it. */
+void engine_rest(struct engine *e, int64_t most_ms);
+/* Ends that rest without a change. */
+void engine_go_on(struct engine *e);
 size_t engine_running(const struct engine *e);
-/* Marks events that are still running as ready; one last commit. */
+/* Marks events that are still running as ready; one last commit. After an error nothing of it is
+ * stored, and the engine has returned to the state of the store. */
 int engine_stop(struct engine *e);
+/* The configuration, which is still the same struct, has changed in what may change while a host
+ * runs (conf/change.h), and its scripts are these. Between turns, after engine_stop: builds the
+ * engine anew from the store. What leaves the host goes on as it was: publishes in flight, lines of
+ * files, forwards. ERR_INVALID (r): the names of the services do not fit the store; restore the
+ * configuration and call it again. ERR_MEMORY: the engine is of no use any more. If the store cannot
+ * be read, the turns try again. */
+int engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r);
 
 /* --- watching it --- */
 

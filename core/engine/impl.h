@@ -13,6 +13,8 @@
 struct engine {
     const struct conf *conf;
     struct engine_doors doors;
+    const char *const *only; /* names of the services that run; borrowed */
+    size_t only_count;
     struct script_host *scripts;
     struct journal *journal;
     struct culprit *culprit; /* borrowed; NULL = nobody is named */
@@ -20,6 +22,7 @@ struct engine {
     struct memory own_memory;
     struct run_view view;
     struct uuid_source ids;
+    uint64_t last_call_id;
     struct engine_status status;
     struct phases phases; /* see engine_enter */
     struct buf scratch;   /* keys and texts; reused */
@@ -28,13 +31,16 @@ struct engine {
     size_t service_count;
     uint64_t waiting; /* over all services of topics.conf: see engine_count */
 
+    int64_t started_us;             /* monotonic, when the engine was made */
     int64_t now_ms;                 /* of the turn under way, engine time: docs/time.md */
     int64_t wall_ms;                /* the same moment by the wall clock */
     int64_t turn_us;                /* monotonic, at its start */
     struct lane_item *current_item; /* off its lane, in nobody's list: being decided */
-    bool draining;
-    int64_t drain_us; /* when that began, monotonic */
-    bool lost;        /* what is in memory is not what the store holds: nothing runs until it is */
+    bool draining;         /* starts nothing: the host stops, or changes its configuration */
+    bool stopping;         /* the host stops: nothing is accepted either */
+    int64_t drain_us;      /* when that began, monotonic */
+    int64_t drain_most_ms; /* how long attempts may go on, unless stop_timeout is less */
+    bool lost; /* what is in memory is not what the store holds: nothing runs until it is */
 
     struct lanes *lanes;
     struct outbox *outbox;

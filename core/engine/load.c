@@ -65,7 +65,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     return code == 0 ? engine_load_pace(e, s) : code;
 }
 
-static int load_all(struct engine *e) {
+static int load_services(struct engine *e) {
     int code = 0;
     e->waiting = 0;
     engine_forget_items(e);
@@ -92,12 +92,12 @@ static int load_all(struct engine *e) {
     if (code == 0) {
         code = engine_mend(e);
     }
-    if (code == 0) {
-        code = engine_load_schedules(e);
-    }
-    if (code == 0) {
-        code = outbox_load(e->outbox);
-    }
+    return code == 0 ? engine_load_schedules(e) : code;
+}
+
+/* What leaves the host. */
+static int load_departures(struct engine *e) {
+    int code = outbox_load(e->outbox);
     if (code == 0) {
         code = append_load(e->append);
     }
@@ -105,7 +105,7 @@ static int load_all(struct engine *e) {
     return code == 0 ? forwards_load(e->forwards) : code;
 }
 
-static int load(struct engine *e) {
+static int load(struct engine *e, bool all) {
     engine_look_at_clock(e);
     lanes_free(e->lanes);
     e->lanes = lanes_new(e->service_count);
@@ -116,7 +116,8 @@ static int load(struct engine *e) {
     if (code != 0) {
         return code;
     }
-    code = load_all(e);
+    code = load_services(e);
+    code = code == 0 && all ? load_departures(e) : code;
     bool places; /* the records of where events wait have been repaired: engine_mend */
     code = code == 0 ? journal_set_aside(e->journal, &places) : code;
     if (code != 0) {
@@ -133,7 +134,7 @@ static int load(struct engine *e) {
 
 static int reload(struct engine *e) {
     int code = journal_reload(e->journal);
-    return code == 0 ? load(e) : code;
+    return code == 0 ? load(e, true) : code;
 }
 
 /* A write that failed at the wrong moment leaves LMDB refusing everything. */
@@ -162,13 +163,25 @@ int engine_recover(struct engine *e) {
     return code;
 }
 
-static void give_up(struct engine *e, int code) {
-    engine_refuse_commands(e, code);
+void engine_load_services(struct engine *e) {
+    int code = load(e, false);
+    e->lost = code != 0;
+    if (code != 0) {
+        log_error("engine", "the store cannot be read again: %s", error_text(code));
+    }
+}
+
+void engine_let_all_go(struct engine *e) {
     engine_forget_items(e);
     engine_forget_inputs(e);
     engine_forget_invocations(e);
     engine_forget_deaths(e);
     engine_forget_endings(e);
+}
+
+static void give_up(struct engine *e, int code) {
+    engine_refuse_commands(e, code);
+    engine_let_all_go(e);
 }
 
 static int make_room(struct engine *e, bool least) {

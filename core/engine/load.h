@@ -14,5 +14,10 @@ int engine_recover(struct engine *e);
 void engine_start_over(struct engine *e, int code, bool least);
 /* Before a turn. *turned_away: there were messages that a full store cannot take. */
 int engine_make_ready(struct engine *e, bool *turned_away);
+/* After a change of topics.conf: loads what the new services have; what leaves the host is as it
+ * was. If that fails, the next turn recovers. */
+void engine_load_services(struct engine *e);
+/* Forgets what waits in memory and ends attempts, without a word in the store. */
+void engine_let_all_go(struct engine *e);
 
 #endif

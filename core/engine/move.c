@@ -153,7 +153,7 @@ static int check(const struct engine *e, const struct engine_service *from,
     if (!from->removed) {
         return report(
             &c->report, ERR_INVALID,
-            "service \"%s\" is still in topics.conf: take it out and restart the host, or "
+            "service \"%s\" is still in topics.conf: take it out and reload, or "
             "rename it with `was`",
             from->conf->name);
     }

@@ -42,7 +42,6 @@ struct schedule {
 struct schedules {
     int64_t next_ms;         /* the earliest tick of all; INT64_MAX = none */
     uint64_t steps_followed; /* steps of the wall clock */
-    int64_t started_us;      /* monotonic */
     struct schedule of[];    /* as many as in conf */
 };
 
@@ -52,7 +51,6 @@ int engine_make_schedules(struct engine *e) {
     if (e->schedules == NULL) {
         return ERR_MEMORY;
     }
-    e->schedules->started_us = e->doors.monotonic_us(e->doors.ctx);
     for (size_t i = 0; i < count; i++) {
         e->schedules->of[i].conf = &e->conf->schedules[i];
     }
@@ -251,7 +249,7 @@ static int publish(struct engine *e, struct schedule *s, int64_t tick_ms) {
 /* True if the host could not act on a tick in time. */
 static bool is_missed(const struct engine *e, int64_t tick_ms) {
     int64_t late_ms = e->wall_ms - tick_ms;
-    int64_t up_ms = (e->turn_us - e->schedules->started_us) / 1000;
+    int64_t up_ms = (e->turn_us - e->started_us) / 1000;
     return late_ms > SCHEDULE_LATE_MS || late_ms > up_ms;
 }
 

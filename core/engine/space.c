@@ -449,7 +449,7 @@ int64_t engine_next_look_ms(const struct engine *e) {
 }
 
 bool engine_has_room(const struct engine *e) {
-    return e->waiting < e->conf->backlog_max && e->space->room > 0 && !e->draining && !e->lost &&
+    return e->waiting < e->conf->backlog_max && e->space->room > 0 && !e->stopping && !e->lost &&
            forwards_own(e->forwards) == 0;
 }
 

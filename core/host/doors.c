@@ -13,7 +13,7 @@
 #include "host/members.h"
 #include "host/memory.h"
 #include "host/publisher.h"
-#include "host/scripts.h"
+#include "host/reload.h"
 #include "host/session.h"
 #include "host/shortage.h"
 #include "host/stand_in.h"
@@ -214,6 +214,7 @@ static json_t *host_status(void *ctx) {
                              broker_error(h), "conf", h->conf->file, "connects",
                              (json_int_t)session->connects, "calls", (int)calls_running(h));
     if (host != NULL) {
+        host_reload_status(h, host);
         sys_add_status(h->sys, host);
         host_terms_status(h, host);
         host_forward_status(h, host);
@@ -244,9 +245,8 @@ static json_t *login(void *ctx) {
     return object;
 }
 
-static void admin_reload(void *ctx) {
-    host_reload(ctx);
-    host_reload_front(ctx);
+static void admin_reload(void *ctx, struct gateway_request *request, bool prune) {
+    host_reload(ctx, request, prune);
 }
 
 static void wake(void *ctx) {

@@ -16,6 +16,7 @@
 #include "host/loop.h"
 #include "host/members.h"
 #include "host/publisher.h"
+#include "host/reload.h"
 #include "host/scripts.h"
 #include "host/stand_in.h"
 #include "host/terms.h"
@@ -170,6 +171,7 @@ static void turn(struct host *h) {
         mqtt_flush(h->subscriber);
         host_stand_in_flush(h);
         host_members_turn(h);
+        host_reload_turn(h);
         host_publish_status(h);
     }
     bool accepts = engine_accepts(h->engine) && engine_room(h->engine) > 0;
@@ -213,8 +215,7 @@ static void on_signal(uv_signal_t *signal, int number) {
 
 static void on_sighup(uv_signal_t *signal, int number) {
     (void)number;
-    host_reload(signal->data);
-    host_reload_front(signal->data);
+    host_reload(signal->data, NULL, false);
 }
 
 static void on_sys_timer(uv_timer_t *timer) {
@@ -246,6 +247,7 @@ static int open_loop(struct host *h, struct report *r) {
     }
     h->loop.data = h;
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
+    h->saved_timer.data = h->conf_watch.data = h;
     h->sys_timer.data = h->repeat_timer.data = h->alone_timer.data = h;
     h->members_timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
@@ -257,6 +259,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->timer),
         uv_timer_init(&h->loop, &h->reload_timer),
         uv_timer_init(&h->loop, &h->drain_timer),
+        uv_timer_init(&h->loop, &h->saved_timer),
         uv_timer_init(&h->loop, &h->sys_timer),
         uv_timer_init(&h->loop, &h->repeat_timer),
         uv_timer_init(&h->loop, &h->alone_timer),
@@ -266,6 +269,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_signal_init(&h->loop, &h->sigint),
         uv_signal_init(&h->loop, &h->sighup),
         uv_fs_event_init(&h->loop, &h->watch),
+        uv_fs_event_init(&h->loop, &h->conf_watch),
         uv_signal_start(&h->sigterm, on_signal, SIGTERM),
         uv_signal_start(&h->sigint, on_signal, SIGINT),
         uv_signal_start(&h->sighup, on_sighup, SIGHUP),
@@ -289,14 +293,6 @@ static int check_folder(const struct host *h, struct report *r) {
                         h->conf->store_path, hosts, hosts);
 }
 
-/* Without a watchdog the host still works, as it did before there was one. */
-static void watch_runs(struct host *h) {
-    struct report r = {""};
-    if (watchdog_start(h->culprit, watchdog_limit_ms(h->conf->lua_time_ms), &r) != 0) {
-        log_warn("host", "%s: a run that hangs in C stops the host", r.text);
-    }
-}
-
 static int open_engine(struct host *h, struct report *r) {
     const struct store_options store = {.path = h->conf->store_path,
                                         .max_bytes = h->conf->store_max_bytes};
@@ -308,7 +304,7 @@ static int open_engine(struct host *h, struct report *r) {
         code = culprit_open(&h->culprit, h->conf->store_path, now.boot.id, r);
     }
     if (code == 0) {
-        watch_runs(h);
+        host_watch_runs(h);
     }
     if (code == 0) {
         code = script_host_new(&h->scripts, h->conf, &api_library);
@@ -362,18 +358,19 @@ static void print_login_link(const struct host *h) {
 
 /* The configuration, which names the broker of a trial run once that is up. */
 static int read_conf(struct host *h, struct report *r) {
-    struct conf_overrides overrides = h->options->overrides;
-    if (h->options->with_broker && overrides.broker_url == NULL) {
+    h->overrides = h->options->overrides;
+    if (h->options->with_broker && h->overrides.broker_url == NULL) {
         int code = companions_start(&h->companions, r);
         if (code != 0) {
             return code;
         }
-        overrides.broker_url = h->companions.broker_url;
+        h->overrides.broker_url = h->companions.broker_url;
     }
-    int code = conf_load(&h->conf, h->options->conf_file, &overrides, r);
+    int code = conf_load(&h->conf, h->options->conf_file, &h->overrides, r);
     if (code != 0) {
         return code;
     }
+    h->reload.read_ms = clock_wall_ms();
     host_set_log(h->options, h->conf);
     code = check_division(h, r);
     return code == 0 ? check_folder(h, r) : code;
@@ -408,6 +405,9 @@ static int start(struct host *h, struct report *r) {
         return code;
     }
     host_watch_scripts(h);
+    if (h->options->with_broker) {
+        host_watch_conf(h);
+    }
     h->started_ms = host_now_ms(h);
     mqtt_start(h->subscriber);
     mqtt_start(h->publisher);
@@ -429,6 +429,7 @@ static void on_walk(uv_handle_t *handle, void *arg) {
 }
 
 static void close_all(struct host *h) {
+    host_reload_cancel(h);
     if (h->engine != NULL && h->subscriber != NULL && engine_stop(h->engine) != 0) {
         log_error("host",
                   "the last commit failed: events that waited for a call are listed as running "

@@ -88,6 +88,18 @@ struct host_members {
     int64_t silent_ms;  /* hosts that have not answered by then are silent; INT64_MAX = all have */
     bool told_garbage, told_wait, told_marks;
 };
+
+/* Another version of topics.conf: host/reload.c. */
+struct host_reload {
+    struct conf *conf;               /* checked, not taken over yet; NULL = none; owned */
+    struct script_host *scripts;     /* its scripts; owned */
+    struct gateway_request *request; /* waits for the outcome; NULL = nobody */
+    int64_t late_ms;                 /* loop time when attempts are not waited for any more */
+    bool prune;                      /* give up subscriptions that it no longer has */
+    bool again;                      /* asked again meanwhile */
+    int64_t read_ms;                 /* wall clock: when what runs was read */
+    char error[1024];                /* why the last one was refused; "" = it was not */
+};
 STAILQ_HEAD(host_calls, host_call);
 struct host_stand_in;
 
@@ -100,10 +112,11 @@ struct host {
     const struct host_options *options;
     uv_loop_t loop;
     uv_check_t check;
-    uv_idle_t idle;          /* active while there is more to do immediately */
-    uv_timer_t timer;        /* the next turn that time makes due */
-    uv_timer_t reload_timer; /* collects the many events that saving one file causes */
-    uv_timer_t drain_timer;
+    uv_idle_t idle;           /* active while there is more to do immediately */
+    uv_timer_t timer;         /* the next turn that time makes due */
+    uv_timer_t reload_timer;  /* collects the many events that saving one file causes */
+    uv_timer_t drain_timer;   /* ends the wait for attempts: a stop, a reload */
+    uv_timer_t saved_timer;   /* zingq dev: topics.conf was saved */
     uv_timer_t sys_timer;     /* every sys.interval */
     uv_timer_t alone_timer;   /* ends the outbox's wait for the status topics */
     uv_timer_t repeat_timer;  /* repeats the log lines about why the host is not ready */
@@ -111,7 +124,10 @@ struct host {
     uv_timer_t manager_timer; /* keeps the service manager informed, if it watches */
     uv_signal_t sigterm, sigint, sighup;
     uv_fs_event_t watch;
-    struct conf *conf;
+    uv_fs_event_t conf_watch; /* zingq dev */
+    struct conf_overrides overrides;
+    struct conf *conf; /* its contents change: conf_exchange */
+    struct host_reload reload;
     struct store *store;
     struct culprit *culprit; /* DATA/processor */
     struct memory memory;    /* the budget: limits.memory */

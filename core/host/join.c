@@ -37,12 +37,17 @@ static void hold_keyed(struct host *h, bool held) {
     }
 }
 
+static void look_for_keyed(struct host *h) {
+    const struct presence *self = members_self(h->members.table);
+    h->members.keyed = false;
+    for (size_t i = 0; i < self->service_count; i++) {
+        h->members.keyed = h->members.keyed || members_is_keyed(&self->services[i]);
+    }
+}
+
 void host_join_open(struct host *h) {
     struct host_members *p = &h->members;
-    const struct presence *self = members_self(p->table);
-    for (size_t i = 0; i < self->service_count; i++) {
-        p->keyed = p->keyed || members_is_keyed(&self->services[i]);
-    }
+    look_for_keyed(h);
     p->decided = !p->keyed;
     members_say(p->table, p->keyed ? PRESENCE_JOINING : PRESENCE_UP, false);
     hold_keyed(h, true);
@@ -217,6 +222,12 @@ void host_join_judge(struct host *h, int64_t now_ms) {
     for (size_t i = 0; any && i < members_self(p->table)->service_count; i++) {
         judge(h, i, now_ms);
     }
+}
+
+void host_join_change(struct host *h, int64_t now_ms) {
+    look_for_keyed(h);
+    hold_while_asking(h);
+    host_join_judge(h, now_ms);
 }
 
 void host_join_unsubscribed(struct host *h) {

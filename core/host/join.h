@@ -14,6 +14,8 @@ void host_join_watch_up(struct host *h);
 bool host_join_waits(const struct host *h);
 /* As soon as this can be decided: takes part, or ends the host. */
 void host_join_try(struct host *h, int64_t now_ms);
+/* topics.conf has changed: judges what this host runs now. */
+void host_join_change(struct host *h, int64_t now_ms);
 /* Holds services, or resumes them. */
 void host_join_judge(struct host *h, int64_t now_ms);
 /* Replaces the turn of a host that does not take part: drops what arrives without acknowledging it,

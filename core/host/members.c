@@ -43,6 +43,7 @@ const char host_members_topics[] = "zingq/hosts/+/+";
 static int find_services(struct host *h) {
     struct host_members *p = &h->members;
     const struct presence *self = members_self(p->table);
+    free(p->shares);
     p->shares = calloc(self->service_count + 1, sizeof *p->shares);
     for (size_t i = 0; p->shares != NULL && i < self->service_count; i++) {
         bool found =
@@ -52,9 +53,7 @@ static int find_services(struct host *h) {
     return p->shares == NULL ? ERR_MEMORY : 0;
 }
 
-static int make_table(struct host *h) {
-    struct host_members *p = &h->members;
-    struct presence *self = NULL;
+static int make_presence(struct host *h, struct presence **self) {
     char name[HOST_NAME_BYTES_MAX + 1];
     bool *runs = calloc(h->conf->service_count + 1, sizeof *runs);
     uint16_t *numbers = calloc(h->conf->service_count + 1, sizeof *numbers);
@@ -73,10 +72,16 @@ static int make_table(struct host *h) {
                                          .runs = runs,
                                          .numbers = numbers,
                                          .since_ms = clock_wall_ms()};
-    code = code == 0 ? presence_own(&self, h->conf, &facts) : code;
+    code = code == 0 ? presence_own(self, h->conf, &facts) : code;
     free(runs);
     free(numbers);
-    if (code == 0 && (code = members_new(&p->table, self)) != 0) {
+    return code;
+}
+
+static int make_table(struct host *h) {
+    struct presence *self = NULL;
+    int code = make_presence(h, &self);
+    if (code == 0 && (code = members_new(&h->members.table, self)) != 0) {
         presence_free(self);
     }
     return code;
@@ -114,6 +119,18 @@ int host_members_open(struct host *h, struct host_presence *will) {
     (void)snprintf(p->topic, sizeof p->topic, "zingq/hosts/%s/%s", self->group, self->host);
     host_members_trust(h);
     return host_members_write(h, PRESENCE_GONE, false, will);
+}
+
+int host_members_change(struct host *h) {
+    struct presence *self = NULL;
+    int code = make_presence(h, &self);
+    if (code != 0) {
+        return code;
+    }
+    members_describe(h->members.table, self);
+    h->members.held = 0;
+    h->members.say_due = true;
+    return find_services(h);
 }
 
 void host_members_close(struct host *h) {

@@ -22,6 +22,9 @@ struct host_presence {
  * even then. ERR_MEMORY. */
 int host_members_open(struct host *h, struct host_presence *will);
 void host_members_close(struct host *h);
+/* topics.conf has changed: describes this host anew. Nothing counts as held until it is judged.
+ * ERR_MEMORY. */
+int host_members_change(struct host *h);
 /* The subscribing connection is up, or lost; then the same for the publishing connection. */
 void host_members_up(struct host *h);
 void host_members_down(struct host *h);

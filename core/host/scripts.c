@@ -5,6 +5,7 @@
 
 #include "host/loop.h"
 #include "base/log.h"
+#include "base/watchdog.h"
 
 #include <inttypes.h>
 
@@ -27,6 +28,23 @@ static void on_reload(void *ctx, size_t service, const char *error) {
     }
 }
 
+void host_tell_scripts(struct host *h) {
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        if (!script_runs(h->scripts, i)) {
+            on_reload(h, i, script_error(h->scripts, i));
+        }
+    }
+}
+
+/* Without a watchdog the host still works, as it did before there was one. */
+void host_watch_runs(struct host *h) {
+    struct report r = {""};
+    watchdog_stop();
+    if (watchdog_start(h->culprit, watchdog_limit_ms(h->conf->lua_time_ms), &r) != 0) {
+        log_warn("host", "%s: a run that hangs in C stops the host", r.text);
+    }
+}
+
 int host_load_scripts(struct host *h, struct report *r) {
     size_t running = 0;
     script_name_loads(h->scripts, h->culprit);
@@ -37,17 +55,13 @@ int host_load_scripts(struct host *h, struct report *r) {
     if (code != 0 && running == 0) {
         return code;
     }
-    for (size_t i = 0; i < h->conf->service_count; i++) {
-        if (!script_runs(h->scripts, i)) {
-            on_reload(h, i, script_error(h->scripts, i));
-        }
-    }
+    host_tell_scripts(h);
     return 0;
 }
 
 static void on_reload_timer(uv_timer_t *timer);
 
-void host_reload(struct host *h) {
+void host_reload_scripts(struct host *h) {
     if (script_reload(h->scripts, h, on_reload) > 0) {
         engine_scripts_changed(h->engine);
         host_wake(h);
@@ -59,7 +73,7 @@ void host_reload(struct host *h) {
 }
 
 static void on_reload_timer(uv_timer_t *timer) {
-    host_reload(timer->data);
+    host_reload_scripts(timer->data);
 }
 
 static void on_files_changed(uv_fs_event_t *watch, const char *name, int events, int status) {

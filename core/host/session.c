@@ -2,14 +2,16 @@
  * session.c - what the broker's session holds for us, as remembered in the store.
  *
  * The session outlives the process. So a filter that was removed from topics.conf stays subscribed
- * at the broker until someone unsubscribes it; and a missing session is a loss worth a warning only
- * if there was one.
+ * at the broker until someone unsubscribes it: the next start, or `zingq reload --prune`. And a
+ * missing session is a loss worth a warning only if there was one.
  *
  *   "session"        the client id of the latest session
  *   "brokers"        where that client id has had sessions: one url per line
  *   "subscriptions"  what it holds: one filter per line, as it was sent
  */
 #include "host/session.h"
+
+#include "host/terms.h"
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -78,14 +80,17 @@ static int give_up(struct host *h, char *held, struct buf *wanted, const char *k
         if (len == 0 || has_line(kept, line, len)) {
             continue;
         }
-        log_info("broker", "removing the subscription %s of an earlier run", line);
+        log_info("broker", "giving up the subscription %s: topics.conf no longer has it", line);
         buf_printf(wanted, "%s\n", line);
+        if (mqtt_subscribes(h->subscriber, line)) {
+            host_filter_gone(h, line);
+        }
         code = mqtt_unsubscribe(h->subscriber, line);
     }
     return code;
 }
 
-static int tidy(struct host *h) {
+int host_prune(struct host *h) {
     struct buf wanted;
     struct buf held;
     buf_init(&wanted, SUBSCRIPTIONS_BYTES_MAX);
@@ -108,41 +113,90 @@ static int tidy(struct host *h) {
     return code;
 }
 
+/* Adds to `lines` those of an earlier topics.conf; `there`: only what is still subscribed to. */
+static int add_earlier(struct host *h, struct buf *lines, bool there) {
+    struct buf held;
+    buf_init(&held, SUBSCRIPTIONS_BYTES_MAX);
+    char *wanted = slice_dup(buf_slice(lines));
+    int code = wanted == NULL ? ERR_MEMORY : engine_recall(h->engine, "subscriptions", &held);
+    char *next = code == 0 && held.len > 0 ? (char *)(uintptr_t)buf_str(&held) : NULL;
+    for (char *line; (line = strsep(&next, "\n")) != NULL;) {
+        if (line[0] != '\0' && !has_line(wanted, line, strlen(line)) &&
+            (!there || mqtt_subscribes(h->subscriber, line))) {
+            buf_printf(lines, "%s\n", line);
+        }
+    }
+    free(wanted);
+    buf_clear(&held);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* Notes what the session holds, or will. */
+static int note_filters(struct host *h, bool there) {
+    struct buf lines;
+    buf_init(&lines, SUBSCRIPTIONS_BYTES_MAX);
+    wanted_filters(h, &lines);
+    int code = add_earlier(h, &lines, there);
+    code = code == 0 && lines.failed ? ERR_MEMORY : code;
+    code = code == 0 ? engine_remember(h->engine, "subscriptions", buf_slice(&lines)) : code;
+    buf_clear(&lines);
+    return code;
+}
+
+static int subscribe(struct host *h, const char *group, const char *filter, uint32_t id) {
+    int code = mqtt_subscribe(h->subscriber, group, filter, id);
+    h->filters += code == 0 ? 1 : 0;
+    return code == ERR_EXISTS ? 0 : code;
+}
+
 static int subscribe_signals(struct host *h, const struct service_conf *s, uint32_t id) {
     char filter[FILTER_BYTES];
     int code = 0;
     for (size_t n = 0; code == 0 && signal_filter(s, n, filter) != NULL; n++) {
-        code = mqtt_subscribe(h->subscriber, NULL, filter, SIGNAL_SUBSCRIPTION + id);
-        h->filters += code == 0 ? 1 : 0;
+        code = subscribe(h, NULL, filter, SIGNAL_SUBSCRIPTION + id);
     }
     return code;
 }
 
-/* Subscriptions of an earlier run are given up after those that replace them, so that no message is
- * lost between a shared subscription and a plain one. */
-int host_subscribe(struct host *h, struct report *r) {
+static int subscribe_all(struct host *h, struct report *r) {
     int code = 0;
     for (size_t i = 0; i < h->conf->service_count; i++) {
         const struct service_conf *s = &h->conf->services[i];
         uint32_t id = engine_service_number(h->engine, i) + 1u;
         for (size_t f = 0; engine_runs(h->engine, i) && f < s->filter_count; f++) {
             const char *group = s->share ? engine_service_group(h->engine, i) : NULL;
-            code = mqtt_subscribe(h->subscriber, group, s->filters[f], id);
+            code = subscribe(h, group, s->filters[f], id);
             if (code != 0) {
                 return report(r, code, "service \"%s\": cannot subscribe to %s: %s", s->name,
                               s->filters[f], error_text(code));
             }
-            h->filters++;
         }
         if (engine_runs(h->engine, i) && subscribe_signals(h, s, id) != 0) {
             return report(r, ERR_MEMORY, "service \"%s\": cannot subscribe to its signals",
                           s->name);
         }
     }
-    code = tidy(h);
-    return code == 0
-               ? 0
-               : report(r, code, "cannot keep the list of subscriptions: %s", error_text(code));
+    return 0;
+}
+
+static int cannot_note(int code, struct report *r) {
+    return report(r, code, "cannot keep the list of subscriptions: %s", error_text(code));
+}
+
+/* Subscriptions of an earlier run are given up after those that replace them, so that no message is
+ * lost between a shared subscription and a plain one. */
+int host_subscribe(struct host *h, struct report *r) {
+    int code = subscribe_all(h, r);
+    if (code != 0) {
+        return code;
+    }
+    code = host_prune(h);
+    return code == 0 ? 0 : cannot_note(code, r);
+}
+
+int host_subscribe_anew(struct host *h, struct report *r) {
+    int code = note_filters(h, false);
+    return code == 0 ? subscribe_all(h, r) : cannot_note(code, r);
 }
 
 static bool recall(struct host *h, const char *name, struct buf *out) {
@@ -206,15 +260,10 @@ bool host_had_session(struct host *h) {
 }
 
 void host_session_tidied(struct host *h) {
-    struct buf wanted;
-    buf_init(&wanted, SUBSCRIPTIONS_BYTES_MAX);
-    wanted_filters(h, &wanted);
-    int code = wanted.failed ? ERR_MEMORY
-                             : engine_remember(h->engine, "subscriptions", buf_slice(&wanted));
+    int code = note_filters(h, true);
     if (code != 0) {
         log_error("host", "cannot keep the list of subscriptions: %s", error_text(code));
     }
-    buf_clear(&wanted);
 }
 
 void host_session_ended(struct host *h) {

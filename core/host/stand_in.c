@@ -105,12 +105,16 @@ static void end(struct host *h, struct host_stand_in *s) {
     s->readable = s->uncommitted = s->down = s->nothing = s->stuck = false;
 }
 
-void host_stand_in_close(struct host *h) {
+void host_stand_in_end(struct host *h) {
     for (size_t i = 0; i < count_of(h); i++) {
         if (h->stand_ins[i].mqtt != NULL) {
             end(h, &h->stand_ins[i]);
         }
     }
+}
+
+void host_stand_in_close(struct host *h) {
+    host_stand_in_end(h);
     free(h->stand_ins);
     h->stand_ins = NULL;
 }

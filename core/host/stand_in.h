@@ -7,6 +7,8 @@
 #include "host/impl.h"
 
 int host_stand_in_open(struct host *h);
+/* Ends the connections; those that are wanted begin anew. When nothing read is uncommitted. */
+void host_stand_in_end(struct host *h);
 /* Ends the connections; before the loop is closed. */
 void host_stand_in_close(struct host *h);
 /* The same steps of a turn as for h->subscriber: is there input, read some of it, flush after the

@@ -223,6 +223,18 @@ void host_filter_answered_anew(struct host *h, const char *filter, uint8_t befor
     }
 }
 
+void host_filter_gone(struct host *h, const char *filter) {
+    const struct filter_flaw *flaw = find_flaw(h, filter);
+    h->filters--;
+    if (!mqtt_session(h->subscriber)->connected) {
+        return; /* the answers of the next connection are counted anew */
+    }
+    h->refused -= flaw != NULL && flaw->reason != 0 ? 1 : 0;
+    h->weak -= flaw != NULL && flaw->reason == 0 ? 1 : 0;
+    h->granted -= flaw == NULL || flaw->reason == 0 ? 1 : 0;
+    drop_flaw(h, filter);
+}
+
 void host_filter_given_up(struct host *h, size_t service, const char *filter) {
     char *shared = NULL;
     bool shares = mqtt_session(h->subscriber)->shared_available && !h->conf->broker.alone;
@@ -230,12 +242,7 @@ void host_filter_given_up(struct host *h, size_t service, const char *filter) {
         asprintf(&shared, "$share/%s/%s", engine_service_group(h->engine, service), filter) < 0) {
         return; /* counted until the next connection */
     }
-    const struct filter_flaw *flaw = find_flaw(h, shared != NULL ? shared : filter);
-    h->refused -= flaw != NULL && flaw->reason != 0 ? 1 : 0;
-    h->weak -= flaw != NULL && flaw->reason == 0 ? 1 : 0;
-    h->granted -= flaw == NULL || flaw->reason == 0 ? 1 : 0;
-    h->filters--;
-    drop_flaw(h, shared != NULL ? shared : filter);
+    host_filter_gone(h, shared != NULL ? shared : filter);
     free(shared);
 }
 
@@ -343,6 +350,9 @@ static void each_warning(const struct host *h, host_tell *tell, void *ctx) {
         if (term_holds(h, &terms[i], &r)) {
             tell(ctx, false, r.text);
         }
+    }
+    if (h->reload.error[0] != '\0') {
+        tell(ctx, false, h->reload.error);
     }
     if (sys_warning(h->sys, &r)) {
         tell(ctx, false, r.text);

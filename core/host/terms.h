@@ -26,7 +26,9 @@ void host_broker_reasons(const struct host *h, json_t *list);
 void host_terms_status(const struct host *h, json_t *host);
 void host_terms_metrics(const struct host *h, struct buf *out);
 void host_terms_clear(struct host *h);
-/* An answered filter of the service was unsubscribed: it is no longer wanted. */
+/* A filter, as it was sent, is no longer wanted; on a connection, it has been answered. */
+void host_filter_gone(struct host *h, const char *filter);
+/* The same for one of a service, as topics.conf has it. */
 void host_filter_given_up(struct host *h, size_t service, const char *filter);
 
 #endif

@@ -132,20 +132,8 @@ void host_set_log(const struct host_options *options, const struct conf *conf) {
     log_set(&log);
 }
 
-void host_reload_front(struct host *h) {
-    struct conf *fresh = NULL;
+void host_reload_tls(struct host *h) {
     struct report r = {""};
-    int code = conf_load(&fresh, h->conf->file, &h->options->overrides, &r);
-    if (code == 0) {
-        host_set_log(h->options, fresh);
-    }
-    if (code == 0 && h->front != NULL && front_set_tokens(h->front, fresh) != 0) {
-        code = report(&r, ERR_MEMORY, "out of memory");
-    }
-    if (code != 0) {
-        log_error("host", "the tokens stay as they were, and the log: %s", r.text);
-    }
-    conf_free(fresh);
     if (h->tcp != NULL && gateway_reload_tls(h->tcp, &r) != 0) {
         log_error("host", "the certificate stays as it was: %s", r.text);
     }

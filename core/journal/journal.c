@@ -120,9 +120,14 @@ int journal_reload(struct journal *j) {
     return code;
 }
 
+void journal_keep_keys(struct journal *j, int64_t keep_idempotency_ms) {
+    assert(keep_idempotency_ms >= 0);
+    j->keep_ms = keep_idempotency_ms;
+    j->bucket_ms = keep_idempotency_ms / (DEDUPE_BUCKETS - 1) + 1;
+}
+
 int journal_open(struct journal **out, struct store *store, int64_t keep_idempotency_ms,
                  struct report *r) {
-    assert(keep_idempotency_ms >= 0);
     if (sodium_init() < 0) {
         return report(r, ERR_SYSTEM, "libsodium cannot start: no source of randomness");
     }
@@ -131,8 +136,7 @@ int journal_open(struct journal **out, struct store *store, int64_t keep_idempot
         return report(r, ERR_MEMORY, "out of memory");
     }
     j->store = store;
-    j->keep_ms = keep_idempotency_ms;
-    j->bucket_ms = keep_idempotency_ms / (DEDUPE_BUCKETS - 1) + 1;
+    journal_keep_keys(j, keep_idempotency_ms);
     buf_init(&j->record, (size_t)1 << 30);
     int code = journal_reload(j);
     if (code != 0) {

@@ -61,6 +61,8 @@ int journal_open(struct journal **out, struct store *store, int64_t keep_idempot
                  struct report *r);
 void journal_close(struct journal *j);
 struct store *journal_store(struct journal *j);
+/* Changes the width of the dedupe buckets, as journal_open sets it. */
+void journal_keep_keys(struct journal *j, int64_t keep_idempotency_ms);
 /* Reloads the cached meta rows after a transaction was dropped. Begins and ends its own
  * transaction. */
 int journal_reload(struct journal *j);

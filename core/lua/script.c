@@ -40,6 +40,10 @@ int script_host_new(struct script_host **out, const struct conf *conf,
     return 0;
 }
 
+void script_use_conf(struct script_host *host, const struct conf *conf) {
+    host->conf = conf;
+}
+
 void script_name_loads(struct script_host *host, struct culprit *culprit) {
     host->culprit = culprit;
 }

@@ -46,6 +46,8 @@ struct script_thread {
 int script_host_new(struct script_host **out, const struct conf *conf,
                     const struct script_library *library);
 void script_host_free(struct script_host *host);
+/* The configuration has moved: the same services, at another address. */
+void script_use_conf(struct script_host *host, const struct conf *conf);
 
 /* From now on, records on this page, borrowed for the host's life, which version is being loaded. A
  * version that crashed the program at an earlier start is not run again: loading it fails. */

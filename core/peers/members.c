@@ -58,6 +58,15 @@ const struct presence *members_self(const struct members *m) {
     return m->self;
 }
 
+void members_describe(struct members *m, struct presence *self) {
+    self->state = m->self->state;
+    self->hello = m->self->hello;
+    self->since_ms = m->self->since_ms;
+    self->stands_in_for = m->self->stands_in_for;
+    presence_free(m->self);
+    m->self = self;
+}
+
 void members_say(struct members *m, enum presence_state state, bool hello) {
     m->self->state = state;
     m->self->hello = hello;

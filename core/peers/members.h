@@ -32,6 +32,8 @@ void members_free(struct members *m);
 
 /* This host, as given; members_say and members_hold change it. */
 const struct presence *members_self(const struct members *m);
+/* Describes this host anew, taken over; what it announces of itself from moment to moment stays. */
+void members_describe(struct members *m, struct presence *self);
 void members_say(struct members *m, enum presence_state state, bool hello);
 /* `service` is an index in members_self. */
 void members_hold(struct members *m, size_t service, bool held);

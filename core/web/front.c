@@ -260,6 +260,7 @@ static int make_routes(struct front *f) {
     if (rows == NULL) {
         return ERR_MEMORY;
     }
+    free(f->rows);
     memcpy(rows, own_routes, sizeof own_routes);
     for (size_t i = 0; i < count; i++) {
         const struct endpoint_conf *endpoint = &f->conf->endpoints[i];
@@ -281,7 +282,7 @@ int front_new(struct front **out, const struct front_options *options) {
     f->admin = options->admin;
     f->hooks = options->hooks;
     f->made = options->made_token;
-    if (make_routes(f) != 0 || guard_new(&f->guard) != 0 || front_set_tokens(f, f->conf) != 0) {
+    if (guard_new(&f->guard) != 0 || front_change(f) != 0) {
         front_free(f);
         return ERR_MEMORY;
     }
@@ -289,8 +290,9 @@ int front_new(struct front **out, const struct front_options *options) {
     return 0;
 }
 
-int front_set_tokens(struct front *f, const struct conf *conf) {
-    return guard_set(f->guard, conf, f->made);
+int front_change(struct front *f) {
+    int code = guard_set(f->guard, f->conf, f->made);
+    return code == 0 ? make_routes(f) : code;
 }
 
 void front_free(struct front *f) {

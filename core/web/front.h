@@ -45,9 +45,8 @@ struct front_options {
 
 /* ERR_MEMORY. */
 int front_new(struct front **out, const struct front_options *options);
-/* Switches to the tokens of this conf, which is not needed afterwards. ERR_MEMORY: the old ones
- * stay. */
-int front_set_tokens(struct front *f, const struct conf *conf);
+/* The configuration has other endpoints and tokens now. ERR_MEMORY: only front_free may follow. */
+int front_change(struct front *f);
 void front_free(struct front *f);
 /* Takes the request over and answers it, immediately or after a turn. */
 void front_request(struct front *f, struct gateway_request *request);

@@ -137,7 +137,7 @@ ok "nor are its sessions" answers 401 '' /api/status -b jar
 ok "another role holds at once" answers 403 operates-and-no-more /api/services/jobs/pause -X POST
 echo 'token "broken" {' >>topics.conf
 kill -HUP "$host"
-ok "a wrong topics.conf changes nothing" eval 'wait_for 10 grep -q "the tokens stay as they were" host.log &&
+ok "a wrong topics.conf changes nothing" eval 'wait_for 10 grep -q "topics.conf is not taken over" host.log &&
     answers 200 the-admin-of-this-host /api/status'
 write_conf 'token = "the-admin-of-this-host"' ''
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # dev.sh - what `zingq dev` starts lies in TMPDIR and ends with it, however it ends; and is there when
-# zingq was installed.
+# zingq was installed. A saved topics.conf is taken over.
 #
 # ctest: timeout=120
 set -u
@@ -43,6 +43,11 @@ kill -TERM "$host"
 wait "$host"
 ok "they end with it" gone
 ok "dev starts again" start_dev "$ZINGQ"
+echo 'service "bill" { subscribe = {"bill"} handler = "sale.lua" }' >>topics.conf
+ok "a saved topics.conf is taken over" wait_for 20 grep -q 'taken over: 2 services' host.log
+echo 'service "bad" {' >>topics.conf
+ok "a mistake is said, and changes nothing" wait_for 20 grep -q 'not taken over.*topics.conf' host.log
+sed -i '$d' topics.conf
 kill -KILL "$host"
 wait "$host" 2>/dev/null
 ok "after kill -9 nothing is left either" wait_for 20 gone

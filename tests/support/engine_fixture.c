@@ -1,5 +1,6 @@
 /* engine_fixture.c - the world around an engine under test. */
 #include "engine_fixture.h"
+#include "conf/change.h"
 #include "lua/api/api.h"
 
 #include "engine_doors.h"
@@ -78,18 +79,32 @@ static int start_engine(struct engine_fixture *f) {
     return 0;
 }
 
-static int try_start(struct engine_fixture *f) {
+static struct conf *load_conf(const struct engine_fixture *f) {
     char path[128];
+    struct conf *conf = NULL;
     struct report r = {""};
     (void)snprintf(path, sizeof path, "%s/topics.conf", f->folder.path);
-    need(conf_load(&f->conf, path, NULL, &r), &r);
-    if (f->conf->lua_time_ms == LUA_TIME_DEFAULT_MS) {
-        f->conf->lua_time_ms = LUA_TIME_MS;
+    need(conf_load(&conf, path, NULL, &r), &r);
+    if (conf->lua_time_ms == LUA_TIME_DEFAULT_MS) {
+        conf->lua_time_ms = LUA_TIME_MS;
     }
-    need(script_host_new(&f->scripts, f->conf, &api_library), &r);
+    return conf;
+}
+
+static struct script_host *load_scripts(struct engine_fixture *f, const struct conf *conf) {
+    struct script_host *scripts = NULL;
+    struct report r = {""};
+    need(script_host_new(&scripts, conf, &api_library), &r);
+    script_use_memory(scripts, &f->memory);
+    need(script_load_all(scripts, &r), &r);
+    return scripts;
+}
+
+static int try_start(struct engine_fixture *f) {
+    struct report r = {""};
+    f->conf = load_conf(f);
     memory_init(&f->memory, f->conf->memory_bytes);
-    script_use_memory(f->scripts, &f->memory);
-    need(script_load_all(f->scripts, &r), &r);
+    f->scripts = load_scripts(f, f->conf);
     struct store_options options = {.path = f->conf->store_path,
                                     .max_bytes = f->conf->store_max_bytes};
     need(store_open(&f->store, &options, &r), &r);
@@ -106,6 +121,38 @@ void fixture_run(struct engine_fixture *f, const char *conf, const char *script)
     fixture_script(f, "h.lua", script);
     fixture_conf(f, conf);
     fixture_start(f);
+}
+
+static int take_over(struct engine_fixture *f, struct conf *conf, struct script_host *scripts) {
+    conf_exchange(f->conf, conf);
+    script_use_conf(f->scripts, conf);
+    script_use_conf(scripts, f->conf);
+    return engine_reconfigure(f->engine, scripts, &f->report);
+}
+
+int fixture_reconfigure(struct engine_fixture *f) {
+    struct conf *conf = load_conf(f);
+    struct script_host *scripts = load_scripts(f, conf);
+    struct script_host *before = f->scripts;
+    need(conf_check_change(f->conf, conf, &f->report), &f->report);
+    assert_int_equal(engine_stop(f->engine), 0);
+    int code = take_over(f, conf, scripts);
+    if (code == 0) {
+        f->scripts = scripts;
+        scripts = before;
+    } else {
+        struct report r = {""};
+        conf_exchange(f->conf, conf);
+        script_use_conf(before, f->conf);
+        script_use_conf(scripts, conf);
+        need(engine_reconfigure(f->engine, before, &r), &r);
+    }
+    script_host_free(scripts);
+    conf_free(conf);
+    journal_close(f->view);
+    need(journal_open(&f->view, f->store, conf_keep_idempotency(f->conf, NULL), &f->report),
+         &f->report);
+    return code;
 }
 
 static void on_reload(void *ctx, size_t service, const char *error) {

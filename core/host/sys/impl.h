@@ -39,6 +39,7 @@ struct sys {
     struct engine *engine;
     char topic[sizeof "zingq/sys/" + 256];
     char will_topic[sizeof "zingq/sys//broker/connected" + 256];
+    size_t sent_count;
     char **sent;    /* the value sent last, by row; owned; NULL = none on this connection */
     char *gone;     /* services of an earlier run whose topics still exist, one per line; owned */
     bool due;       /* changed values are to be published */

@@ -169,8 +169,10 @@ static void name_host(struct sys *s, const char *client_id) {
                    host_rows[HOST_CONNECTED]);
 }
 
-static size_t value_count(const struct sys *s) {
-    return HOST_ROWS + s->conf->service_count * SERVICE_ROWS;
+static int make_values(struct sys *s) {
+    s->sent_count = HOST_ROWS + s->conf->service_count * SERVICE_ROWS;
+    s->sent = calloc(s->sent_count, sizeof *s->sent);
+    return s->sent == NULL ? ERR_MEMORY : 0;
 }
 
 static int recall_services(struct sys *s) {
@@ -178,6 +180,7 @@ static int recall_services(struct sys *s) {
     buf_init(&names, NAMES_BYTES_MAX);
     int code = engine_recall(s->engine, "status", &names);
     if (code == 0 || code == ERR_NOTFOUND) {
+        free(s->gone);
         s->gone = slice_dup(buf_slice(&names));
         code = s->gone == NULL ? ERR_MEMORY : 0;
     }
@@ -195,8 +198,8 @@ int sys_new(struct sys **out, const struct conf *conf, struct engine *engine,
     s->engine = engine;
     name_host(s, client_id);
     sys_broker_init(s);
-    s->sent = calloc(value_count(s), sizeof *s->sent);
-    int code = s->sent == NULL ? ERR_MEMORY : recall_services(s);
+    int code = make_values(s);
+    code = code == 0 ? recall_services(s) : code;
     if (code != 0) {
         sys_free(s);
         return code;
@@ -206,10 +209,19 @@ int sys_new(struct sys **out, const struct conf *conf, struct engine *engine,
 }
 
 static void forget_sent(struct sys *s) {
-    for (size_t i = 0; s->sent != NULL && i < value_count(s); i++) {
+    for (size_t i = 0; s->sent != NULL && i < s->sent_count; i++) {
         free(s->sent[i]);
         s->sent[i] = NULL;
     }
+}
+
+int sys_change(struct sys *s) {
+    forget_sent(s);
+    free(s->sent);
+    s->due = true;
+    int code = make_values(s);
+    code = code == 0 ? recall_services(s) : code;
+    return code == ERR_MEMORY ? code : 0; /* what cannot be read now is cleared at the next start */
 }
 
 void sys_free(struct sys *s) {
@@ -293,7 +305,7 @@ static void publish_row(struct sys *s, const char *service, const char *row, str
 /* Publishes `text` if it differs from the last one sent. */
 static void offer(struct sys *s, size_t at, const char *service, const char *row,
                   const char *text) {
-    assert(at < value_count(s));
+    assert(at < s->sent_count);
     if (s->sent[at] != NULL && strcmp(s->sent[at], text) == 0) {
         return;
     }
@@ -425,8 +437,8 @@ static void offer_all(struct sys *s, const struct sys_host *host) {
     if (s->fresh) {
         s->fresh = false;
         sys_stay_alone(s, host->now_ms);
-        clear_gone(s);
     }
+    clear_gone(s);
     offer_host(s, host);
 }
 

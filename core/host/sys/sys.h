@@ -27,6 +27,9 @@ void sys_host_name(const char *client_id, char out[HOST_NAME_BYTES_MAX + 1]);
 int sys_new(struct sys **out, const struct conf *conf, struct engine *engine,
             const char *client_id);
 void sys_free(struct sys *s);
+/* The configuration has other services now; the topics of those that are gone are cleared.
+ * ERR_MEMORY: only sys_free may follow. */
+int sys_change(struct sys *s);
 
 /* The will: what the broker publishes when the host vanishes; borrowed from s. It has no topic when
  * sys.interval is "off". */

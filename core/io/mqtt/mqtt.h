@@ -122,9 +122,11 @@ void mqtt_free(struct mqtt *m);
  * alone; otherwise without sharing. id 1..268435455. Retained messages are requested only without a
  * group, on a new subscription (Retain Handling 1). A filter subscribed to twice without sharing is
  * a single subscription at the broker, under the later id. If the broker refuses it, it is
- * requested again after 1 s, then less often, up to every half minute. ERR_MEMORY, ERR_INVALID (the
- * filter). */
+ * requested again after 1 s, then less often, up to every half minute. ERR_EXISTS: it is registered
+ * already; ERR_MEMORY, ERR_INVALID (the filter). */
 int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32_t id);
+/* Whether it is registered, under any id, and not being given up; `filter` is as it is sent. */
+bool mqtt_subscribes(const struct mqtt *m, const char *filter);
 /* Before mqtt_start: subscriptions are registered, but no connection sends them until mqtt_release,
  * which sends them immediately if there is a connection. */
 void mqtt_withhold(struct mqtt *m);
@@ -136,8 +138,9 @@ void mqtt_give_up(struct mqtt *m, const char *group, const char *filter);
 /* Sends UNSUBSCRIBE for all registered subscriptions and drops them (zingq leave); on_unsubscribed
  * follows, if necessary after a reconnect. ERR_NOTFOUND when there is none. */
 int mqtt_unsubscribe_all(struct mqtt *m);
-/* Gives up a subscription of an earlier run that the session may still hold; `filter` is as it was
- * sent (and as on_subscribed reports it). on_unsubscribed follows. ERR_MEMORY, ERR_INVALID. */
+/* Gives up a subscription that the session may still hold, of this run or an earlier one; `filter` is
+ * as it was sent (and as on_subscribed reports it). on_unsubscribed follows. ERR_MEMORY,
+ * ERR_INVALID. */
 int mqtt_unsubscribe(struct mqtt *m, const char *filter);
 /* Subscribes without sharing and with QoS 0, only for this connection, and gets the existing
  * retained messages: for what is useful while connected, but not worth the broker's memory

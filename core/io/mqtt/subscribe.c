@@ -45,11 +45,44 @@ int mqtt_watch(struct mqtt *m, const char *filter, uint32_t id) {
     return 0;
 }
 
+static bool is_sub(const struct mqtt_subscription *sub, const char *group, const char *filter) {
+    size_t len = group == NULL ? 0 : strlen(group);
+    bool same_group = group == NULL
+                          ? sub->shared == NULL
+                          : sub->shared != NULL &&
+                                strncmp(sub->shared + sizeof "$share/" - 1, group, len) == 0 &&
+                                sub->shared[sizeof "$share/" - 1 + len] == '/';
+    return !sub->leaving && !sub->watch && same_group && strcmp(sub->filter, filter) == 0;
+}
+
+/* As it is sent to a broker with shared subscriptions. */
+static const char *name_of(const struct mqtt *m, const struct mqtt_subscription *sub) {
+    return sub->shared != NULL && !m->conf->alone ? sub->shared : sub->filter;
+}
+
+/* Registered under that name, from `from` on; sub_count if there is none. */
+static size_t find_named(const struct mqtt *m, const char *name, size_t from) {
+    while (from < m->sub_count && (m->subs[from].leaving || m->subs[from].watch ||
+                                   strcmp(name_of(m, &m->subs[from]), name) != 0)) {
+        from++;
+    }
+    return from;
+}
+
+bool mqtt_subscribes(const struct mqtt *m, const char *filter) {
+    return find_named(m, filter, 0) < m->sub_count;
+}
+
 int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32_t id) {
     assert(!m->in_library);
     assert(id >= 1 && id <= 268435455);
     if (!is_filter(filter)) {
         return ERR_INVALID;
+    }
+    for (size_t i = 0; i < m->sub_count; i++) {
+        if (m->subs[i].id == id && is_sub(&m->subs[i], group, filter)) {
+            return ERR_EXISTS;
+        }
     }
     struct mqtt_subscription sub = {.id = id};
     if (group != NULL && asprintf(&sub.shared, "$share/%s/%s", group, filter) < 0) {
@@ -72,6 +105,9 @@ int mqtt_unsubscribe(struct mqtt *m, const char *filter) {
     assert(!m->in_library);
     if (filter[0] == '\0' || mosquitto_sub_topic_check(filter) != MOSQ_ERR_SUCCESS) {
         return ERR_INVALID;
+    }
+    for (size_t i; (i = find_named(m, filter, 0)) < m->sub_count;) {
+        mqtt_forget_subscription(m, i);
     }
     struct mqtt_subscription sub = {.filter = strdup(filter), .leaving = true};
     if (!mqtt_add_subscription(m, &sub)) {
@@ -107,16 +143,6 @@ void mqtt_release(struct mqtt *m) {
     if (m->state == UP) {
         mqtt_tell_left_out(m);
     }
-}
-
-static bool is_sub(const struct mqtt_subscription *sub, const char *group, const char *filter) {
-    size_t len = group == NULL ? 0 : strlen(group);
-    bool same_group = group == NULL
-                          ? sub->shared == NULL
-                          : sub->shared != NULL &&
-                                strncmp(sub->shared + sizeof "$share/" - 1, group, len) == 0 &&
-                                sub->shared[sizeof "$share/" - 1 + len] == '/';
-    return !sub->leaving && !sub->watch && same_group && strcmp(sub->filter, filter) == 0;
 }
 
 void mqtt_give_up(struct mqtt *m, const char *group, const char *filter) {

@@ -60,6 +60,10 @@ void admin_free(struct admin *a) {
     uv_close((uv_handle_t *)&a->live_timer, on_closed);
 }
 
+void admin_use_scripts(struct admin *a, struct script_host *scripts) {
+    a->options.scripts = scripts;
+}
+
 /* --- neither a command nor read from the store --- */
 
 static void get_status(void *ctx, const struct call *call) {
@@ -104,8 +108,9 @@ static void post_leave(void *ctx, const struct call *call) {
 
 static void post_reload(void *ctx, const struct call *call) {
     const struct admin *a = ctx;
-    a->options.hooks.reload(a->options.hooks.ctx);
-    gateway_answer_json(call->request, 200, NULL, json_pack("{s:b}", "ok", 1));
+    const char *prune = gateway_query(call->request, "prune");
+    a->options.hooks.reload(a->options.hooks.ctx, call->request,
+                            prune != NULL && strcmp(prune, "1") == 0);
 }
 
 /* --- requests --- */

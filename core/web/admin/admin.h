@@ -28,9 +28,10 @@ struct admin_hooks {
     void (*add_hosts)(void *ctx, json_t *object);
     /* A new object with the login link ("url") for the dashboard; NULL = there is no front door. */
     json_t *(*login)(void *ctx);
-    void (*leave)(void *ctx);  /* unsubscribe, drain, end the session, stop */
-    void (*reload)(void *ctx); /* read the scripts again */
-    void (*wake)(void *ctx);   /* a command waits for a turn */
+    void (*leave)(void *ctx); /* unsubscribe, drain, end the session, stop */
+    /* Reads topics.conf and the scripts again, and answers the request, which it takes over. */
+    void (*reload)(void *ctx, struct gateway_request *request, bool prune);
+    void (*wake)(void *ctx); /* a command waits for a turn */
 };
 
 struct admin_options {
@@ -44,6 +45,8 @@ struct admin_options {
 
 /* ERR_MEMORY, ERR_DISK with a sentence. */
 int admin_new(struct admin **out, const struct admin_options *options, struct report *r);
+/* topics.conf has changed, and with it the scripts for dry runs; borrowed. */
+void admin_use_scripts(struct admin *a, struct script_host *scripts);
 /* Drops requests not yet answered: close their gateway first. The loop must run once more before it
  * ends. */
 void admin_free(struct admin *a);

@@ -35,7 +35,6 @@ struct job_rerun {
     struct rerun_walk walk;
     struct rerun_tally tally;
     char key[KEY_BYTES_MAX + 1]; /* backs filter.key */
-    size_t index;                /* of the service in conf->services */
     bool dry;                    /* only counts */
     uint64_t confirmed;          /* the number of events that was confirmed; 0 = any number */
 };

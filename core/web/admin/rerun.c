@@ -80,20 +80,29 @@ static bool found_all(struct admin *a, struct job *b) {
 
 /* ---- its answer ---- */
 
-static bool is_paused(const struct admin *a, const struct job *b) {
+/* topics.conf may have changed since the job began. */
+static const struct service_conf *find_conf(const struct admin *a, const struct job *b,
+                                            bool *paused) {
     struct engine_service_status s;
-    return engine_service_status(a->engine, b->rerun.index, &s) == 0 && s.paused;
+    size_t i;
+    if (!conf_find_service(a->options.conf, slice_of(b->service), &i)) {
+        return NULL;
+    }
+    *paused = engine_service_status(a->engine, i, &s) == 0 && s.paused;
+    return &a->options.conf->services[i];
 }
 
 static bool add_filter(const struct admin *a, const struct job *b, json_t *object) {
     const struct rerun_filter *filter = &b->rerun.filter;
     char id[UUID_TEXT_BYTES + 1];
     const char *event = filter->by_id ? uuid_text(&filter->id, id) : NULL;
-    const struct service_conf *s = &a->options.conf->services[b->rerun.index];
-    json_t *more = json_pack("{s:b, s:b, s:b, s:s, s:i, s:s?, s:I}", "dry", (int)b->rerun.dry,
-                             "force", (int)b->force, "paused", (int)is_paused(a, b), "handler",
-                             s->handler, "batch", (int)s->batch, "event", event, "as_of_ms",
-                             (json_int_t)clock_to_wall(filter->ended_by_ms));
+    bool paused = false;
+    const struct service_conf *s = find_conf(a, b, &paused);
+    json_t *more =
+        json_pack("{s:b, s:b, s:b, s:s?, s:i, s:s?, s:I}", "dry", (int)b->rerun.dry, "force",
+                  (int)b->force, "paused", (int)paused, "handler", s == NULL ? NULL : s->handler,
+                  "batch", s == NULL ? 1 : (int)s->batch, "event", event, "as_of_ms",
+                  (json_int_t)clock_to_wall(filter->ended_by_ms));
     bool ok = more != NULL && json_object_update(object, more) == 0;
     json_decref(more);
     ok = ok && look_json_time(object, "from", filter->from_ms) &&
@@ -202,7 +211,6 @@ static int find_service(struct admin *a, struct job *b, const char *name, struct
     if (!conf_find_service(conf, slice_of(name), &i)) {
         return no_service(conf, name, r);
     }
-    b->rerun.index = i;
     b->rerun.filter.service = engine_service_number(a->engine, i);
     (void)snprintf(b->service, sizeof b->service, "%s", name);
     return 0;

@@ -310,7 +310,7 @@ const hostFacts = [
     ["Host", ({ host }) => host.id],
     ["Version", ({ host }) => host.version],
     ["Up", ({ host }) => `${duration(host.uptime_ms)}, since ${clock(Date.now() - host.uptime_ms)}`],
-    ["Configuration", ({ host }) => host.conf],
+    ["Configuration", ({ host }) => `${host.conf}, read at ${clock(host.conf_read_ms)}`],
     ["Process", ({ host }) => String(host.pid)],
     ["Calls under way", ({ host }) => count(host.calls)],
     ["Handlers' memory", ({ engine }) => bytes(engine.lua_bytes)],
@@ -321,8 +321,8 @@ const hostFacts = [
 
 function hostPanel() {
     const values = hostFacts.map(() => h("dd", { class: "data" }));
-    const reload = button("Read the scripts again", "replay", (event) =>
-        attempt(event.currentTarget, api.reload, "The scripts were read again"), "small");
+    const reload = button("Reload topics.conf", "replay", (event) =>
+        attempt(event.currentTarget, api.reload, "topics.conf and the scripts were read again"), "small");
     return {
         element: h("section", { class: "panel", "aria-labelledby": "host-title" },
             h("div", { class: "panel-head" }, h("h2", { id: "host-title" }, "Host"), reload),
