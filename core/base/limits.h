@@ -173,6 +173,8 @@ enum {
     WAIT_ALL_MAX = 10000, /* signals of one zing.wait_all */
 
     DEDUPE_BUCKETS = 9, /* buckets of idempotency keys: 8 cover the period, 1 is being filled */
+    RECENT_TABLES = 2,  /* tables of idempotency keys noted lately: one is filled, one emptied */
+    RECENT_KEYS_MAX = 65536,  /* keys in each, found by an index in memory */
     DEDUPE_SECRETS_MAX = 128, /* secrets of other stores, which a reshard brought; they expire */
 
     APPEND_LINES_MAX = 4096,     /* lines of zing.append in memory; the rest wait on disk */

@@ -2,6 +2,7 @@
  * bench_engine.c - the engine alone: no broker, full-sync commits on a real disk.
  *
  *   bench_engine FOLDER [EVENTS [KEYS]]
+ *   bench_engine --disk FOLDER [EVENTS [KEYS]]
  *   bench_engine --batches FOLDER [EVENTS]
  *   bench_engine --still FOLDER [EVENTS [KEYS]]
  *
@@ -10,7 +11,8 @@
  * a run, then of batches of 100, turn about, and what is printed last is the ratio. Events are
  * offered as long as the engine accepts and its turn has not what a turn takes, as the host does
  * with what it reads from a socket. With --still the engine's clocks stand almost still, so that a
- * turn has 256 events however slowly this runs: for counting instructions, see ./run. FOLDER is made, used and removed. Prints events a second and
+ * turn has 256 events however slowly this runs: for counting instructions, see ./run. With --disk each event has an idempotency key, and turns of 10,
+ * 60 and 256 events are compared by the bytes they write. FOLDER is made, used and removed. Prints events a second and
  * what a turn was made of.
  */
 #include "base/clock.h"
@@ -42,6 +44,15 @@ struct workload {
 
 static const struct workload keyed = {
     .service = "key = \"json:/key\"",
+    .handler = "return function(event)\n"
+               "  local order = event.json\n"
+               "  local n = zing.state.incr('n')\n"
+               "  zing.publish('out/' .. order.key, {id = order.id, n = n})\n"
+               "end\n",
+};
+
+static const struct workload once = {
+    .service = "key = \"json:/key\" idempotency = \"json:/id\"",
     .handler = "return function(event)\n"
                "  local order = event.json\n"
                "  local n = zing.state.incr('n')\n"
@@ -228,10 +239,26 @@ static void turn(struct bench *b) {
     acknowledge(b);
 }
 
+/* Bytes that this process has written, to whatever disk. */
+static uint64_t written(void) {
+    char line[128];
+    uint64_t bytes = 0;
+    FILE *fp = fopen("/proc/self/io", "r");
+    while (fp != NULL && fgets(line, sizeof line, fp) != NULL) {
+        (void)sscanf(line, "wchar: %" SCNu64, &bytes);
+    }
+    if (fp == NULL || fclose(fp) != 0 || bytes == 0) {
+        perror("bench_engine: /proc/self/io");
+        exit(3);
+    }
+    return bytes;
+}
+
 /* Returns events a second. */
 static double run(struct bench *b, uint64_t events, uint64_t keys, size_t at_once) {
     int64_t before = monotonic_us(NULL);
     int64_t cpu_before = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t written_before = written();
     struct engine_status status;
     uint64_t offered = 0;
     do {
@@ -249,7 +276,9 @@ static double run(struct bench *b, uint64_t events, uint64_t keys, size_t at_onc
                  events, keys, at_once, (double)events / seconds, (double)events / cpu);
     (void)printf("  %.0f turns of %.0f events, %.0f us each, of it the commit %.0f us\n", turns,
                  (double)events / turns, (double)b->turn_us / turns, (double)b->commit_us / turns);
-    (void)printf("  %.2f us an event, store %.1f MB\n", seconds * 1e6 / (double)events,
+    (void)printf("  %.2f us and %.2f KB written an event, store %.1f MB\n",
+                 seconds * 1e6 / (double)events,
+                 (double)(written() - written_before) / 1e3 / (double)events,
                  (double)store_taken(b->store) / 1e6);
     return (double)events / seconds;
 }
@@ -283,43 +312,55 @@ static uint64_t number(const char *text, const char *what) {
 }
 
 static double measure(const char *folder, const struct workload *work, uint64_t events,
-                      uint64_t keys, bool still) {
+                      uint64_t keys, bool still, size_t at_once) {
     static struct bench b;
     b = (struct bench){.still = still};
     start(&b, folder, work);
-    double rate = run(&b, events, keys, still ? STILL_EVENTS : TURN_EVENTS_MAX / 2);
+    double rate = run(&b, events, keys, at_once);
     stop(&b, folder);
     return rate;
 }
 
 static void compare_batches(const char *folder, uint64_t events) {
     for (int round = 0; round < 3; round++) {
-        double before = measure(folder, &one_by_one, events, 1, false);
-        double rate = measure(folder, &batches, events, 1, false);
-        double after = measure(folder, &one_by_one, events, 1, false);
+        double before = measure(folder, &one_by_one, events, 1, false, TURN_EVENTS_MAX / 2);
+        double rate = measure(folder, &batches, events, 1, false, TURN_EVENTS_MAX / 2);
+        double after = measure(folder, &one_by_one, events, 1, false, TURN_EVENTS_MAX / 2);
         (void)printf("batches of 100: %.2f times the events of runs of one\n",
                      2 * rate / (before + after));
+    }
+}
+
+static void compare_turns(const char *folder, uint64_t events, uint64_t keys) {
+    static const size_t at_once[] = {10, 60, STILL_EVENTS};
+    for (size_t i = 0; i < sizeof at_once / sizeof *at_once; i++) {
+        (void)measure(folder, &once, events, keys, true, at_once[i]);
     }
 }
 
 int main(int argc, char **argv) {
     bool compare = argc > 1 && strcmp(argv[1], "--batches") == 0;
     bool still = argc > 1 && strcmp(argv[1], "--still") == 0;
-    argv += compare || still ? 1 : 0;
-    argc -= compare || still ? 1 : 0;
+    bool disk = argc > 1 && strcmp(argv[1], "--disk") == 0;
+    argv += compare || still || disk ? 1 : 0;
+    argc -= compare || still || disk ? 1 : 0;
     if (argc < 2 || argc > (compare ? 3 : 4)) {
-        (void)fprintf(stderr, "usage: bench_engine [--still] FOLDER [EVENTS [KEYS]]\n"
+        (void)fprintf(stderr, "usage: bench_engine [--still | --disk] FOLDER [EVENTS [KEYS]]\n"
                               "       bench_engine --batches FOLDER [EVENTS]\n");
         return 2;
     }
     uint64_t events = argc > 2 ? number(argv[2], "EVENTS") : 200000;
+    uint64_t keys = argc > 3 ? number(argv[3], "KEYS") : 1000;
     if (compare) {
         compare_batches(argv[1], events);
+    } else if (disk) {
+        compare_turns(argv[1], events, keys);
     } else if (argc > 3 || still) {
-        (void)measure(argv[1], &keyed, events, argc > 3 ? number(argv[3], "KEYS") : 1000, still);
+        (void)measure(argv[1], &keyed, events, keys, still,
+                      still ? STILL_EVENTS : TURN_EVENTS_MAX / 2);
     } else {
-        (void)measure(argv[1], &keyed, events, 1000, false);
-        (void)measure(argv[1], &keyed, events, 1, false);
+        (void)measure(argv[1], &keyed, events, 1000, false, TURN_EVENTS_MAX / 2);
+        (void)measure(argv[1], &keyed, events, 1, false, TURN_EVENTS_MAX / 2);
     }
     return 0;
 }
