@@ -57,6 +57,9 @@ enum {
     MEMORY_OWN_BYTES = 16 << 20, /* of limits.memory, for the host itself, or a quarter if less */
     MEMORY_AGAIN_MS = 20,        /* what waits for memory looks again after this */
 
+    LINGER_MS_MIN = 2,  /* store.linger = "auto": between two turns of a busy host, */
+    LINGER_MS_MAX = 50, /* as long as the disk takes for a commit */
+
     TURN_EVENTS_MAX = 2048,    /* events decided in a turn: bounds its memory and duration */
     TURN_BYTES_MAX = 16 << 20, /* bytes of events accepted in a turn */
     TURN_MS_MAX = 15,          /* time spent running handlers before the commit is due */

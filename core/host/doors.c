@@ -10,6 +10,7 @@
 #include "host/join.h"
 #include "host/loop.h"
 #include "host/members.h"
+#include "host/linger.h"
 #include "host/memory.h"
 #include "host/publisher.h"
 #include "host/scripts.h"
@@ -205,6 +206,7 @@ static json_t *host_status(void *ctx) {
         host_terms_status(h, host);
         host_forward_status(h, host);
         host_memory_status(h, host);
+        host_linger_status(h, host);
     }
     return host;
 }
