@@ -59,6 +59,9 @@ enum {
     MEMORY_OWN_BYTES = 16 << 20, /* of limits.memory, for the host itself, or a quarter if less */
     MEMORY_AGAIN_MS = 20,        /* what waits for memory looks again after this */
 
+    LINGER_MS_MIN = 2,  /* store.linger = "auto": between two turns of a busy host, */
+    LINGER_MS_MAX = 50, /* as long as the disk takes for a commit */
+
     TURN_EVENTS_MAX = 2048,    /* events decided in a turn: bounds its memory and duration */
     TURN_BYTES_MAX = 16 << 20, /* bytes of events accepted in a turn */
     TURN_MS_MAX = 15,          /* time spent running handlers before the commit is due */
@@ -183,6 +186,8 @@ enum {
     WAIT_ALL_MAX = 10000, /* signals of one zing.wait_all */
 
     DEDUPE_BUCKETS = 9, /* buckets of idempotency keys: 8 cover the period, 1 is being filled */
+    RECENT_TABLES = 2,  /* tables of idempotency keys noted lately: one is filled, one emptied */
+    RECENT_KEYS_MAX = 65536,  /* keys in each, found by an index in memory */
     DEDUPE_SECRETS_MAX = 128, /* secrets of other stores, which a reshard brought; they expire */
 
     APPEND_LINES_MAX = 4096,     /* lines of zing.append in memory; the rest wait on disk */

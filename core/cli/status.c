@@ -17,6 +17,7 @@
 #include "cli/table.h"
 #include "cli/tell.h"
 #include "cli/turns.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "query/json.h"
 #include "store/store.h"
@@ -195,6 +196,22 @@ static void print_memory(const struct screen *screen) {
     buf_clear(&line);
 }
 
+/* What the host has found its disk to be, if a busy host waits for it. */
+static void print_disk(const struct screen *screen) {
+    const json_t *disk = json_object_get(json_object_get(screen->status, "host"), "disk");
+    long long linger_ms = json_integer_value(json_object_get(disk, "linger_ms"));
+    long long sync_us = json_integer_value(json_object_get(disk, "sync_us"));
+    if (linger_ms > LINGER_MS_MIN) {
+        (void)printf("disk    a commit waits %lld ms for more while many messages arrive "
+                     "(store.linger)",
+                     linger_ms);
+        if (sync_us > 0) {
+            (void)printf("; a write takes %.1f ms", (double)sync_us / 1000);
+        }
+        (void)printf("\n");
+    }
+}
+
 static const struct table_column columns[] = {
     {"SERVICE", false}, {"ACCEPTED", true},  {"WAITING", true}, {"DONE", true},
     {"DEAD", true},     {"DISCARDED", true}, {"EXPIRED", true}, {"DUPLICATES", true},
@@ -346,6 +363,7 @@ static int print_screen(const struct cli *cli, const struct screen *screen) {
     live_print_host(stdout, screen->status);
     print_store(cli, screen);
     print_memory(screen);
+    print_disk(screen);
     (void)printf("\n");
     int code = 0;
     if (screen->status != NULL) {

@@ -139,6 +139,7 @@ static_assert(offsetof(struct service_conf, name) == 0 && offsetof(struct endpoi
               "the title comes first");
 static_assert(offsetof(struct schedule_conf, name) == 0 && offsetof(struct token_conf, name) == 0,
               "the title comes first");
+static_assert(offsetof(struct database_conf, name) == 0, "the title comes first");
 
 static bool same_titled(enum conf_section section, struct titled a, struct titled b) {
     bool same = a.count == b.count;
@@ -158,6 +159,8 @@ static struct titled titled_of(const struct conf *c, enum conf_section section) 
         return (struct titled){c->endpoints, c->endpoint_count, sizeof *c->endpoints};
     case CONF_SCHEDULE:
         return (struct titled){c->schedules, c->schedule_count, sizeof *c->schedules};
+    case CONF_DATABASE:
+        return (struct titled){c->databases, c->database_count, sizeof *c->databases};
     default:
         return (struct titled){c->tokens, c->token_count, sizeof *c->tokens};
     }
@@ -242,6 +245,13 @@ static void add_shares(const struct conf *running, const struct conf *fresh, str
     }
 }
 
+/* Their connections and the statements under way belong to the databases that were there first. */
+static void add_databases(const struct conf *running, const struct conf *fresh, struct buf *names) {
+    if (!same_section(CONF_DATABASE, running, fresh)) {
+        buf_printf(names, "%sdatabase{}", names->len > 0 ? ", " : "");
+    }
+}
+
 /* The other hosts know the services of this one, by their numbers, from when it connected. */
 static void add_services(const struct conf *running, const struct conf *fresh, struct buf *names) {
     bool same = running->service_count == fresh->service_count;
@@ -260,6 +270,7 @@ int conf_check_change(const struct conf *running, const struct conf *fresh, stru
     add_fixed(running, fresh, &names);
     add_shares(running, fresh, &names);
     add_services(running, fresh, &names);
+    add_databases(running, fresh, &names);
     int code = 0;
     if (names.failed || names.len > 0) {
         code = report(r, ERR_INVALID, "a change of %s needs a restart of the host",
@@ -279,7 +290,8 @@ void conf_exchange(struct conf *running, struct conf *fresh) {
     } kept[] = {
         KEPT(file),           KEPT(dir),           KEPT(scripts_dir),  KEPT(broker),
         KEPT(store_path),     KEPT(http_listen),   KEPT(http_proxies), KEPT(http_proxy_count),
-        KEPT(http_cert_file), KEPT(http_key_file), KEPT(hosts),
+        KEPT(http_cert_file), KEPT(http_key_file), KEPT(hosts),        KEPT(databases),
+        KEPT(database_count),
     };
 #undef KEPT
     struct conf before = *running;

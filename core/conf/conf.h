@@ -56,6 +56,9 @@ struct var_conf {
 };
 
 /* Who may use an endpoint. If unset, it depends on where the front door listens. */
+/* A number that the host chooses. */
+enum { CONF_AUTO = -1 };
+
 enum auth { AUTH_UNSAID, AUTH_NONE, AUTH_TOKEN, AUTH_HMAC };
 
 struct endpoint_conf {
@@ -139,6 +142,7 @@ struct conf {
     struct broker_conf broker;
     char *store_path; /* absolute */
     uint64_t store_max_bytes;
+    int64_t store_linger_ms; /* or CONF_AUTO */
     int64_t keep_done_ms, keep_idempotency_ms;
     int64_t keep_signals_ms; /* one nobody waits for */
     char *http_listen;       /* "127.0.0.1:8080"; "" = no front door */

@@ -201,6 +201,14 @@ static int set_duration(const struct setting *s) {
     return 0;
 }
 
+static int set_duration_or_auto(const struct setting *s) {
+    if (strcmp(s->text, "auto") == 0) {
+        *(int64_t *)s->field = CONF_AUTO;
+        return 0;
+    }
+    return set_duration(s);
+}
+
 static int set_duration_or_off(const struct setting *s) {
     if (strcmp(s->text, "off") == 0) {
         *(int64_t *)s->field = 0;
@@ -534,6 +542,7 @@ static const struct kind {
     [CONF_U64] = {set_number, NULL},
     [CONF_MS] = {set_duration, NULL},
     [CONF_MS_OR_OFF] = {set_duration_or_off, NULL},
+    [CONF_MS_OR_AUTO] = {set_duration_or_auto, NULL},
     [CONF_SECONDS] = {set_duration, NULL},
     [CONF_MS_OR_NONE] = {set_if_given, NULL},
     [CONF_SIZE] = {set_size, NULL},

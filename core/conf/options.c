@@ -57,6 +57,7 @@ static const struct conf_row BROKER_ROWS[] = {
 static const struct conf_row STORE_ROWS[] = {
     {"path", CONF_PATH, "data", AT(store_path), 0, 0},
     {"max_size", CONF_SIZE, "8GiB", AT(store_max_bytes), 2 * MIB, 64 * TIB},
+    {"linger", CONF_MS_OR_AUTO, "auto", AT(store_linger_ms), 0, SECOND_MS},
     {"keep_done", CONF_MS, "24h", AT(keep_done_ms), 0, 3650 * DAY_MS},
     {"keep_signals", CONF_MS, "7d", AT(keep_signals_ms), SECOND_MS, 3650 * DAY_MS},
     {"keep_idempotency", CONF_MS, "24h", AT(keep_idempotency_ms), SECOND_MS, 3650 * DAY_MS},

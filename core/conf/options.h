@@ -31,6 +31,7 @@ enum conf_kind {
     CONF_U64,           /* uint64_t */
     CONF_MS,            /* int64_t, a duration in milliseconds */
     CONF_MS_OR_OFF,     /* the same; "off" is 0 */
+    CONF_MS_OR_AUTO,    /* the same; "auto" is CONF_AUTO */
     CONF_MS_OR_NONE,    /* the same; 0 when not given */
     CONF_SECONDS,       /* uint32_t, a duration in seconds, rounded up */
     CONF_SIZE,          /* uint64_t, bytes */

@@ -6,6 +6,8 @@
  */
 #include "doctor/doctor.h"
 
+#include "doctor/sync.h"
+
 #include "base/clock.h"
 
 #include <assert.h>
@@ -23,8 +25,7 @@
 #include <unistd.h>
 
 enum {
-    SYNCS = 20,        /* number measured; the first one, which creates the file, is not counted */
-    SYNC_BYTES = 4096, /* one page, as LMDB writes */
+    SYNCS = 20,           /* number measured */
     SYNC_SLOW_US = 10000, /* a spinning disk; a commit takes one or two of these */
     SYNC_SUSPECT_US = 15, /* faster than any drive can answer: nothing reached one */
     FREE_LEAST_MIB = 64,  /* below this, the store will soon stop accepting */
@@ -161,37 +162,15 @@ static void examine_space(struct doctor *d, const char *folder, uint64_t store_m
     }
 }
 
-static int compare_us(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a;
-    int64_t y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Times SYNCS small writes with fsync, sorted. 0 or errno. */
-static int measure_syncs(int file, int64_t us[SYNCS]) {
-    char page[SYNC_BYTES] = {0};
-    for (int i = -1; i < SYNCS; i++) {
-        int64_t start = clock_monotonic_us();
-        if (pwrite(file, page, sizeof page, 0) != (ssize_t)sizeof page || fsync(file) != 0) {
-            int err = errno; /* a short write sets none */
-            return err != 0 ? err : EIO;
-        }
-        if (i >= 0) {
-            us[i] = clock_monotonic_us() - start;
-        }
-    }
-    qsort(us, SYNCS, sizeof us[0], compare_us);
-    return 0;
-}
-
 static void judge_syncs(struct doctor *d, const int64_t us[SYNCS]) {
     int64_t median = us[SYNCS / 2];
     bool slow = median > SYNC_SLOW_US;
     bool suspect = median < SYNC_SUSPECT_US;
     struct doctor_row *row = doctor_add(d, "fsync", slow || suspect ? DOCTOR_WARN : DOCTOR_GOOD,
                                         "a small write with fsync takes %.2f ms (median of %d; "
-                                        "slowest %.2f ms)",
-                                        (double)median / 1000, SYNCS, (double)us[SYNCS - 1] / 1000);
+                                        "slowest %.2f ms); store.linger = \"auto\" is %d ms",
+                                        (double)median / 1000, SYNCS, (double)us[SYNCS - 1] / 1000,
+                                        (int)sync_linger_ms(median));
     if (slow) {
         doctor_advise(row, "nothing is lost, but an event waits that long to be accepted",
                       "put store.path on an SSD");
@@ -223,16 +202,9 @@ int doctor_disk(struct doctor *d, const char *store_path, uint64_t store_max_byt
     examine_filesystem(d, folder);
     examine_space(d, folder, store_max_bytes);
 
-    char file_path[4096 + 32];
-    (void)snprintf(file_path, sizeof file_path, "%s/.zingq-doctor-XXXXXX", folder);
     int64_t us[SYNCS];
-    int file = mkstemp(file_path);
-    int err = file < 0 ? errno : measure_syncs(file, us);
-    if (file >= 0) {
-        (void)unlink(file_path);
-        (void)close(file);
-    }
-    if (file < 0 || err != 0) {
+    int err = sync_measure(folder, us, SYNCS);
+    if (err != 0) {
         struct doctor_row *row = doctor_add(d, "fsync", DOCTOR_BAD, "cannot write a file in %s: %s",
                                             folder, strerror(err));
         doctor_advise(row, "the host cannot start", "give zingq's user the right to write there");

@@ -74,7 +74,7 @@ static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
 
 static int trim_keys(struct engine *e) {
     size_t rows = engine_space_share(e, TRIM_ROWS_PER_TURN);
-    return e->now_ms < e->trim->next_keys_ms
+    return e->now_ms < e->trim->next_keys_ms && !journal_dedupe_is_behind(e->journal)
                ? 0
                : journal_dedupe_trim(e->journal, e->now_ms, rows, &e->trim->next_keys_ms);
 }

@@ -11,6 +11,7 @@
 #include "host/join.h"
 #include "host/loop.h"
 #include "host/members.h"
+#include "host/linger.h"
 #include "host/memory.h"
 #include "host/publisher.h"
 #include "host/reload.h"
@@ -220,6 +221,7 @@ static json_t *host_status(void *ctx) {
         host_forward_status(h, host);
         host_memory_status(h, host);
         host_database_status(h, host);
+        host_linger_status(h, host);
     }
     return host;
 }

@@ -13,6 +13,7 @@
 #include "host/ask.h"
 #include "host/doors.h"
 #include "host/join.h"
+#include "host/linger.h"
 #include "host/loop.h"
 #include "host/members.h"
 #include "host/publisher.h"
@@ -44,7 +45,6 @@ enum {
     COLLECT_AT_ONCE = 16,
     BUSY_MESSAGES = 16, /* in one turn: then more are probably on their way */
     REPEAT_MS = 60000,
-    NAP_MS = 2, /* one to two: the loop counts whole milliseconds */
 };
 
 /* --- the turn --- */
@@ -123,7 +123,7 @@ static void nap_if_busy(struct host *h) {
                 !engine_due(h->engine);
     if (h->turn_messages >= BUSY_MESSAGES && idle) {
         uv_update_time(&h->loop);
-        h->nap_until_ms = uv_now(&h->loop) + NAP_MS;
+        h->nap_until_ms = uv_now(&h->loop) + (uint64_t)h->linger_ms;
     }
 }
 
@@ -305,6 +305,7 @@ static int open_engine(struct host *h, struct report *r) {
     }
     if (code == 0) {
         host_watch_runs(h);
+        host_choose_linger(h);
     }
     if (code == 0) {
         code = script_host_new(&h->scripts, h->conf, &api_library);

@@ -130,6 +130,8 @@ struct host {
     struct host_reload reload;
     struct store *store;
     struct culprit *culprit; /* DATA/processor */
+    int64_t linger_ms;       /* between two turns of a busy host */
+    int64_t sync_us;         /* what the disk takes for a commit; 0 = not measured */
     struct memory memory;    /* the budget: limits.memory */
     struct script_host *scripts;
     struct engine *engine;

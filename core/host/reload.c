@@ -21,6 +21,7 @@
 #include "base/watchdog.h"
 #include "conf/change.h"
 #include "host/join.h"
+#include "host/linger.h"
 #include "host/loop.h"
 #include "host/members.h"
 #include "host/scripts.h"
@@ -199,6 +200,7 @@ static int follow(struct host *h) {
     fetch_egress(h->fetch, (struct egress){h->conf->egress_allow, h->conf->egress_allow_count});
     host_set_log(h->options, h->conf);
     host_watch_runs(h);
+    host_choose_linger(h);
     host_warn_tokens(h);
     host_join_change(h, (int64_t)uv_now(&h->loop));
     return 0;

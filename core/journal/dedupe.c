@@ -1,27 +1,23 @@
 /*
  * dedupe.c - idempotency keys, and the results of publishes that were requested from outside.
  *
- * They are in DEDUPE_BUCKETS tables that are filled one after another, for an eighth of the longest
- * keep_idempotency each. When all keys of a table have expired, the whole table is emptied: no row
- * is ever deleted alone, and inserts stay close together in a small tree. Only the keys of events
- * that have not ended go over into the table being filled, so before a table is emptied its rows
- * are looked at, some in each turn; unless nothing waits in the whole store.
+ * A new key is first among those noted lately (journal/recent.c), and goes on from there, together
+ * with others, into a bucket: one of DEDUPE_BUCKETS tables that are filled one after another, for an
+ * eighth of the longest keep_idempotency each. When all keys of a table have expired, the whole
+ * table is emptied: no row is ever deleted alone. Only the keys of events that have not ended go
+ * over into the table being filled, so before a table is emptied its rows are looked at, some in
+ * each turn; unless nothing waits in the whole store.
  *
- *   dedupe<i>  u8 partition | hash128  -> id128 | (hash128 mark) | i64 noted_ms
+ *   dedupe<i>  u8 partition | hash128  -> see journal/note.c
+ *   meta "dedupe"                      -> i64 until_ms * DEDUPE_BUCKETS
  *
- * noted_ms is missing in rows of earlier versions: then it counts as the end of the table's time.
- *
- * The keys are hashed with the store's own secret. Keys that came from other stores are kept as
- * they are, and are looked up with the secrets of those stores until the last of them has expired:
- *
- *   meta "secret/<n>"  -> i64 until_ms | 16 bytes   n from 1, without gaps
- *   meta "dedupe"      -> i64 until_ms * DEDUPE_BUCKETS
+ * A note without noted_ms counts from the end of its bucket's time.
  */
 #include "journal/impl.h"
 
 #include "journal/move.h"
 #include "journal/dedupe.h"
-#include "journal/event.h"
+#include "journal/recent.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -29,138 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static_assert(crypto_shorthash_siphashx24_BYTES == sizeof(struct dedupe_hash), "128 bits");
-
 enum { SWEEP_PAUSE_MS = 10, SWEEP_REST_MS = 60000 }; /* between looks, or when nothing is expired */
-
-/* --- secrets --- */
-
-static void secret_name(size_t n, char name[32]) {
-    (void)snprintf(name, 32, "secret/%zu", n);
-}
-
-static int read_secret(struct slice value, struct dedupe_secret *out) {
-    struct reader r = reader_of(value.data, value.len);
-    out->until_ms = (int64_t)read_u64(&r);
-    struct slice bytes = read_bytes(&r, sizeof out->bytes);
-    if (r.failed || r.at != r.end) {
-        return ERR_CORRUPT;
-    }
-    memcpy(out->bytes, bytes.data, sizeof out->bytes);
-    return 0;
-}
-
-/* Room for `count` secrets. */
-static int make_room(struct journal *j, size_t count) {
-    struct dedupe_secret *secrets = realloc(j->secrets, count * sizeof *secrets);
-    if (secrets == NULL) {
-        return ERR_MEMORY;
-    }
-    j->secrets = secrets;
-    return 0;
-}
-
-/* A secret that cannot be read ends the list: messages it was for may be accepted again. */
-int journal_load_secrets(struct journal *j) {
-    int code = 0;
-    for (j->secret_count = 0; j->secret_count < DEDUPE_SECRETS_MAX; j->secret_count++) {
-        char name[32];
-        struct slice value;
-        secret_name(j->secret_count + 1, name);
-        code = store_get(j->store, TABLE_META, slice_of(name), &value);
-        code = code == 0 ? make_room(j, j->secret_count + 1) : code;
-        code = code == 0 ? read_secret(value, &j->secrets[j->secret_count]) : code;
-        if (code != 0) {
-            break;
-        }
-    }
-    return code == ERR_NOTFOUND || code == ERR_CORRUPT ? 0 : code;
-}
-
-static int write_secret(struct journal *j, size_t n) {
-    char name[32];
-    const struct dedupe_secret *secret = &j->secrets[n - 1];
-    secret_name(n, name);
-    buf_reset(&j->record);
-    buf_add_u64(&j->record, (uint64_t)secret->until_ms);
-    buf_add(&j->record, secret->bytes, sizeof secret->bytes);
-    return store_put(j->store, TABLE_META, slice_of(name), buf_slice(&j->record));
-}
-
-/* Moves the last secret into the place of number n. */
-static int drop_secret(struct journal *j, size_t n) {
-    char name[32];
-    j->secrets[n - 1] = j->secrets[j->secret_count - 1];
-    int code = write_secret(j, n);
-    secret_name(j->secret_count, name);
-    j->secret_count--;
-    return code == 0 ? store_del(j->store, TABLE_META, slice_of(name)) : code;
-}
-
-void journal_secret_get(const struct journal *j, size_t n, struct dedupe_secret *out) {
-    assert(n <= j->secret_count);
-    if (n > 0) {
-        *out = j->secrets[n - 1];
-        return;
-    }
-    out->until_ms = 0;
-    memcpy(out->bytes, j->secret, sizeof out->bytes);
-}
-
-int journal_secret_add(struct journal *j, const struct dedupe_secret *secret) {
-    if (memcmp(secret->bytes, j->secret, sizeof j->secret) == 0) {
-        return 0;
-    }
-    size_t n = 1;
-    while (n <= j->secret_count &&
-           memcmp(secret->bytes, j->secrets[n - 1].bytes, sizeof secret->bytes) != 0) {
-        n++;
-    }
-    if (n <= j->secret_count) {
-        struct dedupe_secret *known = &j->secrets[n - 1];
-        known->until_ms = secret->until_ms > known->until_ms ? secret->until_ms : known->until_ms;
-        return write_secret(j, n);
-    }
-    int code = n > DEDUPE_SECRETS_MAX ? ERR_LIMIT : make_room(j, n);
-    if (code != 0) {
-        return code;
-    }
-    j->secrets[n - 1] = *secret;
-    j->secret_count = n;
-    return write_secret(j, n);
-}
-
-size_t journal_secret_count(const struct journal *j) {
-    return j->secret_count + 1;
-}
-
-static struct dedupe_hash hash_of(const uint8_t *secret, struct slice service, struct slice scope,
-                                  struct slice key) {
-    /* Chains two 128-bit halves: the hash of (service, scope) is the key for hashing the key, so
-     * that no other division of the three texts gives the same input. */
-    struct dedupe_hash inner;
-    struct dedupe_hash outer;
-    uint8_t chained[crypto_shorthash_siphashx24_KEYBYTES];
-    (void)crypto_shorthash_siphashx24(inner.bytes, (const uint8_t *)service.data, service.len,
-                                      secret);
-    memcpy(chained, inner.bytes, sizeof chained);
-    (void)crypto_shorthash_siphashx24(inner.bytes, (const uint8_t *)scope.data, scope.len, chained);
-    memcpy(chained, inner.bytes, sizeof chained);
-    (void)crypto_shorthash_siphashx24(outer.bytes, (const uint8_t *)key.data, key.len, chained);
-    return outer;
-}
-
-struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice service,
-                                       struct slice scope, struct slice key) {
-    return hash_of(j->secret, service, scope, key);
-}
-
-struct dedupe_hash journal_dedupe_hash_with(const struct journal *j, size_t secret,
-                                            struct slice service, struct slice scope,
-                                            struct slice key) {
-    assert(secret <= j->secret_count);
-    return hash_of(secret == 0 ? j->secret : j->secrets[secret - 1].bytes, service, scope, key);
-}
 
 /* --- buckets --- */
 
@@ -177,6 +42,7 @@ static int take_buckets(struct slice key, struct slice value, void *out) {
 int journal_load_buckets(struct journal *j) {
     int code = journal_meta_take(j, "dedupe", take_buckets, j->buckets);
     j->sweep.begun = false; /* what it carried over may be lost */
+    recent_forget(j);
     if (code == ERR_NOTFOUND) {
         memset(j->buckets, 0, sizeof j->buckets);
     }
@@ -246,32 +112,6 @@ static int filling_bucket(struct journal *j, int64_t now_ms, size_t *out) {
 
 /* --- keys --- */
 
-static int take_note(struct slice key, struct slice value, void *out) {
-    struct dedupe_note *note = out;
-    struct reader r = reader_of(value.data, value.len);
-    note->id = read_uuid(&r);
-    note->marked = value.len >= UUID_BYTES + sizeof note->mark.bytes;
-    if (note->marked) {
-        struct slice mark = read_bytes(&r, sizeof note->mark.bytes);
-        if (mark.data != NULL) {
-            memcpy(note->mark.bytes, mark.data, mark.len);
-        }
-    }
-    note->noted_ms = r.at < r.end ? (int64_t)read_u64(&r) : 0;
-    return r.failed || r.at != r.end || key.len != DEDUPE_KEY_BYTES ? ERR_CORRUPT : 0;
-}
-
-static int write_note(struct journal *j, size_t bucket, const struct key *k,
-                      const struct dedupe_note *note) {
-    buf_reset(&j->record);
-    buf_add(&j->record, note->id.bytes, UUID_BYTES);
-    if (note->marked) {
-        buf_add(&j->record, note->mark.bytes, sizeof note->mark.bytes);
-    }
-    buf_add_u64(&j->record, (uint64_t)note->noted_ms);
-    return journal_put_record(j, TABLE_DEDUPE + bucket, k);
-}
-
 static struct key dedupe_key(uint8_t partition, const struct dedupe_hash *hash) {
     struct key k = {.len = 0};
     key_u8(&k, partition);
@@ -279,69 +119,95 @@ static struct key dedupe_key(uint8_t partition, const struct dedupe_hash *hash) 
     return k;
 }
 
-/* True while the event that has the key has not ended. */
-static bool is_held(struct journal *j, const struct key *k, const struct dedupe_note *note) {
-    return journal_event_waits(j, k->bytes[0] & ~DEDUPE_OWN, &note->id);
+/* The row in the bucket. ERR_NOTFOUND. */
+static int take_from_bucket(struct journal *j, size_t bucket, const struct key *k,
+                            struct dedupe_note *note) {
+    int code = is_used(j, bucket)
+                   ? journal_take(j, TABLE_DEDUPE + bucket, k, journal_take_note, note)
+                   : ERR_NOTFOUND;
+    if (code == 0 && note->noted_ms == 0) {
+        note->noted_ms = j->buckets[bucket].until_ms;
+    }
+    return code;
 }
 
-static int64_t noted_ms(const struct journal *j, size_t bucket, const struct dedupe_note *note) {
-    return note->noted_ms != 0 ? note->noted_ms : j->buckets[bucket].until_ms;
-}
-
-/* The row of that key that counts: it is younger than keep_ms, or its event has not ended.
- * ERR_NOTFOUND. */
+/* The note of that key that counts. ERR_NOTFOUND. */
 static int find_note(struct journal *j, struct dedupe_time time, const struct key *k,
-                     size_t *bucket, struct dedupe_note *note) {
-    for (*bucket = 0; *bucket < DEDUPE_BUCKETS; ++*bucket) {
-        int code = is_used(j, *bucket) ? journal_take(j, TABLE_DEDUPE + *bucket, k, take_note, note)
-                                       : ERR_NOTFOUND;
-        if (code == 0 && noted_ms(j, *bucket, note) + time.keep_ms <= time.now_ms &&
-            !is_held(j, k, note)) {
-            continue;
-        }
-        if (code != ERR_NOTFOUND) {
-            return code;
+                     struct note_place *at, struct dedupe_note *note) {
+    int code = recent_find(j, time, k, at, note);
+    for (size_t i = 0; code == ERR_NOTFOUND && i < DEDUPE_BUCKETS; i++) {
+        *at = (struct note_place){.table = TABLE_DEDUPE + i, .row = *k};
+        code = take_from_bucket(j, i, k, note);
+        if (code == 0 && !journal_note_counts(j, time, k, note)) {
+            code = ERR_NOTFOUND;
         }
     }
-    return ERR_NOTFOUND;
+    return code;
 }
 
 int journal_dedupe_find(struct journal *j, struct dedupe_time time, uint8_t partition,
                         const struct dedupe_hash *hash, struct dedupe_note *note) {
     struct key k = dedupe_key(partition, hash);
-    size_t bucket;
-    return find_note(j, time, &k, &bucket, note);
+    struct note_place at;
+    return find_note(j, time, &k, &at, note);
 }
 
 int journal_dedupe_forget(struct journal *j, struct dedupe_time time, uint8_t partition,
                           const struct dedupe_hash *hash) {
     struct key k = dedupe_key(partition, hash);
     struct dedupe_note note;
-    size_t bucket;
-    int code = find_note(j, time, &k, &bucket, &note);
+    struct note_place at;
+    int code = find_note(j, time, &k, &at, &note);
     if (code == 0) {
-        code = store_del(j->store, TABLE_DEDUPE + bucket, key_slice(&k));
+        code = store_del(j->store, at.table, key_slice(&at.row));
     }
     return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* The secrets of other stores are kept as long as a key may be hashed with them. */
+static int keep_secrets(struct journal *j, int64_t until_ms) {
+    int code = 0;
+    for (size_t n = 1; code == 0 && n <= j->secret_count; n++) {
+        if (j->secrets[n - 1].until_ms < until_ms) {
+            j->secrets[n - 1].until_ms = until_ms;
+            code = journal_secret_write(j, n);
+        }
+    }
+    return code;
+}
+
+/* Writes the note into the bucket being filled, unless a later one is there. */
+static int put_into_bucket(struct journal *j, int64_t now_ms, const struct key *k,
+                           const struct dedupe_note *note) {
+    size_t filling;
+    struct dedupe_note there;
+    int code = filling_bucket(j, now_ms, &filling);
+    if (code != 0) {
+        return code;
+    }
+    code = take_from_bucket(j, filling, k, &there);
+    if (code != ERR_NOTFOUND && (code != 0 || there.noted_ms >= note->noted_ms)) {
+        return code;
+    }
+    code = journal_write_note(j, TABLE_DEDUPE + filling, k, note);
+    return code == 0 ? keep_secrets(j, j->buckets[filling].until_ms) : code;
 }
 
 int journal_dedupe_marked(struct journal *j, struct dedupe_time time, uint8_t partition,
                           const struct dedupe_hash *hash, const struct dedupe_note *note,
                           struct dedupe_note *earlier) {
-    size_t filling;
-    int code = filling_bucket(j, time.now_ms, &filling);
-    if (code != 0) {
-        return code;
-    }
     struct key k = dedupe_key(partition, hash);
-    size_t bucket;
-    code = find_note(j, time, &k, &bucket, earlier);
+    struct note_place at;
+    size_t filling; /* there is one whose time has not come, as for every key that is noted */
+    int code = filling_bucket(j, time.now_ms, &filling);
+    code = code == 0 ? find_note(j, time, &k, &at, earlier) : code;
     if (code != ERR_NOTFOUND) {
         return code == 0 ? ERR_EXISTS : code;
     }
     struct dedupe_note noted = *note;
     noted.noted_ms = time.now_ms;
-    return write_note(j, filling, &k, &noted);
+    code = recent_add(j, &k, &noted);
+    return code == ERR_LIMIT ? put_into_bucket(j, time.now_ms, &k, &noted) : code;
 }
 
 int journal_dedupe(struct journal *j, struct dedupe_time time, uint8_t partition,
@@ -357,37 +223,14 @@ int journal_dedupe(struct journal *j, struct dedupe_time time, uint8_t partition
 
 /* --- the end of their time --- */
 
-/* The secrets of other stores are kept as long as a key may be hashed with them. */
-static int keep_secrets(struct journal *j, int64_t until_ms) {
-    int code = 0;
-    for (size_t n = 1; code == 0 && n <= j->secret_count; n++) {
-        if (j->secrets[n - 1].until_ms < until_ms) {
-            j->secrets[n - 1].until_ms = until_ms;
-            code = write_secret(j, n);
-        }
-    }
-    return code;
-}
-
-/* Writes the key of an event that has not ended into the bucket being filled. *stays: that is this
- * one, which is filled again. */
+/* Lets the key of an event that has not ended go over into the bucket being filled. *stays: that is
+ * this one, which is filled again. */
 static int carry_over(struct journal *j, int64_t now_ms, const struct key *k,
                       const struct dedupe_note *note, bool *stays) {
     size_t filling;
-    struct slice there;
     int code = filling_bucket(j, now_ms, &filling);
     *stays = filling == j->sweep.bucket;
-    if (code != 0 || *stays) {
-        return code;
-    }
-    code = store_get(j->store, TABLE_DEDUPE + filling, key_slice(k), &there);
-    if (code != ERR_NOTFOUND) {
-        return code;
-    }
-    struct dedupe_note carried = *note;
-    carried.noted_ms = noted_ms(j, j->sweep.bucket, note);
-    code = write_note(j, filling, k, &carried);
-    return code == 0 ? keep_secrets(j, j->buckets[filling].until_ms) : code;
+    return code != 0 || *stays ? code : put_into_bucket(j, now_ms, k, note);
 }
 
 /* Looks at the next row. *ends: there is none. Notes about publishes come last, and are not
@@ -407,9 +250,10 @@ static int sweep_row(struct journal *j, int64_t now_ms, bool *ends, bool *stays)
     (void)key_bytes(&k, key);
     memset(j->sweep.at, UINT8_MAX, sizeof j->sweep.at); /* past a key that is no key */
     memcpy(j->sweep.at, k.bytes, k.len < sizeof j->sweep.at ? k.len : sizeof j->sweep.at);
-    if (take_note(key, value, &note) != 0 || !is_held(j, &k, &note)) {
+    if (journal_take_note(key, value, &note) != 0 || !journal_note_is_held(j, &k, &note)) {
         return 0;
     }
+    note.noted_ms = note.noted_ms != 0 ? note.noted_ms : j->buckets[j->sweep.bucket].until_ms;
     return carry_over(j, now_ms, &k, &note, stays);
 }
 
@@ -439,9 +283,24 @@ static int trim_bucket(struct journal *j, int64_t now_ms, size_t bucket, size_t 
     return code == 0 ? mark_buckets(j) : code;
 }
 
-/* One bucket, or one secret, at a time. */
-int journal_dedupe_trim(struct journal *j, int64_t now_ms, size_t rows, int64_t *next_ms) {
-    *next_ms = now_ms + SWEEP_PAUSE_MS;
+/* Lets keys that were noted lately go on into the bucket being filled. */
+static int fill_bucket(struct journal *j, int64_t now_ms, size_t rows) {
+    const struct dedupe_time time = {.now_ms = now_ms, .keep_ms = j->keep_ms};
+    struct key k;
+    struct dedupe_note note;
+    int code = 0;
+    rows = recent_rows_due(j, rows);
+    for (size_t i = 0; code == 0 && i < rows; i++) {
+        code = recent_go_on(j, now_ms, j->bucket_ms, &k, &note);
+        if (code == 0 && journal_note_counts(j, time, &k, &note)) {
+            code = put_into_bucket(j, now_ms, &k, &note);
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* One bucket, or one secret, at a time. *next_ms is later if there is no more to do. */
+static int empty_buckets(struct journal *j, int64_t now_ms, size_t rows, int64_t *next_ms) {
     for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
         if (is_used(j, i) && is_expired(j, i, now_ms)) {
             return trim_bucket(j, now_ms, i, rows);
@@ -449,7 +308,7 @@ int journal_dedupe_trim(struct journal *j, int64_t now_ms, size_t rows, int64_t 
     }
     for (size_t n = 1; n <= j->secret_count; n++) {
         if (j->secrets[n - 1].until_ms + j->keep_ms <= now_ms) {
-            return drop_secret(j, n);
+            return journal_secret_drop(j, n);
         }
     }
     *next_ms = now_ms + (j->bucket_ms < SWEEP_REST_MS ? j->bucket_ms : SWEEP_REST_MS);
@@ -458,6 +317,21 @@ int journal_dedupe_trim(struct journal *j, int64_t now_ms, size_t rows, int64_t 
         *next_ms = is_used(j, i) && end_ms < *next_ms ? end_ms : *next_ms;
     }
     return 0;
+}
+
+bool journal_dedupe_is_behind(const struct journal *j) {
+    return recent_is_full(j);
+}
+
+int journal_dedupe_trim(struct journal *j, int64_t now_ms, size_t rows, int64_t *next_ms) {
+    int64_t pause_ms = now_ms + SWEEP_PAUSE_MS;
+    *next_ms = pause_ms;
+    int code = fill_bucket(j, now_ms, rows);
+    code = code == 0 ? empty_buckets(j, now_ms, rows, next_ms) : code;
+    int64_t due_ms = recent_due_ms(j, now_ms, j->bucket_ms);
+    due_ms = due_ms < pause_ms ? pause_ms : due_ms;
+    *next_ms = due_ms < *next_ms ? due_ms : *next_ms;
+    return code;
 }
 
 /* --- publishes requested from outside --- */
@@ -543,6 +417,9 @@ int journal_check_dedupe(enum store_table t, struct slice key, struct slice valu
     if (t == TABLE_META) {
         return value.len == sizeof(uint64_t) + DEDUPE_SECRET_BYTES ? 0 : ERR_CORRUPT;
     }
+    if (t >= TABLE_RECENT) {
+        return journal_check_recent(key, value);
+    }
     bool asked = key.len > 0 && (uint8_t)key.data[0] == UINT8_MAX;
-    return asked ? take_publish_note(key, value, &publish) : take_note(key, value, &note);
+    return asked ? take_publish_note(key, value, &publish) : journal_take_note(key, value, &note);
 }

@@ -44,8 +44,10 @@ struct dedupe_time {
 int journal_dedupe(struct journal *j, struct dedupe_time time, uint8_t partition,
                    const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier);
 
-/* Frees the space of expired keys; looks at so many rows at most. *next_ms: when there is more to
- * do. */
+/* Frees the space of expired keys, and puts those noted lately in order; looks at so many rows at
+ * most, or at two for each key noted since. *next_ms: when there is more to do; now if
+ * journal_dedupe_is_behind. */
+bool journal_dedupe_is_behind(const struct journal *j);
 int journal_dedupe_trim(struct journal *j, int64_t now_ms, size_t rows, int64_t *next_ms);
 
 /* The same as journal_dedupe with a mark in addition to the id: the hash of the content sent under

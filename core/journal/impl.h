@@ -24,6 +24,7 @@ struct dedupe_sweep {
 };
 
 struct broken_row;
+struct recent;
 
 /* What a service keeps: journal/kept.c. */
 struct kept {
@@ -44,7 +45,8 @@ struct journal {
     int64_t keep_ms, bucket_ms; /* the longest of all services */
     struct dedupe_bucket buckets[DEDUPE_BUCKETS];
     struct dedupe_sweep sweep;
-    struct kept *kept; /* by the service's number */
+    struct recent *recent; /* NULL until one is needed */
+    struct kept *kept;     /* by the service's number */
     size_t kept_count;
     uint64_t kept_by_all[KEPT_KINDS];
     bool kept_counted;

@@ -3,6 +3,8 @@
  */
 #include "journal/impl.h"
 
+#include "journal/recent.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -152,6 +154,7 @@ void journal_close(struct journal *j) {
         return;
     }
     journal_free_names(j);
+    recent_forget(j);
     free(j->secrets);
     free(j->broken);
     free(j->kept);

@@ -24,9 +24,10 @@
  *   signal   p8 service16 len16 key len16 name seq64   -> expires64 value
  *   waiter   p8 service16 len16 key len16 name seq64   -> id128 lane64 label
  *   delayed  id128                                     -> p8 due64 seq64   that publish's timer
- *   dedupeN  p8 hash128                                -> id128 (mark128)
+ *   dedupeN  p8 hash128                                -> id128 (mark128) noted64
  *            (p8 | 128: of a service with share = no)
  *            255 id128                                 -> seq64 due64 cancelled64   a publish
+ *   recentN  n64 p8 hash128                            -> the same, until it goes on to a dedupeN
  *   meta     text                                      -> see journal/meta.c
  *   aside    n64                                       -> table, key, value of what cannot be read
  *   forward  p8 seq64                                  -> what another host is to take

@@ -61,6 +61,8 @@ static const struct row_form timer_forms[] = {
 
 static const struct row_form key_form =
                       {0,        NONE,   NONE, NONE,  NONE,   NONE, NONE, NONE};
+static const struct row_form recent_form
+                    = {8,        NONE,   NONE, NONE,  NONE,   NONE, NONE, NONE};
 static const struct row_form publish_form =
                       {NONE,     NONE,   1,    NONE,  NONE,   NONE, 0,    NONE};
 /* clang-format on */
@@ -69,6 +71,9 @@ enum { TIMER_KIND_AT = 9 };
 
 /* NULL: the table, or the kind, has none. */
 static const struct row_form *form_of(enum store_table t, struct slice key) {
+    if (t >= TABLE_RECENT) {
+        return &recent_form;
+    }
     if (t >= TABLE_DEDUPE) {
         return key.len > 0 && (uint8_t)key.data[0] == UINT8_MAX ? &publish_form : &key_form;
     }

@@ -60,6 +60,8 @@ uint64_t journal_last_seq(const struct journal *j);
 int journal_set_seq(struct journal *j, uint64_t seq);
 
 /* Up to when each bucket of idempotency keys was filled; 0 = never. */
+/* What the row of a key noted lately is under in its bucket. */
+struct slice journal_recent_key(struct slice row);
 void journal_buckets_get(const struct journal *j, int64_t until_ms[DEDUPE_BUCKETS]);
 int journal_buckets_put(struct journal *j, const int64_t until_ms[DEDUPE_BUCKETS]);
 /* Secret number `n`, from 0, the store's own. */

@@ -25,7 +25,7 @@
  *                                    folder is emptied; else it stays, to be sent. Those that the
  *                                    owner has taken without a receipt are dropped
  *   cursor                           to the host of the partition; the larger number counts
- *   dedupe                           to the host of the partition, in a bucket that lives as long;
+ *   dedupe, recent                   to the host of the partition, in a bucket that lives as long;
  *                                    those of keyless services and of publishes go to all. With
  *                                    share = no they stay, and so do those of signals that have
  *                                    not reached their host yet. The result of a publish

@@ -308,10 +308,25 @@ int reshard_note_targets(struct reshard *re, size_t from, struct slice key,
     return 0;
 }
 
+/* A key noted lately goes where its bucket goes: the one being filled. They are walked last, so
+ * that the later note of a key stays. */
+static int visit_recent(struct reshard *re, size_t from, struct slice key, struct slice value,
+                        const struct row_visitor *visitor) {
+    const int64_t *buckets = re->folders[from].buckets;
+    size_t filling = 0;
+    for (size_t i = 1; i < DEDUPE_BUCKETS; i++) {
+        filling = buckets[i] > buckets[filling] ? i : filling;
+    }
+    return visitor->note(re, from, TABLE_DEDUPE + filling, journal_recent_key(key), value);
+}
+
 int reshard_visit_row(struct reshard *re, size_t from, enum store_table t, struct slice key,
                       struct slice value, const struct row_visitor *visitor) {
     if (t == TABLE_META) {
         return 0;
+    }
+    if (t >= TABLE_RECENT) {
+        return visit_recent(re, from, key, value, visitor);
     }
     if (t >= TABLE_DEDUPE) {
         return visitor->note(re, from, t, key, value);

@@ -58,7 +58,9 @@ static struct slice slice_of_val(MDB_val v) {
 
 const char *store_table_name(enum store_table t, char out[STORE_TABLE_NAME_BYTES]) {
     assert(t < TABLE_COUNT);
-    if (t >= TABLE_DEDUPE) {
+    if (t >= TABLE_RECENT) {
+        (void)snprintf(out, STORE_TABLE_NAME_BYTES, "recent%u", (unsigned)(t - TABLE_RECENT));
+    } else if (t >= TABLE_DEDUPE) {
         (void)snprintf(out, STORE_TABLE_NAME_BYTES, "dedupe%u", (unsigned)(t - TABLE_DEDUPE));
     } else {
         (void)snprintf(out, STORE_TABLE_NAME_BYTES, "%s", table_names[t]);

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 /* Raised when a stored format changes. 2: steps, signals, waiters; calls in an event. 3: delayed
- * publishes by the wall clock; rows of tenants. */
+ * publishes by the wall clock; rows of tenants; idempotency keys noted lately. */
 enum { STORE_SCHEMA = 3 };
 
 enum store_table {
@@ -49,8 +49,9 @@ enum store_table {
     TABLE_CURSOR,
     TABLE_LETTER,
     TABLE_TENANT,
-    TABLE_DEDUPE, /* the first of DEDUPE_BUCKETS tables */
-    TABLE_COUNT = TABLE_DEDUPE + DEDUPE_BUCKETS,
+    TABLE_DEDUPE,                                 /* the first of DEDUPE_BUCKETS tables */
+    TABLE_RECENT = TABLE_DEDUPE + DEDUPE_BUCKETS, /* the first of RECENT_TABLES */
+    TABLE_COUNT = TABLE_RECENT + RECENT_TABLES,
 };
 
 enum { STORE_TABLE_NAME_BYTES = 16 };

@@ -2,6 +2,8 @@
  * bench_engine.c - the engine alone: no broker, full-sync commits on a real disk.
  *
  *   bench_engine FOLDER [EVENTS [KEYS]]
+ *   bench_engine --disk FOLDER [EVENTS [KEYS]]
+ *   bench_engine --scale FOLDER [EVENTS [KEYS]]
  *   bench_engine --batches FOLDER [EVENTS]
  *   bench_engine --still FOLDER [EVENTS [KEYS]]
  *
@@ -10,13 +12,19 @@
  * a run, then of batches of 100, turn about, and what is printed last is the ratio. Events are
  * offered as long as the engine accepts and its turn has not what a turn takes, as the host does
  * with what it reads from a socket. With --still the engine's clocks stand almost still, so that a
- * turn has 256 events however slowly this runs: for counting instructions, see ./run. FOLDER is made, used and removed. Prints events a second and
+ * turn has 256 events however slowly this runs: for counting instructions, see ./run. With --disk each event has an idempotency key, and turns of 10,
+ * 60 and 256 events are compared by the bytes they write. With --scale a store that knows KEYS keys with a state value
+ * each, and as many idempotency keys, is compared with one that knows a thousand, turn about; so is the time of a
+ * start. FOLDER is made, used and removed. Prints events a second and
  * what a turn was made of.
  */
 #include "base/clock.h"
 #include "lua/api/api.h"
 #include "engine/engine.h"
 #include "base/limits.h"
+#include "event/value.h"
+#include "journal/dedupe.h"
+#include "journal/keyed.h"
 #include "journal/outbox.h"
 
 #include <errno.h>
@@ -33,7 +41,10 @@ enum {
     WINDOW = OUTBOX_WINDOW_MAX,
     PACKET_BYTES = 4 << 20,
     DONE_MAX = 65536,
-    STILL_EVENTS = 256
+    STILL_EVENTS = 256,
+    FILL_ROWS = 1000000, /* in one transaction */
+    FILL_TRIM = 1000,
+    KEY_STEP = 7919 /* so that neighbours in time are none in the store */
 };
 
 struct workload {
@@ -42,6 +53,25 @@ struct workload {
 
 static const struct workload keyed = {
     .service = "key = \"json:/key\"",
+    .handler = "return function(event)\n"
+               "  local order = event.json\n"
+               "  local n = zing.state.incr('n')\n"
+               "  zing.publish('out/' .. order.key, {id = order.id, n = n})\n"
+               "end\n",
+};
+
+static const struct workload once = {
+    .service = "key = \"json:/key\" idempotency = \"json:/id\"",
+    .handler = "return function(event)\n"
+               "  local order = event.json\n"
+               "  local n = zing.state.incr('n')\n"
+               "  zing.publish('out/' .. order.key, {id = order.id, n = n})\n"
+               "end\n",
+};
+
+/* The same in a store that knows many keys. */
+static const struct workload scale = {
+    .service = "key = \"json:/key\" idempotency = \"json:/id\"",
     .handler = "return function(event)\n"
                "  local order = event.json\n"
                "  local n = zing.state.incr('n')\n"
@@ -76,6 +106,8 @@ struct bench {
     int last_mid;
     uint64_t published;
     int64_t turn_us, commit_us;
+    uint64_t known;   /* keys that the store knows at the start: --scale */
+    int64_t start_us; /* of the engine */
     bool still;       /* --still */
     int64_t still_us; /* its clock: a microsecond with every look */
 };
@@ -158,6 +190,60 @@ static void make_folder(const char *path) {
     }
 }
 
+/* A state value of one of the keys that `offer` uses. */
+static void put_state(struct journal *j, uint16_t service, uint64_t n, struct slice value) {
+    char key[32];
+    (void)snprintf(key, sizeof key, "k%" PRIu64, n);
+    uint64_t lane = journal_lane_of(j, slice_of("bench"), slice_of(key));
+    struct cell cell = {.partition = journal_partition(lane),
+                        .service = service,
+                        .key = slice_of(key),
+                        .name = slice_of("n")};
+    need(journal_state_put(j, &cell, value, 0), &(struct report){"state"});
+}
+
+/* An idempotency key of an earlier time: they came evenly, as long as they are kept. */
+static void put_note(struct journal *j, uint64_t n, uint64_t keys, int64_t keep_ms) {
+    struct slice key = {(const char *)&n, sizeof n};
+    struct dedupe_hash hash = journal_dedupe_hash(j, slice_of("bench"), slice_of("past"), key);
+    struct uuid id = {{0}};
+    struct uuid earlier;
+    struct dedupe_time time = {.now_ms = clock_wall_ms() - keep_ms +
+                                         (int64_t)(n * 1000 / keys) * keep_ms / 1000,
+                               .keep_ms = keep_ms};
+    int64_t next_ms;
+    need(journal_dedupe(j, time, (uint8_t)(n % PARTITIONS), &hash, &id, &earlier),
+         &(struct report){"idempotency key"});
+    if (n % FILL_TRIM == 0) {
+        need(journal_dedupe_trim(j, time.now_ms, FILL_TRIM, &next_ms), &(struct report){"trim"});
+    }
+}
+
+/* What the store knows before the engine starts. */
+static void fill(struct bench *b) {
+    struct journal *j;
+    struct report r = {""};
+    struct buf one;
+    uint16_t service;
+    int64_t keep_ms = conf_keep_idempotency(b->conf, NULL);
+    buf_init(&one, 64);
+    need(value_from_json(slice_of("1"), &one, &r), &r);
+    need(journal_open(&j, b->store, keep_ms, &r), &r);
+    for (uint64_t n = 0; n < b->known; n++) {
+        if (n % FILL_ROWS == 0) {
+            need(store_begin(b->store), &r);
+            need(journal_service_number(j, "bench", &service), &r);
+        }
+        put_state(j, service, n, buf_slice(&one));
+        put_note(j, n, b->known, keep_ms);
+        if ((n + 1) % FILL_ROWS == 0 || n + 1 == b->known) {
+            need(store_commit(b->store), &r);
+        }
+    }
+    journal_close(j);
+    buf_clear(&one);
+}
+
 static void start(struct bench *b, const char *folder, const struct workload *work) {
     char path[4096];
     char conf[1024];
@@ -188,7 +274,12 @@ static void start(struct bench *b, const char *folder, const struct workload *wo
                                        .command_done = command_done};
     struct engine_options engine = {
         .conf = b->conf, .store = b->store, .scripts = b->scripts, .doors = &doors, .seed = 1};
+    fill(b);
     need(engine_new(&b->engine, &engine, &r), &r);
+    engine_free(b->engine); /* the first start counts what the services keep */
+    int64_t before = clock_us(CLOCK_MONOTONIC);
+    need(engine_new(&b->engine, &engine, &r), &r);
+    b->start_us = clock_us(CLOCK_MONOTONIC) - before;
     engine_connected(b->engine, WINDOW, PACKET_BYTES);
 }
 
@@ -197,7 +288,7 @@ static void offer(struct bench *b, uint64_t n, uint64_t keys) {
     int len = snprintf(payload, sizeof payload,
                        "{\"id\":%" PRIu64 ",\"key\":\"k%" PRIu64
                        "\",\"user\":\"somebody@example.org\",\"amount\":4200,\"pad\":\"",
-                       n, n % keys);
+                       n, n * KEY_STEP % keys);
     memset(payload + len, 'x', (size_t)(PAYLOAD_BYTES - len - 2));
     memcpy(payload + PAYLOAD_BYTES - 2, "\"}", 3);
     struct event_bytes bytes = {.topic = slice_of("in"), .payload = {payload, PAYLOAD_BYTES}};
@@ -228,10 +319,26 @@ static void turn(struct bench *b) {
     acknowledge(b);
 }
 
+/* Bytes that this process has written, to whatever disk. */
+static uint64_t written(void) {
+    char line[128];
+    uint64_t bytes = 0;
+    FILE *fp = fopen("/proc/self/io", "r");
+    while (fp != NULL && fgets(line, sizeof line, fp) != NULL) {
+        (void)sscanf(line, "wchar: %" SCNu64, &bytes);
+    }
+    if (fp == NULL || fclose(fp) != 0 || bytes == 0) {
+        perror("bench_engine: /proc/self/io");
+        exit(3);
+    }
+    return bytes;
+}
+
 /* Returns events a second. */
 static double run(struct bench *b, uint64_t events, uint64_t keys, size_t at_once) {
     int64_t before = monotonic_us(NULL);
     int64_t cpu_before = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t written_before = written();
     struct engine_status status;
     uint64_t offered = 0;
     do {
@@ -249,7 +356,9 @@ static double run(struct bench *b, uint64_t events, uint64_t keys, size_t at_onc
                  events, keys, at_once, (double)events / seconds, (double)events / cpu);
     (void)printf("  %.0f turns of %.0f events, %.0f us each, of it the commit %.0f us\n", turns,
                  (double)events / turns, (double)b->turn_us / turns, (double)b->commit_us / turns);
-    (void)printf("  %.2f us an event, store %.1f MB\n", seconds * 1e6 / (double)events,
+    (void)printf("  %.2f us and %.2f KB written an event, store %.1f MB\n",
+                 seconds * 1e6 / (double)events,
+                 (double)(written() - written_before) / 1e3 / (double)events,
                  (double)store_taken(b->store) / 1e6);
     return (double)events / seconds;
 }
@@ -283,43 +392,72 @@ static uint64_t number(const char *text, const char *what) {
 }
 
 static double measure(const char *folder, const struct workload *work, uint64_t events,
-                      uint64_t keys, bool still) {
+                      uint64_t keys, bool still, size_t at_once) {
     static struct bench b;
-    b = (struct bench){.still = still};
+    b = (struct bench){.still = still, .known = work == &scale ? keys : 0};
     start(&b, folder, work);
-    double rate = run(&b, events, keys, still ? STILL_EVENTS : TURN_EVENTS_MAX / 2);
+    double rate = run(&b, events, keys, at_once);
+    if (b.known > 0) {
+        (void)printf("  the engine started in %.1f ms\n", (double)b.start_us / 1e3);
+    }
     stop(&b, folder);
     return rate;
 }
 
 static void compare_batches(const char *folder, uint64_t events) {
     for (int round = 0; round < 3; round++) {
-        double before = measure(folder, &one_by_one, events, 1, false);
-        double rate = measure(folder, &batches, events, 1, false);
-        double after = measure(folder, &one_by_one, events, 1, false);
+        double before = measure(folder, &one_by_one, events, 1, false, TURN_EVENTS_MAX / 2);
+        double rate = measure(folder, &batches, events, 1, false, TURN_EVENTS_MAX / 2);
+        double after = measure(folder, &one_by_one, events, 1, false, TURN_EVENTS_MAX / 2);
         (void)printf("batches of 100: %.2f times the events of runs of one\n",
                      2 * rate / (before + after));
     }
 }
 
+static void compare_turns(const char *folder, uint64_t events, uint64_t keys) {
+    static const size_t at_once[] = {10, 60, STILL_EVENTS};
+    for (size_t i = 0; i < sizeof at_once / sizeof *at_once; i++) {
+        (void)measure(folder, &once, events, keys, true, at_once[i]);
+    }
+}
+
+static void compare_scale(const char *folder, uint64_t events, uint64_t keys) {
+    enum { FEW = 1000 };
+    double few = measure(folder, &scale, events, FEW, false, STILL_EVENTS);
+    double many = measure(folder, &scale, events, keys, false, STILL_EVENTS);
+    few += measure(folder, &scale, events, FEW, false, STILL_EVENTS);
+    (void)printf("%" PRIu64 " keys and idempotency keys: %.2f of the events a second with %d "
+                 "(goal 0.7)\n",
+                 keys, 2 * many / few, FEW);
+}
+
 int main(int argc, char **argv) {
     bool compare = argc > 1 && strcmp(argv[1], "--batches") == 0;
     bool still = argc > 1 && strcmp(argv[1], "--still") == 0;
-    argv += compare || still ? 1 : 0;
-    argc -= compare || still ? 1 : 0;
+    bool disk = argc > 1 && strcmp(argv[1], "--disk") == 0;
+    bool at_scale = argc > 1 && strcmp(argv[1], "--scale") == 0;
+    argv += compare || still || disk || at_scale ? 1 : 0;
+    argc -= compare || still || disk || at_scale ? 1 : 0;
     if (argc < 2 || argc > (compare ? 3 : 4)) {
-        (void)fprintf(stderr, "usage: bench_engine [--still] FOLDER [EVENTS [KEYS]]\n"
-                              "       bench_engine --batches FOLDER [EVENTS]\n");
+        (void)fprintf(stderr,
+                      "usage: bench_engine [--still | --disk | --scale] FOLDER [EVENTS [KEYS]]\n"
+                      "       bench_engine --batches FOLDER [EVENTS]\n");
         return 2;
     }
     uint64_t events = argc > 2 ? number(argv[2], "EVENTS") : 200000;
-    if (compare) {
+    uint64_t keys = argc > 3 ? number(argv[3], "KEYS") : 1000;
+    if (at_scale) {
+        compare_scale(argv[1], events, argc > 3 ? keys : 1000000);
+    } else if (compare) {
         compare_batches(argv[1], events);
+    } else if (disk) {
+        compare_turns(argv[1], events, keys);
     } else if (argc > 3 || still) {
-        (void)measure(argv[1], &keyed, events, argc > 3 ? number(argv[3], "KEYS") : 1000, still);
+        (void)measure(argv[1], &keyed, events, keys, still,
+                      still ? STILL_EVENTS : TURN_EVENTS_MAX / 2);
     } else {
-        (void)measure(argv[1], &keyed, events, 1000, false);
-        (void)measure(argv[1], &keyed, events, 1, false);
+        (void)measure(argv[1], &keyed, events, 1000, false, TURN_EVENTS_MAX / 2);
+        (void)measure(argv[1], &keyed, events, 1, false, TURN_EVENTS_MAX / 2);
     }
     return 0;
 }

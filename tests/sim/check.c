@@ -107,8 +107,8 @@ void check_aged(struct sim *s, struct node *n) {
     struct store_space space;
     uint64_t dedupe = 0;
     check_ended(s, n);
-    for (unsigned i = 0; i < DEDUPE_BUCKETS; i++) {
-        dedupe += rows_of(n, (enum store_table)(TABLE_DEDUPE + i));
+    for (unsigned t = TABLE_DEDUPE; t < TABLE_COUNT; t++) {
+        dedupe += rows_of(n, (enum store_table)t);
     }
     const struct {
         const char *what;

@@ -45,6 +45,8 @@ static void a_change_of_any_kind_of_option_is_seen(void **state) {
         {"", "endpoint \"/api/n\" { publish = \"p\" }"},
         {"", "broker { url = {\"mqtt://127.0.0.1\", \"mqtt://127.0.0.2\"} }"},
         {"", "log { level = \"debug\" }"},
+        {"", "database \"d\" { url = \"postgres://h/d\" }"},
+        {"", "store { linger = \"5ms\" }"},
         {"", "store { max_size = \"1GiB\" }"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
@@ -71,6 +73,8 @@ static void what_needs_a_restart_is_named(void **state) {
                      ERR_INVALID);
     assert_string_equal(r.text, "a change of broker.username, http.listen needs a restart of the "
                                 "host");
+    assert_int_equal(check("", "database \"d\" { url = \"postgres://h/d\" }", &r), ERR_INVALID);
+    assert_non_null(strstr(r.text, "database{}"));
     assert_int_equal(check(S "}", S "share = no }", &r), ERR_INVALID);
     assert_non_null(strstr(r.text, "s.share"));
 }

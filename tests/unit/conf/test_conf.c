@@ -25,6 +25,7 @@ static void an_empty_file_gives_the_documented_defaults(void **state) {
     assert_int_equal(c->broker.receive_maximum, 1000);
     assert_int_equal(c->broker.session_expiry_s, 7 * 86400);
     assert_true(c->store_max_bytes == UINT64_C(8) << 30);
+    assert_int_equal(c->store_linger_ms, CONF_AUTO);
     assert_int_equal(c->keep_done_ms, 86400000);
     assert_int_equal(c->keep_idempotency_ms, 86400000);
     assert_string_equal(c->http_listen, "127.0.0.1:8080");
@@ -172,7 +173,7 @@ static void the_host_sections_are_read(void **state) {
                          "  cert_file = /etc/cert.pem  key_file = ./key.pem\n"
                          "  receive_maximum = 65535  session_expiry = \"1500ms\"  alone = yes }\n"
                          "store { path = ./d  max_size = \"2MiB\"  keep_done = 0\n"
-                         "  keep_idempotency = \"2d\" }\n"
+                         "  keep_idempotency = \"2d\"  linger = \"25ms\" }\n"
                          "http { listen = \"[::1]:80\"  token = t }\n"
                          "limits { payload = 512  lua_memory = \"2 GiB\"  lua_time = \"1s\"\n"
                          "  backlog = 10 }\n"
@@ -193,6 +194,7 @@ static void the_host_sections_are_read(void **state) {
     (void)snprintf(path, sizeof path, "%s/d", (const char *)*state);
     assert_string_equal(c->store_path, path);
     assert_int_equal(c->store_max_bytes, 2 << 20);
+    assert_int_equal(c->store_linger_ms, 25);
     assert_int_equal(c->keep_done_ms, 0);
     assert_int_equal(c->keep_idempotency_ms, 172800000);
     assert_string_equal(c->http_listen, "[::1]:80");

@@ -84,10 +84,12 @@ static void dedupe_keeps_keys_for_the_whole_period_and_then_lets_go(void **state
                            (long long)now - JOURNAL_KEEP_MS - bucket_ms - 100);
             assert_int_equal(dedupe(f, now, key, 1, &earlier), 0);
         }
+        int64_t next_ms;
+        assert_int_equal(journal_dedupe_trim(f->journal, now, 10, &next_ms), 0);
     }
     uint64_t rows = 0;
-    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
-        rows += store_rows(f->store, TABLE_DEDUPE + i);
+    for (unsigned t = TABLE_DEDUPE; t < TABLE_COUNT; t++) {
+        rows += store_rows(f->store, (enum store_table)t);
     }
     assert_in_range(rows, JOURNAL_KEEP_MS / 100, 2 * (JOURNAL_KEEP_MS + 2 * bucket_ms) / 100);
 }
@@ -173,8 +175,8 @@ static void a_key_is_kept_until_its_event_has_ended(void **state) {
         journal_restart(f);
     }
     uint64_t rows = 0;
-    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
-        rows += store_rows(f->store, TABLE_DEDUPE + i);
+    for (unsigned t = TABLE_DEDUPE; t < TABLE_COUNT; t++) {
+        rows += store_rows(f->store, (enum store_table)t);
     }
     assert_int_equal(rows, 1);
     put_event(f, 1, EVENT_DONE);
