@@ -4,6 +4,7 @@
  * The file is a JSON array, an answer for each call in its turn:
  *
  *   [{"status": 503}, {"status": 200, "headers": {"x-id": "7"}, "json": {"id": "ch_1"}},
+ *    {"rows": [{"id": 1}], "count": 1}, {"sqlstate": "23505", "message": "duplicate key"},
  *    {"failed": "timeout"}, {"failed": "connection lost"}, {"failed": "unreachable"}]
  */
 #include "cli/try.h"
@@ -11,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/tell.h"
 #include "base/limits.h"
+#include "io/pg/pg.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -96,20 +98,10 @@ static void add_headers(struct buf *out, const json_t *headers) {
     }
 }
 
-static void take_answer(const json_t *answer, bool mail, struct call_result *result) {
-    size_t failure = failure_of(answer);
+static void take_status(const json_t *answer, bool mail, struct call_result *result) {
     const json_t *status = json_object_get(answer, "status");
     const json_t *json = json_object_get(answer, "json");
     const char *body = json_string_value(json_object_get(answer, "body"));
-    *result = (struct call_result){.sent = true};
-    buf_init(&result->headers, HEADERS_BYTES_MAX);
-    buf_init(&result->body, CALL_BYTES_MAX);
-    if (failure < FAILURES) {
-        result->code = failures[failure].code;
-        result->sent = failures[failure].sent;
-        (void)snprintf(result->error, sizeof result->error, "%s", failures[failure].name);
-        return;
-    }
     result->status = status == NULL ? mail ? MAIL_OK : HTTP_OK : (long)json_integer_value(status);
     add_headers(&result->headers, json_object_get(answer, "headers"));
     buf_add_str(&result->body, body == NULL ? "" : body);
@@ -121,18 +113,45 @@ static void take_answer(const json_t *answer, bool mail, struct call_result *res
     }
 }
 
+/* One that no database gives is an answer that did not come. */
+static void take_rows(const json_t *answer, struct call_result *result) {
+    struct report r = {""};
+    result->code = pg_written_answer(result, answer, &r);
+    if (result->code != 0) {
+        result->sent = false;
+        (void)snprintf(result->error, sizeof result->error, "%s", r.text);
+    }
+}
+
+static void take_answer(const json_t *answer, enum call_kind kind, struct call_result *result) {
+    size_t failure = failure_of(answer);
+    *result = (struct call_result){.sent = true};
+    if (failure < FAILURES) {
+        result->code = failures[failure].code;
+        result->sent = failures[failure].sent;
+        (void)snprintf(result->error, sizeof result->error, "%s", failures[failure].name);
+    } else if (kind == CALL_KIND_SQL) {
+        take_rows(answer, result);
+    } else {
+        buf_init(&result->headers, HEADERS_BYTES_MAX);
+        buf_init(&result->body, CALL_BYTES_MAX);
+        take_status(answer, kind == CALL_KIND_MAIL, result);
+    }
+}
+
 static void print_answer(const struct call_result *result) {
     if (result->code != 0) {
         (void)printf("answered: %s\n", result->error);
     } else {
-        (void)printf("answered: %ld\n", result->status);
+        char text[CALL_STATUS_BYTES];
+        (void)printf("answered: %s\n", call_status_text(result->status, text));
     }
 }
 
 void try_answer(const struct cli *cli, struct run *run, const json_t *answers) {
     for (size_t i = 0; i < json_array_size(answers) && run->outcome == OUTCOME_CALL; i++) {
         struct call_result result;
-        take_answer(json_array_get(answers, i), run->request->kind == CALL_KIND_MAIL, &result);
+        take_answer(json_array_get(answers, i), run->request->kind, &result);
         if (!cli->json) {
             try_tell_call(run);
             print_answer(&result);

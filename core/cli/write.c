@@ -34,7 +34,8 @@ const struct cli_command cli_write_commands[] = {
     {"try", "SERVICE TOPIC", "run a handler once, dry: print what it would do, change nothing",
      "The handler sees the stored state, or that of --state. It stops where it would make a call "
      "that has no answer.\nAn answer: {\"status\": 200, \"json\": {}, \"headers\": {}}, "
-     "{\"status\": 503, \"body\": \"\"},\nor {\"failed\": \"timeout\"}, \"connection lost\", "
+     "{\"status\": 503, \"body\": \"\"},\nof a database {\"rows\": [{\"id\": 1}]}, "
+     "{\"sqlstate\": \"23505\"},\nor {\"failed\": \"timeout\"}, \"connection lost\", "
      "\"unreachable\".",
      2, 2, try_options, cli_try},
     {"test", "[PATH]", "run the tests of handlers: scripts/*_test.lua, or those in PATH",

@@ -10,6 +10,8 @@
 #include "trial/values.h"
 #include "trial/world.h"
 
+#include "io/pg/pg.h"
+
 #include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,6 +96,25 @@ static int duration(lua_State *L) {
     }
     lua_pushinteger(L, ms);
     return 1;
+}
+
+/* rows{rows =, columns =, count =} or rows{sqlstate =, message =}: what `answer` takes for it. */
+static int rows(lua_State *L) {
+    struct report r = {""};
+    struct call_result result = {.code = 0};
+    luaL_checktype(L, 1, LUA_TTABLE);
+    json_t *written = values_read(L, 1, &r);
+    int code = written == NULL ? ERR_INVALID : pg_written_answer(&result, written, &r);
+    json_decref(written);
+    if (code == 0) {
+        lua_newtable(L);
+        set_integer(L, "status", result.status);
+        set_text(L, "headers", buf_slice(&result.headers));
+        set_text(L, "body", buf_slice(&result.body));
+        set_text(L, "error", slice_of(result.error));
+    }
+    call_result_clear(&result);
+    return code == 0 ? 1 : fail(L, r.text);
 }
 
 static int matches(lua_State *L) {
@@ -375,7 +396,32 @@ static void push_strings(lua_State *L, char *const *list, size_t count) {
 
 /* "other": one that no test can answer. */
 static const char *kind_name(enum call_kind kind) {
-    return kind == CALL_KIND_HTTP ? "http" : kind == CALL_KIND_MAIL ? "mail" : "other";
+    return kind == CALL_KIND_HTTP   ? "http"
+           : kind == CALL_KIND_MAIL ? "mail"
+           : kind == CALL_KIND_SQL  ? "sql"
+                                    : "other";
+}
+
+static void push_params(lua_State *L, const struct call_request *q) {
+    lua_newtable(L);
+    for (size_t i = 0; i < q->param_count; i++) {
+        if (q->params[i] == NULL) {
+            lua_pushlightuserdata(L, NULL); /* JSON's null */
+        } else {
+            lua_pushstring(L, q->params[i]);
+        }
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+static void push_statement(lua_State *L, const struct call_request *q) {
+    static const char *const scopes[] = {
+        [SQL_ALONE] = "alone", [SQL_READS] = "reads",   [SQL_REPEATS] = "repeats",
+        [SQL_BEGIN] = "begin", [SQL_WITHIN] = "within", [SQL_COMMIT] = "commit"};
+    set_text(L, "scope", slice_of(scopes[q->scope]));
+    set_integer(L, "session", (lua_Integer)q->session);
+    push_params(L, q);
+    lua_setfield(L, -2, "params");
 }
 
 static void push_call(lua_State *L, struct world *w, const struct world_call *call) {
@@ -400,6 +446,9 @@ static void push_call(lua_State *L, struct world *w, const struct world_call *ca
     lua_setfield(L, -2, "lines");
     push_strings(L, q->mail_to, q->mail_to_count);
     lua_setfield(L, -2, "to");
+    if (q->kind == CALL_KIND_SQL) {
+        push_statement(L, q);
+    }
 }
 
 /* The calls that were started since the last time. */
@@ -464,11 +513,9 @@ void bind_open(lua_State *L, struct bind *bind) {
                                        {"asked", asked},
                                        {"answer", answer},
                                        {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"decode", decode},
-                                         {"encode", encode},
-                                         {"duration", duration},
-                                         {"matches", matches},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"decode", decode},     {"encode", encode},
+                                         {"duration", duration}, {"matches", matches},
+                                         {"rows", rows},         {NULL, NULL}};
     (void)luaL_newmetatable(L, VALUES_ARRAY);
     lua_pop(L, 1);
     if (luaL_newmetatable(L, BIND_WORLD)) {

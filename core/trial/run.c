@@ -87,7 +87,9 @@ static void open_kit(lua_State *L, struct bind *bind) {
     load_kit(L, "show.lua");
     lua_call(L, 0, 1);
     load_kit(L, "calls.lua");
+    load_kit(L, "sql.lua");
     lua_call(L, 0, 1);
+    lua_call(L, 1, 1);
     lua_call(L, 3, 2);
 }
 

@@ -13,6 +13,24 @@
 
 ---@alias test.Answers test.Answer|fun(call: test.Call): test.Answer
 
+---What a database answers: rows, or an error.
+---@class test.Rows
+---@field rows table<string, any>[]? each with its values by column
+---@field columns string[]? their order; without it that of their names
+---@field count integer? rows read or changed; without it as many as `rows` has
+---@field sqlstate string? an error, "23505"
+---@field message string? its words
+---@field after zing.Duration? it takes its time
+
+---@alias test.SqlAnswers test.Rows|test.Answer|fun(call: test.Statement): test.Rows|test.Answer
+
+---A statement that a handler sent with zing.sql.
+---@class test.Statement
+---@field database string
+---@field statement string
+---@field params any[] as text; test.null = null
+---@field once string? the name of the zing.sql.once that it belongs to
+
 ---A call over HTTP that a handler made.
 ---@class test.Call
 ---@field method string
@@ -136,6 +154,13 @@ function Kit:http(method, url, ...) end
 ---@param ... test.Answers
 function Kit:mail(...) end
 
+---Answers statements that match: the first answer to the first one, the last one to all that follow.
+---The transactions of zing.sql.once, and what they have done, need no answers.
+---@param database string "*" = any
+---@param pattern string|fun(call: test.Statement): boolean the statement; * stands for any characters, a gap is a gap
+---@param ... test.SqlAnswers
+function Kit:sql(database, pattern, ...) end
+
 ---One of several services: for its state, locks, letters and signals.
 ---@param name string
 ---@return test.Kit
@@ -161,6 +186,17 @@ function Kit:called(method, url) end
 ---@param method string?
 ---@param url string?
 function Kit:not_called(method, url) end
+
+---A statement that was executed.
+---@param database string
+---@param pattern string|fun(call: test.Statement): boolean
+---@return test.Statement
+function Kit:executed(database, pattern) end
+
+---No (more) such statement was executed.
+---@param database string?
+---@param pattern (string|fun(call: test.Statement): boolean)?
+function Kit:not_executed(database, pattern) end
 
 ---A mail that was sent.
 ---@param address string?

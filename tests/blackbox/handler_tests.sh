@@ -50,6 +50,8 @@ service "shop"   { subscribe = {"shop/order"}  handler = "shop.lua"  key = "json
 service "ledger" { subscribe = {"shop/sold"}   handler = "ledger.lua"  key = "json:/id" }
 service "lines"  { subscribe = {"lines/#"}     handler = "lines.lua"  batch = 10 }
 service "clumsy" { subscribe = {"clumsy/#"}    handler = "clumsy.lua" }
+service "stock"  { subscribe = {"stock/#"}     handler = "stock.lua" }
+database "store" { url = "env:NOT_SET_ANYWHERE" }
 END
 cd "$dir" || exit 1
 
@@ -58,6 +60,32 @@ ok "each is named, under its file" grep -q '✓ an order is charged and sold' ou
 ok "with crashes the same is seen, and each effect once" \
     says 0 'an order is charged and sold, also with [0-9]* crashes' test --crash-everywhere scripts/shop_test.lua
 ok "a burst becomes a batch" says 0 '^1 passed, [0-9]* crashes' test --crash-everywhere scripts/lines_test.lua
+ok "statements are answered, and zing.sql.once holds for every crash" \
+    says 0 '^7 passed, [0-9]* crashes' test --crash-everywhere scripts/stock_test.lua
+ok "a transaction that a crash doubles is found" \
+    says 1 'sql store: zing.sql.once: 2 times instead of 1' test --crash-everywhere scripts/stock_clumsy_test.lua
+ok "a statement that does not hold is told" says 1 ' 5 failed' test scripts/stock_wrong_test.lua
+ok "without an answer with the one to give" \
+    grep -q 't:sql("store", "select price, tags from items where id = .1", {rows = {}})' out
+ok "with an answer that no database gives" grep -q '"status": the answer of a database has rows' out
+ok "with a value that has no column" grep -q 'row 2 has "prize", and columns does not' out
+ok "with a SQLSTATE that is none" grep -q 'sqlstate is a text of five digits and capital letters' out
+ok "that was missed with those that were executed" grep -q '^ *sql store: select price' out
+export NOT_SET_ANYWHERE=postgres://x/y
+ok "a dry run may be given rows, too" says 0 'would publish *store/left.*"left":4' \
+    try stock stock/order --payload '{"item":"pen"}' --answers /dev/fd/3 3<<'END'
+[{"rows": [{"price": "9.90", "tags": ["new"]}]}, {"rows": [{"result": null}]}, {"count": 1},
+ {"rows": [{"stock": 4}]}, {"count": 1}]
+END
+ok "and errors" says 0 'would publish *store/noted *known' \
+    try stock stock/note --payload '{"id":1}' --answers /dev/fd/3 3<<'END'
+[{"sqlstate": "23505"}]
+END
+ok "but no answer of a web server" says 1 '"status": the answer of a database has rows' \
+    try stock stock/note --payload '{"id":1}' --answers /dev/fd/3 3<<'END'
+[{"status": 200}]
+END
+unset NOT_SET_ANYWHERE
 ok "for programs there are formats of their own" complains 2 'there are --tap and --junit' test --json
 ok "--name runs some of them" says 0 '^1 passed' test --name 'charged and sold' scripts/shop_test.lua
 ok "one that does not hold ends with status 1" says 1 ' 5 failed' test scripts/wrong_test.lua
@@ -87,7 +115,7 @@ sys.exit(not (suite.get("failures") == "5" == str(len(cases)) and all(c.find("fa
 END
 
 ok "a service that does not exist is named, with those that do" \
-    says 1 'no service "shopp".*its services: shop, ledger, lines, clumsy' test scripts/unknown_test.lua
+    says 1 'no service "shopp".*its services: shop, ledger, lines, clumsy, stock' test scripts/unknown_test.lua
 ok "a test that never ends is ended" \
     says 1 'the test takes longer than 1 s' test --timeout 1s scripts/endless_test.lua
 ok "a file that is not Lua is a failure" says 1 'expected near <eof>' test scripts/torn_test.lua

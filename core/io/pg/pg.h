@@ -19,6 +19,7 @@
 #define ZINGQ_IO_PG_PG_H
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "conf/conf.h"
 #include "event/call.h"
@@ -83,5 +84,12 @@ size_t pg_paused(const struct pg *pg);
 bool pg_close_idle(struct pg *pg);
 /* The n-th database, from 0. */
 struct pg_state pg_look(const struct pg *pg, size_t n);
+
+/* --- written.c --- */
+
+/* An answer that a person wrote, as a result: {rows = [{column: value}*], columns = [name*], count =}
+ * or {sqlstate = "23505", message =}; all may be missing. Makes the buffers of `to` in every case.
+ * ERR_INVALID, ERR_LIMIT or ERR_MEMORY, with a sentence. */
+int pg_written_answer(struct call_result *to, const json_t *answer, struct report *r);
 
 #endif

@@ -1,4 +1,7 @@
--- calls.lua - the peers of a test: who is called, over HTTP or by mail, and what they answer.
+-- calls.lua - the peers of a test: who is called, over HTTP, by mail or as a database, and what they
+-- answer.
+
+local sql = ...
 
 local calls = {
   no_answer = {name = "test.no_answer"},
@@ -21,10 +24,14 @@ local function forms_of(url)
   return {url, bare, path, path:match("^[^?#]*")}
 end
 
+-- As a pattern of Lua.
+local function whole(pattern)
+  return "^" .. pattern:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*") .. "$"
+end
+
 local function is_url(pattern, url)
-  local lua = "^" .. pattern:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*") .. "$"
   for _, form in ipairs(forms_of(url)) do
-    if form:find(lua) then return true end
+    if form:find(whole(pattern)) then return true end
   end
   return false
 end
@@ -32,6 +39,20 @@ end
 function calls.matcher(method, url)
   return function(call)
     return (method == "*" or call.method == method) and (url == "*" or is_url(url, call.url))
+  end
+end
+
+-- On one line.
+local function flat(statement)
+  return (statement:gsub("%s+", " "):gsub("^ ", ""):gsub(" $", ""))
+end
+
+function calls.statement_matcher(database, pattern)
+  local is_it = type(pattern) == "function" and pattern or function(call)
+    return flat(call.statement):find(whole(flat(pattern))) ~= nil
+  end
+  return function(call)
+    return (database == "*" or call.database == database) and is_it(call)
   end
 end
 
@@ -118,13 +139,12 @@ local Peers = {}
 Peers.__index = Peers
 
 function calls.new(bind, show, fail)
-  return setmetatable({bind = bind, show = show, fail = fail, stubs = {}, http = {}, mails = {},
-    waiting = {}, given = {}, again = {}, keys = {}}, Peers)
+  return setmetatable({bind = bind, show = show, fail = fail, stubs = {}, http = {}, mail = {}, sql = {},
+    databases = sql.new(), waiting = {}, given = {}, again = {}, keys = {}}, Peers)
 end
 
-function Peers:add(kind, method, url, ...)
-  table.insert(self.stubs, 1, {kind = kind, method = method, is_it = calls.matcher(method, url),
-    answers = {...}, used = 0})
+function Peers:add(kind, is_it, ...)
+  table.insert(self.stubs, 1, {kind = kind, is_it = is_it, answers = {...}, used = 0})
 end
 
 -- The test's next answer to the call; nil: there is none.
@@ -140,15 +160,33 @@ local function next_answer(self, call)
   return call.kind == "mail" and {status = 250} or nil
 end
 
+-- The same for an answer that does not come. Of a statement that only reads, or that a COMMIT is to
+-- follow, it is known that it has changed nothing.
+local function silence(call, answer)
+  local how = silent[answer]
+  local open = call.kind ~= "sql" or call.scope == "alone"
+  return {failed = how.failed, sent = open and how.sent}, answer == calls.no_answer and call.timeout or 0
+end
+
+local function rows_of(self, call, answer)
+  local written = {}
+  for name, value in pairs(answer) do
+    if name ~= "after" then written[name] = value end
+  end
+  local result, why = self.bind.rows(written)
+  return result or self.fail("the answer to %s: %s", call.label, why)
+end
+
 -- As the call's result in C, and how long it takes.
 local function result_of(self, call, answer)
-  if silent[answer] then
-    return silent[answer], answer == calls.no_answer and call.timeout or 0
-  end
+  if silent[answer] then return silence(call, answer) end
   if type(answer) ~= "table" then
-    self.fail("the answer to %s must be a table such as {status = 200}, not %s", call.label,
-      self.show.value(answer))
+    self.fail("the answer to %s must be a table such as %s, not %s", call.label,
+      call.kind == "sql" and "{rows = {}}" or "{status = 200}", self.show.value(answer))
   end
+  local after = answer.after and (self.bind.duration(answer.after) or self.fail("after: it is not a duration")) or 0
+  if after > call.timeout then return silence(call, calls.no_answer) end
+  if call.kind == "sql" then return rows_of(self, call, answer), after end
   local lines, body = {}, answer.body or ""
   for name, value in pairs(answer.headers or {}) do
     lines[#lines + 1] = name:lower() .. ": " .. tostring(value) .. "\n"
@@ -158,8 +196,6 @@ local function result_of(self, call, answer)
     body = self.bind.encode(answer.json) or self.fail("json: it cannot be encoded")
     lines[#lines + 1] = "content-type: application/json\n"
   end
-  local after = answer.after and (self.bind.duration(answer.after) or self.fail("after: it is not a duration")) or 0
-  if after > call.timeout then return silent[calls.no_answer], call.timeout end
   local refused = call.kind == "mail" and (answer.status or 250) >= 400
   return {status = answer.status or (call.kind == "mail" and 250 or 200), body = body,
     headers = table.concat(lines), error = refused and body or ""}, after
@@ -169,12 +205,15 @@ local function name_of(call)
   return call.kind .. " " .. call.method .. " " .. call.url .. " " .. call.key
 end
 
--- What the peer answered before the crash, to a call whose attempt begins anew.
+-- What the peer answered before the crash, to a call whose attempt begins anew. A database does not
+-- know keys: another statement is another one.
 local function answer_again(self, call)
   local of_event = self.again[call.event]
   local list = of_event and call.key ~= "" and of_event[name_of(call)]
   local before = list and table.remove(list, 1)
-  if before and before.body ~= call.body then
+  if before and call.kind == "sql" then
+    return self.show.equal(before.params, call.params) and before.body == call.body and before.result, before.after
+  elseif before and before.body ~= call.body then
     self.problem = ("%s was asked again after the crash under the same key, %s, but differently\n%s"):format(
       call.label, call.key, self.show.diff(before.body, call.body))
   end
@@ -186,35 +225,54 @@ local function keep_answer(self, call, result, after)
   self.given[call.event] = of_event
   local list = of_event[name_of(call)] or {}
   of_event[name_of(call)] = list
-  list[#list + 1] = {body = call.body, result = result, after = after}
+  list[#list + 1] = {body = call.body, params = call.params, result = result, after = after}
+end
+
+local function hint_of(call)
+  if call.kind == "sql" then return ('t:sql("%s", %q, {rows = {}})'):format(call.database, flat(call.statement)) end
+  return ('t:http("%s", "%s", {status = 200, json = {}})'):format(call.method, call.path or call.url)
+end
+
+-- The test's answer to a call that it sees.
+local function asked(self, call, note_effect)
+  table.insert(self[call.kind], call)
+  if call.key ~= "" and call.scope ~= "within" and not self.keys[name_of(call)] then
+    self.keys[name_of(call)] = true
+    note_effect(call.label)
+  end
+  local answer = next_answer(self, call)
+  if answer == nil then
+    self.problem = self.problem or ("%s was called, and the test has no answer for it: give it one before, as in\n  %s")
+      :format(call.label, hint_of(call))
+    answer = calls.unreachable
+  end
+  local result, after = result_of(self, call, answer)
+  if result.sent ~= false then keep_answer(self, call, result, after) end
+  return result, after
 end
 
 -- A call came: its answer is found now, and given when it is due.
 function Peers:ask(call, now, note_effect)
-  if call.kind == "other" then
-    self.problem = call.label .. ": a test cannot answer this"
-  elseif call.kind == "http" then
+  local own
+  if call.kind == "http" then
     open_http(self.bind, call)
-  else
+  elseif call.kind == "mail" then
     open_mail(call)
+  elseif call.kind == "sql" then
+    self.databases:open(call)
+    own = self.databases:answer(call, note_effect)
+  else
+    self.problem = call.label .. ": a test cannot answer this"
+    own = calls.unreachable
   end
-  local result, after = answer_again(self, call)
-  if not result then
-    local list = call.kind == "mail" and self.mails or self.http
-    list[#list + 1] = call
-    if call.key ~= "" and not self.keys[name_of(call)] then
-      self.keys[name_of(call)] = true
-      note_effect(call.label)
-    end
-    local answer = next_answer(self, call)
-    if answer == nil then
-      self.problem = self.problem or ('%s was called, and the test has no answer for it: give it one before, as in\n' ..
-        '  t:http("%s", "%s", {status = 200, json = {}})'):format(call.label, call.method, call.path or call.url)
-      answer = calls.unreachable
-    end
-    result, after = result_of(self, call, answer)
-    if result.sent ~= false then keep_answer(self, call, result, after) end
+  local result, after
+  if own then
+    result, after = result_of(self, call, own)
+  else
+    result, after = answer_again(self, call)
+    if not result then result, after = asked(self, call, note_effect) end
   end
+  if call.kind == "sql" then self.databases:answered(call, result) end
   self.waiting[#self.waiting + 1] = {call = call.call, at = now + after, result = result}
 end
 
@@ -247,6 +305,7 @@ function Peers:ended(events)
 end
 
 function Peers:crash()
+  self.databases:crash()
   self.again, self.given, self.waiting = self.given, {}, {}
 end
 

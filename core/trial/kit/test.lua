@@ -276,11 +276,26 @@ function T:http(method, url, ...)
   if type(method) ~= "string" or type(url) ~= "string" or select("#", ...) == 0 then
     fail('t:http needs a method, a URL and an answer: t:http("POST", "/v1/charges", {status = 200})')
   end
-  book_of(self).peers:add("http", method, url, ...)
+  book_of(self).peers:add("http", calls.matcher(method, url), ...)
+end
+
+local function need_statement(name, database, pattern)
+  local kind = type(pattern)
+  if type(database) ~= "string" or kind ~= "string" and kind ~= "function" then
+    fail('%s needs a database and a statement, or a function that knows it: %s("shop", "select *")', name, name)
+  end
+end
+
+function T:sql(database, pattern, ...)
+  need_statement("t:sql", database, pattern)
+  if select("#", ...) == 0 then
+    fail('t:sql needs an answer: t:sql("shop", "select *", {rows = {{id = 1}}})')
+  end
+  book_of(self).peers:add("sql", calls.statement_matcher(database, pattern), ...)
 end
 
 function T:mail(...)
-  book_of(self).peers:add("mail", "*", "*", ...)
+  book_of(self).peers:add("mail", calls.matcher("*", "*"), ...)
 end
 
 test.no_answer = calls.no_answer
@@ -379,6 +394,24 @@ function T:not_called(method, url)
   if found then fail("%s %s was called", found.method, found.url) end
 end
 
+function T:executed(database, pattern)
+  need_statement("t:executed", database, pattern)
+  local book = book_of(self)
+  local found = take(book.peers.sql, calls.statement_matcher(database, pattern), function() return true end)
+  if not found then
+    fail("%s was not executed by %s%s\nexecuted:\n%s\n%s",
+      type(pattern) == "string" and '"' .. pattern .. '"' or "such a statement", database,
+      #book.peers.sql > 0 and " (again)" or "", list_of(book.peers.sql, function(c) return c.label end), story(book))
+  end
+  return found
+end
+
+function T:not_executed(database, pattern)
+  local is_it = calls.statement_matcher(database or "*", pattern or "*")
+  local found = take(book_of(self).peers.sql, is_it, function() return true end)
+  if found then fail("%s was executed", found.label) end
+end
+
 local function is_to(address)
   return function(mail)
     for _, to in ipairs(mail.to) do
@@ -389,9 +422,9 @@ end
 
 function T:mailed(address)
   local book = book_of(self)
-  local found = take(book.peers.mails, is_to(address), function() return true end)
+  local found = take(book.peers.mail, is_to(address), function() return true end)
   if not found then
-    fail("no mail was sent to %s\nmails:\n%s\n%s", address, list_of(book.peers.mails, function(m)
+    fail("no mail was sent to %s\nmails:\n%s\n%s", address, list_of(book.peers.mail, function(m)
       return table.concat(m.to, ", ") .. "  " .. m.subject
     end), story(book))
   end
@@ -399,7 +432,7 @@ function T:mailed(address)
 end
 
 function T:not_mailed(address)
-  local found = take(book_of(self).peers.mails, is_to(address), function() return true end)
+  local found = take(book_of(self).peers.mail, is_to(address), function() return true end)
   if found then fail("a mail was sent to %s: %s", table.concat(found.to, ", "), found.subject) end
 end
 
