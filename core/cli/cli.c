@@ -127,7 +127,7 @@ int cli_main(int argc, char **argv) {
         {"version", NULL, "program and library versions"}, {NULL, NULL, NULL}};
     static char version_word[] = "version";
     static char *version_argv[] = {version_word, NULL};
-    struct cli cli = {.command = NULL};
+    struct cli cli = {.groups = cli_groups, .families = cli_families};
     int status = cli_read_options(&cli, first_options, true, argc, argv);
     if (status != 0) {
         return status;

@@ -43,11 +43,6 @@ bool cli_is_family(const char *word) {
     return false;
 }
 
-const char *cli_second_word(const char *name, const char *family) {
-    size_t len = strlen(family);
-    return strncmp(name, family, len) == 0 && name[len] == ' ' ? name + len + 1 : NULL;
-}
-
 size_t cli_list_names(const char *family, const char *names[CLI_NAMES_MAX]) {
     size_t count = 0;
     for (size_t i = 0; family == NULL && cli_families[i] != NULL; i++) {

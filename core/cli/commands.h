@@ -11,11 +11,6 @@
 
 enum { CLI_NAMES_MAX = 128 };
 
-/* Commands that are listed together. The list ends with a title NULL. */
-struct cli_group {
-    const char *title;
-    const struct cli_command *commands;
-};
 extern const struct cli_group cli_groups[];
 
 /* First words of two-word commands, up to a NULL. */
@@ -24,8 +19,6 @@ extern const char *const cli_families[];
 /* "status", "dlq list"; NULL if there is none. */
 const struct cli_command *cli_find_command(const char *name);
 bool cli_is_family(const char *word);
-/* The second word of the name when the first is the family, or NULL. */
-const char *cli_second_word(const char *name, const char *family);
 /* What may follow the family or, without one, "zingq". How many. */
 size_t cli_list_names(const char *family, const char *names[CLI_NAMES_MAX]);
 

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { CLI_OPTIONS_MAX = 128 /* options on one command line */ };
 
@@ -39,6 +40,18 @@ struct cli_command {
     int (*run)(struct cli *cli);
 };
 
+/* Commands that are listed together. A list ends with a title NULL. */
+struct cli_group {
+    const char *title;
+    const struct cli_command *commands;
+};
+
+/* The second word of the command's name when the first is the family, or NULL. */
+static inline const char *cli_second_word(const char *name, const char *family) {
+    size_t len = strlen(family);
+    return strncmp(name, family, len) == 0 && name[len] == ' ' ? name + len + 1 : NULL;
+}
+
 struct cli_given {
     const struct cli_option *option;
     const char *value;
@@ -47,7 +60,9 @@ struct cli_given {
 /* The command that runs. */
 struct cli {
     const struct cli_command *command;
-    char **words; /* the arguments that are not options */
+    const struct cli_group *groups; /* all commands, for those that list them */
+    const char *const *families;    /* the first words of commands of two, up to a NULL */
+    char **words;                   /* the arguments that are not options */
     int word_count;
     struct cli_given given[CLI_OPTIONS_MAX];
     size_t given_count;

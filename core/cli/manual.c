@@ -1,7 +1,6 @@
 /* manual.c - the manual page, zingq(1), from the list of commands. */
 #include "cli/impl.h"
 
-#include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/remote.h"
 
@@ -47,7 +46,6 @@ static void put_command(const struct cli_command *c) {
 }
 
 int cli_manual(struct cli *cli) {
-    (void)cli;
     (void)printf(".TH ZINGQ 1 \"\" \"zingq " ZINGQ_VERSION "\" \"User Commands\"\n"
                  ".SH NAME\nzingq \\- the durable event worker for MQTT\n"
                  ".SH SYNOPSIS\n.B zingq\n.I COMMAND\n[options]\n.SH DESCRIPTION\n");
@@ -55,10 +53,10 @@ int cli_manual(struct cli *cli) {
         "zingq subscribes to topics on an MQTT 5 broker, stores every event on disk before it "
         "acknowledges it, and hands events to handlers in Lua. topics.conf names the services; "
         "the documentation tells the rest.");
-    for (size_t g = 0; cli_groups[g].title != NULL; g++) {
+    for (size_t g = 0; cli->groups[g].title != NULL; g++) {
         (void)printf(".SH ");
-        put_text(cli_groups[g].title);
-        for (const struct cli_command *c = cli_groups[g].commands; c->name != NULL; c++) {
+        put_text(cli->groups[g].title);
+        for (const struct cli_command *c = cli->groups[g].commands; c->name != NULL; c++) {
             put_command(c);
         }
     }

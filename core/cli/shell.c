@@ -4,7 +4,6 @@
  */
 #include "cli/impl.h"
 
-#include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/remote.h"
 #include "cli/tell.h"
@@ -24,14 +23,14 @@ struct shell {
 
 /* ---- walking the list ---- */
 
-static void each_name(const char *family,
+static void each_name(const struct cli *cli, const char *family,
                       void (*put)(const char *family, const char *name, const char *help)) {
     bool top = family[0] == '\0';
-    for (size_t i = 0; top && cli_families[i] != NULL; i++) {
-        put(family, cli_families[i], "");
+    for (size_t i = 0; top && cli->families[i] != NULL; i++) {
+        put(family, cli->families[i], "");
     }
-    for (size_t g = 0; cli_groups[g].title != NULL; g++) {
-        for (const struct cli_command *c = cli_groups[g].commands; c->name != NULL; c++) {
+    for (size_t g = 0; cli->groups[g].title != NULL; g++) {
+        for (const struct cli_command *c = cli->groups[g].commands; c->name != NULL; c++) {
             bool two = strchr(c->name, ' ') != NULL;
             const char *name = top ? (two ? NULL : c->name) : cli_second_word(c->name, family);
             if (name != NULL) {
@@ -180,17 +179,17 @@ static const struct shell shells[] = {
 
 /* ---- the command ---- */
 
-static void put_names(const struct shell *shell, const char *family) {
+static void put_names(const struct cli *cli, const struct shell *shell, const char *family) {
     if (shell->before_names != NULL) {
         const char *rest = strstr(shell->before_names, "%s");
         (void)printf("%.*s%s%s", (int)(rest - shell->before_names), shell->before_names, family,
                      rest + 2);
     }
-    each_name(family, shell->put_name);
+    each_name(cli, family, shell->put_name);
     (void)fputs(shell->after_names == NULL ? "" : shell->after_names, stdout);
 }
 
-static void put_begin(const char *text) {
+static void put_begin(const struct cli *cli, const char *text) {
     static const char mark[] = "FAMILIES";
     const char *at = strstr(text, mark);
     if (at == NULL) {
@@ -198,20 +197,20 @@ static void put_begin(const char *text) {
         return;
     }
     (void)fwrite(text, 1, (size_t)(at - text), stdout);
-    for (size_t i = 0; cli_families[i] != NULL; i++) {
-        (void)printf("%s%s", i == 0 ? "" : "|", cli_families[i]);
+    for (size_t i = 0; cli->families[i] != NULL; i++) {
+        (void)printf("%s%s", i == 0 ? "" : "|", cli->families[i]);
     }
     (void)fputs(at + sizeof mark - 1, stdout);
 }
 
-static void put_script(const struct shell *shell) {
-    put_begin(shell->begin);
-    put_names(shell, "");
-    for (size_t i = 0; cli_families[i] != NULL; i++) {
-        put_names(shell, cli_families[i]);
+static void put_script(const struct cli *cli, const struct shell *shell) {
+    put_begin(cli, shell->begin);
+    put_names(cli, shell, "");
+    for (size_t i = 0; cli->families[i] != NULL; i++) {
+        put_names(cli, shell, cli->families[i]);
     }
-    for (size_t g = 0; cli_groups[g].title != NULL; g++) {
-        for (const struct cli_command *c = cli_groups[g].commands; c->name != NULL; c++) {
+    for (size_t g = 0; cli->groups[g].title != NULL; g++) {
+        for (const struct cli_command *c = cli->groups[g].commands; c->name != NULL; c++) {
             shell->put_options(c);
         }
     }
@@ -223,7 +222,7 @@ static int run_completion(struct cli *cli) {
     for (size_t i = 0; i < sizeof shells / sizeof *shells; i++) {
         names[i] = shells[i].name;
         if (strcmp(cli->words[0], shells[i].name) == 0) {
-            put_script(&shells[i]);
+            put_script(cli, &shells[i]);
             return EXIT_GOOD;
         }
     }

@@ -216,6 +216,28 @@ function zing.http.request(url, options) end
 ---@return zing.HttpAnswer
 function zing.webhook(url, payload, options) end
 
+---What a statement gave: rows by column name, the columns in their order, and how many rows were read or changed.
+---@class zing.SqlResult
+---@field rows table<string, any>[]
+---@field columns string[]
+---@field count integer
+
+---Sends one statement to a database of topics.conf and waits for its result. An error is an object,
+---`{message, sqlstate, final}`. The statement takes effect at least once.
+---
+---    local found = zing.sql("shop", "select price from items where id = $1", {order.item})
+---@class zing.Sql
+---@overload fun(database: string, statement: string, params: any[]?, options: {timeout: zing.Duration?}?): zing.SqlResult
+zing.sql = {}
+
+---Runs `fn` in one transaction that takes effect exactly once for this event.
+---@generic T
+---@param database string
+---@param name string once in an event
+---@param fn fun(): T waits for nothing but `zing.sql` of the same database
+---@return T
+function zing.sql.once(database, name, fn) end
+
 ---@class zing.Mail
 ---@field to string|string[] up to 100 recipients with `cc` and `bcc`
 ---@field cc string|string[]?
