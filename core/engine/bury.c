@@ -7,6 +7,7 @@
  */
 #include "engine/bury.h"
 
+#include "base/blocks.h"
 #include "engine/impl.h"
 
 #include <assert.h>
@@ -88,7 +89,9 @@ bool engine_has_deaths(const struct engine *e) {
 
 void engine_free_death(struct death *death) {
     event_free(death->event);
-    free(death->item);
+    if (death->item != NULL) {
+        blocks_give(death->item, sizeof *death->item);
+    }
     free(death);
 }
 

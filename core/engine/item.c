@@ -56,7 +56,7 @@ struct lane_item *engine_item_new(struct engine *e, const struct row *row, struc
     if (item != NULL) {
         *item = (struct lane_item){.id = row->id,
                                    .seq = row->seq,
-                                    .rank = row->rank,
+                                   .rank = row->rank,
                                    .since_ms = (int64_t)(row->seq / 1000), /* journal_next_seq */
                                    .place = place,
                                    .event = event};

@@ -438,8 +438,7 @@ void lanes_withdraw(struct lanes *lanes, struct lane_item *item) {
         lane_step_out(lanes, lane);
     }
     TAILQ_REMOVE(&lane->items, item, link);
-    lane->count--;
-    s->waiting--;
+    count_item(s, lane, item, -1);
     lane_lost_event(lanes, lane);
 }
 

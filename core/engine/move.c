@@ -151,11 +151,10 @@ static int check(const struct engine *e, const struct engine_service *from,
                       (int)c->service.len, c->service.data);
     }
     if (!from->removed) {
-        return report(
-            &c->report, ERR_INVALID,
-            "service \"%s\" is still in topics.conf: take it out and reload, or "
-            "rename it with `was`",
-            from->conf->name);
+        return report(&c->report, ERR_INVALID,
+                      "service \"%s\" is still in topics.conf: take it out and reload, or "
+                      "rename it with `was`",
+                      from->conf->name);
     }
     if (division_is_divided(&e->conf->hosts.share)) {
         return report(

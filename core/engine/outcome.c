@@ -213,6 +213,7 @@ static void note_session(struct invocation *inv, const struct call_end *end) {
 static int go_on(struct engine *e, struct invocation *inv, struct call_end *end) {
     if (inv->run->outcome != OUTCOME_CALL) { /* it waited only for the commit */
         run_resume(inv->run, NULL);
+        engine_leave_session(e, inv);
         return engine_conclude(e, inv);
     }
     size_t count;

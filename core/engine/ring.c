@@ -122,17 +122,10 @@ static void enter_owing(struct ring *ring, struct lane *lane) {
     ring->owing++;
 }
 
-/* If it is the head, the ring is empty or the lane is due: in both cases the clock is not behind
- * it. */
 static void leave_owing(struct ring *ring, struct lane *lane) {
     assert(ring->owing > 0 && ring->owing <= ring->count); /* INV-LANE-5 */
-    int64_t due_us = lane->owed->due_us;
-    bool starts = TAILQ_FIRST(&ring->in_debt) == lane;
     TAILQ_REMOVE(&ring->in_debt, lane, ring_link);
     ring->owing--;
-    ring->clock_us = starts && due_us > ring->clock_us ? due_us : ring->clock_us;
-    ring->pass = starts ? 0 : ring->pass;
-    ring->pass_begins = ring->pass_begins || starts;
     lane->owing = false;
 }
 
@@ -216,8 +209,20 @@ static void count_start(struct ring *ring, unsigned level) {
     }
 }
 
+/* The head of those in debt is due, or alone in the ring: in both cases the clock is not behind it. */
+static void count_owing_start(struct ring *ring, const struct lane *lane) {
+    if (TAILQ_FIRST(&ring->in_debt) == lane) {
+        int64_t due_us = lane->owed->due_us;
+        ring->clock_us = due_us > ring->clock_us ? due_us : ring->clock_us;
+        ring->pass = 0;
+        ring->pass_begins = true;
+    }
+}
+
 void ring_start(struct ring *ring, struct lane *lane) {
-    if (!lane->owing) {
+    if (lane->owing) {
+        count_owing_start(ring, lane);
+    } else {
         count_start(ring, lane->priority);
     }
     ring_leave(ring, lane);

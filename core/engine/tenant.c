@@ -137,10 +137,11 @@ struct lane_flows lane_flows_of(const struct lane *lane) {
 
 /* --- towards the ring --- */
 
-/* The lane at the front of a flow has gone: the next one follows, if it may. */
+/* The lane at the front of a flow has gone: the next one follows, if it may. One whose other flow does
+ * not let it pass waits there, and the one behind it is next. */
 static void follow(struct lanes *lanes, struct flow *flow) {
-    struct lane *lane = flow_take(flow, lanes->now_ms);
-    if (lane != NULL) {
+    struct lane *lane;
+    while ((lane = flow_take(flow, lanes->now_ms)) != NULL) {
         service_of(lanes, lane->service)->behind--;
         lane_enter(lanes, lane, false);
     }

@@ -405,6 +405,7 @@ static int start(struct host *h, struct report *r) {
     if (code != 0) {
         return code;
     }
+    assert(h->conf != NULL);
     host_watch_scripts(h);
     if (h->options->with_broker) {
         host_watch_conf(h);

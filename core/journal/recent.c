@@ -219,7 +219,11 @@ static int find_in(struct journal *j, size_t i, struct dedupe_time time, const s
 int recent_find(struct journal *j, struct dedupe_time time, const struct key *k,
                 struct note_place *at, struct dedupe_note *note) {
     int code = load(j);
-    code = code == 0 ? find_in(j, j->recent->filling, time, k, at, note) : code;
+    if (code != 0) {
+        return code;
+    }
+    assert(j->recent != NULL);
+    code = find_in(j, j->recent->filling, time, k, at, note);
     return code == ERR_NOTFOUND ? find_in(j, 1 - j->recent->filling, time, k, at, note) : code;
 }
 

@@ -1,9 +1,11 @@
 /*
  * test_lane_priority.c - engine/ring.c and tenant.c: what is urgent goes first, and nothing starves.
  */
+#include "chance.h"
 #include "lane_world.h"
 #include "test.h"
 
+#include "base/blocks.h"
 #include "base/limits.h"
 
 enum { FAIR = 50, MANY = 1000 };
@@ -168,6 +170,44 @@ static void an_expensive_key_does_not_hold_up_others_of_its_priority(void **stat
     EXPECT_RUNS(lanes, T0 + 10000, 3, 4, 2);
 }
 
+static void what_is_withdrawn_is_counted_no_more(void **state) {
+    struct lanes *lanes = *state;
+    push(lanes, 1, 1, 9, (struct lane_flows){.tenant = FAIR});
+    push(lanes, 1, 2, 9, (struct lane_flows){.tenant = FAIR});
+    struct lane *lane = lanes_find(lanes, 0, 1);
+    struct lane_item *item = TAILQ_LAST(&lane->items, lane_items);
+    lanes_withdraw(lanes, item);
+    blocks_give(item, sizeof *item);
+    assert_int_equal(lanes_of_priority(lanes, 0, 9), 1);
+}
+
+/* A few events of few keys and tenants, of any priority, and some runs between them. */
+static void push_some(struct lanes *lanes, struct chance *chance, uint64_t seq, int64_t now_ms) {
+    for (uint64_t count = 1 + chance_next(chance, 30); count > 0; count--) {
+        uint8_t priority = (uint8_t)(4 + 5 * chance_next(chance, 2));
+        struct lane_flows flows = {.key = 7 + chance_next(chance, 3),
+                                   .tenant = FAIR + 10 * chance_next(chance, 2) + priority,
+                                   .priority = priority};
+        push(lanes, seq + count, seq + count, priority, flows);
+        if (chance_next(chance, 3) == 0) {
+            (void)lane_world_run_one(lanes, now_ms);
+        }
+    }
+}
+
+static void nothing_is_left_behind_whatever_comes(void **state) {
+    struct chance chance = chance_of_run();
+    struct lanes *lanes = *state;
+    lanes_limit_keys(lanes, 0, 1, 0, 0);
+    for (uint64_t round = 0; round < 20000; round++) {
+        int64_t now_ms = T0 + PRIORITY_WAIT_MS * (int64_t)(round % 2);
+        push_some(lanes, &chance, 100 * round, now_ms);
+        while (lane_world_run_one(lanes, now_ms) != 0) {
+        }
+        assert_int_equal(lanes_waiting(lanes, 0), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         LANE_TEST(the_highest_priority_goes_first_and_equal_ones_in_order_of_arrival),
@@ -182,6 +222,8 @@ int main(void) {
         LANE_TEST(what_waits_is_counted_by_priority),
         LANE_TEST(lower_priorities_take_no_room_in_memory_from_higher_ones),
         LANE_TEST(an_expensive_key_does_not_hold_up_others_of_its_priority),
+        LANE_TEST(what_is_withdrawn_is_counted_no_more),
+        LANE_TEST(nothing_is_left_behind_whatever_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
