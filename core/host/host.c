@@ -141,6 +141,18 @@ static void rest(struct host *h) {
                   "timer");
 }
 
+/* What the commit has decided. Publishes first: somebody waits for them, and the broker wakes up once
+ * for both. */
+static void act(struct host *h) {
+    host_ask_send(h);
+    mqtt_flush(h->publisher);
+    mqtt_flush(h->subscriber);
+    host_stand_in_flush(h);
+    host_members_turn(h);
+    host_reload_turn(h);
+    host_publish_status(h);
+}
+
 static void turn(struct host *h) {
     if (host_now_ms(h) < h->retry_ms) {
         arm(h, false);
@@ -165,14 +177,7 @@ static void turn(struct host *h) {
     if (code != 0 || h->drop) {
         fall_back(h);
     } else {
-        /* Publishes first: somebody waits for them, and the broker wakes up once for both. */
-        host_ask_send(h);
-        mqtt_flush(h->publisher);
-        mqtt_flush(h->subscriber);
-        host_stand_in_flush(h);
-        host_members_turn(h);
-        host_reload_turn(h);
-        host_publish_status(h);
+        act(h);
     }
     bool accepts = engine_accepts(h->engine) && engine_room(h->engine) > 0;
     mqtt_hold(h->subscriber, !accepts || host_join_waits(h));
@@ -371,6 +376,7 @@ static int read_conf(struct host *h, struct report *r) {
     if (code != 0) {
         return code;
     }
+    assert(h->conf != NULL);
     h->reload.read_ms = clock_wall_ms();
     host_set_log(h->options, h->conf);
     code = check_division(h, r);
@@ -405,7 +411,6 @@ static int start(struct host *h, struct report *r) {
     if (code != 0) {
         return code;
     }
-    assert(h->conf != NULL);
     host_watch_scripts(h);
     if (h->options->with_broker) {
         host_watch_conf(h);
