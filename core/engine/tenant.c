@@ -272,8 +272,12 @@ bool lanes_spilled(struct lanes *lanes, size_t service, uint64_t tenant) {
 
 struct lane_flows lanes_hungry(const struct lanes *lanes, size_t service) {
     const struct flow *flow = TAILQ_FIRST(&service_of(lanes, service)->hungry);
-    return flow == NULL ? (struct lane_flows){.tenant = 0}
-                        : (struct lane_flows){.tenant = flow->hash, .priority = flow->priority};
+    struct lane_flows by = {.tenant = 0};
+    if (flow != NULL) {
+        by.tenant = flow->hash;
+        by.priority = flow->priority;
+    }
+    return by;
 }
 
 bool lanes_want_rows(const struct lanes *lanes) {

@@ -108,12 +108,15 @@ static void index_all(struct recent_table *t) {
 static int make_room(struct recent_table *t) {
     uint32_t room = t->room == 0 ? ROOM_MIN : 2 * t->room;
     void *rows = realloc(t->rows, room * sizeof *t->rows);
-    t->rows = rows != NULL ? rows : t->rows;
-    uint32_t *slots = realloc(t->slots, 2 * (size_t)room * sizeof *slots);
-    t->slots = slots != NULL ? slots : t->slots;
-    if (rows == NULL || slots == NULL) {
+    if (rows == NULL) {
         return ERR_MEMORY;
     }
+    t->rows = rows;
+    void *slots = realloc(t->slots, 2 * (size_t)room * sizeof *t->slots);
+    if (slots == NULL) {
+        return ERR_MEMORY;
+    }
+    t->slots = slots;
     t->room = room;
     index_all(t);
     return 0;
