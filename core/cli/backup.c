@@ -113,9 +113,19 @@ static int tell(const struct cli *cli, const char *to, const struct backup_sizes
     return 0;
 }
 
+/* The exit status of a copy to `to`, after printing what became of it. */
+static int finish(const struct cli *cli, int code, const char *to, const struct backup_sizes *sizes,
+                  const struct report *r) {
+    if (code != 0) {
+        (void)cli_fail(code, "%s", r->text);
+        return EXIT_CANNOT_RUN;
+    }
+    return tell(cli, to, sizes);
+}
+
 int cli_backup(struct cli *cli) {
     const char *to = cli->words[0];
-    struct backup_sizes sizes;
+    struct backup_sizes sizes = {0};
     struct report r = {""};
     unsigned hosts;
     int status = cli_find_hosts(cli, &hosts);
@@ -128,16 +138,12 @@ int cli_backup(struct cli *cli) {
     }
     int code = is_stream(to) ? write_stream(cli->data, &sizes, &r)
                              : backup_copy(cli->data, to, &sizes, &r);
-    if (code != 0) {
-        (void)cli_fail(code, "%s", r.text);
-        return EXIT_CANNOT_RUN;
-    }
-    return tell(cli, to, &sizes);
+    return finish(cli, code, to, &sizes, &r);
 }
 
 int cli_restore(struct cli *cli) {
     const char *from = cli->words[0];
-    struct backup_sizes sizes;
+    struct backup_sizes sizes = {0};
     struct report r = {""};
     unsigned hosts;
     int status = cli_find_hosts(cli, &hosts);
@@ -146,12 +152,10 @@ int cli_restore(struct cli *cli) {
     }
     int code = is_stream(from) ? read_stream(cli->data, &sizes, &r)
                                : backup_copy(from, cli->data, &sizes, &r);
-    if (code != 0) {
-        (void)cli_fail(code, "%s", r.text);
-        return EXIT_CANNOT_RUN;
+    if (code == 0) {
+        cli_warn(
+            "the copy is the same client to the broker as the host it was taken from: start it "
+            "only if that one does not run any more");
     }
-    cli_warn(
-        "the copy is the same client to the broker as the host it was taken from: start it only if "
-        "that one does not run any more");
-    return tell(cli, cli->data, &sizes);
+    return finish(cli, code, cli->data, &sizes, &r);
 }
