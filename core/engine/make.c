@@ -256,5 +256,5 @@ int engine_reconfigure(struct engine *e, struct script_host *scripts, struct rep
         keep_figures(e, before, count);
     }
     free(before);
-    return code;
+    return code == 0 ? 0 : ERR_MEMORY; /* whatever it was: what the engine had is gone */
 }
