@@ -267,9 +267,10 @@ int engine_stop(struct engine *e);
 /* The configuration, which is still the same struct, has changed in what may change while a host
  * runs (conf/change.h), and its scripts are these. Between turns, after engine_stop: builds the
  * engine anew from the store. What leaves the host goes on as it was: publishes in flight, lines of
- * files, forwards. ERR_INVALID (r): the names of the services do not fit the store; restore the
- * configuration and call it again. ERR_MEMORY: the engine is of no use any more. If the store cannot
- * be read, the turns try again. */
+ * files, forwards. ERR_INVALID (r): the names of the services do not fit the store. ERR_MEMORY (r):
+ * memory or the store failed when the old services were gone already; the engine is of no use any
+ * more, and what is stored is complete. After any other error restore the configuration and call it
+ * again. If the store cannot be read later on, the turns try again. */
 int engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r);
 
 /* --- watching it --- */

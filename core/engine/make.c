@@ -205,9 +205,12 @@ static void keep_figures(struct engine *e, const struct engine_service *before, 
             s->taken_events = before[i].taken_events;
             s->taken_values = before[i].taken_values;
             s->taken_left = before[i].taken_left;
+            s->bad_priorities = before[i].bad_priorities;
+            s->bad_priorities_told_ms = before[i].bad_priorities_told_ms;
         }
     }
 }
+
 void engine_free(struct engine *e) {
     if (e == NULL) {
         return;
@@ -256,5 +259,5 @@ int engine_reconfigure(struct engine *e, struct script_host *scripts, struct rep
         keep_figures(e, before, count);
     }
     free(before);
-    return code;
+    return code == 0 ? 0 : ERR_MEMORY; /* whatever it was: what the engine had is gone */
 }

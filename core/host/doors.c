@@ -234,6 +234,7 @@ static void leave(void *ctx) {
     struct host *h = ctx;
     log_info("host", "leaving: accepting no new messages");
     h->leave_asked = true;
+    host_reload_cancel(h); /* it would subscribe again */
     if (mqtt_unsubscribe_all(h->subscriber) == ERR_NOTFOUND) {
         on_unsubscribed(h);
     }

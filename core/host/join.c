@@ -167,8 +167,9 @@ static void unsubscribe(struct host *h, struct host_share *share) {
     const struct service_conf *s = &h->conf->services[share->service];
     const char *group = engine_service_group(h->engine, share->service);
     for (size_t f = 0; f < s->filter_count; f++) {
-        mqtt_give_up(h->subscriber, group, s->filters[f]);
-        host_filter_given_up(h, share->service, s->filters[f]);
+        if (mqtt_give_up(h->subscriber, group, s->filters[f])) {
+            host_filter_given_up(h, share->service, s->filters[f]);
+        }
     }
     share->left = true;
 }
@@ -192,7 +193,8 @@ static void judge(struct host *h, size_t i, int64_t now_ms) {
     struct host_share *share = &p->shares[i];
     struct report r;
     bool held = members_must_hold(p->table, i, now_ms, &r);
-    bool answered = h->granted + h->refused >= h->filters;
+    bool answered =
+        !mqtt_session(h->subscriber)->connected || h->granted + h->refused >= h->filters;
     if (held != share->held) {
         share->held = held;
         p->held += held ? 1 : -1;
@@ -209,7 +211,7 @@ static void judge(struct host *h, size_t i, int64_t now_ms) {
     if (h->leave_asked) {
         return; /* every subscription is being given up anyway */
     }
-    if (held && !share->left && mqtt_session(h->subscriber)->connected && answered) {
+    if (held && !share->left && answered) {
         unsubscribe(h, share);
     } else if (!held && share->left) {
         subscribe_again(h, share);
@@ -222,6 +224,16 @@ void host_join_judge(struct host *h, int64_t now_ms) {
     for (size_t i = 0; any && i < members_self(p->table)->service_count; i++) {
         judge(h, i, now_ms);
     }
+}
+
+bool host_join_left(const struct host *h, size_t service) {
+    const struct host_members *p = &h->members;
+    for (size_t i = 0; i < members_self(p->table)->service_count; i++) {
+        if (p->shares[i].service == service) {
+            return p->shares[i].left;
+        }
+    }
+    return false;
 }
 
 void host_join_change(struct host *h, int64_t now_ms) {

@@ -18,6 +18,9 @@ void host_join_try(struct host *h, int64_t now_ms);
 void host_join_change(struct host *h, int64_t now_ms);
 /* Holds services, or resumes them. */
 void host_join_judge(struct host *h, int64_t now_ms);
+/* The service (in conf->services) has no subscriptions because of another host; it subscribes again
+ * when it is resumed. */
+bool host_join_left(const struct host *h, size_t service);
 /* Replaces the turn of a host that does not take part: drops what arrives without acknowledging it,
  * and ends the host when its subscriptions are gone. False: the host takes part. */
 bool host_join_is_refused(struct host *h);

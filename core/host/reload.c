@@ -287,9 +287,15 @@ void host_reload_turn(struct host *h) {
 }
 
 void host_reload_cancel(struct host *h) {
+    struct host_reload *c = &h->reload;
+    if (c->conf != NULL && !h->stopping) { /* a stop has the timer, and lets nothing start */
+        host_check_uv(uv_timer_stop(&h->drain_timer), "reload timer");
+        engine_go_on(h->engine);
+    }
     discard(h);
-    refuse_busy(h->reload.request, "the host stops");
-    h->reload.request = NULL;
+    refuse_busy(c->request, "the host stops");
+    c->request = NULL;
+    c->again = false;
 }
 
 /* --- zingq dev --- */

@@ -13,7 +13,7 @@
 void host_reload(struct host *h, struct gateway_request *request, bool prune);
 /* Between turns, when nothing read is uncommitted: takes the new version over if it is time. */
 void host_reload_turn(struct host *h);
-/* The host stops: lets go of a version that is not taken over yet. */
+/* The host stops or leaves: lets go of a version that is not taken over yet. */
 void host_reload_cancel(struct host *h);
 /* Under `zingq dev`: a saved topics.conf is reloaded. */
 void host_watch_conf(struct host *h);

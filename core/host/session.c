@@ -11,6 +11,7 @@
  */
 #include "host/session.h"
 
+#include "host/join.h"
 #include "host/terms.h"
 
 #include "base/limits.h"
@@ -163,7 +164,8 @@ static int subscribe_all(struct host *h, struct report *r) {
     for (size_t i = 0; i < h->conf->service_count; i++) {
         const struct service_conf *s = &h->conf->services[i];
         uint32_t id = engine_service_number(h->engine, i) + 1u;
-        for (size_t f = 0; engine_runs(h->engine, i) && f < s->filter_count; f++) {
+        bool takes = engine_runs(h->engine, i) && !host_join_left(h, i);
+        for (size_t f = 0; takes && f < s->filter_count; f++) {
             const char *group = s->share ? engine_service_group(h->engine, i) : NULL;
             code = subscribe(h, group, s->filters[f], id);
             if (code != 0) {

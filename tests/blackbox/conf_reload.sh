@@ -173,6 +173,27 @@ ok "and made again" wait_for 10 asked_are 2 /slow
 ok "uncounted" wait_for 10 grep -q '^slow 1$' data/files/call.txt
 ok "under the same key" [ "$(grep '^/slow ' asked | sort -u | wc -l)" = 1 ]
 
+# ---- leaving meanwhile ----
+
+# waits_for_calls: a reload is under way; the first one asked begins it.
+# shellcheck disable=SC2317 # called by wait_for
+waits_for_calls() {
+    timeout 1 "$ZINGQ" reload 2>&1 | grep -q 'under way'
+}
+rm go
+pub -t call -m last
+must wait_for 10 asked_are 1 /last
+write_conf "$one" "$two" "$call"
+taken_over=$(grep -c 'taken over' host.log)
+must wait_for 3 waits_for_calls
+ok "a host that waits for calls may leave" says 0 'is leaving' leave --yes
+: >go
+must wait "$host"
+ok "the call ends" grep -q '^last 1$' data/files/call.txt
+ok "and nothing is taken over, or subscribed again" [ "$(grep -c 'taken over' host.log)" = "$taken_over" ]
+write_conf "$one" "$call"
+start_host
+
 # ---- under load, and killed in between ----
 
 flood one 5001 10000 &

@@ -144,6 +144,9 @@ ok "says why in status" sh -c '"$ZINGQ" status --data b/data | grep -q "^warning
 ok "and in the log" grep -q 'error host: service "seats" takes no events: another host, elder' b/host.log
 ok "and in its presence" sh -c 'echo "$1" | jq -e ".services.seats.held" >/dev/null' - "$(kept b)"
 ok "it has given up its subscription" wait_for 10 status b '.host.subscriptions == 1'
+sed -i 's/handler = "svc.lua"/& retries = 7/' b/topics.conf
+ok "a reload is taken over" sh -c '"$ZINGQ" reload --data b/data | grep -q "was taken over"'
+ok "and does not subscribe it again" status b '.host.subscriptions == 1 and .hosts[0].held == ["seats"]'
 done_before=$("$ZINGQ" status --json --data b/data | jq '.services[0].done')
 forge elder gone 5
 ok "when the other is gone it goes on by itself" wait_for 10 status b .host.ready
@@ -151,6 +154,7 @@ for i in 1 2 3 4; do # one of them may be dealt to the session of a
     pub -t seats/4 -m "free-$i"
 done
 ok "and takes events again" wait_for 10 status b ".services[0].done > $done_before"
+ok "subscribed once" sh -c '! grep -q "cannot subscribe" b/host.log'
 forge younger up 99999999999999
 ok "a younger one is seen" wait_for 10 sees b younger up
 ok "and does not stop it" status b '.host.ready and .hosts[0].held == []'

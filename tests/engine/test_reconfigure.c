@@ -152,6 +152,15 @@ static void more_concurrency_lets_more_run(void **state) {
     assert_int_equal(f->asked_count, 3); /* the first again, and the second */
 }
 
+static void figures_since_the_start_go_on(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("s", "priority = \"json:/p\""), LUA(echoes));
+    deliver(f, "s", "s", "{\"p\":10}");
+    reconfigure(f, SERVICE("other", "") SERVICE("s", "priority = \"json:/p\""));
+    deliver(f, "s", "s", "{\"p\":11}");
+    assert_int_equal(service_status(f, "s").bad_priorities, 2);
+}
+
 /* --- calls and publishes under way --- */
 
 static void an_attempt_may_end_first_and_messages_are_accepted_meanwhile(void **state) {
@@ -243,6 +252,7 @@ int main(void) {
         ENGINE_TEST(a_new_schedule_ticks_and_one_that_is_gone_does_not),
         ENGINE_TEST(a_tick_that_falls_into_it_is_not_missed),
         ENGINE_TEST(more_concurrency_lets_more_run),
+        ENGINE_TEST(figures_since_the_start_go_on),
         ENGINE_TEST(an_attempt_may_end_first_and_messages_are_accepted_meanwhile),
         ENGINE_TEST(a_call_that_is_cut_counts_as_nothing_and_is_made_under_its_key),
         ENGINE_TEST(publishes_in_flight_are_not_sent_again),

@@ -132,9 +132,9 @@ bool mqtt_subscribes(const struct mqtt *m, const char *filter);
 void mqtt_withhold(struct mqtt *m);
 void mqtt_release(struct mqtt *m);
 /* Ends a registered subscription, named as for mqtt_subscribe. on_unsubscribed follows, unless
- * another one without sharing has the same filter, or it is subscribed to again. Does nothing when
- * there is none. */
-void mqtt_give_up(struct mqtt *m, const char *group, const char *filter);
+ * another one without sharing has the same filter, or it is subscribed to again. False: there is
+ * none. */
+bool mqtt_give_up(struct mqtt *m, const char *group, const char *filter);
 /* Sends UNSUBSCRIBE for all registered subscriptions and drops them (zingq leave); on_unsubscribed
  * follows, if necessary after a reconnect. ERR_NOTFOUND when there is none. */
 int mqtt_unsubscribe_all(struct mqtt *m);

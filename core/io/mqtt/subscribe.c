@@ -145,29 +145,30 @@ void mqtt_release(struct mqtt *m) {
     }
 }
 
-void mqtt_give_up(struct mqtt *m, const char *group, const char *filter) {
+bool mqtt_give_up(struct mqtt *m, const char *group, const char *filter) {
     assert(!m->in_library);
     size_t i = 0;
     while (i < m->sub_count && !is_sub(&m->subs[i], group, filter)) {
         i++;
     }
     if (i == m->sub_count) {
-        return;
+        return false;
     }
     struct mqtt_subscription *sub = &m->subs[i];
     sub->leaving = true;
     if (m->withheld || mqtt_filter_is_kept(m, mqtt_wire_filter(m, sub))) {
         mqtt_forget_subscription(m, i);
-        return;
+        return true;
     }
     if (m->state == UP) {
         int rc = mqtt_send_subscription(m, sub);
         if (rc != MOSQ_ERR_SUCCESS) {
             mqtt_lose(m, rc, errno);
-            return;
+            return true;
         }
         write_if_clean(m);
     }
+    return true;
 }
 
 int mqtt_unsubscribe_all(struct mqtt *m) {
