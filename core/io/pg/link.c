@@ -352,11 +352,24 @@ static bool take_result(struct pg_link *link, PGresult *result) {
     }
 }
 
+/* The transaction is no longer the one that its first statement began: what that wrote is gone. */
+static bool is_lost(const struct pg_link *link) {
+    const struct buf *head = &link->call->result.headers;
+    struct reader rows = reader_of(head->data, head->len);
+    return task_of(link) == TASK_STATEMENT && link->call->request->scope == SQL_COMMIT &&
+           !link->failed && read_u64(&rows) != 1;
+}
+
 /* The server has done the task. */
 static void end_task(struct pg_link *link) {
     enum pg_task task = task_of(link);
     if (PQstatus(link->conn) == CONNECTION_BAD) {
         broken(link);
+        return;
+    }
+    if (is_lost(link)) {
+        refuse(link,
+               "a statement of it has ended the transaction, which zing.sql.once does itself");
         return;
     }
     link->watched_there = link->watched_there || task == TASK_WATCH;
