@@ -98,6 +98,12 @@ local r = zing.sql("shop", [[select 9223372036854775807 as i, 2.5::float8 as f, 
   $1::jsonb as j, $2::bytea as b]], {{1, 2.5, zing.json.null}, "\\x00ff0a0d"}).rows[1]
 assert(r.b == "\0\255\n\r")
 return {r.i, r.f, r.t, r.n, r.j, #r.b, math.type(r.i), math.type(r.f)}'
+ok "a float goes with the digits that are in the script" gives '["19.99","-0.1","1e-07",true]' '
+local r = zing.sql("shop", "select $1::text as a, $2::text as b, $3::text as c, $4::float8 as d", {19.99, -0.1, 1e-7, 2^0.5}).rows[1]
+return {r.a, r.b, r.c, r.d == 2^0.5}'
+ok "a whole one is good for an integer" gives '[1000000000000000,-9007199254740992]' '
+local r = zing.sql("shop", "select $1::bigint as a, $2::bigint as b", {1e15, -2.0^53}).rows[1]
+return {r.a, r.b}'
 ok "floats beyond numbers" gives '["inf","-inf",true]' '
 local r = zing.sql("shop", "select $1::float8 as a, $2::float8 as b, $3::float8 as c", {math.huge, -math.huge, 0/0}).rows[1]
 return {tostring(r.a), tostring(r.b), r.c ~= r.c}'
