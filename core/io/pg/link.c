@@ -244,10 +244,10 @@ static int send_task(struct pg_link *link) {
     return 0;
 }
 
-/* Writes what there is to write. */
-static void flush(struct pg_link *link) {
+/* Writes what there is to write. `again`: on_socket is due once more whatever comes. */
+static void flush(struct pg_link *link, bool again) {
     int left = PQflush(link->conn);
-    int events = UV_READABLE | (left == 1 ? UV_WRITABLE : 0);
+    int events = UV_READABLE | (left == 1 || again ? UV_WRITABLE : 0);
     if (left < 0 || !pg_link_watch(link, events)) {
         broken(link);
     }
@@ -268,7 +268,7 @@ static void next_task(struct pg_link *link) {
         return;
     }
     link->call->result.sent = counts(link);
-    flush(link);
+    flush(link, false);
 }
 
 /* What the call needs on this link. */
@@ -429,7 +429,9 @@ static void on_socket(struct pg_link *link) {
         return;
     }
     if (take_results(link)) {
-        flush(link);
+        /* OpenSSL may hold the rest of a record, which the socket does not tell: read until the
+         * socket has given nothing more. */
+        flush(link, waiting > 0 && PQsslInUse(link->conn) != 0);
     }
 }
 
