@@ -27,7 +27,8 @@ enum sql_scope {
     SQL_REPEATS, /* as SQL_ALONE, and no harm if it is done again */
     SQL_BEGIN,   /* the first of a transaction, which goes on under this call's id: a session */
     SQL_WITHIN,  /* in that of request->session */
-    SQL_COMMIT,  /* the same, and its last: nothing has taken effect before it is committed */
+    SQL_COMMIT,  /* the same, and its last, which changes one row of the first one's: nothing has
+                    taken effect before it is committed */
 };
 
 /* What to do. All slices and strings are owned by the request (one malloc each, or NULL). */

@@ -5,7 +5,7 @@
 # ctest: timeout=240
 # shellcheck disable=SC2016 # $ in Lua, SQL and jq
 set -u
-: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
+: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:=python3}"
 # shellcheck source=tests/support/world.sh
 . "$SOURCE_DIR/tests/support/world.sh"
 # shellcheck source=tests/support/postgres.sh
@@ -18,6 +18,7 @@ database "shop"  { url = "env:DATABASE_URL"  pool = 2 }
 database "local" { url = "env:SOCKET_URL"  services = {"run", "other"} }
 database "hasty" { url = "env:HASTY_URL" }
 database "wrong" { url = "env:WRONG_URL"  timeout = "3s" }
+database "sealed" { url = "env:SEALED_URL" }
 service "run"    { subscribe = {"run/+"}  handler = "run.lua"  retries = 0 }
 service "retry"  { subscribe = {"retry/+"}  handler = "run.lua"  retries = 300  delay = "1s"  backoff = "constant" }
 service "third"  { subscribe = {"third/+"}  handler = "run.lua"  retries = 0 }
@@ -27,7 +28,9 @@ CONF
     SOCKET_URL="postgres:///shop?host=$dir/postgres&port=$pg_port&user=shop&password=secret"
     WRONG_URL="postgres://shop:guessed@127.0.0.1:$pg_port/shop"
     HASTY_URL="$DATABASE_URL?options=-c%20statement_timeout%3D200"
-    export HASTY_URL DATABASE_URL SOCKET_URL WRONG_URL
+    sealed_port=$(free_port)
+    SEALED_URL="postgres://shop:secret@127.0.0.1:$sealed_port/shop?sslmode=require&channel_binding=disable"
+    export HASTY_URL DATABASE_URL SOCKET_URL SEALED_URL WRONG_URL
 }
 
 # The payload is the handler; what it returns is logged.
@@ -98,6 +101,12 @@ local r = zing.sql("shop", [[select 9223372036854775807 as i, 2.5::float8 as f, 
   $1::jsonb as j, $2::bytea as b]], {{1, 2.5, zing.json.null}, "\\x00ff0a0d"}).rows[1]
 assert(r.b == "\0\255\n\r")
 return {r.i, r.f, r.t, r.n, r.j, #r.b, math.type(r.i), math.type(r.f)}'
+ok "a float goes with the digits that are in the script" gives '["19.99","-0.1","1e-07",true]' '
+local r = zing.sql("shop", "select $1::text as a, $2::text as b, $3::text as c, $4::float8 as d", {19.99, -0.1, 1e-7, 2^0.5}).rows[1]
+return {r.a, r.b, r.c, r.d == 2^0.5}'
+ok "a whole one is good for an integer" gives '[1000000000000000,-9007199254740992]' '
+local r = zing.sql("shop", "select $1::bigint as a, $2::bigint as b", {1e15, -2.0^53}).rows[1]
+return {r.a, r.b}'
 ok "floats beyond numbers" gives '["inf","-inf",true]' '
 local r = zing.sql("shop", "select $1::float8 as a, $2::float8 as b, $3::float8 as c", {math.huge, -math.huge, 0/0}).rows[1]
 return {tostring(r.a), tostring(r.b), r.c ~= r.c}'
@@ -176,5 +185,19 @@ ok "once" [ "$(query "select count(*) from seats where id = 'after'")" = 1 ]
 ok "the trace shows the statement" says 0 'call sql shop: insert into seats (id) values ($1): answered, asked' \
     trace "$("$ZINGQ" events --service retry --json | jq -r '[.[] | select(.topic == "retry/gone")][0].id')"
 ok "try tells what it would ask" says 0 'would ask database "shop"' try run run/x --payload 'zing.sql("shop", "select $1::int", {4})'
+
+# ---- TLS ----
+
+must openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+    -keyout sealed.key -out sealed.pem >"$dir/openssl.log" 2>&1
+"$PYTHON" "$SOURCE_DIR/tests/support/pg_seal.py" "$sealed_port" "$pg_port" sealed.pem sealed.key 2>"$dir/seal.log" &
+keep $!
+must wait_for 10 psql -X -q "$SEALED_URL" -c 'select' >"$dir/seal.out" 2>&1
+ok "over TLS a result of any length is read to its end" gives 60 '
+for n = 1, 60 do
+  local r = zing.sql("sealed", "select repeat($1, $2) as x from generate_series(1, 3)", {"x", n * 1733})
+  assert(#r.rows == 3 and #r.rows[3].x == n * 1733)
+end
+return 60'
 echo "1..$count"
 [ "$failed" -eq 0 ]

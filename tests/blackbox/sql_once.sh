@@ -137,6 +137,11 @@ ok "a publish, too" dies 'inside zing.sql.once would be missing' 'zing.sql.once(
 ok "itself, too" dies 'cannot be called inside zing.sql.once' \
     'zing.sql.once("shop", "a", function() zing.sql.once("shop", "b", function() end) end)'
 ok "it ends its transaction itself" dies 'it ends the transaction' 'zing.sql.once("shop", "a", function() zing.sql("shop", "commit") end)'
+ok "also if another one follows" dies 'has ended the transaction' '
+zing.sql.once("shop", "a", function()
+  zing.sql("shop", "rollback and chain")
+  zing.sql("shop", "insert into effects (id) values (-3)")
+end)'
 ok "a handler that ends inside leaves nothing" dies 'no more' \
     'zing.sql.once("shop", "a", function() zing.sql("shop", "insert into effects (id) values (-3)") zing.reject("no more") end)'
 ok "nothing at all" counts 0 "select count(*) from effects where id = -3 or (select count(*) from pg_stat_activity where state like 'idle in%') > 0"

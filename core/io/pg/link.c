@@ -244,10 +244,10 @@ static int send_task(struct pg_link *link) {
     return 0;
 }
 
-/* Writes what there is to write. */
-static void flush(struct pg_link *link) {
+/* Writes what there is to write. `again`: on_socket is due once more whatever comes. */
+static void flush(struct pg_link *link, bool again) {
     int left = PQflush(link->conn);
-    int events = UV_READABLE | (left == 1 ? UV_WRITABLE : 0);
+    int events = UV_READABLE | (left == 1 || again ? UV_WRITABLE : 0);
     if (left < 0 || !pg_link_watch(link, events)) {
         broken(link);
     }
@@ -268,7 +268,7 @@ static void next_task(struct pg_link *link) {
         return;
     }
     link->call->result.sent = counts(link);
-    flush(link);
+    flush(link, false);
 }
 
 /* What the call needs on this link. */
@@ -352,11 +352,24 @@ static bool take_result(struct pg_link *link, PGresult *result) {
     }
 }
 
+/* The transaction is no longer the one that its first statement began: what that wrote is gone. */
+static bool is_lost(const struct pg_link *link) {
+    const struct buf *head = &link->call->result.headers;
+    struct reader rows = reader_of(head->data, head->len);
+    return task_of(link) == TASK_STATEMENT && link->call->request->scope == SQL_COMMIT &&
+           !link->failed && read_u64(&rows) != 1;
+}
+
 /* The server has done the task. */
 static void end_task(struct pg_link *link) {
     enum pg_task task = task_of(link);
     if (PQstatus(link->conn) == CONNECTION_BAD) {
         broken(link);
+        return;
+    }
+    if (is_lost(link)) {
+        refuse(link,
+               "a statement of it has ended the transaction, which zing.sql.once does itself");
         return;
     }
     link->watched_there = link->watched_there || task == TASK_WATCH;
@@ -416,7 +429,9 @@ static void on_socket(struct pg_link *link) {
         return;
     }
     if (take_results(link)) {
-        flush(link);
+        /* OpenSSL may hold the rest of a record, which the socket does not tell: read until the
+         * socket has given nothing more. */
+        flush(link, waiting > 0 && PQsslInUse(link->conn) != 0);
     }
 }
 

@@ -122,8 +122,8 @@ void pg_cancel(struct pg *pg, uint64_t id) {
         struct pg_database *d = call->database;
         stop(call);
         pg_dispatch(d);
-        return;
     }
+    /* Also if it has just been answered, and nobody has heard of the session yet. */
     for (size_t i = 0; i < pg->database_count; i++) {
         struct pg_link *link = pg_link_held(&pg->databases[i], id);
         if (link != NULL) {

@@ -21,6 +21,8 @@
 
 #include "io/pg/pg.h"
 
+#include "base/json_write.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
@@ -40,19 +42,25 @@ void sql_need_memory(lua_State *L, bool had) {
 /* ---- parameters ---- */
 
 /* As text that PostgreSQL reads as what it needs at that place: 5.0 is "5", also for an integer. */
-static const char *number_text(lua_State *L, int index, char out[40]) {
-    if (lua_isinteger(L, index)) {
-        (void)snprintf(out, 40, "%lld", (long long)lua_tointeger(L, index));
-    } else if (isnan(lua_tonumber(L, index))) {
+static const char *number_text(lua_State *L, int index, char out[JSON_REAL_BYTES]) {
+    int whole;
+    long long integer = lua_tointegerx(L, index, &whole);
+    double real = lua_tonumber(L, index);
+    if (isnan(real)) {
         return "NaN";
-    } else {
-        (void)snprintf(out, 40, "%.17g", lua_tonumber(L, index));
     }
+    if (isinf(real)) {
+        return real > 0 ? "Infinity" : "-Infinity";
+    }
+    if (!whole) {
+        return json_real_text(real, out);
+    }
+    (void)snprintf(out, JSON_REAL_BYTES, "%lld", integer);
     return out;
 }
 
 /* The parameter on top as text, in `scratch` unless it is short; NULL data = null. */
-static struct slice param_text(lua_State *L, lua_Integer n, char number[40]) {
+static struct slice param_text(lua_State *L, lua_Integer n, char number[JSON_REAL_BYTES]) {
     struct buf *scratch = &script_state_of(L)->host->scratch;
     switch (lua_type(L, -1)) {
     case LUA_TNIL:
@@ -78,7 +86,7 @@ static struct slice param_text(lua_State *L, lua_Integer n, char number[40]) {
 }
 
 static void add_param(lua_State *L, struct call_request *request, lua_Integer n) {
-    char number[40];
+    char number[JSON_REAL_BYTES];
     int top = lua_gettop(L);
     struct slice text = param_text(L, n, number);
     script_charge(L, VALUE_UNITS + text.len);
