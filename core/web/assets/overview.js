@@ -152,7 +152,8 @@ function urgent(service) {
     return Object.entries(service.priorities ?? {}).reduce((sum, [priority, n]) => priority > 4 ? sum + n : sum, 0);
 }
 
-/* What stands in the columns after the charts; on a phone each is a cell with its name above. */
+/* What stands in the columns after the charts; on a phone each is a cell with its name above. Those that
+ * few need are there only while they are not 0 for some service. */
 const columns = [
     { name: "Rate", title: "Events done a second, over the last minute", of: (s) => rate(s.rate_1min / 60) },
     { name: "Lag", title: "Events that wait: ready, running, retrying or put off", of: (s) => short(s.lag) },
@@ -160,11 +161,11 @@ const columns = [
     { name: "In flight", title: "Attempts under way", of: (s) => short(s.inflight) },
     { name: "Retrying", title: "Events whose next attempt is due later", of: (s) => short(s.retrying), warn: (s) => s.retrying > 0 },
     { name: "Sleeping", title: "Events that sleep, wait for a signal or were put off by their handler", of: (s) => short(s.sleeping) },
-    { name: "Tenants", title: "Tenants, or keys without order, with events in memory: they take turns", of: (s) => short(s.tenants) },
-    { name: "On disk", title: "Events that wait on disk until it is their turn", of: (s) => short(s.queued) },
-    { name: "Urgent", title: "Events in memory of a priority above the default, 4", of: (s) => short(urgent(s)) },
-    { name: "Keys held", title: "Keys at the limits of key_rate, key_concurrency or a throttle", of: (s) => short(s.keys_held), warn: (s) => s.keys_held > 0 },
-{ name: "Failing", title: "Share of the last minute's attempts that failed", of: (s) => percent(s.failure_rate), bad: (s) => s.failure_rate > FAILING_MUCH },
+    { name: "Tenants", rare: true, title: "Tenants, or keys without order, with events in memory: they take turns", of: (s) => short(s.tenants) },
+    { name: "On disk", rare: true, title: "Events that wait on disk until it is their turn", of: (s) => short(s.queued) },
+    { name: "Urgent", rare: true, title: "Events in memory of a priority above the default, 4", of: (s) => short(urgent(s)) },
+    { name: "Keys held", rare: true, title: "Keys at the limits of key_rate, key_concurrency or a throttle", of: (s) => short(s.keys_held), warn: (s) => s.keys_held > 0 },
+    { name: "Failing", title: "Share of the last minute's attempts that failed", of: (s) => percent(s.failure_rate), bad: (s) => s.failure_rate > FAILING_MUCH },
     { name: "p50", title: "Half of the last minute's events were done within", of: (s) => latency(s, s.p50_us) },
     { name: "p99", title: "99 of 100 of them were done within", of: (s) => latency(s, s.p99_us) },
 ];
@@ -250,7 +251,7 @@ function makeService(service) {
     const version = h("span", { class: "faint mono", title: "The handler's version: a digest of its script" });
     const rates = chart("rate", `${name}, events a second`);
     const lags = chart("lag", `${name}, events that wait`);
-    const cells = columns.map((c) => h("td", { class: "number", "data-name": c.name }));
+    const cells = columns.map((c) => h("td", { class: "number", "data-name": c.name, hidden: c.rare === true }));
     const dead = h("a", { href: `#/dead?service=${encodeURIComponent(name)}` });
     const toggle = iconButton(`More about ${name}`, "open", () => {
         more.element.hidden = !more.element.hidden;
@@ -295,9 +296,18 @@ function serviceTable() {
             h("th", { scope: "col" }, "Service"),
             h("th", { scope: "col" }, "Done and ", h("span", { class: "is-bad" }, "failed"), ", 15 min"),
             h("th", { scope: "col" }, "Waiting, 15 min"),
-            columns.map((c) => h("th", { scope: "col", class: "number", title: c.title }, c.name)),
+            columns.map((c) => h("th", { scope: "col", class: "number", "data-name": c.name, title: c.title, hidden: c.rare === true }, c.name)),
             h("th", { scope: "col", class: "number" }, "Dead"),
             h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))));
+}
+
+function showColumns(table, services) {
+    for (const { name, of } of columns.filter((c) => c.rare)) {
+        const used = services.some((s) => of(s) !== "0");
+        table.querySelectorAll(`[data-name="${name}"]`).forEach((cell) => {
+            cell.hidden = !used;
+        });
+    }
 }
 
 /* --- the host --- */
@@ -387,6 +397,7 @@ export function overview(app) {
             made.forEach((tile) => tile.update(status, app));
             all.draw(app.history.sum(), app.history.at);
             keyed(table, status.services, (s) => s.name, makeService, (body, service) => body.update(service, app));
+            showColumns(table, status.services);
             hosts.update(status);
             host.update(status);
             audit.update();
