@@ -19,6 +19,7 @@ database "local" { url = "env:SOCKET_URL"  services = {"run", "other"} }
 database "hasty" { url = "env:HASTY_URL" }
 database "wrong" { url = "env:WRONG_URL"  timeout = "3s" }
 database "sealed" { url = "env:SEALED_URL" }
+database "spare" { url = "env:SPARE_URL" }
 service "run"    { subscribe = {"run/+"}  handler = "run.lua"  retries = 0 }
 service "retry"  { subscribe = {"retry/+"}  handler = "run.lua"  retries = 300  delay = "1s"  backoff = "constant" }
 service "third"  { subscribe = {"third/+"}  handler = "run.lua"  retries = 0 }
@@ -30,7 +31,8 @@ CONF
     HASTY_URL="$DATABASE_URL?options=-c%20statement_timeout%3D200"
     sealed_port=$(free_port)
     SEALED_URL="postgres://shop:secret@127.0.0.1:$sealed_port/shop?sslmode=require&channel_binding=disable"
-    export HASTY_URL DATABASE_URL SOCKET_URL SEALED_URL WRONG_URL
+    SPARE_URL="postgres://shop:secret@127.0.0.1:$sealed_port,127.0.0.1:$pg_port/shop?connect_timeout=1"
+    export HASTY_URL DATABASE_URL SOCKET_URL SEALED_URL SPARE_URL WRONG_URL
 }
 
 # The payload is the handler; what it returns is logged.
@@ -191,7 +193,8 @@ ok "try tells what it would ask" says 0 'would ask database "shop"' try run run/
 must openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
     -keyout sealed.key -out sealed.pem >"$dir/openssl.log" 2>&1
 "$PYTHON" "$SOURCE_DIR/tests/support/pg_seal.py" "$sealed_port" "$pg_port" sealed.pem sealed.key 2>"$dir/seal.log" &
-keep $!
+sealer=$!
+keep $sealer
 must wait_for 10 psql -X -q "$SEALED_URL" -c 'select' >"$dir/seal.out" 2>&1
 ok "over TLS a result of any length is read to its end" gives 60 '
 for n = 1, 60 do
@@ -199,5 +202,10 @@ for n = 1, 60 do
   assert(#r.rows == 3 and #r.rows[3].x == n * 1733)
 end
 return 60'
+
+# ---- an address that is silent ----
+
+must kill -STOP "$sealer"
+ok "an address that does not answer leaves time for the next one" gives 1 'return zing.sql("spare", "select 1 as one").rows[1].one'
 echo "1..$count"
 [ "$failed" -eq 0 ]

@@ -71,6 +71,50 @@ int pg_check(const struct conf *conf, struct report *r) {
     return 0;
 }
 
+/* ---- lists ---- */
+
+/* Takes the next item of a comma-separated list. */
+static struct slice take_item(struct slice *list) {
+    const char *comma = list->len == 0 ? NULL : memchr(list->data, ',', list->len);
+    struct slice item = {list->data, comma == NULL ? list->len : (size_t)(comma - list->data)};
+    size_t taken = item.len + (comma == NULL ? 0 : 1);
+    *list = (struct slice){list->data + taken, list->len - taken};
+    return item;
+}
+
+static void add_item(struct buf *list, struct slice item, bool first) {
+    if (!first) {
+        buf_add_u8(list, ',');
+    }
+    buf_add_slice(list, item);
+}
+
+static size_t count_items(struct slice list) {
+    size_t count = 1;
+    for (size_t i = 0; i < list.len; i++) {
+        count += list.data[i] == ',' ? 1 : 0;
+    }
+    return count;
+}
+
+/* The first `by` items go to the end, round and round. */
+static void rotate(struct buf *list, size_t by) {
+    struct slice rest = buf_slice(list);
+    struct buf rotated;
+    buf_init(&rotated, LIST_BYTES_MAX);
+    for (by %= count_items(rest); by > 0; by--) {
+        (void)take_item(&rest);
+    }
+    if (rest.len == list->len) {
+        return;
+    }
+    buf_add_slice(&rotated, rest);
+    add_item(&rotated, (struct slice){list->data, list->len - rest.len - 1}, false);
+    rotated.failed = rotated.failed || list->failed;
+    buf_clear(list);
+    *list = rotated;
+}
+
 /* ---- connecting ---- */
 
 /* The options of libpq: those of the url, but for the ones that are set here. */
@@ -118,6 +162,10 @@ static void step(struct pg_link *link, PostgresPollingStatusType wants) {
         fail(link, PQerrorMessage(link->conn));
     } else if (!pg_link_watch(link, wants == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE)) {
         fail(link, "its socket cannot be watched");
+    } else if (link->patience_ms > 0) {
+        uint64_t by = uv_now(link->database->pg->loop) + link->patience_ms;
+        link->until_ms = by < link->latest_ms ? by : link->latest_ms;
+        pg_due(link->database->pg, link->until_ms);
     }
 }
 
@@ -126,7 +174,25 @@ static void connect_on(struct pg_link *link) {
     step(link, PQconnectPoll(link->conn));
 }
 
+/* libpq goes on to the next address after an error, but waits for a silent one without end. */
+static void order_addresses(struct pg_link *link) {
+    struct pg_look_up *n = link->names;
+    const char *given = value_of(n->options, "connect_timeout");
+    long seconds = given == NULL ? 0 : strtol(given, NULL, 10);
+    if (count_items(buf_slice(&n->address)) == 1) {
+        return;
+    }
+    link->patience_ms = seconds <= 0                     ? PG_ADDRESS_MS
+                        : seconds < PG_CONNECT_MS / 1000 ? (uint64_t)seconds * 1000
+                                                         : PG_CONNECT_MS;
+    link->first = link->database->first;
+    rotate(&n->host, link->first);
+    rotate(&n->address, link->first);
+    rotate(&n->port, link->first);
+}
+
 static void connect_now(struct pg_link *link) {
+    order_addresses(link);
     link->conn = start(link->names);
     pg_forget_names(link);
     link->state = LINK_CONNECTING;
@@ -164,22 +230,6 @@ void pg_forget_names(struct pg_link *link) {
     }
     n->link = NULL;
     (void)uv_cancel((uv_req_t *)&n->request); /* it may be too late: then it ends by itself */
-}
-
-/* Takes the next item of a comma-separated list. */
-static struct slice take_item(struct slice *list) {
-    const char *comma = list->len == 0 ? NULL : memchr(list->data, ',', list->len);
-    struct slice item = {list->data, comma == NULL ? list->len : (size_t)(comma - list->data)};
-    size_t taken = item.len + (comma == NULL ? 0 : 1);
-    *list = (struct slice){list->data + taken, list->len - taken};
-    return item;
-}
-
-static void add_item(struct buf *list, struct slice item, bool first) {
-    if (!first) {
-        buf_add_u8(list, ',');
-    }
-    buf_add_slice(list, item);
 }
 
 /* One entry of the lists. */

@@ -17,10 +17,11 @@
 #include <sys/queue.h>
 
 enum {
-    PG_BUCKETS = 1024,    /* of the table of calls; a power of two */
-    PG_IDLE_MS = 60000,   /* a connection that nobody used for so long is closed */
-    PG_AGAIN_MS = 1000,   /* after one could not be opened, while others are open */
-    PG_CONNECT_MS = 30000 /* at most, for one attempt to connect */
+    PG_BUCKETS = 1024,     /* of the table of calls; a power of two */
+    PG_IDLE_MS = 60000,    /* a connection that nobody used for so long is closed */
+    PG_AGAIN_MS = 1000,    /* after one could not be opened, while others are open */
+    PG_CONNECT_MS = 30000, /* at most, for one attempt to connect */
+    PG_ADDRESS_MS = 5000   /* one of several addresses may be silent for so long */
 };
 
 enum pg_place { PG_WAITING, PG_EXECUTED, PG_FINISHED };
@@ -76,14 +77,17 @@ struct pg_link {
     unsigned todo;                           /* enum pg_task */
     bool watched_there;                      /* TASK_WATCH is done */
     bool used;                               /* it has had a call before */
-    bool dirty;        /* the last statement may have left something in the session */
-    bool was_dirty;    /* an earlier one of its transaction may have */
-    size_t user;       /* the service that used it last */
-    uint64_t session;  /* the transaction that has it; 0 = none */
-    size_t unread;     /* bytes received of a row that is not complete */
-    bool paused;       /* the result waits for memory */
-    bool failed;       /* the task's result is an error */
-    uint64_t until_ms; /* loop time: connecting: its deadline; idle: when it is closed */
+    bool dirty;           /* the last statement may have left something in the session */
+    bool was_dirty;       /* an earlier one of its transaction may have */
+    size_t user;          /* the service that used it last */
+    uint64_t session;     /* the transaction that has it; 0 = none */
+    size_t unread;        /* bytes received of a row that is not complete */
+    bool paused;          /* the result waits for memory */
+    bool failed;          /* the task's result is an error */
+    size_t first;         /* database->first when it began to connect */
+    uint64_t patience_ms; /* with an address that is silent, if there are others; else 0 */
+    uint64_t latest_ms;   /* loop time: by then it is connected */
+    uint64_t until_ms;    /* loop time: connecting: its deadline; idle: when it is closed */
     TAILQ_ENTRY(pg_link) list;
 };
 TAILQ_HEAD(pg_links, pg_link);
@@ -95,6 +99,7 @@ struct pg_database {
     size_t link_count, idle, opening; /* of them */
     struct pg_calls waiting;
     size_t waiting_count;
+    size_t first; /* of the addresses, the one that is tried first; counts on beyond the last */
     uint64_t again_ms; /* loop time before which no connection is opened */
     char error[256];   /* of the last attempt to connect; "" = it succeeded */
 };

@@ -28,7 +28,8 @@ struct pg_link *pg_link_new(struct pg_database *d) {
     }
     link->database = d;
     link->state = LINK_RESOLVING;
-    link->until_ms = uv_now(d->pg->loop) + PG_CONNECT_MS;
+    link->latest_ms = uv_now(d->pg->loop) + PG_CONNECT_MS;
+    link->until_ms = link->latest_ms;
     TAILQ_INSERT_TAIL(&d->links, link, list);
     d->link_count++;
     d->opening++;

@@ -74,6 +74,18 @@ static void expire_call(struct pg_call *call, uint64_t now, uint64_t *next) {
     }
 }
 
+/* If there are other addresses, the next attempt begins with the one behind. */
+static void expire_attempt(struct pg_link *link) {
+    struct pg_database *d = link->database;
+    pg_take_text(d->error, sizeof d->error, "the database does not answer");
+    if (link->patience_ms == 0) {
+        pg_link_failed(link);
+        return;
+    }
+    d->first += link->first == d->first ? 1 : 0;
+    pg_link_free(link);
+}
+
 static void expire_links(struct pg_database *d, uint64_t now, uint64_t *next) {
     struct pg_link *link = TAILQ_FIRST(&d->links);
     while (link != NULL) {
@@ -87,8 +99,7 @@ static void expire_links(struct pg_database *d, uint64_t now, uint64_t *next) {
         } else if (link->state == LINK_IDLE) {
             pg_link_free(link);
         } else {
-            pg_take_text(d->error, sizeof d->error, "the database does not answer");
-            pg_link_failed(link);
+            expire_attempt(link);
         }
         link = after;
     }
