@@ -119,7 +119,8 @@ static void take_rows(const json_t *answer, struct call_result *result) {
     result->code = pg_written_answer(result, answer, &r);
     if (result->code != 0) {
         result->sent = false;
-        (void)snprintf(result->error, sizeof result->error, "%s", r.text);
+        (void)snprintf(result->error, sizeof result->error, "%.*s", (int)sizeof result->error - 1,
+                       r.text);
     }
 }
 
