@@ -111,7 +111,7 @@ static void a_host_that_is_alone_from_now_on_loses_nothing_by_it(void **state) {
     WAIT_FOR(s, came_out(s, 110) == 110);
     assert_int_equal(program_service(&s->host, "count", "done"), 110);
     assert_int_equal(program_says(&s->host, "Mosquitto forgets shared subscriptions"), 0);
-    assert_int_equal(program_says(&s->host, "removing the subscription $share/count/in/+"), 1);
+    assert_int_equal(program_says(&s->host, "giving up the subscription $share/count/in/+"), 1);
 }
 
 int main(void) {
