@@ -325,7 +325,8 @@ const struct cli_command cli_change_commands[] = {
      pause_service},
     {"resume", "SERVICE", "resume handling", NULL, 1, 1, NULL, resume_service},
     {"reload", "", "take over a changed topics.conf without a restart",
-     "Checks it first, scripts included: after a mistake everything stays as it was. Attempts have\n"
+     "Checks it first, scripts included: after a mistake everything stays as it was. Attempts "
+     "have\n"
      "3 s to end; those that still wait for a call run again, uncounted. What a removed service\n"
      "subscribed to stays subscribed, and is stored, until --prune or the next start.",
      0, 0, reload_options, reload},

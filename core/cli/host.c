@@ -139,8 +139,9 @@ static const struct cli_option leave_options[] = {
 };
 
 const struct cli_command cli_host_commands[] = {
-    {"run", "", "run the host", "SIGTERM drains and stops, SIGHUP reloads topics.conf and the scripts.", 0, 0,
-     run_options, run},
+    {"run", "", "run the host",
+     "SIGTERM drains and stops, SIGHUP reloads topics.conf and the scripts.", 0, 0, run_options,
+     run},
     {"dev", "", "run the host with a private broker, for trying handlers", NULL, 0, 0, dev_options,
      dev},
     {"dashboard", "", "print a link that logs in to the running host's dashboard",

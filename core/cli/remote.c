@@ -134,8 +134,7 @@ static const struct remote remotes[] = {
 static const char *const asking[] = {
     "publish",        "cancel",     "signal",      "pause",       "resume",    "erase",
     "replay",         "dlq replay", "dlq discard", "keys resume", "keys skip", "outbox retry",
-    "outbox discard", "top",        "dashboard",   "leave",
-    "reload",
+    "outbox discard", "top",        "dashboard",   "leave",       "reload",
 };
 
 static bool is_asking(const struct cli_command *command) {
