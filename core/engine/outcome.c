@@ -141,15 +141,19 @@ static int end_call(struct engine *e, struct invocation *inv, enum next *next) {
     return code;
 }
 
-int engine_note_given_up(struct invocation *inv, bool started) {
-    const struct call_result result = {.code = ERR_NETWORK, .sent = started};
+static int note_all_answered(struct invocation *inv, const struct call_result *result) {
     size_t count;
     struct lane_item **items = engine_items(inv, &count);
     int code = 0;
     for (size_t i = 0; code == 0 && i < count; i++) {
-        code = note_answered(items[i]->event, inv->run->request, &result);
+        code = note_answered(items[i]->event, inv->run->request, result);
     }
     return code;
+}
+
+int engine_note_given_up(struct invocation *inv, bool started) {
+    const struct call_result result = {.code = ERR_NETWORK, .sent = started};
+    return note_all_answered(inv, &result);
 }
 
 static int end_yield(struct engine *e, struct invocation *inv, enum next *next) {
@@ -210,23 +214,17 @@ static void note_session(struct invocation *inv, const struct call_end *end) {
     }
 }
 
+/* Its call has ended, or it waited only for the commit. */
 static int go_on(struct engine *e, struct invocation *inv, struct call_end *end) {
-    if (inv->run->outcome != OUTCOME_CALL) { /* it waited only for the commit */
-        run_resume(inv->run, NULL);
-        engine_leave_session(e, inv);
-        return engine_conclude(e, inv);
-    }
-    size_t count;
-    struct lane_item **items = engine_items(inv, &count);
-    int code = 0;
-    for (size_t i = 0; code == 0 && i < count; i++) {
-        code = note_answered(items[i]->event, inv->run->request, &end->result);
-    }
+    bool called = inv->run->outcome == OUTCOME_CALL;
+    int code = called ? note_all_answered(inv, &end->result) : 0;
     if (code != 0) {
         return code;
     }
-    note_session(inv, end);
-    run_resume(inv->run, &end->result);
+    if (called) {
+        note_session(inv, end);
+    }
+    run_resume(inv->run, called ? &end->result : NULL);
     engine_leave_session(e, inv);
     return engine_conclude(e, inv);
 }
