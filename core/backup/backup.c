@@ -124,11 +124,19 @@ static int lock_and_copy(struct job *job, struct report *r) {
     return code;
 }
 
+static int find_owner(const char *path, struct backup_owner *owner, struct report *r) {
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return report(r, ERR_DISK, "cannot look at %s: %s", path, strerror(errno));
+    }
+    *owner = (struct backup_owner){.user = st.st_uid, .group = st.st_gid};
+    return 0;
+}
+
 /* Nothing is made in `to` before the store to copy is open. */
 static int copy_host(const char *from, const char *to, struct backup_sizes *sizes,
                      struct report *r) {
     struct job job = {.from = from, .to = to, .sizes = sizes};
-    struct stat st;
     const struct store_options options = {.path = from, .read_only = true};
     int code = refuse_store(to, r);
     code = code == 0 ? store_open(&job.store, &options, r) : code;
@@ -136,33 +144,18 @@ static int copy_host(const char *from, const char *to, struct backup_sizes *size
         return code;
     }
     code = store_folder_make(to, r);
-    if (code == 0 && stat(to, &st) != 0) {
-        code = report(r, ERR_DISK, "cannot look at %s: %s", to, strerror(errno));
-    }
-    if (code == 0) {
-        job.owner = (struct backup_owner){.user = st.st_uid, .group = st.st_gid};
-        code = lock_and_copy(&job, r);
-    }
+    code = code == 0 ? find_owner(to, &job.owner, r) : code;
+    code = code == 0 ? lock_and_copy(&job, r) : code;
     store_close(job.store);
     return code;
 }
 
 /* The owner of the folder of all hosts has those of each. */
-static int make_host(const char *to, const char *one, struct backup_owner *owner,
-                     struct report *r) {
-    struct stat st;
-    int code = store_folder_make(one, r);
-    if (code == 0 && stat(to, &st) != 0) {
-        return report(r, ERR_DISK, "cannot look at %s: %s", to, strerror(errno));
-    }
-    *owner = (struct backup_owner){.user = st.st_uid, .group = st.st_gid};
-    return code == 0 ? backup_own(one, owner, r) : code;
-}
-
 static int copy_hosts(const char *from, const char *to, unsigned hosts, struct backup_sizes *sizes,
                       struct report *r) {
     struct backup_owner owner = {0};
-    int code = 0;
+    int code = store_folder_make(to, r);
+    code = code == 0 ? find_owner(to, &owner, r) : code;
     for (unsigned i = 1; i <= hosts && code == 0; i++) {
         char name[16];
         char source[STORE_PATH_BYTES];
@@ -170,7 +163,8 @@ static int copy_hosts(const char *from, const char *to, unsigned hosts, struct b
         (void)snprintf(name, sizeof name, "%u", i);
         code = store_folder_file(from, name, source, r);
         code = code == 0 ? store_folder_file(to, name, target, r) : code;
-        code = code == 0 ? make_host(to, target, &owner, r) : code;
+        code = code == 0 ? store_folder_make(target, r) : code;
+        code = code == 0 ? backup_own(target, &owner, r) : code;
         code = code == 0 ? copy_host(source, target, sizes, r) : code;
     }
     return code == 0 ? backup_file(from, to, "secret", &owner, sizes, r) : code;
