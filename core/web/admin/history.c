@@ -358,30 +358,42 @@ static void add_point(struct line *line, double x, double y) {
     line->yy += y * y;
 }
 
+/* In how many seconds the line reaches 0; NAN: it does not, or is hardly a line. */
+static double end_of(const struct line *l, double last) {
+    static const double steadiness = 0.7; /* of the changes, the share that the line explains */
+    double n = l->count;
+    double xx = n * l->xx - l->x * l->x;
+    double xy = n * l->xy - l->x * l->y;
+    double yy = n * l->yy - l->y * l->y;
+    bool falls = l->count >= TREND_LEAST && xy < 0 && xy * xy >= steadiness * xx * yy;
+    return falls ? last / -(xy / xx) : NAN;
+}
+
+static double fit(const struct history_series *s, unsigned figure, uint32_t now, uint32_t steps) {
+    struct line line = {0};
+    float last = NAN;
+    for (uint32_t i = steps; i > 0; i--) {
+        float value = history_figure(s, HISTORY_15_MINUTES, now - i, figure);
+        if (!isnan(value)) {
+            add_point(&line, -(double)i * FINE_S, value);
+            last = i <= TREND_FRESH ? value : last;
+        }
+    }
+    return last > 0 ? end_of(&line, last) : NAN;
+}
+
+/* Of shorter and shorter times, the first in which it falls steadily: what was before a burst says
+ * nothing of what comes after it. */
 double history_empty_s(const struct history *h, enum history_kind kind, const char *name,
                        unsigned figure, int64_t now_ms) {
-    static const double steadiness = 0.7; /* of the changes, the share that the line explains */
     size_t index;
-    struct line l = {0};
     uint32_t now = (uint32_t)(now_ms / 1000 / FINE_S);
-    float last = NAN;
+    double empty_s = NAN;
     if (!find(h, kind, name, &index)) {
         return NAN;
     }
-    for (uint32_t i = HISTORY_TREND_STEPS; i > 0; i--) {
-        float value = history_figure(h->series[index], HISTORY_15_MINUTES, now - i, figure);
-        if (!isnan(value)) {
-            add_point(&l, -(double)i * FINE_S, value);
-        }
-        last = i <= TREND_FRESH && !isnan(value) ? value : last;
+    for (uint32_t steps = HISTORY_TREND_STEPS; isnan(empty_s) && steps >= TREND_LEAST; steps /= 2) {
+        empty_s = fit(h->series[index], figure, now, steps);
     }
-    double n = l.count;
-    double xx = n * l.xx - l.x * l.x;
-    double xy = n * l.xy - l.x * l.y;
-    double yy = n * l.yy - l.y * l.y;
-    if (l.count < TREND_LEAST || isnan(last) || last <= 0 || xy >= 0 ||
-        xy * xy < steadiness * xx * yy) {
-        return NAN;
-    }
-    return last / -(xy / xx);
+    return empty_s;
 }

@@ -87,9 +87,9 @@ bool history_is_known(const struct history_series *s, enum history_range range, 
 float history_figure(const struct history_series *s, enum history_range range, uint32_t step,
                      unsigned figure);
 
-/* In how many seconds the figure reaches 0 if it goes on to fall as it did in the last minutes:
- * HISTORY_TREND_STEPS, or of as many of them as are known, but at least a minute. NAN: it does not
- * fall, or not steadily, or too little is known. */
+/* In how many seconds the figure reaches 0 if it goes on to fall as it did in the last minutes: in
+ * HISTORY_TREND_STEPS, or else in half or a quarter of them. NAN: it does not fall, or not steadily, or
+ * not for a minute yet. */
 double history_empty_s(const struct history *h, enum history_kind kind, const char *name,
                        unsigned figure, int64_t now_ms);
 

@@ -169,6 +169,16 @@ static void what_falls_steadily_is_foreseen_to_end(void **state) {
     history_close(h);
 }
 
+static void a_burst_is_foreseen_to_end_by_what_came_after_it(void **state) {
+    (void)state;
+    struct history *h = opened();
+    for (int i = 0; i < 40; i++) {
+        note(h, "seats", i, i < 20 ? 0 : (float)(1000 - 5 * i), 2);
+    }
+    assert_float_equal(empty_s(h, 40), 805, 1); /* 805 are left, one a second goes */
+    history_close(h);
+}
+
 static void nothing_is_foreseen_of_what_rises_wavers_or_is_hardly_known(void **state) {
     (void)state;
     static const struct {
@@ -208,6 +218,7 @@ int main(void) {
         TEST(a_damaged_file_costs_only_what_is_damaged),
         TEST(the_file_is_bounded_and_the_quietest_service_makes_room),
         TEST(what_falls_steadily_is_foreseen_to_end),
+        TEST(a_burst_is_foreseen_to_end_by_what_came_after_it),
         TEST(nothing_is_foreseen_of_what_rises_wavers_or_is_hardly_known),
         TEST(an_old_trend_foresees_nothing),
     };
