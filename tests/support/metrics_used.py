@@ -35,9 +35,15 @@ def names(paths):
 def read_yaml(paths):
     import yaml
 
+    class Strict(yaml.SafeLoader):
+        def construct_mapping(self, node, deep=False):
+            names = [self.construct_object(name, deep) for name, _ in node.value]
+            assert len(names) == len(set(names)), f"a name stands there twice: {names}{node.start_mark}"
+            return super().construct_mapping(node, deep)
+
     for path in paths:
         with open(path, encoding="utf-8") as file:
-            assert yaml.safe_load(file) is not None, f"{path} is empty"
+            assert yaml.load(file, Strict) is not None, f"{path} is empty"
 
 
 if __name__ == "__main__":
