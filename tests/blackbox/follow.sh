@@ -2,6 +2,7 @@
 # follow.sh - `zingq events -f`: what a host accepts, as it comes, and over a restart of the host.
 #
 # ctest: timeout=120
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
 # shellcheck source=tests/support/world.sh

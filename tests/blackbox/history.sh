@@ -2,6 +2,7 @@
 # history.sh - what the charts show is kept by the host, and outlasts kill -9.
 #
 # ctest: timeout=120
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
 # shellcheck source=tests/support/world.sh

@@ -3,6 +3,7 @@
 # of the messages for the old host. The new one says so, and `zingq leave --client-id` ends it.
 #
 # ctest: timeout=120
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
 # shellcheck source=tests/support/world.sh

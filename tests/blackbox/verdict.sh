@@ -3,6 +3,7 @@
 # backlog will have been worked off.
 #
 # ctest: timeout=240
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
 # shellcheck source=tests/support/world.sh
