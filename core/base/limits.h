@@ -240,13 +240,15 @@ enum {
     JOB_COMMANDS_MAX = 32, /* commands of bulk jobs in one turn: each looks into every partition */
     JOB_HOLD_MS = 100,     /* delay of a replay while the backlog has no room */
     LIVE_CLIENTS_MAX = 32, /* clients of /api/live */
-    AUDIT_BYTES_MAX = 8 << 20,    /* of changes by operators in one file; there are two */
-    AUDIT_TAIL_BYTES = 128 << 10, /* of them, read for the dashboard */
-    LOGIN_TRIES = 10,             /* wrong tokens an address has before it must wait */
-    LOGIN_TRY_MS = 1000,          /* and one more each second */
-    BRAKE_ADDRESSES_MAX = 256,    /* of which wrong tokens are remembered */
-    LOGIN_BYTES_MAX = 8 << 10,    /* of a body that somebody without a token may send */
-    SESSIONS_MAX = 64,            /* dashboard sessions at once; the oldest ends first */
+    AUDIT_BYTES_MAX = 8 << 20,             /* of changes by operators in one file; there are two */
+    AUDIT_TAIL_BYTES = 128 << 10,          /* of them, read for the dashboard */
+    HISTORY_SERIES_MAX = SERVICES_MAX + 2, /* charts kept: 51 KiB each, in memory and on disk */
+    HISTORY_TREND_STEPS = 60,  /* of 5 s, from which it is foreseen when something runs out */
+    LOGIN_TRIES = 10,          /* wrong tokens an address has before it must wait */
+    LOGIN_TRY_MS = 1000,       /* and one more each second */
+    BRAKE_ADDRESSES_MAX = 256, /* of which wrong tokens are remembered */
+    LOGIN_BYTES_MAX = 8 << 10, /* of a body that somebody without a token may send */
+    SESSIONS_MAX = 64,         /* dashboard sessions at once; the oldest ends first */
 };
 
 #endif

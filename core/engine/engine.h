@@ -354,6 +354,7 @@ struct engine_status {
     uint64_t file_bytes;            /* of zing.append: a part of store_used */
     size_t starved, calls_starved;  /* services, calls that wait for memory */
     uint64_t store_used, store_max; /* readers that keep freed pages count as use */
+    uint64_t store_room;            /* bytes until nothing more is accepted */
     const char *store_low; /* what fills it and what helps, until the next turn; NULL = room */
     uint64_t set_aside;    /* records of the store that cannot be read */
     long old_reader;      /* a process with a read transaction of READER_OLD_MS or more; 0 = none */

@@ -388,6 +388,7 @@ int engine_look_at_space(struct engine *e) {
     e->status.store_used = used;
     e->status.store_max = max;
     e->space->room = low ? 0 : max - used - reserve;
+    e->status.store_room = e->space->room;
     note_low(e, low, used, max);
     return code;
 }

@@ -11,6 +11,7 @@ static void on_closed(uv_handle_t *handle) {
     struct admin *a = handle->data;
     assert(a->handles > 0);
     if (--a->handles == 0) {
+        admin_stop_sampling(a);
         audit_close(a->audit);
         free(a);
     }
@@ -36,11 +37,17 @@ int admin_new(struct admin **out, const struct admin_options *options, struct re
     TAILQ_INIT(&a->follows);
     const int rcs[] = {uv_idle_init(options->loop, &a->reader),
                        uv_timer_init(options->loop, &a->job_timer),
-                       uv_timer_init(options->loop, &a->live_timer)};
-    a->reader.data = a->job_timer.data = a->live_timer.data = a;
+                       uv_timer_init(options->loop, &a->live_timer),
+                       uv_timer_init(options->loop, &a->sampling_timer)};
+    a->reader.data = a->job_timer.data = a->live_timer.data = a->sampling_timer.data = a;
     for (size_t i = 0; i < sizeof rcs / sizeof *rcs; i++) {
         assert(rcs[i] == 0); /* libuv documents no failure */
         a->handles++;
+    }
+    code = admin_start_sampling(a);
+    if (code != 0) {
+        admin_free(a);
+        return report(r, code, "%s", error_text(code));
     }
     *out = a;
     return 0;
@@ -58,6 +65,7 @@ void admin_free(struct admin *a) {
     uv_close((uv_handle_t *)&a->reader, on_closed);
     uv_close((uv_handle_t *)&a->job_timer, on_closed);
     uv_close((uv_handle_t *)&a->live_timer, on_closed);
+    uv_close((uv_handle_t *)&a->sampling_timer, on_closed);
 }
 
 void admin_use_scripts(struct admin *a, struct script_host *scripts) {
@@ -125,6 +133,7 @@ static const struct route rows[] = {
     {GET, "/api/services/*", ACCESS_READ, admin_show_service, 0},
     {GET, "/api/hosts", ACCESS_READ, get_hosts, 0},
     {GET, "/api/live", ACCESS_READ, admin_live, 0},
+    {GET, "/api/history", ACCESS_READ, admin_show_history, 0},
     {GET, "/api/events", ACCESS_READ, admin_read, READING_EVENTS},
     {GET, "/api/events/*", ACCESS_READ, admin_read, READING_TRACE},
     {GET, "/api/dlq", ACCESS_READ, admin_read, READING_DEAD},

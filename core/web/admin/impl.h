@@ -20,12 +20,15 @@
  *   web/admin/audit.c    the file of changes
  *   web/admin/changes.c  recording changes, and showing them
  *   web/admin/live.c     server-sent events
+ *   web/admin/history.c  what the charts show, kept over restarts
+ *   web/admin/sampling.c fills and shows it
  */
 #ifndef ZINGQ_WEB_ADMIN_IMPL_H
 #define ZINGQ_WEB_ADMIN_IMPL_H
 
 #include "web/admin/admin.h"
 #include "web/admin/audit.h"
+#include "web/admin/history.h"
 #include "base/limits.h"
 #include "query/dead.h"
 #include "query/events.h"
@@ -68,6 +71,7 @@ struct admin {
     uv_idle_t reader;           /* runs while there are readings */
     uv_timer_t job_timer;       /* the next letters of a paced replay */
     uv_timer_t live_timer;      /* runs while a client is connected */
+    uv_timer_t sampling_timer;  /* the next look for the charts */
     size_t handles;             /* libuv handles not yet closed; the last one frees the struct */
     struct reading_list readings;
     size_t reading_count;
@@ -79,6 +83,8 @@ struct admin {
     struct gateway_stream *live[LIVE_CLIENTS_MAX];
     size_t live_count;
     uint64_t live_ticks;
+    struct history *history;
+    struct sampling *sampling;
 };
 
 /* A command in progress; its result goes to `done`, which owns it again. */
@@ -172,6 +178,10 @@ struct reading {
             struct uuid id;
             bool begun;
         } trace;
+        struct {
+            enum history_range range;
+            uint32_t end; /* the step after the last */
+        } history;
     } of;
 };
 
@@ -263,5 +273,10 @@ void admin_forget_follows(struct admin *a);
 
 /* web/admin/live.c */
 void admin_live(void *ctx, const struct call *call);
+
+/* web/admin/sampling.c */
+int admin_start_sampling(struct admin *a); /* ERR_MEMORY */
+void admin_stop_sampling(struct admin *a);
+void admin_show_history(void *ctx, const struct call *call);
 
 #endif

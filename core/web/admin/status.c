@@ -123,6 +123,7 @@ static json_t *engine_json(const struct engine_status *s) {
         {"lua_bytes", s->lua_bytes},
         {"store_used", s->store_used},
         {"store_max", s->store_max},
+        {"store_room", s->store_room},
         {"file_bytes", s->file_bytes},
         {"set_aside", s->set_aside},
     };
