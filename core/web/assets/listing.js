@@ -79,7 +79,7 @@ function tableOf(caption, columns, tbody) {
  * columns: [{name, of(item) → text or parts, class?, silent?}], of which one is "grow-cell";
  * ask(query) → a list; keyOf(item); none: [title, text] when there is nothing;
  * filters: names out of "service" (all or one), "a service" (one must be chosen), "key";
- * acts(items, again) → what stands right of the title.
+ * acts(items) → what stands right of the title.
  */
 export function listView(app, { page, title, about, one, columns, ask, keyOf, none, filters = [], acts }) {
     let found = [];
@@ -97,14 +97,17 @@ export function listView(app, { page, title, about, one, columns, ask, keyOf, no
         refresh();
     }, "quiet");
     const place = h("div", { class: "panel list-panel" });
+    const choices = [filters.some((f) => f.endsWith("service")) && services.element,
+        filters.includes("key") && [key, h("button", { type: "submit", class: "button" }, "Show")]];
     const form = h("form", { class: "filters", onsubmit: (event) => {
         event.preventDefault();
         go();
-    } }, filters.some((f) => f.endsWith("service")) && services.element,
-    filters.includes("key") && [key, h("button", { type: "submit", class: "button" }, "Show")]);
+    } }, choices);
+    const wide = filters.includes("key"); /* else the choice stands beside the title */
     const element = h("div", { class: "view" },
-        h("header", { class: "view-head" }, h("div", { class: "grow" }, h("h1", {}, title), h("p", { class: "view-about" }, about)), actPlace),
-        filters.length > 0 && form, note, place);
+        h("header", { class: "view-head" }, h("div", { class: "grow" }, h("h1", {}, title), h("p", { class: "view-about" }, about)),
+            note, actPlace, !wide && filters.length > 0 && form),
+        wide && form, place);
 
     function query() {
         return { service: services.element.value, key: key.value.trim() };
@@ -123,7 +126,7 @@ export function listView(app, { page, title, about, one, columns, ask, keyOf, no
     function draw() {
         const cut = found.next !== null && found.next !== undefined;
         setText(note, found.length === 0 ? "" : (cut ? "The first " : "") + plural(found.length, ...[one].flat()));
-        fill(actPlace, acts?.(found, refresh));
+        fill(actPlace, acts?.(found));
         if (found.length === 0) {
             fill(place, empty(...none));
             return;

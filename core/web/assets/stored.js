@@ -95,6 +95,8 @@ function delayed(app) {
 
 /* --- the outbox --- */
 
+const EVERY = "00000000-0000-0000-0000-000000000000"; /* all that are refused */
+
 /* Reason codes of MQTT 5 that a broker refuses a publish with. */
 const REASONS = { 0x80: "an unspecified error", 0x83: "an error of the broker", 0x87: "not authorized", 0x90: "the topic is not accepted",
     0x97: "a quota is exceeded", 0x99: "the payload has the wrong format" };
@@ -123,7 +125,8 @@ async function discardPublish(publish, opener, again) {
 
 function outbox(app) {
     let again = () => {};
-    const retry = (opener, id) => attempt(opener, () => api.outboxRetry(id), "It is tried again").then(again);
+    const retry = (opener, id) => attempt(opener, () => api.outboxRetry(id), id === EVERY ? "They are tried again" : "It is tried again").then(again);
+    const retryAll = button("Retry all refused", "replay", (e) => retry(e.currentTarget, EVERY));
     return listView(app, {
         page: "outbox", title: "Outbox", one: ["publish", "publishes"], about: "Publishes that the broker has not acknowledged yet, in the order in which they leave.",
         none: ["The outbox is empty", "The broker has everything that was published."],
@@ -132,6 +135,7 @@ function outbox(app) {
             return api.outbox({ limit: query.limit });
         },
         keyOf: (publish) => publish.id,
+        acts: (list) => list.some((p) => p.refused) && retryAll,
         columns: [
             { name: "State", of: outboxState },
             { name: "Why", of: outboxWhy },
