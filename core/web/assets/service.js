@@ -8,6 +8,7 @@ import { chartPanel, rangeChoice } from "./chart.js";
 import { eventTable } from "./events.js";
 import { data, empty, problem } from "./parts.js";
 import { isFailing, latency, pauseButton, stateOf } from "./services.js";
+import { sentenceList } from "./verdict.js";
 import { ago, bytes, count, duration, firstLine, label, msOf, percent, rate, short } from "./format.js";
 
 const REFRESH_MS = 3000;
@@ -16,9 +17,15 @@ const GROUPS = 8;
 
 /* --- figures --- */
 
+/* When it will be done, where that can be told. */
+function waitingNote(service) {
+    return service.clears_in_s > 0 ? `clears in ${duration(service.clears_in_s * 1000)}`
+        : service.oldest_ms > 0 ? `oldest ${duration(service.oldest_ms)}` : "none";
+}
+
 const figures = [
     ["Done", (s) => rate(s.rate_1min / 60), (s) => `${count(s.done)} in all`],
-    ["Waiting", (s) => short(s.lag), (s) => (s.oldest_ms > 0 ? `oldest ${duration(s.oldest_ms)}` : "none")],
+    ["Waiting", (s) => short(s.lag), waitingNote],
     ["In flight", (s) => short(s.inflight), (s) => (s.keys_held > 0 ? `${short(s.keys_held)} keys at their limits` : "attempts now")],
     ["Retrying", (s) => short(s.retrying), (s) => `${count(s.retries)} retries in all`],
     ["Sleeping", (s) => short(s.sleeping), () => "or put off"],
@@ -107,7 +114,7 @@ export function service(app) {
     const state = h("span", { class: "pill" });
     const sub = h("p", { class: "view-about" });
     const pausePlace = h("div", { class: "buttons" });
-    const error = h("pre", { class: "code is-bad" });
+    const sentences = sentenceList();
     const tiles = figures.map(figureTile);
     const charts = [["rate", "Done and failed"], ["waiting", "Waiting"], ["latency", "p99 and p50"], ["dead", "Dead letters"]]
         .map(([kind, text]) => chartPanel(kind, text, []));
@@ -119,7 +126,7 @@ export function service(app) {
     const eventPlace = h("div", {});
     const values = totals.map(() => h("dd", {}));
     const links = { dead: h("a", {}, "All dead letters"), events: h("a", {}, "All events"), state: h("a", {}, "State"), keys: h("a", {}, "Keys that wait") };
-    const body = h("div", { class: "view" }, error,
+    const body = h("div", { class: "view" }, sentences.element,
         h("section", { class: "tiles tiles-small", "aria-label": "In short" }, tiles.map((tile) => tile.element)),
         h("div", { class: "chart-grid-4" }, charts.map((one) => one.element)),
         h("div", { class: "with-side" },
@@ -146,7 +153,7 @@ export function service(app) {
         const [word, tone] = stateOf(now, Date.now());
         setText(state, word);
         state.className = `pill tone-${tone}`;
-        setText(error, now.handler_error ?? "");
+        sentences.update(status.verdict.sentences.filter((one) => one.service === name));
         tiles.forEach((tile) => tile.update(now));
         totals.forEach(([, field], i) => setText(values[i], count(now[field])));
         range.draw(app.history);

@@ -49,7 +49,7 @@ const waits = (app) => listView(app, {
         { name: "Service", of: (e) => e.service },
         { name: "Key", class: "cut", of: (e) => keyText(e) },
         { name: "Waits for", class: "grow-cell", of: (e) => twoLines(data(waitsFor(e)), label(e, "topic"), eventHash(e.id, e.service)) },
-        { name: "Since", class: "nowrap", of: (e) => when(e.started_at ?? e.received_at) },
+        { name: "Since", class: "nowrap named", of: (e) => when(e.started_at ?? e.received_at) },
         { name: "Event", class: "nowrap hide-narrow", of: (e) => eventLink(e.id, e.service) },
     ],
 });
@@ -176,7 +176,7 @@ function valueOf(item) {
 
 const keyOfCell = (item) => `${item.service}/${label(item, "key")}/${label(item, "name")}/${label(item, "lock")}`;
 const keyCell = { name: "Key", class: "cut", of: (item) => text(item, "key") };
-const expiresCell = { name: "Expires", class: "nowrap", of: (item) => (item.expires_at ? when(item.expires_at) : "never") };
+const expiresCell = { name: "Expires", class: "nowrap named", of: (item) => (item.expires_at ? when(item.expires_at) : "never") };
 
 const state = (app) => listView(app, {
     page: "state", title: "State", one: "value", filters: ["a service", "key"], about: "What handlers keep for a key, and its locks.",
