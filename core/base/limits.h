@@ -243,12 +243,14 @@ enum {
     AUDIT_BYTES_MAX = 8 << 20,             /* of changes by operators in one file; there are two */
     AUDIT_TAIL_BYTES = 128 << 10,          /* of them, read for the dashboard */
     HISTORY_SERIES_MAX = SERVICES_MAX + 2, /* charts kept: 51 KiB each, in memory and on disk */
-    HISTORY_TREND_STEPS = 60,  /* of 5 s, from which it is foreseen when something runs out */
-    LOGIN_TRIES = 10,          /* wrong tokens an address has before it must wait */
-    LOGIN_TRY_MS = 1000,       /* and one more each second */
-    BRAKE_ADDRESSES_MAX = 256, /* of which wrong tokens are remembered */
-    LOGIN_BYTES_MAX = 8 << 10, /* of a body that somebody without a token may send */
-    SESSIONS_MAX = 64,         /* dashboard sessions at once; the oldest ends first */
+    HISTORY_TREND_STEPS = 60,    /* of 5 s, from which it is foreseen when something runs out */
+    FORECAST_S_MAX = 30 * 86400, /* what is further away than this is not foreseen */
+    VERDICT_ATTEMPTS = 10,       /* in a minute; of fewer, the share that failed says nothing */
+    LOGIN_TRIES = 10,            /* wrong tokens an address has before it must wait */
+    LOGIN_TRY_MS = 1000,         /* and one more each second */
+    BRAKE_ADDRESSES_MAX = 256,   /* of which wrong tokens are remembered */
+    LOGIN_BYTES_MAX = 8 << 10,   /* of a body that somebody without a token may send */
+    SESSIONS_MAX = 64,           /* dashboard sessions at once; the oldest ends first */
 };
 
 #endif

@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 
 #include "cli/commands.h"
+#include "cli/habits.h"
 #include "cli/help.h"
 #include "cli/impl.h"
 #include "cli/options.h"
@@ -62,13 +63,23 @@ static int run_command(struct cli *cli, int argc, char **argv) {
     cli->json = cli_flag(cli, "json");
     cli->colour = may_colour();
     cli->has_host = cli_has_host(cli->command);
-    return cli_flag(cli, "host") ? cli_remote(cli) : cli->command->run(cli);
+    bool remote = cli_flag(cli, "host") && !cli_flag(cli, "follow"); /* that always asks a host */
+    return remote ? cli_remote(cli) : cli->command->run(cli);
 }
 
-static int unknown_second(char **argv, const char *const *names, size_t count) {
+/* `name` is all of it, `word` what is wrong. */
+static int unknown(const char *kind, const char *name, const char *word, const char *const *names,
+                   size_t count) {
+    const char *meant = cli_habit(name);
+    return meant == NULL ? cli_unknown(kind, word, names, count)
+                         : cli_fail(ERR_INVALID, "unknown %s \"%s\" (did you mean \"%s\"?)", kind,
+                                    word, meant);
+}
+
+static int unknown_second(char **argv, const char *name, const char *const *names, size_t count) {
     char kind[NAME_BYTES_MAX];
     (void)snprintf(kind, sizeof kind, "%s command", argv[0]);
-    return cli_unknown(kind, argv[1], names, count);
+    return unknown(kind, name, argv[1], names, count);
 }
 
 /* Finds the command of one or two words at argv[0]; *used is how many it took. */
@@ -80,7 +91,7 @@ static int find_words(struct cli *cli, int argc, char **argv, int *used) {
         cli->command = cli_find_command(argv[0]);
         return cli->command != NULL
                    ? 0
-                   : cli_unknown("command", argv[0], names, cli_list_names(NULL, names));
+                   : unknown("command", argv[0], argv[0], names, cli_list_names(NULL, names));
     }
     if (argc < 2 || argv[1][0] == '-') {
         bool asked = argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
@@ -91,7 +102,8 @@ static int find_words(struct cli *cli, int argc, char **argv, int *used) {
     *used = 2;
     (void)snprintf(name, sizeof name, "%s %s", argv[0], argv[1]);
     cli->command = cli_find_command(name);
-    return cli->command != NULL ? 0 : unknown_second(argv, names, cli_list_names(argv[0], names));
+    return cli->command != NULL ? 0
+                                : unknown_second(argv, name, names, cli_list_names(argv[0], names));
 }
 
 static int dispatch(struct cli *cli, int argc, char **argv) {

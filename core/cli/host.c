@@ -8,8 +8,10 @@
 #include "cli/options.h"
 #include "cli/store.h"
 #include "cli/tell.h"
+#include "doctor/session.h"
 #include "host/fleet/fleet.h"
 #include "host/host.h"
+#include "host/sys/sys.h"
 #include "base/limits.h"
 
 #include <stdio.h>
@@ -79,7 +81,62 @@ static int confirm(const struct cli *cli) {
     return 0;
 }
 
+static int confirm_for_gone(const struct cli *cli, const char *client_id) {
+    if (cli_flag(cli, "yes")) {
+        return 0;
+    }
+    if (!isatty(STDIN_FILENO)) {
+        return cli_misused(cli, "leave --client-id ends a session for good: confirm with --yes");
+    }
+    if (!cli_confirm(
+            "The broker forgets the session of %s, with the messages that it holds for it.\n"
+            "A host that still has its data folder should be started and leave by itself. "
+            "End the session?",
+            client_id)) {
+        (void)printf("cancelled; nothing was done\n");
+        return EXIT_NO;
+    }
+    return 0;
+}
+
+/* Of a host that cannot do it any more, at the broker that answers first. */
+static int leave_for(struct cli *cli, const char *client_id) {
+    char host[HOST_NAME_BYTES_MAX + 1];
+    struct doctor_session session = {
+        .client_id = client_id, .host = host, .force = cli_flag(cli, "force")};
+    struct report r = {""};
+    if (client_id[0] == '\0' || strlen(client_id) > CLIENT_ID_BYTES_MAX) {
+        return cli_misused(cli, "a client id has 1 to %d bytes", CLIENT_ID_BYTES_MAX);
+    }
+    int status = confirm_for_gone(cli, client_id);
+    status = status == 0 ? cli_load_conf(cli) : status;
+    if (status != 0) {
+        return status;
+    }
+    struct broker_conf broker = cli->conf->broker;
+    int code = ERR_NETWORK;
+    sys_host_name(client_id, host);
+    for (size_t i = 0; i < broker.address_count && code == ERR_NETWORK; i++) {
+        broker_conf_use(&broker, i);
+        code = doctor_end_session(&broker, &session, &r);
+    }
+    if (code != 0) {
+        return cli_fail(code, "%s", r.text);
+    }
+    if (cli->json) {
+        return cli_print_json(json_pack("{s:b}", "existed", (int)session.existed));
+    }
+    (void)printf(session.existed ? "the broker has ended the session of %s\n"
+                                 : "the broker had no session of %s\n",
+                 client_id);
+    return session.existed ? EXIT_GOOD : EXIT_NO;
+}
+
 static int leave(struct cli *cli) {
+    const char *client_id = cli_option(cli, "client-id");
+    if (client_id != NULL) {
+        return leave_for(cli, client_id);
+    }
     int status = confirm(cli);
     json_t *answer = NULL;
     if (status == 0) {
@@ -135,6 +192,8 @@ static const struct cli_option dev_options[] = {
 
 static const struct cli_option leave_options[] = {
     {"yes", NULL, "do not ask for confirmation"},
+    {"client-id", "ID", "end the session of another host, whose data folder is gone"},
+    {"force", NULL, "with --client-id: although that host says that it is up"},
     {NULL, NULL, NULL},
 };
 
@@ -149,7 +208,9 @@ const struct cli_command cli_host_commands[] = {
      dashboard},
     {"leave", "", "end the running host's session at the broker, for good",
      "The host unsubscribes, handles its stored events, ends its session and stops.\n"
-     "Use it to remove a host; to restart one, SIGTERM is enough.",
+     "Use it to remove a host; to restart one, SIGTERM is enough. --client-id does it for a host "
+     "that\n"
+     "is gone with its data folder: the broker would keep its share of the messages for it.",
      0, 0, leave_options, leave},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

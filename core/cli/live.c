@@ -3,6 +3,7 @@
  */
 #include "cli/live.h"
 
+#include "base/about.h"
 #include "base/json.h"
 #include "cli/json.h"
 #include "cli/table.h"
@@ -36,17 +37,33 @@ static void add_uptime(struct buf *out, json_int_t ms) {
     buf_add_str(out, conf_duration_text(ms - ms % 1000, text));
 }
 
-static void print_warnings(FILE *out, const json_t *host) {
-    const json_t *list = json_object_get(host, "warnings");
-    struct buf line;
+/* And a line for each thing to look at. */
+static void print_verdict(FILE *out, struct buf *line, const json_t *status) {
+    const json_t *verdict = json_object_get(status, "verdict");
+    const char *level = word(verdict, "level");
     size_t i;
     json_t *one;
-    buf_init(&line, 16384);
-    json_array_foreach(list, i, one) {
-        buf_printf(&line, "warning %s", json_string_value(one));
-        print_line(out, &line);
+    if (verdict == NULL) {
+        return;
     }
-    buf_clear(&line);
+    buf_printf(line, "verdict %s%s", strcmp(level, "bad") == 0 ? "BAD, " : "",
+               word(verdict, "text"));
+    print_line(out, line);
+    json_array_foreach(json_object_get(verdict, "sentences"), i, one) {
+        const char *service = json_string_value(json_object_get(one, "service"));
+        const char *command = json_string_value(json_object_get(one, "command"));
+        const char *more = json_string_value(json_object_get(one, "more"));
+        buf_printf(line, "warning %s%s%s", service == NULL ? "" : service,
+                   service == NULL ? "" : ": ", word(one, "text"));
+        if (more != NULL) {
+            buf_add_str(line, ": ");
+            buf_add_slice(line, slice_first_line(slice_of(more)));
+        }
+        if (command != NULL) {
+            buf_printf(line, ": %s", command);
+        }
+        print_line(out, line);
+    }
 }
 
 /* "connected" may not be enough: the warnings below it name what is missing. */
@@ -122,7 +139,6 @@ static void print_broker(FILE *out, struct buf *line, const json_t *host) {
                    (long long)figure(host, "broker_dropped"));
     }
     print_line(out, line);
-    print_warnings(out, host);
 }
 
 static void print_outbox(FILE *out, struct buf *line, const json_t *engine) {
@@ -168,16 +184,13 @@ void live_print_host(FILE *out, const json_t *status) {
         buf_add_str(&line, "host    not running");
         print_line(out, &line);
     } else {
+        print_verdict(out, &line, status);
         print_running(out, &line, host);
         print_conf(out, &line, host);
         print_broker(out, &line, host);
         print_members(out, status);
         print_outbox(out, &line, engine);
         print_databases(out, &line, host);
-        if (!json_is_true(json_object_get(engine, "accepts"))) {
-            buf_add_str(&line, "        NOTHING IS ACCEPTED: the backlog or the store is full");
-            print_line(out, &line);
-        }
     }
     buf_clear(&line);
 }
@@ -265,6 +278,12 @@ static void add_remarks(struct buf *out, const json_t *service) {
         between = "; ";
     }
     if (cli_add_priorities(out, service, between)) {
+        between = "; ";
+    }
+    if (figure(service, "clears_in_s") > 0) {
+        char about[ABOUT_BYTES];
+        buf_printf(out, "%sbacklog clears in %s", between,
+                   about_seconds((double)figure(service, "clears_in_s"), about));
         between = "; ";
     }
     if (error != NULL) {

@@ -3,6 +3,7 @@
  */
 #include "cli/impl.h"
 
+#include "cli/follow.h"
 #include "cli/listing.h"
 #include "cli/options.h"
 #include "cli/store.h"
@@ -121,6 +122,9 @@ static int events(struct cli *cli) {
     struct events_filter filter = {.service_name = NULL};
     struct listing listing = {.table = NULL};
     int status = parse_filter(cli, &filter);
+    if (status == 0 && cli_flag(cli, "follow")) {
+        return cli_follow_events(cli);
+    }
     if (status == 0) {
         status =
             listing_init(cli, &listing, columns, sizeof columns / sizeof *columns, EVENTS_SHOWN);
@@ -147,6 +151,7 @@ static const struct cli_option events_options[] = {
     {"state", "STATE", EVENT_STATES_TEXT},
     {"topic", "FILTER", "only topics that match, as in booking/+"},
     {"limit", "N", "at most this many (50)"},
+    {"follow", NULL, "go on with what the running host accepts, until Ctrl-C (short: -f)"},
     {NULL, NULL, NULL},
 };
 
@@ -170,7 +175,11 @@ const struct cli_command cli_look_commands[] = {
      status_options, cli_status},
     {"top", "", "show the running host on one screen, refreshed every second", NULL, 0, 0, NULL,
      cli_top},
-    {"events", "", "list events, newest first", NULL, 0, 0, events_options, events},
+    {"events", "", "list events, newest first",
+     "--follow begins with the last 10, oldest first, and prints each new one, and again when it "
+     "is in\n"
+     "another state, as long as it is among the newest 200.",
+     0, 0, events_options, events},
     {"trace", "EVENT-ID | SERVICE KEY", "show the history of an event: its attempts and publishes",
      "Goes up to what caused it and down to the events that its publishes became in other\n"
      "services.",

@@ -73,6 +73,16 @@ static int give(struct cli *cli, const struct cli_option *option, const char *va
     return 0;
 }
 
+/* -f is --follow, where there is one. */
+static int take_follow(struct cli *cli, const struct option_set *set) {
+    for (size_t i = 0; i < set->count; i++) {
+        if (strcmp(set->rows[i]->name, "follow") == 0) {
+            return give(cli, set->rows[i], NULL);
+        }
+    }
+    return unknown_option(set, "-f");
+}
+
 /* What getopt_long found. */
 static int take_option(struct cli *cli, const struct option_set *set, int found, char **argv) {
     char letter[3] = {'-', (char)optopt, '\0'};
@@ -81,6 +91,8 @@ static int take_option(struct cli *cli, const struct option_set *set, int found,
         return give(cli, &cli_common_options[0], optarg);
     case 'h':
         return give(cli, &cli_common_options[3], NULL);
+    case 'f':
+        return take_follow(cli, set);
     case ':':
         return cli_fail(ERR_INVALID, "option %s needs a value", argv[optind - 1]);
     case '?':
@@ -106,7 +118,7 @@ int cli_read_options(struct cli *cli, const struct cli_option *rows, bool stop_a
     int found;
     int status = 0;
     while (status == 0 &&
-           (found = getopt_long(argc, argv, stop_at_word ? "+:hc:" : ":hc:", set.longs, NULL)) !=
+           (found = getopt_long(argc, argv, stop_at_word ? "+:hfc:" : ":hfc:", set.longs, NULL)) !=
                -1) {
         status = take_option(cli, &set, found, argv);
     }

@@ -17,6 +17,7 @@
 #include "cli/table.h"
 #include "cli/tell.h"
 #include "cli/turns.h"
+#include "base/about.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "query/json.h"
@@ -163,6 +164,12 @@ static void print_store(const struct cli *cli, const struct screen *screen) {
         buf_add_str(&line, ", ");
         text_add_bytes(&line, screen->space.held);
         buf_add_str(&line, " of them freed but held by a reader");
+    }
+    json_int_t full_s =
+        json_integer_value(json_object_get(json_object_get(screen->status, "engine"), "full_in_s"));
+    if (full_s > 0) {
+        char about[ABOUT_BYTES];
+        buf_printf(&line, ", at this rate full in %s", about_seconds((double)full_s, about));
     }
     print_safe_line(&line);
     if (screen->set_aside > 0 && screen->status == NULL) { /* a running host reports it itself */
@@ -447,8 +454,9 @@ static json_t *screen_json(const struct cli *cli, const struct screen *screen) {
     }
     json_t *balanced_or_null = screen->counted ? json_boolean(balanced(screen)) : json_null();
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "data", cli->data, "host",
-        part_of(screen->status, "host"), "hosts", part_of(screen->status, "hosts"), "hosts_known",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "data", cli->data,
+        "verdict", part_of(screen->status, "verdict"), "host", part_of(screen->status, "host"),
+        "hosts", part_of(screen->status, "hosts"), "hosts_known",
         part_of(screen->status, "hosts_known"), "engine", part_of(screen->status, "engine"),
         "schedules", part_of(screen->status, "schedules"), "store_used",
         (json_int_t)screen->space.used, "store_max", (json_int_t)screen->space.max, "store_held",

@@ -4,6 +4,7 @@
 #include "doctor/probe.h"
 
 #include "base/clock.h"
+#include "peers/presence.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -24,10 +25,27 @@ static void on_sys_message(struct peer *peer, const struct mqtt_message *message
     }
 }
 
+/* False: it is none. */
+static bool on_presence(struct peer *peer, const struct mqtt_message *message) {
+    struct presence *presence = NULL;
+    struct report r;
+    if (presence_read(&presence, message->topic, message->payload, &r) != 0) {
+        return false;
+    }
+    peer->presences++;
+    copy_slice(peer->presence, sizeof peer->presence, message->topic);
+    peer->presence_up = presence->state != PRESENCE_GONE;
+    presence_free(presence);
+    return true;
+}
+
 static void on_message(void *ctx, const struct mqtt_message *message) {
     struct peer *peer = ctx;
     if (message->topic.data[0] == '$') {
         on_sys_message(peer, message);
+        return;
+    }
+    if (on_presence(peer, message)) {
         return;
     }
     char letter = message->topic.data[message->topic.len - 1];
@@ -102,7 +120,11 @@ int probe_start(struct probe *p, struct peer *peer, const struct peer_settings *
     peer->conf.alone = false; /* examine what the broker offers, not what is configured */
     peer->conf.receive_maximum = s->receive_maximum;
     peer->conf.session_expiry_s = s->session_expiry_s;
-    (void)snprintf(peer->id, sizeof peer->id, "zingq-doctor-%s-%s", p->token, s->name);
+    if (peer == &p->patient && p->patient_id != NULL) {
+        (void)snprintf(peer->id, sizeof peer->id, "%s", p->patient_id);
+    } else {
+        (void)snprintf(peer->id, sizeof peer->id, "zingq-doctor-%s-%s", p->token, s->name);
+    }
     const struct mqtt_callbacks callbacks = {
         .ctx = peer,
         .on_message = on_message,

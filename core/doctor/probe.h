@@ -1,11 +1,12 @@
 /*
- * probe.h - the clients by which the doctor tries a broker; doctor/broker.c and doctor/probe.c
- * share it, nobody else includes it.
+ * probe.h - the clients by which the doctor tries a broker; doctor/broker.c, session.c and
+ * probe.c share it, nobody else includes it.
  */
 #ifndef ZINGQ_DOCTOR_PROBE_H
 #define ZINGQ_DOCTOR_PROBE_H
 
 #include "doctor/doctor.h"
+#include "base/limits.h"
 #include "io/mqtt/mqtt.h"
 
 enum {
@@ -29,7 +30,7 @@ enum probe_letter { HOSTS = 'h', OVERLAP = 'o', QUEUE = 'q', SHARED = 's', AWAY 
 struct peer {
     struct mqtt *mqtt;
     struct broker_conf conf;
-    char id[64];
+    char id[CLIENT_ID_BYTES_MAX + 1];
     bool acknowledges;
     int ups, downs, subscribed, published;
     int messages['z' + 1]; /* by probe letter */
@@ -39,6 +40,9 @@ struct peer {
     char text[512]; /* of on_down */
     char version[128];
     long long dropped; /* -1 = not told */
+    int presences;
+    char presence[32 + 2 * HOST_NAME_BYTES_MAX]; /* topic of the last one; "" = none */
+    bool presence_up;                            /* and that host says it is there */
 };
 
 struct probe {
@@ -50,6 +54,7 @@ struct probe {
     struct doctor *doctor;
     char token[20];
     struct peer hand, patient;
+    const char *patient_id; /* its client id; NULL = one of our own */
     struct report *report;
 };
 

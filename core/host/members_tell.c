@@ -5,6 +5,8 @@
 
 #include "query/json.h"
 
+#include <string.h>
+
 static json_t *names_of(const struct presence *p, bool held) {
     json_t *names = json_array();
     for (size_t i = 0; i < p->service_count; i++) {
@@ -90,6 +92,30 @@ void host_each_stranger(const struct host *h, host_tell *tell, void *ctx) {
     }
 }
 
+/* A host that shares messages with us, gone without having left: the broker goes on giving it its
+ * share. Hosts that divide the keys stand in for it. */
+static void tell_ghosts(const struct host *h, host_tell *tell, void *ctx) {
+    const struct members *table = h->members.table;
+    int64_t now_ms = (int64_t)uv_now(&h->loop);
+    struct report r;
+    for (size_t i = 0; i < members_count(table) && !h->conf->broker.alone; i++) {
+        const struct presence *p = members_at(table, i);
+        enum member_view view = members_view(table, i, now_ms);
+        bool away = view == MEMBER_GONE || view == MEMBER_SILENT;
+        if (away && p->share.count <= 1 && !p->alone && members_may_share(table, p)) {
+            /* Without a client id of topics.conf, it is that of the data folder. */
+            size_t len = strlen(p->id);
+            bool own = len > strlen(p->host) && strcmp(p->id + len - strlen(p->host), p->host) == 0;
+            (void)report(&r, 0,
+                         "host %s is gone, but has not left: the broker keeps its share of the "
+                         "messages for it; start it again or, if its data folder is gone, `zingq "
+                         "leave --client-id %s%s`",
+                         p->host, own ? "zingq-" : "", own ? p->id : p->host);
+            tell(ctx, false, r.text);
+        }
+    }
+}
+
 void host_each_conflict(const struct host *h, host_tell *tell, void *ctx) {
     const struct host_members *p = &h->members;
     const struct presence *self = members_self(p->table);
@@ -102,6 +128,7 @@ void host_each_conflict(const struct host *h, host_tell *tell, void *ctx) {
     if (p->keyed && host_members_unknown(h, &r)) {
         tell(ctx, false, r.text);
     }
+    tell_ghosts(h, tell, ctx);
     if (!p->decided && !p->refused && mqtt_session(h->subscriber)->connected) {
         tell(ctx, true, "no events are taken until it is certain that no other host takes them");
     }

@@ -357,6 +357,9 @@ static void each_warning(const struct host *h, host_tell *tell, void *ctx) {
     if (sys_warning(h->sys, &r)) {
         tell(ctx, false, r.text);
     }
+    if (sys_drops(h->sys, &r)) {
+        tell(ctx, false, r.text);
+    }
     host_each_conflict(h, tell, ctx);
     host_each_stranger(h, tell, ctx);
     host_each_forward(h, tell, ctx);
@@ -424,17 +427,22 @@ void host_broker_reasons(const struct host *h, json_t *list) {
     }
 }
 
+struct warnings {
+    json_t *all, *blocking;
+};
+
 static void add_warning(void *ctx, bool blocks, const char *text) {
-    (void)blocks;
-    (void)json_array_append_new(ctx, json_string(text));
+    const struct warnings *warnings = ctx;
+    (void)json_array_append_new(warnings->all, json_string(text));
+    if (blocks) {
+        (void)json_array_append_new(warnings->blocking, json_string(text));
+    }
 }
 
 void host_terms_status(const struct host *h, json_t *host) {
-    json_t *warnings = json_array();
+    struct warnings warnings = {.all = json_array(), .blocking = json_array()};
     json_t *refused = json_array();
-    if (warnings != NULL) {
-        each_warning(h, add_warning, warnings);
-    }
+    each_warning(h, add_warning, &warnings);
     for (size_t i = 0; refused != NULL && i < h->flaw_count; i++) {
         if (h->flaws[i].reason != 0) {
             (void)json_array_append_new(refused,
@@ -449,7 +457,8 @@ void host_terms_status(const struct host *h, json_t *host) {
     (void)json_object_set_new(host, "subscriptions", json_integer((json_int_t)h->filters));
     (void)json_object_set_new(host, "subscriptions_refused", json_integer((json_int_t)h->refused));
     (void)json_object_set_new(host, "refused_filters", refused);
-    (void)json_object_set_new(host, "warnings", warnings);
+    (void)json_object_set_new(host, "warnings", warnings.all);
+    (void)json_object_set_new(host, "blocking", warnings.blocking);
 }
 
 static void count_warning(void *ctx, bool blocks, const char *text) {

@@ -100,6 +100,13 @@ ok "and only then" without_host
 ok "no command is wrong usage" complains 2 'no command' -c topics.conf
 ok "a mistyped command gets a suggestion" complains 2 'did you mean "status"' statis
 ok "a mistyped second word gets a suggestion" complains 2 'did you mean "groups"' dlq group
+ok "what other queues call it, too" complains 2 'did you mean "dlq replay"' dlq retry
+ok "and in one word" complains 2 'did you mean "dlq replay"' requeue
+for words in "dlq purge:dlq discard" "dlq delete:dlq discard" "drain:leave" "tail:events --follow" "logs:events --follow" \
+    "list:status" "ps:status" "delete:cancel" "keys unpark:keys resume" "outbox resend:outbox retry"; do
+    # shellcheck disable=SC2086 # two words
+    ok "${words%:*} is ${words#*:}" complains 2 "did you mean \"${words#*:}\"" ${words%:*}
+done
 ok "a mistyped option gets a suggestion" complains 2 'did you mean --service' events --servce x
 ok "a missing argument is wrong usage" complains 2 'requires TOPIC PAYLOAD' publish x
 ok "a service that is not there is named" complains 2 'no service "nope"' \

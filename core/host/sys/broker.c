@@ -11,6 +11,7 @@
  */
 #include "host/sys/impl.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -19,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DROPPED = 0, LOST_MAX = 2 };
+enum { DROPPED = 0, LOST_MAX = 2, DROPS_SAID_MS = 900000 };
 
 /* The name of the metric is "zingq_" plus this name. */
 static const struct figure_row {
@@ -82,7 +83,8 @@ void sys_answered(struct sys *s, uint8_t reason) {
 }
 
 /* The counter restarts with the broker. */
-static void tell_dropped(int64_t before, int64_t now) {
+static void note_dropped(struct sys_broker *b, int64_t now) {
+    int64_t before = b->values[DROPPED];
     if (before < 0 && now > 0) {
         log_warn("broker",
                  "the broker has dropped %" PRId64 " messages since it started, before this host "
@@ -93,6 +95,7 @@ static void tell_dropped(int64_t before, int64_t now) {
     }
     int64_t more = now < before ? now : now - before;
     if (before >= 0 && more > 0) {
+        b->dropped_ms = clock_monotonic_ms();
         log_warn("broker",
                  "the broker drops messages: %" PRId64 " more, %" PRId64 " since it started; "
                  "clients that are slow or offline lose them; raise its queue limits (Mosquitto: "
@@ -126,10 +129,21 @@ void sys_note(struct sys *s, struct slice topic, struct slice payload) {
             continue;
         }
         if (i == DROPPED) {
-            tell_dropped(s->broker.values[i], value);
+            note_dropped(&s->broker, value);
         }
         s->broker.values[i] = value;
     }
+}
+
+bool sys_drops(const struct sys *s, struct report *r) {
+    int64_t since_ms = clock_monotonic_ms() - s->broker.dropped_ms;
+    (void)report(
+        r, 0,
+        "the broker drops messages, the last ones within the last %d minutes: clients that "
+        "are slow or offline lose them; raise its queue limits (Mosquitto: "
+        "max_queued_messages)",
+        DROPS_SAID_MS / 60000);
+    return s->broker.dropped_ms != 0 && since_ms < DROPS_SAID_MS;
 }
 
 void sys_add_status(const struct sys *s, json_t *host) {

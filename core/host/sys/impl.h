@@ -14,10 +14,11 @@ enum { SYS_BROKER_FIGURES = 5, PROOF_SUBACK = -1 };
 /* What is known about the broker. */
 struct sys_broker {
     int64_t values[SYS_BROKER_FIGURES]; /* -1 = never received */
-    unsigned unanswered;                /* subscriptions without a SUBACK on this connection */
-    unsigned lost; /* consecutive connections that ended before the broker had answered */
-    bool refused;  /* the refusal has been logged */
-    bool given_up; /* subscribing ends the connection: never try again */
+    int64_t dropped_ms;  /* when it had last dropped more; 0 = not since the host started */
+    unsigned unanswered; /* subscriptions without a SUBACK on this connection */
+    unsigned lost;       /* consecutive connections that ended before the broker had answered */
+    bool refused;        /* the refusal has been logged */
+    bool given_up;       /* subscribing ends the connection: never try again */
 };
 
 /* Whether the broker accepts our status topics. The first publish of a connection asks: it goes

@@ -83,6 +83,8 @@ void sys_note(struct sys *s, struct slice topic, struct slice payload);
 bool sys_is_mosquitto(struct slice topic, struct slice payload);
 /* The SUBACK for a filter of ours. A refusal is not an error: we just do not get these figures. */
 void sys_answered(struct sys *s, uint8_t reason);
+/* True if it has dropped messages in the last quarter of an hour; the sentence in r. */
+bool sys_drops(const struct sys *s, struct report *r);
 /* Adds "sys" and "broker_dropped", "broker_stored"... (null = the broker does not report it). */
 void sys_add_status(const struct sys *s, json_t *host);
 /* The same in Prometheus' text format; what the broker does not report is left out. */

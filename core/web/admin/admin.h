@@ -60,6 +60,8 @@ void admin_request(struct admin *a, struct gateway_request *request);
  * or 409 if something else was published under the key. Takes the request over. */
 void admin_publish(struct admin *a, struct gateway_request *request, const char *topic,
                    const char *once);
+/* The forecasts, for Prometheus. */
+void admin_write_metrics(struct admin *a, struct buf *out);
 /* The engine has finished a command that came from here. */
 void admin_command_done(struct admin *a, struct command *command);
 

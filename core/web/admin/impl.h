@@ -5,6 +5,7 @@
  *   web/admin/answer.c   shared by all
  *   web/admin/command.c  commands of the engine
  *   web/admin/status.c   the current state of the host
+ *   web/admin/verdict.c  what of it needs a look
  *   web/admin/reader.c   requests answered from the store, in pieces between turns
  *   web/admin/readings.c what they read: events, dead letters, keys, state
  *   web/admin/outgoing.c and the outbox, delayed publishes
@@ -278,5 +279,9 @@ void admin_live(void *ctx, const struct call *call);
 int admin_start_sampling(struct admin *a); /* ERR_MEMORY */
 void admin_stop_sampling(struct admin *a);
 void admin_show_history(void *ctx, const struct call *call);
+/* In how many seconds, going by the last minutes, the events that a service could run will be done,
+ * and the store will accept nothing more; NAN: unknown. */
+double admin_clears_s(const struct admin *a, const char *service);
+double admin_full_s(const struct admin *a);
 
 #endif

@@ -166,6 +166,42 @@ void admin_stop_sampling(struct admin *a) {
     free(a->sampling);
 }
 
+/* --- forecasts --- */
+
+static double foresee(const struct admin *a, enum history_kind kind, const char *name,
+                      unsigned figure) {
+    double s = history_empty_s(a->history, kind, name, figure, clock_wall_ms());
+    return s > FORECAST_S_MAX ? NAN : s;
+}
+
+double admin_clears_s(const struct admin *a, const char *service) {
+    return foresee(a, HISTORY_SERVICE, service, SERVICE_READY);
+}
+
+double admin_full_s(const struct admin *a) {
+    return foresee(a, HISTORY_ROOM, "", ROOM_LEFT);
+}
+
+void admin_write_metrics(struct admin *a, struct buf *out) {
+    struct engine_service_status s;
+    double full_s = admin_full_s(a);
+    buf_add_str(out,
+                "# HELP zingq_clears_seconds until its backlog is done, if it goes on falling\n"
+                "# TYPE zingq_clears_seconds gauge\n");
+    for (size_t i = 0; engine_shown_service(a->engine, &i, &s);) {
+        double clears_s = admin_clears_s(a, s.name);
+        if (!isnan(clears_s)) {
+            buf_printf(out, "zingq_clears_seconds{service=\"%s\"} %.0f\n", s.name, clears_s);
+        }
+    }
+    buf_add_str(out,
+                "# HELP zingq_store_full_seconds until the store accepts nothing, if it goes on "
+                "growing\n# TYPE zingq_store_full_seconds gauge\n");
+    if (!isnan(full_s)) {
+        buf_printf(out, "zingq_store_full_seconds %.0f\n", full_s);
+    }
+}
+
 /* --- GET /api/history --- */
 
 static int begin(struct admin *a, struct reading *r, const char *name, struct report *report_out) {

@@ -3,9 +3,12 @@
  */
 #include "web/admin/impl.h"
 
+#include "web/admin/verdict.h"
+
 #include "query/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 struct figure {
     const char *name;
@@ -50,12 +53,19 @@ static void add_priorities(json_t *object, const struct engine_service_status *s
                               json_integer((json_int_t)s->bad_priorities));
 }
 
-static void add_details(json_t *object, const struct engine_service_status *s) {
-    add_kept(object, s);
-    add_priorities(object, s);
+/* Seconds, or null. */
+static void add_forecast(json_t *object, const char *name, double s) {
+    (void)json_object_set_new(object, name,
+                              isnan(s) ? json_null() : json_integer((json_int_t)ceil(s)));
 }
 
-static json_t *service_json(const struct engine_service_status *s) {
+static void add_details(struct admin *a, json_t *object, const struct engine_service_status *s) {
+    add_kept(object, s);
+    add_priorities(object, s);
+    add_forecast(object, "clears_in_s", admin_clears_s(a, s->name));
+}
+
+static json_t *service_json(struct admin *a, const struct engine_service_status *s) {
     const struct figure figures[] = {
         {"accepted", s->books.accepted},
         {"waiting", books_waiting(&s->books)},
@@ -97,11 +107,11 @@ static json_t *service_json(const struct engine_service_status *s) {
                                "held", (int)s->held, "failure_rate", s->lately.failure_rate,
                                "handler_version", version, "handler_error", s->script_error);
     add_figures(object, figures, sizeof figures / sizeof *figures);
-    add_details(object, s);
+    add_details(a, object, s);
     return object;
 }
 
-static json_t *engine_json(const struct engine_status *s) {
+static json_t *engine_json(struct admin *a, const struct engine_status *s) {
     const struct figure figures[] = {
         {"waiting", s->waiting},
         {"outbox", s->outbox},
@@ -130,6 +140,7 @@ static json_t *engine_json(const struct engine_status *s) {
     json_t *object =
         json_pack("{s:b, s:s*}", "accepts", (int)s->accepts, "refused_topic", s->refused_topic);
     add_figures(object, figures, sizeof figures / sizeof *figures);
+    add_forecast(object, "full_in_s", admin_full_s(a));
     return object;
 }
 
@@ -167,13 +178,21 @@ static json_t *turns_json(struct admin *a) {
     return turns;
 }
 
-json_t *admin_services_json(struct admin *a) {
+/* `verdict` may be NULL. */
+static json_t *services_json(struct admin *a, struct verdict *verdict) {
     json_t *services = json_array();
     struct engine_service_status one;
     for (size_t i = 0; engine_shown_service(a->engine, &i, &one);) {
-        (void)json_array_append_new(services, service_json(&one));
+        (void)json_array_append_new(services, service_json(a, &one));
+        if (verdict != NULL) {
+            verdict_of_service(verdict, &one, admin_now_ms(a));
+        }
     }
     return services;
+}
+
+json_t *admin_services_json(struct admin *a) {
+    return services_json(a, NULL);
 }
 
 static json_t *schedules_json(struct admin *a) {
@@ -195,11 +214,16 @@ static json_t *schedules_json(struct admin *a) {
 json_t *admin_status_json(struct admin *a) {
     const struct admin_hooks *hooks = &a->options.hooks;
     struct engine_status s;
+    struct verdict verdict;
+    json_t *host = hooks->host_status(hooks->ctx);
     engine_status(a->engine, &s);
-    json_t *services = admin_services_json(a);
+    verdict_begin(&verdict);
+    verdict_of_host(&verdict, host);
+    verdict_of_engine(&verdict, &s, admin_full_s(a));
+    json_t *services = services_json(a, &verdict);
     json_t *status =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx),
-                  "engine", engine_json(&s), "turns", turns_json(a), "services", services,
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "verdict", verdict_end(&verdict), "host",
+                  host, "engine", engine_json(a, &s), "turns", turns_json(a), "services", services,
                   "schedules", schedules_json(a), "jobs", admin_jobs_json(a));
     if (status != NULL) {
         hooks->add_hosts(hooks->ctx, status);
