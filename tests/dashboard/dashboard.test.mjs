@@ -426,7 +426,7 @@ describe("what is stored", () => {
         await world.publish("shop/elsewhere", { customer: "ada" });
         await visible(letterRow(page, "shop/elsewhere").getByText("waiting"));
         await page.goto(`${world.url}/#/`);
-        await visible(page.locator(".alerts").getByText("Not connected to the broker"));
+        await visible(page.locator(".alerts").getByText("The connection that subscribes is down"));
     });
 });
 

@@ -19,7 +19,6 @@ import { hostChoice } from "./choice.js";
 import { History } from "./history.js";
 import { showJobs } from "./bulk.js";
 import { listenToKeys } from "./keyboard.js";
-import { judge } from "./judge.js";
 import { side } from "./side.js";
 import { overview } from "./overview.js";
 import { service } from "./service.js";
@@ -227,7 +226,6 @@ onLogin(() => {
 });
 listen({
     status(status) {
-        status.verdict ??= judge(status);
         app.status = status;
         if (app.history?.host !== status.host.id) {
             app.history = new History(status.host.id);

@@ -4,7 +4,7 @@
 import { h, setClass, setText } from "./dom.js";
 import { chartPanel, rangeChoice } from "./chart.js";
 import { hostsPanel } from "./hosts.js";
-import { ATTEMPTS_LEAST, FAILING_MUCH, serviceTable } from "./services.js";
+import { isFailing, serviceTable } from "./services.js";
 import { verdict } from "./verdict.js";
 import { bytes, count, duration, micros, percent, rate, short } from "./format.js";
 
@@ -17,7 +17,7 @@ function sumOf(services, name) {
 function failing(services) {
     const failures = sumOf(services, "failures_1min");
     const attempts = failures + sumOf(services, "rate_1min");
-    return { share: attempts === 0 ? 0 : failures / attempts, failures, attempts };
+    return { share: attempts === 0 ? 0 : failures / attempts, failures };
 }
 
 /* Each says its figure, the line under it, and whether that is bad. */
@@ -28,10 +28,10 @@ const tiles = [
     { name: "Waiting", of: ({ services }) => ({
         figure: short(sumOf(services, "lag")),
         note: `oldest ${oldestText(Math.max(0, ...services.map((s) => s.oldest_ms)))}, ${count(sumOf(services, "inflight"))} in flight` }) },
-    { name: "Failing", of: ({ services }) => {
-        const { share, failures, attempts } = failing(services);
+    { name: "Failing", of: (status) => {
+        const { share, failures } = failing(status.services);
         return { figure: percent(share), note: `${count(failures)} attempts in the last minute`,
-            bad: share > FAILING_MUCH && attempts >= ATTEMPTS_LEAST };
+            bad: status.services.some((s) => isFailing(status, s.name)) };
     } },
     { name: "Dead letters", link: "#/dead", of: ({ services }) => {
         const dead = sumOf(services, "dead");
@@ -41,7 +41,8 @@ const tiles = [
         figure: short(engine.outbox), bad: engine.outbox_refused > 0,
         note: engine.outbox_refused > 0 ? `${count(engine.outbox_refused)} refused by the broker` : `${count(engine.delayed)} for later` }) },
     { name: "Store", link: "#/host", of: ({ engine }) => ({
-        figure: bytes(engine.store_used), note: `of ${bytes(engine.store_max)}, commit ${micros(engine.commit_us_last)}`,
+        figure: bytes(engine.store_used),
+        note: `of ${bytes(engine.store_max)}, ${engine.full_in_s > 0 ? `full in ${duration(engine.full_in_s * 1000)}` : `commit ${micros(engine.commit_us_last)}`}`,
         meter: engine.store_used / engine.store_max }) },
 ];
 
@@ -104,7 +105,7 @@ export function overview(app) {
             range.draw(app.history);
             all.draw(app.history);
             waiting.draw(app.history);
-            services.update(status.services, app.history);
+            services.update(status, app.history);
             hosts.update(status);
         },
     };

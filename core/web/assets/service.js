@@ -7,7 +7,7 @@ import { api } from "./api.js";
 import { chartPanel, rangeChoice } from "./chart.js";
 import { eventTable } from "./events.js";
 import { data, empty, problem } from "./parts.js";
-import { isFailing, latency, pauseButton, stateOf } from "./services.js";
+import { isFailing, latency, pauseButton, stateOf, waitingNote } from "./services.js";
 import { sentenceList } from "./verdict.js";
 import { ago, bytes, count, duration, firstLine, label, msOf, percent, rate, short } from "./format.js";
 
@@ -17,19 +17,13 @@ const GROUPS = 8;
 
 /* --- figures --- */
 
-/* When it will be done, where that can be told. */
-function waitingNote(service) {
-    return service.clears_in_s > 0 ? `clears in ${duration(service.clears_in_s * 1000)}`
-        : service.oldest_ms > 0 ? `oldest ${duration(service.oldest_ms)}` : "none";
-}
-
 const figures = [
     ["Done", (s) => rate(s.rate_1min / 60), (s) => `${count(s.done)} in all`],
     ["Waiting", (s) => short(s.lag), waitingNote],
     ["In flight", (s) => short(s.inflight), (s) => (s.keys_held > 0 ? `${short(s.keys_held)} keys at their limits` : "attempts now")],
     ["Retrying", (s) => short(s.retrying), (s) => `${count(s.retries)} retries in all`],
     ["Sleeping", (s) => short(s.sleeping), () => "or put off"],
-    ["Failing", (s) => percent(s.failure_rate), (s) => `${count(s.failures_1min)} in the last minute`, isFailing],
+    ["Failing", (s) => percent(s.failure_rate), (s) => `${count(s.failures_1min)} in the last minute`, (s, status) => isFailing(status, s.name)],
     ["p99", (s) => latency(s, s.p99_us), (s) => `p50 ${latency(s, s.p50_us)}`],
     ["Dead", (s) => short(s.dead), (s) => `${count(s.died)} died in all`, (s) => s.dead > 0],
 ];
@@ -37,10 +31,10 @@ const figures = [
 function figureTile([name, of, under, bad]) {
     const parts = [h("div", { class: "tile-figure" }), h("div", { class: "tile-note" })];
     const element = h("div", { class: "tile" }, h("div", { class: "tile-name" }, name), parts);
-    return { element, update(service) {
+    return { element, update(service, status) {
         setText(parts[0], of(service));
         setText(parts[1], under(service));
-        setClass(element, "is-bad", bad?.(service) === true);
+        setClass(element, "is-bad", bad?.(service, status) === true);
     } };
 }
 
@@ -154,7 +148,7 @@ export function service(app) {
         setText(state, word);
         state.className = `pill tone-${tone}`;
         sentences.update(status.verdict.sentences.filter((one) => one.service === name));
-        tiles.forEach((tile) => tile.update(now));
+        tiles.forEach((tile) => tile.update(now, status));
         totals.forEach(([, field], i) => setText(values[i], count(now[field])));
         range.draw(app.history);
         charts.forEach((one) => one.draw(app.history, name));

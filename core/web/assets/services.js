@@ -11,11 +11,9 @@ import { chart } from "./chart.js";
 import { icon } from "./icons.js";
 import { count, duration, micros, percent, plural, rate, short } from "./format.js";
 
-export const FAILING_MUCH = 0.05;
-export const ATTEMPTS_LEAST = 20; /* in a minute: of fewer a share says nothing */
-
-export function isFailing(service) {
-    return service.failure_rate > FAILING_MUCH && service.rate_1min + service.failures_1min >= ATTEMPTS_LEAST;
+/* As the host judges it. */
+export function isFailing({ verdict }, name) {
+    return verdict.sentences.some((one) => one.code === "failing" && one.service === name);
 }
 
 export const serviceHash = (name) => `#/service/${encodeURIComponent(name)}`;
@@ -63,6 +61,12 @@ export function pauseButton(name) {
     };
 }
 
+/* When what waits will be done, where that can be told. */
+export function waitingNote(service) {
+    return service.clears_in_s > 0 ? `clears in ${duration(service.clears_in_s * 1000)}`
+        : service.oldest_ms > 0 ? `oldest ${duration(service.oldest_ms)}` : "none";
+}
+
 /* Accepted and done in one turn is less than the clock tells. */
 export function latency(service, us) {
     return us > 0 ? micros(us) : service.rate_1min > 0 ? "<1 ms" : "–";
@@ -92,10 +96,10 @@ function factsOf(service) {
 /* name, title, the figure, the line under it, its class. */
 const columns = [
     { name: "Done", title: "Events done a second, over the last minute", of: (s) => rate(s.rate_1min / 60), zero: (s) => s.rate_1min === 0 },
-    { name: "Waiting", title: "Events that wait: ready, running, retrying or put off; below: the oldest", of: (s) => short(s.lag),
-        under: (s) => (s.lag > 0 && s.oldest_ms > 0 ? duration(s.oldest_ms) : ""), zero: (s) => s.lag === 0 },
+    { name: "Waiting", title: "Events that wait: ready, running, retrying or put off; below: when they will be done, or else since when the oldest waits", of: (s) => short(s.lag),
+        under: (s) => (s.lag > 0 ? waitingNote(s) : ""), zero: (s) => s.lag === 0 },
     { name: "Failing", title: "Share of the last minute's attempts that failed", of: (s) => percent(s.failure_rate),
-        under: (s) => (s.failures_1min > 0 ? `${short(s.failures_1min)} failed` : ""), bad: isFailing, zero: (s) => s.failures_1min === 0 },
+        under: (s) => (s.failures_1min > 0 ? `${short(s.failures_1min)} failed` : ""), bad: (s, status) => isFailing(status, s.name), zero: (s) => s.failures_1min === 0 },
     { name: "p99", title: "99 of 100 of the last minute's events were done within; below: half of them", of: (s) => latency(s, s.p99_us),
         under: (s) => (s.rate_1min > 0 ? `p50 ${latency(s, s.p50_us)}` : ""), zero: (s) => s.rate_1min === 0 },
 ];
@@ -106,10 +110,10 @@ function makeCell(column) {
     const element = h("td", { class: "number", "data-name": column.name }, figure, under);
     return {
         element,
-        update(service) {
+        update(service, status) {
             setText(figure, column.of(service));
             setText(under, column.under?.(service) ?? "");
-            setClass(figure, "is-bad", column.bad?.(service) === true);
+            setClass(figure, "is-bad", column.bad?.(service, status) === true);
             setClass(figure, "is-zero", column.zero(service));
         },
     };
@@ -135,7 +139,7 @@ function makeService(service) {
         h("td", { class: "number", "data-name": "Dead" }, dead),
         h("td", { class: "service-acts" }, pause.element));
     const body = h("tbody", { class: "service-body", "data-service": name }, row);
-    body.update = (now, history) => {
+    body.update = (now, status, history) => {
         const [word, tone] = stateOf(now, Date.now());
         setText(state, word);
         state.className = `pill tone-${tone}`;
@@ -143,7 +147,7 @@ function makeService(service) {
         dot.className = `small-dot tone-${tone}`;
         setText(facts, factsOf(now));
         setText(more, restOf(now).join(" · "));
-        cells.forEach((cell) => cell.update(now));
+        cells.forEach((cell) => cell.update(now, status));
         setText(dead, short(now.dead));
         dead.setAttribute("aria-label", plural(now.dead, "dead letter"));
         setClass(dead, "is-bad", now.dead > 0);
@@ -177,10 +181,11 @@ export function serviceTable() {
     const idleNote = h("p", { class: "idle-note" });
     return {
         element: h("section", { class: "panel services-panel", "aria-label": "Services" }, table, idleNote),
-        update(services, history) {
+        update(status, history) {
+            const { services } = status;
             const quiet = services.filter((s) => isQuiet(s, history));
             keyed(table, [...services.filter((s) => !quiet.includes(s)), ...quiet], (s) => s.name, makeService,
-                (body, service) => body.update(service, history));
+                (body, service) => body.update(service, status, history));
             setText(idleNote, quiet.length === 0 ? "" : `${count(quiet.length)} had nothing to do for 15 minutes.`);
         },
     };
