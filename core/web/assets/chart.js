@@ -168,7 +168,7 @@ export function chart(kind, name) {
 }
 
 /* The times below a large chart. */
-export function chartAxis() {
+function chartAxis() {
     const element = h("div", { class: "chart-axis", "aria-hidden": "true" });
     return {
         element,

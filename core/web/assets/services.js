@@ -82,7 +82,7 @@ const rest = [
     [(s) => s.keys_held, "keys at their limits"], [(s) => s.queued, "on disk"], [urgent, "urgent"],
 ];
 
-export function restOf(service) {
+function restOf(service) {
     return rest.map(([of, name]) => [of(service) ?? 0, name]).filter(([n]) => n > 0).map(([n, name]) => `${short(n)} ${name}`);
 }
 
