@@ -6,10 +6,7 @@
 #include "cli/listing.h"
 #include "cli/store.h"
 #include "base/clock.h"
-#include "base/json.h"
-#include "query/json.h"
-#include "journal/later.h"
-#include "journal/outbox.h"
+#include "query/outgoing.h"
 
 enum { DELAYED_SHOWN = 100, CELL_BYTES_MAX = 1 << 20 };
 
@@ -30,28 +27,13 @@ static void add_row(const struct cli *cli, struct table *table, const struct del
     buf_clear(&text);
 }
 
-static json_t *row_json(const struct delayed *delayed, const struct publication *p) {
-    char id[UUID_TEXT_BYTES + 1];
-    json_t *object = json_pack("{s:s}", "id", uuid_text(&p->id, id));
-    bool ok =
-        object != NULL && look_json_bytes(object, "topic", p->topic) &&
-        look_json_time(object, "due_at", clock_due(delayed->due_ms, delayed->by_wall)) &&
-        look_json_bytes(object, "payload", p->payload) &&
-        (uuid_is_zero(&p->cause) || look_json_text(object, "cause", uuid_text(&p->cause, id)));
-    if (!ok) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
-}
-
 static void list_one(struct cli *cli, struct listing *listing, const struct delayed *delayed,
                      const struct publication *p) {
     if (!listing_wants(listing)) {
         return;
     }
     if (cli->json) {
-        listing_add_json(cli, listing, row_json(delayed, p));
+        listing_add_json(cli, listing, delayed_json(delayed, p));
     } else {
         add_row(cli, listing->table, delayed, p);
     }

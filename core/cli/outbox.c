@@ -10,13 +10,12 @@
 #include "cli/options.h"
 #include "cli/store.h"
 #include "cli/tell.h"
-#include "query/json.h"
-#include "journal/outbox.h"
+#include "query/outgoing.h"
 
 #include <limits.h>
 #include <stdio.h>
 
-enum { OUTBOX_SHOWN = 100, CELL_BYTES_MAX = 1 << 20, OWNERS_MAX = 256 };
+enum { OUTBOX_SHOWN = 100, CELL_BYTES_MAX = 1 << 20 };
 
 static const struct table_column columns[] = {
     {"REFUSED", false}, {"TOPIC", false}, {"ID", false}, {"FROM EVENT", false}, {"WHY", false}};
@@ -24,24 +23,9 @@ static const struct table_column columns[] = {
 /* What has been read of the outbox. */
 struct view {
     struct listing listing;
+    struct outbox_walk walk;
     bool refused_only;
-    uint64_t owners[OWNERS_MAX]; /* of the first refused rows */
-    size_t owner_count;
 };
-
-/* Rows come in order of creation: true if an earlier row of the same key was refused. */
-static bool is_held(struct view *view, const struct publication *p) {
-    bool refused = p->refused_ms != 0;
-    for (size_t i = 0; p->owner != 0 && i < view->owner_count; i++) {
-        if (view->owners[i] == p->owner) {
-            return !refused;
-        }
-    }
-    if (refused && p->owner != 0 && view->owner_count < OWNERS_MAX) {
-        view->owners[view->owner_count++] = p->owner;
-    }
-    return false;
-}
 
 static void add_why(struct buf *out, const struct publication *p, bool held) {
     if (p->refused_ms == 0) {
@@ -78,51 +62,25 @@ static void add_row(const struct cli *cli, struct table *table, const struct pub
     buf_clear(&text);
 }
 
-static json_t *row_json(const struct publication *p, bool held) {
-    char id[UUID_TEXT_BYTES + 1];
-    bool refused = p->refused_ms != 0;
-    bool crash = p->refused_reason == REFUSED_CRASH || p->refused_reason == REFUSED_CRASHES;
-    json_t *object = json_pack("{s:s, s:b, s:b}", "id", uuid_text(&p->id, id), "refused",
-                               (int)refused, "held", (int)held);
-    bool ok =
-        object != NULL && look_json_bytes(object, "topic", p->topic) &&
-        look_json_bytes(object, "payload", p->payload) &&
-        (!refused || (look_json_time(object, "refused_at", p->refused_ms) &&
-                      json_object_set_new(object, "reason_code",
-                                          json_integer(crash ? 0 : p->refused_reason)) == 0 &&
-                      json_object_set_new(object, "crash", json_boolean(crash)) == 0)) &&
-        (uuid_is_zero(&p->cause) || look_json_text(object, "cause", uuid_text(&p->cause, id)));
-    if (!ok) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
-}
-
-static void list_one(struct cli *cli, struct view *view, const struct publication *p) {
-    bool held = is_held(view, p);
+static void list_one(struct cli *cli, struct view *view, const struct publication *p, bool held) {
     if ((view->refused_only && p->refused_ms == 0) || !listing_wants(&view->listing)) {
         return;
     }
     if (cli->json) {
-        listing_add_json(cli, &view->listing, row_json(p, held));
+        listing_add_json(cli, &view->listing, outbox_json(p, held));
     } else {
         add_row(cli, view->listing.table, p, held);
     }
 }
 
 static int each_row(struct cli *cli, struct view *view) {
-    uint64_t seq = 0;
-    struct slice record;
     struct publication p;
+    bool held = false;
     int code = cli_begin(cli);
     while (code == 0 && view->listing.status == 0 &&
-           (code = journal_outbox_next(cli->journal, &seq, &record)) == 0) {
-        code = publication_decode(record, &p);
-        if (code == 0) {
-            list_one(cli, view, &p);
-            code = cli_breathe(cli);
-        }
+           (code = outbox_walk_next(cli->journal, &view->walk, &p, &held)) == 0) {
+        list_one(cli, view, &p, held);
+        code = cli_breathe(cli);
     }
     cli_end(cli);
     return code == ERR_NOTFOUND ? 0 : code;

@@ -382,12 +382,12 @@ void engine_look_at_forwards(const struct engine *e, uint16_t host, struct forwa
  * longer ago than its service's idempotency_window. */
 bool engine_needs_force(struct engine *e, const struct event *event);
 struct engine_schedule_status {
-    const char *name;
-    uint16_t host;       /* the one of the division that fires it */
-    int64_t next_ms;     /* the next tick; INT64_MAX = never */
-    int64_t last_ms;     /* the tick of the last run; 0 = none yet */
-    struct uuid last_id; /* of its publish */
-    uint64_t runs;       /* since the store was made */
+    const char *name, *cron, *timezone, *topic; /* topics.conf's */
+    uint16_t host;                              /* the one of the division that fires it */
+    int64_t next_ms;                            /* the next tick; INT64_MAX = never */
+    int64_t last_ms;                            /* the tick of the last run; 0 = none yet */
+    struct uuid last_id;                        /* of its publish */
+    uint64_t runs;                              /* since the store was made */
 };
 
 /* ERR_NOTFOUND past the last schedule of conf. */

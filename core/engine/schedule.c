@@ -178,6 +178,9 @@ int engine_schedule_status(const struct engine *e, size_t schedule,
     }
     const struct schedule *s = &e->schedules->of[schedule];
     *out = (struct engine_schedule_status){.name = s->conf->name,
+                                           .cron = s->conf->cron,
+                                           .timezone = s->conf->timezone,
+                                           .topic = s->conf->publish,
                                            .host = owner_of(e, s),
                                            .next_ms = s->next_ms,
                                            .last_ms = s->mark.last_ms,

@@ -188,6 +188,18 @@ ok "an event as the command traces it" same "/api/events/$letter" trace "$letter
 ok "keys as the command lists them" same "/api/keys" keys list
 ok "one key as the command shows it" same "/api/keys/parking?key=p1" keys show parking p1
 ok "state as the command lists it" same "/api/state/orders" state list orders
+ok "locks alone" eval 'answers 200 "/api/state/orders?only=locks" && jq -e "map(has(\"lock\")) | all" body >/dev/null'
+ok "nothing else alone" answers 400 "/api/state/orders?only=keys"
+for hours in 1 2 3; do
+    answers 202 "/api/publish?topic=order/later&after_ms=$((hours * 3600000))" -d "{\"key\": \"later $hours\"}"
+done
+ok "delayed publishes as the command lists them" same "/api/delayed" delayed
+ok "with what they will say" holds 'length == 3 and .[0].payload == "{\"key\": \"later 1\"}"' "/api/delayed"
+ok "one service with its part of topics.conf" holds \
+    '.name == "orders" and .conf.handler == "orders.lua" and (.conf.subscribe | length) > 0 and .conf.tries != ""' \
+    "/api/services/orders"
+ok "a service there is not is a 404" answers 404 "/api/services/nobody"
+ok "events with their steps" holds '.[0].steps == []' "/api/events?steps=1&limit=1"
 ok "a dry run as the command's" eval \
     'answers 200 "/api/dlq/$letter/try" -X POST && jq -S . body >a && "$ZINGQ" dlq try "$letter" --json >cli.out; jq -S . cli.out >b; cmp -s a b'
 ok "a dry run of another payload" says 200 'item 77' "/api/dlq/$letter/try" -d '{"key": "k0", "item": 77}'
@@ -217,12 +229,15 @@ ok "of one state, too" paged '/api/events?state=dead&'
 ok "dead letters come in pages" paged '/api/dlq?'
 ok "keys come in pages" paged '/api/keys?'
 ok "state comes in pages" paged '/api/state/orders?'
+ok "delayed publishes come in pages" paged '/api/delayed?'
 ok "a limit past a thousand is refused" answers 400 '/api/events?limit=1001'
 ok "a state there is not is refused" answers 400 '/api/events?state=asleep'
 ok "a service there is not is a 404" answers 404 '/api/dlq?service=nobody'
 ok "a cursor that is none is refused" answers 400 '/api/dlq?before=x.y'
 ok "and so of keys" answers 400 '/api/keys?before=99.1.x'
 ok "and so of state" answers 400 '/api/state/orders?before=s.zz.'
+ok "and so of delayed publishes" answers 400 '/api/delayed?before=next'
+ok "and so of the outbox" answers 400 '/api/outbox?before=-1'
 ok "a path that is none is a 404" answers 404 /api/nothing
 ok "a reading path is not for POST" says 405 '^Allow: GET' /api/events -d '{}'
 ok "HEAD is GET without the body" eval 'ask /api/status -I && [ "$status" = 200 ] && ! grep -q host body'

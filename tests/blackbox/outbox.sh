@@ -4,6 +4,7 @@
 #
 # ctest: timeout=120
 # ctest: label=torture
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
 # shellcheck source=tests/support/world.sh
@@ -50,6 +51,21 @@ first_refused() {
     "$ZINGQ" outbox list --refused --json | jq -r '.[0].id'
 }
 
+# api PATH: $dir/body, $dir/head.
+api() {
+    curl -sSf --unix-socket "$dir/data/zingq.sock" -D "$dir/head" -o "$dir/body" "http://zingq$1"
+}
+
+# All pages of the outbox, three rows each.
+pages() {
+    next=
+    while api "/api/outbox?limit=3$next"; do
+        jq -c '.[]' "$dir/body"
+        next=$(tr -d '\r' <"$dir/head" | sed -n 's/^Zingq-Next: /\&before=/Ip')
+        [ -n "$next" ] || return 0
+    done
+}
+
 mkdir "$dir/scripts"
 cd "$dir" || exit 1
 cat >topics.conf <<'END_CONF'
@@ -80,6 +96,10 @@ ok "what another key publishes leaves at once" wait_for 10 heard 1 good/free
 ok "what the same key publishes waits" wait_for 10 figure_is outbox_held 1
 ok "and was not sent" heard 0 good/behind
 ok "the list says so" says 0 'good/behind .*held behind' outbox list
+"$ZINGQ" outbox list --json | jq -c '.[]' >"$dir/listed"
+ok "the API says the same" eval 'api /api/outbox && jq -c ".[]" "$dir/body" | cmp -s - "$dir/listed"'
+ok "also in pages, where what holds a row is on an earlier one" eval \
+    'pages >"$dir/paged" && [ "$(grep -c "\"held\":true" "$dir/paged")" = 1 ] && cmp -s "$dir/paged" "$dir/listed"'
 ok "status says so, and what helps" says 0 '10 REFUSED BY THE BROKER.*zingq outbox list' status
 ok "the list says why" says 0 'bad/1 .*not authorized\|bad/1 .*closes the connection' outbox list
 stop_host

@@ -1,67 +1,15 @@
 /*
  * dashboard.test.mjs - what a person can do with the dashboard, done by a real Chromium.
- *
- * Every page is watched: an error in its console, a breach of its policy, a request to another
- * host or an opened dialog fails the test it happened in.
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import path from "node:path";
-import { after, afterEach, before, describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 
-import { openBrowser, openPage, until, World } from "./world.mjs";
+import { counts, drawer, letterRow, order, pageNames, phone, shots, showsState, view, visible, visit } from "./page.mjs";
+import { until, World } from "./world.mjs";
 
 const TOKEN = "open sesame";
-const shots = process.env.SHOTS;
-let browser;
-let pages = [];
-
-before(async () => {
-    browser = await openBrowser();
-});
-after(() => browser?.close());
-
-afterEach(async () => {
-    const faults = pages.flatMap((page) => page.faults);
-    await Promise.all(pages.map((page) => page.context().close()));
-    pages = [];
-    assert.deepEqual(faults, []);
-});
-
-async function visit(world, hash = "#/", options = {}) {
-    const page = await openPage(browser, world, options);
-    pages.push(page);
-    if (world.token === "") {
-        await page.goto(world.link);
-    }
-    await page.goto(`${world.url}/${hash}`);
-    return page;
-}
-
-let orders = 0;
-
-/* A good order, but for what is said otherwise. */
-function order(changes = {}) {
-    orders++;
-    return { order: `o-${orders}1`, customer: "ada", amount: 1200, country: "de", depot: "north",
-        address: "Main Street 1", ...changes };
-}
-
-function visible(locator) {
-    return locator.waitFor({ state: "visible" });
-}
-
-function counts(locator, count) {
-    return until(`${count} of ${locator}`, async () => await locator.count() === count);
-}
-
-const view = (page) => page.locator("#main .view:not([hidden])");
-const letterRow = (page, text) => view(page).locator(".list tbody tr", { hasText: text });
-const drawer = (page) => page.locator("#drawer[open]");
-const stateOf = (page) => drawer(page).locator(".event-title .pill");
-
-async function showsState(page, word) {
-    await visible(stateOf(page).getByText(word, { exact: true }));
-}
 
 describe("the dashboard", () => {
     let world;
@@ -168,8 +116,14 @@ describe("the dashboard", () => {
         await visible(page.getByText("the selected: 2 discarded"));
         await visible(page.getByText("All 4 of this group"));
 
+        await page.getByRole("button", { name: "Discard all…" }).click();
+        const discard = page.getByRole("dialog", { name: "Discard 4 letters?" });
+        await discard.getByRole("button", { name: "Discard" }).click();
+        await visible(discard.getByText("Write 4, or cancel."));
+        await discard.getByRole("button", { name: "Cancel" }).click();
+
         await world.script("invoices", (lua) => lua.replace("nl = 21", "nl = 21, yy = 9"));
-        await page.locator(".toolbar").getByRole("button", { name: "Replay" }).click();
+        await page.getByRole("button", { name: "Replay all…" }).click();
         const dialog = page.getByRole("dialog", { name: "Replay 4 letters?" });
         await dialog.getByLabel("At most").fill("fast");
         await dialog.getByRole("button", { name: "Replay" }).click();
@@ -178,6 +132,27 @@ describe("the dashboard", () => {
         await dialog.getByRole("button", { name: "Replay" }).click();
         await visible(page.getByText("invoices: 4 replayed"));
         await until("all of them to be done", async () => (await world.service("invoices")).dead === 0);
+    });
+
+    test("nothing is done to all dead letters at once", async () => {
+        await world.publish("shop/order", order({ amount: -4 }));
+        const page = await visit(world, "#/dead");
+        await visible(letterRow(page, "this one costs -4"));
+        await counts(page.getByRole("button", { name: /Replay|Discard/ }), 0);
+        await view(page).getByLabel("Service").selectOption("orders");
+        await visible(page.getByRole("button", { name: "Discard all…" }));
+    });
+
+    test("letters of one group are told apart by what differs in their payloads", async () => {
+        const page = await visit(world, "#/dead?service=orders");
+        const bad = [order({ amount: -5 }), order({ amount: -5 })];
+        for (const one of bad) {
+            await world.publish("shop/order", one);
+        }
+        for (const one of bad) {
+            const text = await letterRow(page, one.order).locator(".row-target").textContent();
+            assert.ok(text.startsWith(`order ${one.order}`), text);
+        }
     });
 
     test("a parked key shows what it waits for, and goes on when a person says so", async () => {
@@ -204,13 +179,76 @@ describe("the dashboard", () => {
         await visible(service.getByText("paused", { exact: true }));
         await visible(page.locator(".alerts").getByText("notices: paused"));
         await service.getByRole("button", { name: "Resume notices" }).click();
-        await visible(service.getByText("running", { exact: true }));
+        await service.getByText("paused", { exact: true }).waitFor({ state: "hidden" });
 
         await world.script("notices", (lua) => `this is no Lua\n${lua}`);
         await visible(service.getByText("script refused", { exact: true }));
         await visible(page.locator(".alerts").getByText("the last good one stays"));
         await world.script("notices", (lua) => lua.replace("this is no Lua\n", ""));
-        await visible(service.getByText("running", { exact: true }));
+        await service.getByText("script refused", { exact: true }).waitFor({ state: "hidden" });
+    });
+
+    test("a service has a page with its own address", async () => {
+        const bad = order({ country: "zz" });
+        await world.publish("shop/order", bad);
+        const page = await visit(world);
+        await page.locator('[data-service="invoices"]').getByRole("link", { name: "invoices", exact: true }).click();
+        await page.waitForURL(/#\/service\/invoices$/);
+        await visible(view(page).getByRole("heading", { name: "invoices", level: 1 }));
+        await visible(view(page).getByText("shop/accepted").first());
+        await visible(view(page).getByText("json:/order", { exact: true }));
+        await visible(view(page).getByText("3 tries: now, 300 ms, 600 ms"));
+        await visible(letterRow(page, bad.order));
+        await view(page).locator(".group-line", { hasText: "country 'zz'" }).click();
+        await visible(letterRow(page, bad.order));
+        await page.goto(`${world.url}/#/service/nobody`);
+        await visible(page.getByText("There is no service of that name here."));
+    });
+
+    test("no chart is empty for somebody who opens the page", async () => {
+        await until("a few seconds of history", async () =>
+            (await world.ask("/api/history?range=15m")).services.orders?.rate.filter((rate) => rate !== null).length > 2);
+        const page = await visit(world);
+        await until("a line with its past", () => page.evaluate(() =>
+            (document.querySelector(".chart-panel .chart-line").getAttribute("d") ?? "").includes("L")));
+        await page.getByRole("button", { name: "24 h" }).click();
+        await visible(page.getByText("24 h ago").first());
+        await until("the day", () => page.evaluate(() => document.querySelector(".chart-panel .chart").ariaLabel.includes("24 hours")));
+    });
+
+    test("what needs a look is said, with a link to it", async () => {
+        await world.publish("shop/order", order({ amount: -6 }));
+        const page = await visit(world);
+        const banner = page.locator(".alerts .banner", { hasText: "dead letter" }).first();
+        await banner.getByRole("link").click();
+        await page.waitForURL(/#\/dead/);
+        await visible(letterRow(page, "this one costs -6"));
+    });
+
+    test("an event is a page when its address is opened, and its handler can be tried elsewhere", async () => {
+        const bad = order({ customer: "o'hara", amount: -7 });
+        await world.publish("shop/order", bad);
+        const list = await visit(world, "#/dead");
+        await letterRow(list, "this one costs -7").getByRole("link").click();
+        await drawer(list).getByRole("link", { name: "Open as a page" }).click();
+        await visible(view(list).getByRole("heading", { level: 1, name: /^Event / }));
+        await counts(drawer(list), 0);
+
+        const page = await visit(world, new URL(list.url()).hash, { permissions: ["clipboard-read", "clipboard-write"] });
+        await page.reload();
+        await visible(view(page).getByText("this one costs -7").first());
+        await page.getByRole("button", { name: "Copy as zingq try" }).click();
+        await visible(page.getByText("Copied zingq try"));
+        const command = await page.evaluate(() => navigator.clipboard.readText());
+        const tried = spawnSync("sh", ["-c", command.replace("zingq", '"$ZINGQ"')], { cwd: world.folder, encoding: "utf8" });
+        assert.match(tried.stdout, /this one costs -7/);
+    });
+
+    test("the live tail begins with what has ended already", async () => {
+        await world.publish("shop/order", order({ customer: "niklaus" }));
+        await until("its end", async () => (await world.ask("/api/events?key=niklaus")).some((event) => event.state === "done"));
+        const page = await visit(world, "#/live");
+        await visible(page.locator(".tail-row", { hasText: "niklaus" }));
     });
 
     test("the live tail shows what ends, lets itself be filtered, and pauses", async () => {
@@ -268,7 +306,9 @@ describe("the dashboard", () => {
             await visible(drawer(page).getByRole("heading", { name: "Trial run" }));
             await page.keyboard.press("Escape");
         }
-        for (const name of ["events", "live", "keys", ""]) {
+        await world.publish("shop/hold", { customer: evil, item: evil, order: evil });
+        await world.publish("shop/await", { customer: evil });
+        for (const name of pageNames.toReversed()) {
             await page.goto(`${world.url}/#/${name}`);
             await visible(view(page).locator("h1"));
         }
@@ -295,10 +335,35 @@ describe("the dashboard", () => {
         assert.ok(await link.evaluate((element) => element === document.activeElement), "a new row leaves the focus");
     });
 
+    test("keys lead to pages, through rows, and tell of themselves", async () => {
+        const page = await visit(world);
+        await visible(page.locator(".service-body").first());
+        await page.keyboard.press("?");
+        await visible(page.getByRole("dialog", { name: "Keys" }));
+        await page.keyboard.press("Escape");
+        await page.keyboard.press("g");
+        await page.keyboard.press("d");
+        await page.waitForURL(/#\/dead$/);
+        await visible(view(page).locator(".list .row-target").nth(1));
+        await page.keyboard.press("j");
+        await page.keyboard.press("j");
+        assert.ok(await view(page).locator(".list .row-target").nth(1).evaluate((element) => element === document.activeElement));
+        await page.keyboard.press("Enter");
+        await visible(drawer(page));
+    });
+
+    test("the pages are behind a button on a phone", async () => {
+        const page = await visit(world, "#/", { viewport: phone });
+        await page.getByRole("button", { name: "Pages" }).click();
+        await page.getByRole("link", { name: "Schedules" }).click();
+        await visible(view(page).getByRole("heading", { name: "Schedules" }));
+        await page.getByRole("link", { name: "Outbox" }).waitFor({ state: "hidden" });
+    });
+
     test("every control has a name, and nothing is wider than a phone", async () => {
         const page = await visit(world, "#/", { viewport: { width: 360, height: 740 } });
         await visible(page.locator(".service-body").first());
-        for (const name of ["", "dead", "keys", "events", "live"]) {
+        for (const name of pageNames) {
             await page.goto(`${world.url}/#/${name}`);
             await visible(view(page).locator("h1"));
             const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, a, meter, progress")]
@@ -319,6 +384,49 @@ describe("the dashboard", () => {
         await visible(page.locator("#live-mark[data-state=lost]"));
         assert.ok(page.faults.every((text) => /Failed to load|ERR_/.test(text)));
         page.faults.length = 0; /* that the host does not answer is what this is about */
+    });
+});
+
+describe("what is stored", () => {
+    let world;
+
+    before(async () => {
+        world = await World.open();
+    });
+    after(() => world?.close());
+
+    test("waits, delayed publishes, state, locks, schedules and changes have their pages", async () => {
+        await world.publish("shop/hold", { customer: "ada", item: "lamp", order: "o-1" });
+        await world.publish("shop/await", { customer: "grace" });
+        await world.ask("/api/services/notices/pause", { method: "POST" });
+        await world.ask("/api/services/notices/resume", { method: "POST" });
+        await until("the wait", async () => (await world.service("holds")).sleeping === 1);
+        await until("the hold", async () => (await world.service("holds")).done === 1);
+        const page = await visit(world, "#/waits");
+        await visible(letterRow(page, "grace").getByText("wait paid"));
+        await page.goto(`${world.url}/#/state?service=holds`);
+        await visible(letterRow(page, "last_item").getByText("lamp"));
+        await page.goto(`${world.url}/#/locks`);
+        await visible(letterRow(page, "lamp").getByText("ada").first());
+        await page.goto(`${world.url}/#/schedules`);
+        await visible(letterRow(page, "stocktaking").getByText("Europe/Berlin"));
+        await page.goto(`${world.url}/#/audit`);
+        await visible(letterRow(page, "/api/services/notices/pause").first());
+        await page.goto(`${world.url}/#/delayed`);
+        await letterRow(page, "shop/reminder").getByRole("button", { name: "Cancel…" }).click();
+        await page.getByRole("dialog").getByRole("button", { name: "Cancel the publish" }).click();
+        await visible(page.getByText("No delayed publishes", { exact: true }));
+    });
+
+    test("the outbox has a page, and a broker that is away is told", async () => {
+        const page = await visit(world, "#/outbox");
+        await visible(page.getByText("The outbox is empty", { exact: true }));
+        world.broker.kill("SIGKILL");
+        await world.broker.ended;
+        await world.publish("shop/elsewhere", { customer: "ada" });
+        await visible(letterRow(page, "shop/elsewhere").getByText("waiting"));
+        await page.goto(`${world.url}/#/`);
+        await visible(page.locator(".alerts").getByText("The connection that subscribes is down"));
     });
 });
 
@@ -428,53 +536,4 @@ describe("the dashboard of one of two hosts", () => {
         await visible(page.getByText("Live", { exact: true }).first());
         await shown(ours.length);
     });
-});
-
-describe("how it looks", () => {
-    let world;
-    let load;
-
-    before(async () => {
-        world = await World.open();
-        load = setInterval(() => {
-            const n = Math.ceil(Math.random() * 6);
-            for (let i = 0; i < n; i++) {
-                const kind = Math.random();
-                const changes = kind < 0.03 ? { country: "xx" } : kind < 0.05 ? { amount: 0 }
-                    : kind < 0.06 ? { depot: `depot ${orders % 3}`, address: "nowhere" } : {};
-                world.publish("shop/order", order({ customer: `customer ${orders % 9}`, ...changes })).catch(() => {});
-            }
-        }, 100);
-    });
-    after(async () => {
-        clearInterval(load);
-        await world?.close();
-    });
-
-    const sizes = { desk: { width: 1360, height: 900 }, phone: { width: 360, height: 740 } };
-    for (const [size, viewport] of Object.entries(sizes)) {
-        for (const colorScheme of ["light", "dark"]) {
-            test(`${size}, ${colorScheme}`, async () => {
-                const page = await visit(world, "#/", { viewport, colorScheme });
-                const take = (name) => page.screenshot({ path: path.join(shots, `${size}-${colorScheme}-${name}.png`) });
-                await visible(page.locator(".service-body").first());
-                assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), colorScheme);
-                await until("the charts to have begun", () => page.evaluate(() =>
-                    (document.querySelector(".chart-line").getAttribute("d") ?? "").includes("L")));
-                await take("overview");
-                await page.goto(`${world.url}/#/dead`);
-                await visible(view(page).locator(".list .row-target").first());
-                await take("dead");
-                await view(page).locator(".list .row-target").first().click();
-                await visible(drawer(page).locator(".life-row").first());
-                await take("letter");
-                await page.keyboard.press("Escape");
-                for (const [name, sign] of [["keys", ".list .row-target"], ["events", ".list .row-target"], ["live", ".tail-row"]]) {
-                    await page.goto(`${world.url}/#/${name}`);
-                    await visible(view(page).locator(sign).first());
-                    await take(name);
-                }
-            });
-        }
-    }
 });

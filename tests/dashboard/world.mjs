@@ -9,7 +9,9 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 
-const { chromium } = createRequire(path.join(process.env.MODULES, "package.json"))("playwright-core");
+const modules = createRequire(path.join(process.env.MODULES, "package.json"));
+const { chromium } = modules("playwright-core");
+const { source: axeSource } = modules("axe-core");
 const here = path.dirname(new URL(import.meta.url).pathname);
 const WAIT_MS = 30000;
 
@@ -143,6 +145,20 @@ export function openBrowser() {
         args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync"],
     });
+}
+
+const ROWS = 12; /* of a list that axe-core looks at: the others are like them */
+
+/* What axe-core finds against WCAG 2.2 AA, a line each. */
+export async function axe(page) {
+    await page.evaluate(axeSource); /* by the debugger, so the page's policy stays */
+    const violations = await page.evaluate(async (rows) => {
+        const exclude = [`tbody tr:nth-child(n+${rows})`, `ol li:nth-child(n+${rows})`].filter((some) => document.querySelector(some));
+        const values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+        return (await globalThis.axe.run({ include: [["html"]], exclude: exclude.map((some) => [some]) },
+            { runOnly: { type: "tag", values } })).violations;
+    }, ROWS);
+    return violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.html.slice(0, 160)}: ${node.any[0]?.message ?? ""}`));
 }
 
 /* A page, and in `faults` all that it must not have done: errors, warnings, breaches of the policy,

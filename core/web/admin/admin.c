@@ -130,6 +130,7 @@ static void post_reload(void *ctx, const struct call *call) {
 static const struct route rows[] = {
     {GET, "/api/status", ACCESS_READ, get_status, 0},
     {GET, "/api/services", ACCESS_READ, get_services, 0},
+    {GET, "/api/services/*", ACCESS_READ, admin_show_service, 0},
     {GET, "/api/hosts", ACCESS_READ, get_hosts, 0},
     {GET, "/api/live", ACCESS_READ, admin_live, 0},
     {GET, "/api/history", ACCESS_READ, admin_show_history, 0},
@@ -142,6 +143,8 @@ static const struct route rows[] = {
     {GET, "/api/keys/*", ACCESS_READ, admin_read, READING_KEY},
     {GET, "/api/state/*", ACCESS_READ, admin_read, READING_STATE},
     {GET, "/api/peek/*", ACCESS_READ, admin_peek, 0},
+    {GET, "/api/outbox", ACCESS_READ, admin_read_outbox, 0},
+    {GET, "/api/delayed", ACCESS_READ, admin_read_delayed, 0},
     {GET, "/api/audit", ACCESS_OPERATE, admin_show_audit, 0},
     {GET, "/api/login", ACCESS_SOCKET, get_login, 0},
     {GET, "/api/replay", ACCESS_READ, admin_job_show, 0},

@@ -8,6 +8,8 @@
  *   web/admin/verdict.c  what of it needs a look
  *   web/admin/reader.c   requests answered from the store, in pieces between turns
  *   web/admin/readings.c what they read: events, dead letters, keys, state
+ *   web/admin/outgoing.c and the outbox, delayed publishes
+ *   web/admin/service.c  one service, and its part of topics.conf
  *   web/admin/job.c      jobs: replay and discard of many letters, paced
  *   web/admin/rerun.c    jobs: replay of events that are done
  *   web/admin/erase.c    jobs: erasure of everything that belongs to a key
@@ -32,6 +34,7 @@
 #include "query/dead.h"
 #include "query/events.h"
 #include "query/keys.h"
+#include "query/outgoing.h"
 #include "query/state.h"
 #include "query/trace.h"
 #include "journal/event.h"
@@ -139,6 +142,7 @@ struct reading {
         struct {
             struct look_filter filter;
             struct look_walk walk;
+            bool with_steps;
         } events;
         struct {
             struct dead_filter filter;
@@ -156,6 +160,11 @@ struct reading {
             struct uuid id;
         } letter;
         struct held_walk keys;
+        struct {
+            struct outbox_walk walk;
+            uint64_t shown_seq; /* of the last row of the page before */
+        } outbox;
+        struct uuid delayed; /* the row that was read last */
         struct {
             struct key_queue queue;
             struct slice key;
@@ -210,6 +219,13 @@ void admin_start_reader(struct admin *a);
 bool admin_read_add(struct reading *r, json_t *object);
 /* True if nothing more fits into this answer. */
 bool admin_read_full(const struct reading *r);
+
+/* web/admin/outgoing.c */
+void admin_read_outbox(void *ctx, const struct call *call);
+void admin_read_delayed(void *ctx, const struct call *call);
+
+/* web/admin/service.c */
+void admin_show_service(void *ctx, const struct call *call);
 
 /* web/admin/job.c */
 void admin_job_start(void *ctx,

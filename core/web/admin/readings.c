@@ -8,6 +8,7 @@
 #include "web/admin/impl.h"
 
 #include "query/json.h"
+#include "query/steps.h"
 #include "journal/event.h"
 #include "journal/keyed.h"
 
@@ -92,6 +93,7 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
     int status = filter_service(r, &filter->by_service, &filter->service, report_out);
     status = status == 0 ? filter_key(r, &filter->key, &filter->by_key, report_out) : status;
     filter->topic = keep_query(r, 1, "topic");
+    r->of.events.with_steps = gateway_query(r->request, "steps") != NULL;
     filter->by_state = state != NULL;
     if (status == 0 && filter->topic != NULL && filter_check(filter->topic, report_out) != 0) {
         status = 400;
@@ -109,6 +111,22 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
     return status;
 }
 
+/* NULL when out of memory, or when the store cannot be read. */
+static json_t *event_with_steps(const struct reading *r, const struct event *event) {
+    struct steps steps;
+    json_t *object = look_event_json(r->journal, event, true);
+    if (object == NULL || !r->of.events.with_steps) {
+        return object;
+    }
+    if (steps_read(r->journal, event, &steps) != 0 ||
+        json_object_set_new(object, "steps", steps_json(&steps, event)) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    steps_clear(&steps);
+    return object;
+}
+
 static int step_events(struct admin *a, struct reading *r) {
     (void)a;
     struct event *event = NULL;
@@ -118,7 +136,7 @@ static int step_events(struct admin *a, struct reading *r) {
         return code;
     }
     if (look_matches(&r->of.events.filter, event) &&
-        !admin_read_add(r, look_event_json(r->journal, event, true))) {
+        !admin_read_add(r, event_with_steps(r, event))) {
         code = ERR_MEMORY;
     }
     if (code == 0 && admin_read_full(r)) {
@@ -492,8 +510,13 @@ static int begin_state(struct admin *a, struct reading *r, const char *name,
     if (status != 0) {
         return status;
     }
+    const char *only = gateway_query(r->request, "only");
+    if (only != NULL && strcmp(only, "locks") != 0) {
+        return refuse(report_out, 400, "only=locks leaves out the state; there is nothing else");
+    }
     r->text[1] = slice_dup(journal_origin_of(engine_journal(a->engine), slice_of(name)));
     state_walk_init(&r->of.state.walk, service, slice_of(r->text[1]), given ? &key : NULL);
+    r->of.state.walk.in_locks = only != NULL;
     if (r->text[1] == NULL) {
         return refuse(report_out, 503, "out of memory");
     }

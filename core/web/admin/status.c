@@ -200,8 +200,9 @@ static json_t *schedules_json(struct admin *a) {
     struct engine_schedule_status s;
     for (size_t i = 0; engine_schedule_status(a->engine, i, &s) == 0; i++) {
         char id[UUID_TEXT_BYTES + 1];
-        json_t *one = json_pack("{s:s, s:i, s:I, s:s?}", "name", s.name, "host", (int)s.host,
-                                "runs", (json_int_t)s.runs, "last_id",
+        json_t *one = json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:s?}", "name", s.name, "cron",
+                                s.cron, "timezone", s.timezone, "topic", s.topic, "host",
+                                (int)s.host, "runs", (json_int_t)s.runs, "last_id",
                                 s.runs == 0 ? NULL : uuid_text(&s.last_id, id));
         (void)look_json_wall_time(one, "next_at", s.next_ms == INT64_MAX ? 0 : s.next_ms);
         (void)look_json_wall_time(one, "last_at", s.last_ms);

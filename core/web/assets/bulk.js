@@ -26,31 +26,36 @@ export function perSecond(text) {
     return match === null || Number(match[1]) <= 0 ? null : Number(match[1]) / { s: 1, m: 60, h: 3600 }[match[2]];
 }
 
-/* Asks; resolves to the pace as it was written, or null for no. */
-export async function askBulk(verb, howMany, whose) {
+/* Asks; resolves to the pace as it was written, or null for no. unseen: not all of them are on the screen,
+ * so discarding them takes their number, written by hand. */
+export async function askBulk(verb, howMany, whose, unseen) {
     const title = verbs[verb].title;
     const pace = h("input", { type: "text", value: verb === "replay" ? "10/s" : "", autocomplete: "off", name: "pace" });
+    const number = h("input", { type: "text", inputmode: "numeric", autocomplete: "off", name: "number" });
+    const counted = verb === "discard" && unseen;
     const body = [h("p", {}, `${plural(howMany, "dead letter")} ${whose}.`)];
     if (verb === "replay") {
         body.push(field("At most", pace, "Such as 10/s or 300/m; empty for no limit. The order of each key is kept."));
     } else {
         body.push(h("p", { class: "note" }, "What is discarded is done with. It is still shown among the events for store.keep_done."));
     }
+    if (counted) {
+        body.push(field("Their number", number, `Write ${howMany} to discard them all.`));
+    }
     const yes = await ask({
         title: `${title} ${plural(howMany, "letter")}?`, body, yes: title, danger: verb === "discard",
-        check: () => (perSecond(pace.value) === null ? "Write the pace as 10/s, 300/m or 50/h." : null),
+        check: () => (perSecond(pace.value) === null ? "Write the pace as 10/s, 300/m or 50/h."
+            : counted && number.value.trim() !== String(howMany) ? `Write ${howMany}, or cancel.` : null),
     });
     return yes ? pace.value.trim() : null;
 }
 
 /* --- what the host does --- */
 
-/* scopes: [{service, group?}], one job each. */
-export async function startJobs(verb, scopes, pace) {
-    for (const scope of scopes) {
-        const job = await api.bulk(verb, { ...scope, rate: pace });
-        seen.set(job.id, job.state); /* it may be over before the next status comes */
-    }
+/* scope: {service, group?}. */
+export async function startJob(verb, scope, pace) {
+    const job = await api.bulk(verb, { ...scope, rate: pace });
+    seen.set(job.id, job.state); /* it may be over before the next status comes */
 }
 
 const running = new Set(["finding", "working"]);

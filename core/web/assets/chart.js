@@ -1,16 +1,16 @@
 /*
- * chart.js - the last 15 minutes as plain SVG: what was done, what of it failed, what waits.
+ * chart.js - a stretch of time as plain SVG: what was done, what of it failed, what waits, how long it
+ * took.
  *
  * A chart is made once and its paths are redrawn. It stretches to its place: the drawing has one
- * unit a bucket, strokes do not scale. A reader points at it, or focuses it and uses the arrow
+ * unit a step of time, strokes do not scale. A reader points at it, or focuses it and uses the arrow
  * keys, to read one moment; screen readers get the sum of it as its label.
  */
-import { h, s, setText } from "./dom.js";
-import { BUCKETS, BUCKET_MS } from "./history.js";
-import { clock, plural, rate, short } from "./format.js";
+import { fill, h, keyed, s, setClass, setText } from "./dom.js";
+import { RANGES } from "./history.js";
+import { clock, micros, rate, short } from "./format.js";
 
 const HEIGHT = 100;
-const COVERED_MS_MIN = 1900;
 
 /* The next round number: one of these times a power of ten. */
 const round = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
@@ -58,7 +58,7 @@ function areaPath(values, max) {
     }).join("");
 }
 
-/* Failures are few: each bucket that has some is a bar, at least a hair high. */
+/* Failures are few: each step that has some is a bar, at least a hair high. */
 function barsPath(values, max) {
     return values.map((value, i) => {
         if (!value) {
@@ -69,59 +69,50 @@ function barsPath(values, max) {
     }).join("");
 }
 
-function atPointer(svg, event) {
-    const box = svg.getBoundingClientRect();
-    const share = (event.clientX - box.left) / Math.max(1, box.width);
-    return Math.min(BUCKETS - 1, Math.max(0, Math.floor(share * BUCKETS)));
-}
+const most = (values) => Math.max(0, ...values.map((v) => v ?? 0));
 
-/* A bucket's rate. One of which too little is known yet would jump about: it is left out. */
-function perSecond(counts, covered) {
-    return counts.map((n, i) => (n === null || covered[i] < COVERED_MS_MIN ? null : (n * 1000) / covered[i]));
-}
-
-/* What a chart of each kind draws and says. */
+/* What a chart of each kind draws and says: `line` with an area, a second line, bars. */
 const kinds = {
     rate: {
-        prepare: (series) => ({
-            line: perSecond(series.done, series.covered),
-            bars: perSecond(series.failed, series.covered),
-        }),
-        least: 1,
-        top: rate,
-        say: (data, i) => `${rate(data.line[i])} done` + (data.bars[i] ? `, ${rate(data.bars[i])} failed` : ""),
-        sum: (series) => {
-            const sum = (values) => Math.round(values.reduce((a, b) => a + (b ?? 0), 0));
-            return `${plural(sum(series.done), "event")} done, ${plural(sum(series.failed), "attempt")} failed`;
-        },
+        line: "done", bars: "failed", least: 1, top: rate,
+        say: (data, i) => `${rate(data.done[i])} done` + (data.failed[i] ? `, ${rate(data.failed[i])} failed` : ""),
+        sum: (data) => `at most ${rate(most(data.done))} done, ${rate(most(data.failed))} failed`,
     },
-    lag: {
-        prepare: (series) => ({ line: series.lag, bars: [] }),
-        least: 5,
-        top: short,
-        say: (data, i) => `${short(data.line[i])} waiting`,
-        sum: (series) => `at most ${short(Math.max(0, ...series.lag.map((v) => v ?? 0)))} waiting`,
+    waiting: {
+        line: "waiting", least: 5, top: short,
+        say: (data, i) => `${short(data.waiting[i])} waiting`,
+        sum: (data) => `at most ${short(most(data.waiting))} waiting`,
+    },
+    latency: {
+        line: "p99", second: "p50", least: 1000, top: micros,
+        say: (data, i) => `p99 ${micros(data.p99[i])}, p50 ${micros(data.p50[i])}`,
+        sum: (data) => `p99 at most ${micros(most(data.p99))}`,
+    },
+    dead: {
+        line: "dead", least: 5, top: short,
+        say: (data, i) => `${short(data.dead[i])} dead`,
+        sum: (data) => `at most ${short(most(data.dead))} dead`,
     },
 };
 
-/* kind: "rate" or "lag"; name: whose it is. Returns {element, draw(series, newest bucket)}. */
+/* kind: one of those above; name: whose it is. Returns {element, draw(history, service or undefined)}. */
 export function chart(kind, name) {
     const rules = kinds[kind];
     const area = s("path", { class: "chart-area" });
     const line = s("path", { class: "chart-line" });
+    const second = s("path", { class: "chart-line chart-second" });
     const bars = s("path", { class: "chart-bars" });
     const cursor = s("path", { class: "chart-cursor" });
-    const grid = s("path", { class: "chart-grid", d: `M0 ${y(0.5, 1)}H${BUCKETS}M0 ${y(1, 1)}H${BUCKETS}` });
-    const svg = s("svg", {
-        class: "chart-drawing", viewBox: `0 0 ${BUCKETS} ${HEIGHT}`, preserveAspectRatio: "none",
-        "aria-hidden": "true",
-    }, grid, area, line, bars, cursor);
+    const grid = s("path", { class: "chart-grid" });
+    const svg = s("svg", { class: "chart-drawing", preserveAspectRatio: "none", "aria-hidden": "true" },
+        grid, area, line, second, bars, cursor);
     const top = h("span", { class: "chart-top", "aria-hidden": "true" });
     const note = h("span", { class: "chart-note", role: "status" });
-    const element = h("div", { class: `chart chart-${kind}`, role: "img", tabindex: "0" }, svg, top, note);
+    const none = h("span", { class: "chart-none", "aria-hidden": "true" }, "nothing known yet");
+    const element = h("div", { class: `chart chart-${kind}`, role: "img", tabindex: "0" }, svg, top, none, note);
     let data = null;
-    let newest = 0;
-    let shown = null; /* the bucket the reader looks at */
+    let steps = 0;
+    let shown = null; /* the step the reader looks at */
 
     function tell() {
         if (shown === null || data === null) {
@@ -130,38 +121,99 @@ export function chart(kind, name) {
             return;
         }
         cursor.setAttribute("d", `M${shown + 0.5} 0V${HEIGHT}`);
-        const when = clock((newest - BUCKETS + 1 + shown) * BUCKET_MS);
-        const known = data.line[shown] !== null && data.line[shown] !== undefined;
-        setText(note, `${when}  ${known ? rules.say(data, shown) : "nothing known"}`);
+        const when = clock(data.endMs - (steps - 1 - shown) * data.stepMs);
+        setText(note, `${when}  ${data[rules.line][shown] === null ? "nothing known" : rules.say(data, shown)}`);
     }
 
-    function look(bucket) {
-        shown = bucket;
+    function look(step) {
+        shown = step === null ? null : Math.min(steps - 1, Math.max(0, step));
         tell();
     }
 
-    svg.addEventListener("pointermove", (event) => look(atPointer(svg, event)));
+    svg.addEventListener("pointermove", (event) => {
+        const box = svg.getBoundingClientRect();
+        look(Math.floor(((event.clientX - box.left) / Math.max(1, box.width)) * steps));
+    });
     svg.addEventListener("pointerleave", () => look(null));
     element.addEventListener("blur", () => look(null));
     element.addEventListener("keydown", (event) => {
         const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
         if (step !== undefined) {
             event.preventDefault();
-            look(Math.min(BUCKETS - 1, Math.max(0, (shown ?? BUCKETS) + step)));
+            look((shown ?? steps) + step);
         }
     });
 
-    function draw(series, newestBucket) {
-        data = rules.prepare(series);
-        newest = newestBucket;
-        const max = scaleMax(data.line.concat(data.bars), rules.least);
-        area.setAttribute("d", areaPath(data.line, max));
-        line.setAttribute("d", linePath(data.line, max));
-        bars.setAttribute("d", barsPath(data.bars, max));
-        setText(top, rules.top(max));
-        element.setAttribute("aria-label", `${name}, the last 15 minutes: ${rules.sum(series)}`);
+    function draw(history, service) {
+        data = history.of(service);
+        const main = data[rules.line];
+        const others = [data[rules.bars], data[rules.second]].filter((values) => values !== undefined);
+        const max = scaleMax([main, ...others].flat(), rules.least);
+        if (steps !== main.length) {
+            steps = main.length;
+            svg.setAttribute("viewBox", `0 0 ${steps} ${HEIGHT}`);
+            grid.setAttribute("d", `M0 ${y(0.5, 1)}H${steps}M0 ${y(1, 1)}H${steps}`);
+        }
+        area.setAttribute("d", areaPath(main, max));
+        line.setAttribute("d", linePath(main, max));
+        second.setAttribute("d", rules.second ? linePath(data[rules.second], max) : "");
+        bars.setAttribute("d", rules.bars ? barsPath(data[rules.bars], max) : "");
+        none.hidden = main.some((value) => value !== null);
+        setText(top, none.hidden ? rules.top(max) : "");
+        element.setAttribute("aria-label", `${name}, ${RANGES[history.range].words}: ${rules.sum(data)}`);
         tell();
     }
 
     return { element, draw };
+}
+
+/* The times below a large chart. */
+function chartAxis() {
+    const element = h("div", { class: "chart-axis", "aria-hidden": "true" });
+    return {
+        element,
+        draw: (history) => keyed(element, RANGES[history.range].axis, (text) => text, (text) => h("span", {}, text)),
+    };
+}
+
+/* The choice of a range, the same for all charts of the page. */
+export function rangeChoice(app, changed) {
+    const buttons = Object.entries(RANGES).map(([range, { name }]) => {
+        const element = h("button", { type: "button", onclick: () => {
+            if (app.history !== null) {
+                app.history.range = range;
+                changed();
+            }
+        } }, name);
+        element.range = range;
+        return element;
+    });
+    return {
+        element: h("div", { class: "segments", role: "group", "aria-label": "Time shown" }, buttons),
+        draw(history) {
+            for (const element of buttons) {
+                const on = element.range === history.range;
+                setClass(element, "is-on", on);
+                element.setAttribute("aria-pressed", String(on));
+            }
+        },
+    };
+}
+
+/* A chart with its name, figures beside it and times below. */
+export function chartPanel(kind, title, legend) {
+    const drawing = chart(kind, title);
+    const axis = chartAxis();
+    const tools = h("div", { class: "chart-tools" });
+    const element = h("section", { class: "panel chart-panel" },
+        h("div", { class: "panel-head" }, h("h2", {}, title), h("p", { class: "legend" }, legend), tools),
+        drawing.element, axis.element);
+    return {
+        element,
+        tools: (...parts) => fill(tools, ...parts),
+        draw(history, service) {
+            drawing.draw(history, service);
+            axis.draw(history);
+        },
+    };
 }

@@ -3,9 +3,11 @@
  * live stream.
  *
  *   #/  #/dead?service=&group=  #/keys  #/events?key=&topic=&service=&state=  #/live   views
- *   #/event/ID?service=  #/key/SERVICE/KEY                                             the drawer
+ *   #/service/NAME  #/waits  #/delayed  #/outbox  #/schedules  #/state  #/locks
+ *   #/host  #/audit
+ *   #/event/ID?service=  #/key/SERVICE/KEY      over a view in the drawer; opened by themselves, a page
  *
- * A view is {title, element, show(query), hide?, status?(status), event?(line)}; a panel of the
+ * A view is {title, element, show(query, parts), hide?, status?(status), event?(line)}; a panel of the
  * drawer {title, element, refresh(), tick(), event(line)}.
  */
 import { fill, h, setClass, setText } from "./dom.js";
@@ -15,9 +17,13 @@ import { iconButton } from "./parts.js";
 import { icon } from "./icons.js";
 import { hostChoice } from "./choice.js";
 import { History } from "./history.js";
-import { count } from "./format.js";
 import { showJobs } from "./bulk.js";
+import { listenToKeys } from "./keyboard.js";
+import { side } from "./side.js";
 import { overview } from "./overview.js";
+import { service } from "./service.js";
+import { stored } from "./stored.js";
+import { host } from "./host.js";
 import { dead } from "./dead.js";
 import { keys, keyPanel } from "./keys.js";
 import { events, searchHash } from "./events.js";
@@ -25,36 +31,50 @@ import { eventPanel } from "./event.js";
 import { tail } from "./tail.js";
 
 const app = { status: null, history: null };
-const views = new Map(Object.entries({ "": overview, dead, keys, events, live: tail })
+const views = new Map(Object.entries({ "": overview, service, dead, keys, events, live: tail, ...stored, host, page })
     .map(([name, make]) => [name, make(app)]));
 let current = null; /* the name of the view that is shown */
 let viewHash = "#/"; /* its address, to go back to when the drawer closes */
 
-/* --- the drawer --- */
+/* --- panels: over a view in the drawer, or as a page --- */
 
 const drawer = document.getElementById("drawer");
 const drawerBody = document.getElementById("drawer-body");
 let panel = null;
 
 const panels = {
-    event: ([id], query) => [eventPanel(app, id, query.get("service")), "events"],
-    key: ([service, key]) => [keyPanel(app, service, key), "keys"],
+    event: ([id], query) => eventPanel(app, id, query.get("service")),
+    key: ([name, key]) => keyPanel(app, name, key),
 };
 
-function openDrawer(make, parts, query) {
-    const [made, home] = make(parts, query);
-    panel = made;
-    if (current === null) {
-        viewHash = `#/${home}`;
-        showView(home, new URLSearchParams());
+/* The view that holds a panel as a page. */
+function page() {
+    return { title: "", element: h("div", { class: "view page" }), show() {}, hide() {} };
+}
+
+function openPanel(make, parts, query, hash) {
+    const asPage = current === null || current === "page";
+    panel = make(parts, query);
+    if (asPage) {
+        const view = views.get("page");
+        view.title = panel.title;
+        fill(view.element, h("header", { class: "view-head" }, h("h1", {}, panel.title)), panel.element);
+        viewHash = hash;
+        showView("page", query, parts);
+    } else {
+        openDrawer(hash);
     }
+    panel.refresh();
+}
+
+function openDrawer(hash) {
     fill(drawerBody, panel.element);
     drawerBody.scrollTop = 0;
     setText(document.getElementById("drawer-title"), panel.title);
+    pageLink.setAttribute("href", hash);
     if (!drawer.open) {
         drawer.showModal();
     }
-    panel.refresh();
 }
 
 function closeDrawer() {
@@ -75,19 +95,30 @@ drawer.addEventListener("click", (event) => {
         drawer.close(); /* beside it: on the backdrop */
     }
 });
+const pageLink = document.getElementById("drawer-page");
+pageLink.addEventListener("click", (event) => { /* the address is that of the drawer already */
+    if (!event.ctrlKey && !event.metaKey && !event.shiftKey) {
+        event.preventDefault();
+        closeDrawer();
+        views.get(current).hide?.();
+        views.get(current).element.hidden = true;
+        current = null;
+        route();
+    }
+});
 document.getElementById("drawer-close").append(icon("close"));
 document.getElementById("drawer-close").addEventListener("click", () => drawer.close());
 
 /* --- views --- */
 
 const main = document.getElementById("main");
-const links = [...document.querySelectorAll("nav a")];
+const sideMenu = side();
 for (const view of views.values()) {
     view.element.hidden = true;
     main.append(view.element);
 }
 
-function showView(name, query) {
+function showView(name, query, parts) {
     const view = views.get(name);
     if (current !== name) {
         if (current !== null) {
@@ -100,15 +131,9 @@ function showView(name, query) {
         view.hide?.();
     }
     current = name;
-    for (const link of links) {
-        const here = link.getAttribute("href") === `#/${name}`;
-        link.toggleAttribute("aria-current", here);
-        if (here) {
-            link.setAttribute("aria-current", "page");
-        }
-    }
+    sideMenu.point(name, parts);
+    view.show(query, parts);
     document.title = `${view.title} · ZingQueue`;
-    view.show(query);
 }
 
 /* An address may be anything: what cannot be decoded is taken as it is. */
@@ -124,18 +149,21 @@ function route() {
     const [path, search] = location.hash.replace(/^#\/?/, "").split("?", 2);
     const [name, ...parts] = path.split("/").map(decoded);
     const query = new URLSearchParams(search ?? "");
+    const hash = location.hash || "#/";
+    sideMenu.close();
     if (panels[name] !== undefined) {
-        openDrawer(panels[name], parts, query);
+        if (current !== "page" || viewHash !== hash) {
+            openPanel(panels[name], parts, query, hash);
+        }
         return;
     }
     closeDrawer();
-    const wanted = views.has(name) ? name : "";
-    const hash = location.hash || "#/";
+    const wanted = views.has(name) && name !== "page" ? name : "";
     if (current === wanted && viewHash === hash && views.get(wanted).element.hidden === false) {
         return; /* back from the drawer: all is still there */
     }
     viewHash = hash;
-    showView(wanted, query);
+    showView(wanted, query, parts);
 }
 
 addEventListener("hashchange", route);
@@ -153,19 +181,12 @@ main.addEventListener("click", (event) => {
 
 const liveMark = document.getElementById("live-mark");
 const liveText = document.getElementById("live-text");
-const badge = document.getElementById("dead-badge");
 const states = { live: "Live", polling: "Every 2 s", lost: "No connection" };
 
 function showState(state) {
     setText(liveText, states[state]);
     liveMark.dataset.state = state;
     setClass(document.body, "is-lost", state === "lost");
-}
-
-function showStatus(status) {
-    const died = status.services.reduce((sum, s) => sum + s.dead, 0);
-    setText(badge, died > 0 ? count(died) : "");
-    badge.hidden = died === 0;
 }
 
 const themeButton = iconButton("Light or dark", "moon", () => showTheme(globalThis.zingqToggleTheme()), "quiet");
@@ -190,13 +211,7 @@ search.addEventListener("submit", (event) => {
         location.hash = searchHash(text);
     }
 });
-addEventListener("keydown", (event) => {
-    const typing = event.target.closest?.("input, textarea, select, dialog");
-    if (event.key === "/" && !typing) {
-        event.preventDefault();
-        search.elements.q.focus();
-    }
-});
+listenToKeys(() => search.elements.q);
 
 document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); /* the hash is the page's address */
@@ -217,7 +232,7 @@ listen({
         }
         app.history.note(status, Date.now());
         logOutButton.hidden = false;
-        showStatus(status);
+        sideMenu.status(status);
         hosts.status(status);
         showJobs(status.jobs ?? []);
         for (const [name, view] of views) {

@@ -1,11 +1,15 @@
 /*
  * dead.js - the dead letters: in groups by what went wrong, as a list, one or many at a time.
+ *
+ * Letters are told apart by what their payloads say first and by the ends of their ids. What is done to
+ * many is done to those that were ticked, or to all of a group or a service, never to all there is.
  */
 import { fill, h, keyed, setClass, setText } from "./dom.js";
 import { api, ITEMS_MAX } from "./api.js";
 import { button, data, empty, eventHash, keyText, problem, serviceSelect, shortId } from "./parts.js";
-import { askBulk, runBulk, startJobs } from "./bulk.js";
+import { askBulk, runBulk, startJob } from "./bulk.js";
 import { attempt } from "./dialogs.js";
+import { payloadHint, telling } from "./listing.js";
 import { ago, clock, count, firstLine, label, msOf, plural } from "./format.js";
 
 const SHOWN = 100; /* and as many again with each "show more" */
@@ -35,7 +39,7 @@ function updateGroup(element, group, chosen) {
 
 /* --- the list --- */
 
-function makeLetter(letter, selected, changed) {
+function makeLetter(letter, weight, selected, changed) {
     const box = h("input", {
         type: "checkbox", "aria-label": `Select ${letter.id}`,
         onchange: () => {
@@ -47,13 +51,13 @@ function makeLetter(letter, selected, changed) {
     const row = h("tr", { class: "row-link" },
         h("td", { class: "tick" }, box),
         when,
-        h("td", { "data-name": "Service" }, letter.service),
         h("td", { class: "cut", "data-name": "Key", title: label(letter, "key") }, keyText(letter), letter.parked && h("span", { class: "pill tone-bad" }, "parked")),
-        h("td", { class: "cut hide-narrow", "data-name": "Topic", title: label(letter, "topic") }, data(label(letter, "topic"))),
-        h("td", { class: "number", "data-name": "Tries" }, count(letter.attempts)),
-        h("td", { class: "grow-cell", "data-name": "Reason" },
+        h("td", { class: "grow-cell", "data-name": "Letter" },
             h("a", { href: eventHash(letter.id, letter.service), class: "row-target", title: letter.id },
-                data(firstLine(label(letter, "reason")) || shortId(letter.id), "clamp"))));
+                data(payloadHint(letter, weight) || label(letter, "topic"), "clamp")),
+            h("div", { class: "faint row-reason" }, data(`${letter.service} · ${firstLine(label(letter, "reason"))}`, "clamp"))),
+        h("td", { class: "number", "data-name": "Tries" }, count(letter.attempts)),
+        h("td", { class: "nowrap hide-narrow", "data-name": "Id" }, h("span", { class: "mono faint", title: letter.id }, shortId(letter.id))));
     row.parts = { box, when };
     return row;
 }
@@ -83,12 +87,11 @@ export function dead(app) {
     const groupList = h("div", { class: "groups", role: "group", "aria-label": "Groups by error" });
     const tbody = h("tbody", {});
     const all = h("input", { type: "checkbox", "aria-label": "Select all that are shown", onchange: () => selectAll() });
-    const table = h("table", { class: "list" },
+    const table = h("table", { class: "list letters" },
         h("caption", { class: "unseen" }, "Dead letters, newest first"),
         h("thead", {}, h("tr", {}, h("th", { class: "tick", scope: "col" }, all),
-            ["Dead since", "Service", "Key"].map((t) => h("th", { scope: "col" }, t)),
-            h("th", { scope: "col", class: "hide-narrow" }, "Topic"),
-            h("th", { scope: "col", class: "number" }, "Tries"), h("th", { scope: "col" }, "Reason"))),
+            ["Dead since", "Key", "Payload and reason"].map((t) => h("th", { scope: "col" }, t)),
+            h("th", { scope: "col", class: "number" }, "Tries"), h("th", { scope: "col", class: "hide-narrow" }, "Id"))),
         tbody);
     const more = button("Show more", null, () => {
         limit = Math.min(ITEMS_MAX, limit + SHOWN);
@@ -97,16 +100,23 @@ export function dead(app) {
     const place = h("div", { class: "panel list-panel" });
     const note = h("p", { class: "view-note", role: "status" });
     const selection = h("span", { class: "selection" });
-    const acts = {
-        replay: button("Replay", "replay", (e) => bulk("replay", e.currentTarget), "primary"),
-        discard: button("Discard", "discard", (e) => bulk("discard", e.currentTarget), "danger-quiet"),
+    const whole = h("span", { class: "selection" });
+    const ticked = {
+        replay: button("Replay", "replay", () => bulkTicked("replay"), "primary"),
+        discard: button("Discard", "discard", () => bulkTicked("discard"), "danger-quiet"),
     };
+    const every = {
+        replay: button("Replay all…", null, (e) => bulkAll("replay", e.currentTarget)),
+        discard: button("Discard all…", null, (e) => bulkAll("discard", e.currentTarget), "danger-quiet"),
+    };
+    const tickedBar = h("div", { class: "toolbar", role: "group", "aria-label": "The selected" }, selection, ticked.replay, ticked.discard);
+    const everyBar = h("div", { class: "toolbar", role: "group", "aria-label": "All" }, whole, every.replay, every.discard);
     const element = h("div", { class: "view" },
         h("header", { class: "view-head" }, h("div", { class: "grow" }, h("h1", {}, "Dead letters"), note), services.element),
         h("div", { class: "split" },
             h("section", { class: "split-side", "aria-label": "Groups" }, groupList),
             h("section", { class: "split-main", "aria-label": "Letters" },
-                h("div", { class: "toolbar" }, selection, acts.replay, acts.discard), place)));
+                tickedBar, everyBar, place)));
 
     function go(query) {
         const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString();
@@ -135,15 +145,17 @@ export function dead(app) {
         draw();
     }
 
-    /* What the two buttons are about: the ticked ones, else all that the filter lets through. */
+    /* One bar: what was ticked, or else what all of the choice would be. */
     function tellSelection() {
         const total = chosenCount();
         const n = selected.size;
         const whose = chosen.group ? "of this group" : chosen.service ? `of ${chosen.service}` : "";
-        setText(selection, n > 0 ? `${count(n)} selected` : total > 0 ? `All ${count(total)} ${whose}` : "");
-        for (const act of Object.values(acts)) {
-            act.disabled = n === 0 && total === 0;
-        }
+        tickedBar.hidden = n === 0;
+        everyBar.hidden = n > 0 || total === 0;
+        setText(selection, `${count(n)} selected`);
+        setText(whole, whose === "" ? "Tick letters, or choose a group or a service." : `All ${count(total)} ${whose}`);
+        every.replay.hidden = whose === "";
+        every.discard.hidden = whose === "";
         all.checked = n > 0 && n >= letters.length;
         all.indeterminate = n > 0 && n < letters.length;
     }
@@ -159,7 +171,7 @@ export function dead(app) {
                 ? empty("No dead letters here", "Nothing of this choice is dead any more.")
                 : empty("No dead letters", "Every event that failed was handled in the end."));
         } else {
-            keyed(tbody, letters, letterKey, (l) => makeLetter(l, selected, draw), (row, l) => updateLetter(row, l, selected));
+            keyed(tbody, letters, letterKey, (l) => makeLetter(l, telling(letters.filter((one) => one.group === l.group)), selected, draw), (row, l) => updateLetter(row, l, selected));
             const left = total - letters.length;
             setText(more, `Show more (${count(left)} left)`);
             fill(place, table, left > 0 && (limit < ITEMS_MAX ? more
@@ -188,28 +200,25 @@ export function dead(app) {
         }
     }
 
-    /* What a job of the host is about: a group, a service, or each service that has dead letters. */
-    function scopes() {
-        const { service, group } = listQuery();
-        return service ? [{ service, group }] : [...new Set(groups.map((g) => g.service))].map((name) => ({ service: name }));
-    }
-
-    async function bulk(verb, opener) {
-        const ticked = [...selected.values()];
-        const whose = ticked.length > 0 ? "that you selected" : chosen.group ? "of this group"
-            : chosen.service ? `of the service ${chosen.service}` : "of all services";
-        const pace = await askBulk(verb, ticked.length || chosenCount(), whose);
-        if (pace === null) {
-            return;
-        }
-        if (ticked.length > 0) {
+    async function bulkTicked(verb) {
+        const list = [...selected.values()];
+        const pace = await askBulk(verb, list.length, "that you selected", false);
+        if (pace !== null) {
             selected.clear();
             draw();
-            await runBulk(verb, ticked, pace);
-        } else {
-            await attempt(opener, () => startJobs(verb, scopes(), pace));
+            await runBulk(verb, list, pace);
+            refresh();
         }
-        refresh();
+    }
+
+    /* A job of the host, about the group or the service that is chosen. */
+    async function bulkAll(verb, opener) {
+        const scope = listQuery();
+        const pace = await askBulk(verb, chosenCount(), chosen.group ? "of this group" : `of the service ${scope.service}`, true);
+        if (pace !== null) {
+            await attempt(opener, () => startJob(verb, scope, pace));
+            refresh();
+        }
     }
 
     return {

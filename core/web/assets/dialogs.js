@@ -18,7 +18,7 @@ function nextId(prefix) {
 
 /*
  * Asks a question. body: elements between title and buttons; extra: a button beside them; check(): a
- * sentence that says why it cannot be done yet, or null. Resolves to true when the answer is yes.
+ * sentence that says why it cannot be done yet, or null; no: null where there is nothing to decide. Resolves to true when the answer is yes.
  */
 export function ask({ title, body = [], extra, yes, no = "Cancel", danger = false, check = () => null, wide = false }) {
     const titleId = nextId("ask");
@@ -28,7 +28,7 @@ export function ask({ title, body = [], extra, yes, no = "Cancel", danger = fals
         h("div", { class: "ask-body" }, body),
         problem,
         h("div", { class: "buttons buttons-end ask-buttons" }, extra && h("div", { class: "push" }, extra),
-            h("button", { type: "button", class: "button", onclick: () => dialog.close("no") }, no),
+            no !== null && h("button", { type: "button", class: "button", onclick: () => dialog.close("no") }, no),
             h("button", { type: "submit", value: "yes", class: `button ${danger ? "danger" : "primary"}` }, yes)));
     const dialog = h("dialog", { class: wide ? "ask wide" : "ask", "aria-labelledby": titleId }, form);
     form.addEventListener("submit", (event) => {

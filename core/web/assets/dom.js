@@ -104,5 +104,6 @@ export function keyed(parent, items, keyOf, make, update) {
         update?.(element, item);
         return element;
     }));
-    console.assert(new Set(items.map(keyOf)).size === items.length, "two items have one key");
+    const keys = items.map(keyOf);
+    console.assert(new Set(keys).size === items.length, `two items have the key ${keys.find((key, i) => keys.indexOf(key) < i)}`);
 }

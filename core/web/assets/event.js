@@ -1,17 +1,19 @@
 /*
- * event.js - all that is known of one event, in a drawer over the view it was opened from.
+ * event.js - all that is known of one event: in a drawer over the view it was opened from, or as a page.
  *
  * A dead letter is an event that is dead: it has the buttons to replay, edit, try and discard it. One
  * that has not ended can be cancelled.
- * While the drawer is open it follows the event, so that a replay is seen to its end.
+ * While it is open it follows the event, so that a replay is seen to its end.
  */
 import { fill, h } from "./dom.js";
 import { api } from "./api.js";
-import { ask, attempt, field, toast } from "./dialogs.js";
-import { button, code, copyButton, data, eventHash, keyText, pill, problem } from "./parts.js";
+import { ask, attempt, toast } from "./dialogs.js";
+import { button, code, copyButton, copyTextButton, data, eventHash, keyText, pill, problem, shortId } from "./parts.js";
+import { askEdit, errorText, keptPart, trialView } from "./edit.js";
 import { diffView } from "./diff.js";
+import { serviceHash } from "./services.js";
 import { lifeView, rowsOf } from "./life.js";
-import { ago, bytesField, clock, count, duration, firstLine, label, micros, msOf, plural, pretty, tight } from "./format.js";
+import { ago, bytesField, clock, count, duration, firstLine, label, micros, msOf, plural, pretty } from "./format.js";
 
 const byHand = new Set(["replay", "edit"]);
 
@@ -21,11 +23,24 @@ function section(title, ...content) {
     return h("section", { class: "part" }, h("h3", {}, title), content);
 }
 
+/* For a shell: whatever is in it, one word. */
+function quoted(text) {
+    return /^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/* The command that runs its handler dry with this event. */
+function tryCommand(event) {
+    const properties = (event.properties ?? []).filter((p) => p.name !== undefined && p.value !== undefined && !p.name.startsWith("zingq-"))
+        .map((p) => `--property ${quoted(`${p.name}=${p.value}`)}`);
+    return ["zingq try", quoted(event.service), quoted(label(event, "topic")), "--payload", quoted(label(event, "payload")), ...properties].join(" ");
+}
+
 function payloadPart(event) {
     const { text, binary } = bytesField(event, "payload");
     const name = binary ? "Payload (not text; base64)" : "Payload";
     return h("section", { class: "part" },
-        h("div", { class: "part-head" }, h("h3", {}, name), copyButton("the payload", text)),
+        h("div", { class: "part-head" }, h("h3", { class: "grow" }, name),
+            !binary && copyTextButton("Copy as zingq try", tryCommand(event)), copyButton("the payload", text)),
         text === "" ? h("p", { class: "faint" }, "empty") : code(binary ? text : pretty(text), "Payload"));
 }
 
@@ -40,12 +55,6 @@ function editPart(event) {
     return section(`Edited ${edits.length === 1 ? "once" : `${edits.length} times`}, last ${ago(msOf(edits.at(-1).at), Date.now())}`,
         diff === null ? h("p", { class: "faint" }, "The payload is the original again.") : diff,
         h("details", {}, h("summary", {}, "The original, as it came"), code(pretty(original), "Original payload")));
-}
-
-function errorText(text, name) {
-    const line = firstLine(text);
-    const rest = text.slice(line.length + 1);
-    return [h("p", { class: "error-line" }, data(line)), rest.trim() !== "" && code(rest, name)];
 }
 
 function reasonPart(event) {
@@ -101,13 +110,13 @@ function attemptsPart(event) {
         h("ol", { class: "attempts" }, history.map((a, i) => attemptRow(event, a, i === newest && isDead(event))), last));
 }
 
-/* What it has done for good, and what it asked of the outside. */
 /* What an event failed as has a state, too, which says nothing. */
 function stepPill(step) {
     const word = step.kind === "failed as" ? "failed" : step.state;
     return step.undo === "NOT undone" ? pill(word, "bad") : pill(word);
 }
 
+/* What it has done for good, and what it asked of the outside. */
 function stepsPart(event) {
     const steps = (event.steps ?? []).map((s) => h("li", {}, stepPill(s),
         " ", s.kind === "failed as" ? "" : `${s.kind} `, data(label(s, "name")), s.undo && ` · ${s.undo}`,
@@ -133,16 +142,17 @@ const factRows = [
     ["Timeouts", (e) => count(e.timeouts)],
     ["Host crashes", (e) => count(e.crashes)],
     ["Snoozes, throttles", (e) => `${count(e.snoozes)}, ${count(e.throttles)}`],
-    ["Hops", (e) => count(e.hops)],    ["Batch", (e) => !e.batch_events ? "–" : e.batch === e.id ? `of ${count(e.batch_events)}`
+    ["Hops", (e) => count(e.hops)],
+    ["Batch", (e) => !e.batch_events ? "–" : e.batch === e.id ? `of ${count(e.batch_events)}`
         : [`of ${count(e.batch_events)}, see `, h("a", { href: eventHash(e.batch, e.service) }, e.batch.slice(0, 8))]],
-["Partition", (e) => count(e.partition)],
+    ["Partition", (e) => count(e.partition)],
     ["Response topic", (e) => label(e, "response_topic") || "–"],
 ];
 
 function factsPart(event) {
     const properties = (event.properties ?? []).map((p) =>
         h("div", {}, h("dt", {}, data(label(p, "name"))), h("dd", {}, data(label(p, "value")))));
-    const published = (event.publishes ?? []).map((p) => h("li", {}, data(label(p, "topic")), " ", h("span", { class: "faint mono" }, p.id)));
+    const published = (event.publishes ?? []).map((p) => h("li", {}, data(label(p, "topic")), " ", h("span", { class: "faint mono", title: p.id }, shortId(p.id))));
     return [
         section("Details", h("dl", { class: "figures" }, factRows.map(([name, of]) =>
             h("div", {}, h("dt", {}, name), h("dd", { class: "data" }, of(event)))))),
@@ -151,96 +161,11 @@ function factsPart(event) {
     ];
 }
 
-/* --- the trial --- */
-
-function effectLine(effect) {
-    const parts = [h("span", { class: "effect-kind" }, effect.kind), data(label(effect, "name"))];
-    const value = effect.value !== undefined && typeof effect.value !== "string" ? JSON.stringify(effect.value) : label(effect, "value");
-    if (effect.delta !== undefined) {
-        parts.push(` by ${effect.delta}`);
-    }
-    if (effect.due_at) {
-        parts.push(` at ${clock(msOf(effect.due_at))}`);
-    }
-    return h("li", {}, parts, value !== "" && value !== undefined && code(pretty(value), "Value"));
-}
-
-const meanings = {
-    done: "the handler would return: the event would be done",
-    call: "the handler would wait for a call; the rest depends on the answer",
-    error: "the handler would raise an error", retry: "the handler would ask to be tried again",
-    snooze: "the handler would put the event off", throttle: "the handler would slow its service down",
-    reject: "the handler would reject it: a dead letter immediately", discard: "the handler would discard the event",
-};
-
-function trialView(result) {
-    const failed = ["error", "retry", "reject"].includes(result.outcome);
-    const error = label(result, "error");
-    return section("Trial run",
-        h("p", {}, pill(result.outcome, failed ? "bad" : "good"), " ", meanings[result.outcome] ?? result.outcome, ". Nothing was changed."),
-        error !== "" && errorText(error, "Traceback of the trial"),
-        result.effects.length > 0 && [h("p", { class: "faint" }, failed ? "Dropped with it would be:" : "It would:"),
-            h("ul", { class: "effects" }, result.effects.map(effectLine))],
-        result.call && h("p", {}, "It would call ", data(`${result.call.method ?? "MAIL"} ${result.call.url}`), "."));
-}
-
-/* --- the edit --- */
-
-/* The steps whose results a replay finds; none when it starts from the beginning. */
-function keptSteps(event) {
-    if (event.state === "dead" && (event.steps ?? []).some((s) => s.kind === "failed as")) {
-        return "";
-    }
-    return (event.steps ?? []).filter((s) => s.state === "done" && ["step", "saga step", "wait"].includes(s.kind))
-        .map((s) => label(s, "name")).join(", ");
-}
-
-function keptPart(event) {
-    const names = keptSteps(event);
-    return names !== "" && h("p", { class: "note" }, "The results of its finished steps stay: ", data(names));
-}
+/* --- the questions --- */
 
 /* What the host adds to its answer. */
 function withNotes(text) {
     return (answer) => [text, ...(answer?.notes ?? [])].join("; ");
-}
-
-async function askEdit(event, id) {
-    const before = label(event, "payload");
-    const oneLine = tight(before) === before;
-    const area = h("textarea", { class: "mono", rows: 10, spellcheck: "false", autocapitalize: "off", name: "payload" });
-    area.value = pretty(before);
-    const diff = h("div", {});
-    const hint = h("p", { class: "hint", role: "status" });
-    const outcome = h("div", { "aria-live": "polite" });
-    const tryOut = button("Trial run with this", "trial", (e) => attempt(e.currentTarget, async () => {
-        fill(outcome, trialView(await api.trial(id, event.service, result())));
-        outcome.scrollIntoView({ block: "nearest" });
-    }));
-    const result = () => (oneLine ? tight(area.value) : area.value);
-    const tell = () => {
-        fill(diff, diffView(pretty(before), pretty(area.value)) ?? h("p", { class: "faint" }, "Nothing is changed yet."));
-        fill(hint, jsonFault(area.value) ?? "It is JSON.");
-    };
-    area.addEventListener("input", tell);
-    tell();
-    const yes = await ask({
-        title: "Edit the payload", wide: true, yes: "Save",
-        body: [h("p", { class: "note" }, "The original stays in the history. The event stays dead until it is replayed."), keptPart(event),
-            field("Payload", area), hint, h("h3", {}, "What changes"), diff, outcome],
-        extra: tryOut,
-        check: () => (result() === before ? "The payload is the same: change it, or cancel." : null),
-    });
-    return yes ? result() : null;
-}
-
-function jsonFault(text) {
-    try {
-        JSON.parse(text);
-        return null;
-    } catch (error) {
-        return `Not JSON: ${error.message}`;
-    }
 }
 
 /* Resolves to what becomes of its saga, true = it is undone; undefined = nothing is to be done. */
@@ -278,8 +203,8 @@ function actionsPart(event, act) {
 
 function head(event) {
     return [
-        h("div", { class: "event-title" }, pill(event.state), h("strong", {}, event.service), data(label(event, "topic"))),
-        h("p", { class: "event-sub" }, "key ", keyText(event), h("span", { class: "dotsep" }, "·"),
+        h("div", { class: "event-title" }, pill(event.state), h("a", { class: "event-service", href: serviceHash(event.service) }, event.service), data(label(event, "topic"))),
+        h("p", { class: "event-sub" }, "key ", event.key ? h("a", { href: `#/events?key=${encodeURIComponent(event.key)}` }, keyText(event)) : keyText(event), h("span", { class: "dotsep" }, "·"),
             h("span", { class: "mono faint" }, event.id), copyButton("the id", event.id)),
     ];
 }
@@ -293,7 +218,7 @@ export function eventPanel(app, id, service) {
     const trialPlace = h("div", { "aria-live": "polite" });
     const topPlace = h("div", {});
     const actPlace = h("div", {});
-    const bodyPlace = h("div", {});
+    const bodyPlace = h("div", { class: "event-body" });
     const element = h("div", { class: "event" }, topPlace, actPlace, trialPlace, bodyPlace);
     let event = null;
     let shown = "";
@@ -345,10 +270,11 @@ export function eventPanel(app, id, service) {
             fill(trialPlace);
         }
         const rows = rowsOf(trace);
-        fill(bodyPlace, !isLive(event) && reasonPart(event), editPart(event), payloadPart(event), attemptsPart(event), stepsPart(event),
+        fill(bodyPlace, h("div", { class: "event-main" },
+            !isLive(event) && reasonPart(event), editPart(event), payloadPart(event), attemptsPart(event), stepsPart(event),
             section(`Life across services (${plural(rows.length, "event")})`, lifeView(rows, event),
-                trace.cut && h("p", { class: "faint" }, "There is more than is shown.")),
-            factsPart(event));
+                trace.cut && h("p", { class: "faint" }, "There is more than is shown."))),
+        h("div", { class: "event-side" }, factsPart(event)));
     }
 
     async function refresh() {
@@ -366,7 +292,7 @@ export function eventPanel(app, id, service) {
     const waits = () => event !== null && isLive(event);
     let due = 0;
     return {
-        title: "Event",
+        title: `Event ${shortId(id)}`,
         element,
         refresh,
         /* Once a second: an event that waits is looked at again, an ended one now and then. */

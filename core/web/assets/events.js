@@ -5,6 +5,7 @@ import { fill, h, keyed, setText } from "./dom.js";
 import { api } from "./api.js";
 import { attempt } from "./dialogs.js";
 import { button, data, empty, eventHash, keyText, pill, problem, serviceSelect } from "./parts.js";
+import { payloadHint } from "./listing.js";
 import { ago, clock, count, firstLine, label, micros, msOf, plural } from "./format.js";
 
 const SHOWN = 50;
@@ -19,14 +20,14 @@ export function searchHash(text) {
 
 function makeRow(event) {
     const parts = { when: h("td", { class: "nowrap", "data-name": "Accepted" }), state: h("td", { "data-name": "State" }),
-        tries: h("td", { class: "number", "data-name": "Tries" }), took: h("td", { class: "number", "data-name": "Took" }) };
+        below: h("bdi", { class: "data clamp" }), tries: h("td", { class: "number", "data-name": "Tries" }), took: h("td", { class: "number", "data-name": "Took" }) };
     const row = h("tr", { class: "row-link" },
         parts.when, parts.state,
         h("td", { "data-name": "Service" }, event.service),
         h("td", { class: "cut", "data-name": "Key", title: label(event, "key") }, keyText(event)),
         h("td", { class: "grow-cell", "data-name": "Topic" },
             h("a", { class: "row-target", href: eventHash(event.id, event.service), title: event.id }, data(label(event, "topic"), "clamp")),
-            h("div", { class: "faint row-reason" })),
+            h("div", { class: "faint row-reason" }, parts.below)),
         parts.tries, parts.took);
     row.parts = parts;
     return row;
@@ -40,10 +41,23 @@ function updateRow(row, event) {
         row.state = event.state;
         fill(row.parts.state, pill(event.state));
     }
-    const reason = firstLine(label(event, "reason"));
-    fill(row.querySelector(".row-reason"), reason !== "" && data(reason, "clamp"));
+    const below = event.state === "done" ? payloadHint(event) : firstLine(label(event, "reason")) || payloadHint(event);
+    setText(row.parts.below, below);
     setText(row.parts.tries, count(event.attempts));
     setText(row.parts.took, event.duration_us > 0 ? micros(event.duration_us) : "–");
+}
+
+/* A table of events, the newest first. */
+export function eventTable() {
+    const tbody = h("tbody", {});
+    return {
+        element: h("table", { class: "list" },
+            h("caption", { class: "unseen" }, "Events, newest first"),
+            h("thead", {}, h("tr", {}, ["Accepted", "State", "Service", "Key", "Topic"].map((t) => h("th", { scope: "col" }, t)),
+                ["Tries", "Took"].map((t) => h("th", { scope: "col", class: "number" }, t)))),
+            tbody),
+        update: (list) => keyed(tbody, list, (e) => `${e.service}/${e.id}`, makeRow, updateRow),
+    };
 }
 
 export function events(app) {
@@ -54,12 +68,7 @@ export function events(app) {
     const key = h("input", { type: "search", placeholder: "Key or event id", "aria-label": "Key or event id", autocomplete: "off" });
     const topic = h("input", { type: "search", placeholder: "Topic filter, booking/+", "aria-label": "Topic filter", autocomplete: "off" });
     const note = h("p", { class: "view-note", role: "status" });
-    const tbody = h("tbody", {});
-    const table = h("table", { class: "list" },
-        h("caption", { class: "unseen" }, "Events, newest first"),
-        h("thead", {}, h("tr", {}, ["Accepted", "State", "Service", "Key", "Topic"].map((t) => h("th", { scope: "col" }, t)),
-            ["Tries", "Took"].map((t) => h("th", { scope: "col", class: "number" }, t)))),
-        tbody);
+    const table = eventTable();
     const more = button("Look further back", null, (e) => attempt(e.currentTarget, async () => {
         const older = await api.events({ ...query(), limit: SHOWN, before: found.next });
         const next = older.next;
@@ -97,8 +106,8 @@ export function events(app) {
 
     function draw() {
         setText(note, found.length === 0 ? "" : (found.next ? "The newest " : "") + plural(found.length, "event"));
-        keyed(tbody, found, (e) => `${e.service}/${e.id}`, makeRow, updateRow);
-        fill(place, found.length === 0 ? empty("No event found", "Finished events are known for store.keep_done.") : table,
+        table.update(found);
+        fill(place, found.length === 0 ? empty("No event found", "Finished events are known for store.keep_done.") : table.element,
             found.next && more);
     }
 

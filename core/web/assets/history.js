@@ -1,42 +1,142 @@
 /*
- * history.js - the last 15 minutes of each service, from the live stream.
+ * history.js - what the charts draw: the last 15 minutes or the last day of each service.
  *
- * The host tells totals once a second; what lies between two of them goes into buckets of five
- * seconds. The buckets outlive a reload of the page (sessionStorage), not a closed tab: whoever
- * wants more has Prometheus.
+ * The host keeps both and is asked for them when the page opens, and again when the page has missed
+ * something. In between the live status goes on with the quarter of an hour: it tells totals once a
+ * second, and what lies between two of them goes into buckets of five seconds.
  */
+import { api } from "./api.js";
 
-export const BUCKET_MS = 5000;
-export const BUCKETS = 180;
-const GAP_MS_MAX = BUCKET_MS * BUCKETS; /* without news; of the time between the average is known */
-const SAVE_MS = 10000;
+export const RANGES = {
+    "15m": { name: "15 min", words: "the last 15 minutes", axis: ["15 min ago", "10 min", "5 min", "now"] },
+    "24h": { name: "24 h", words: "the last 24 hours", axis: ["24 h ago", "18 h", "12 h", "6 h", "now"] },
+};
+
+const BUCKET_MS = 5000;
+const BUCKETS = 180;
+const COVERED_MS_MIN = 1900; /* a bucket of which less is known would jump about */
+const GAP_MS_MAX = 10000; /* without news: then the host is asked again */
+const DAY_MS = 60000; /* the day is asked for so often, while it is shown */
 const RECENT_MS = 5500; /* what "now" is an average of */
 
-/* done and failed: a bucket's count, null where nothing is known; covered: the milliseconds that the
- * counts are of; lag: the highest seen. */
+const kinds = ["covered", "done", "failed", "waiting", "dead", "p50", "p99"];
+
+/* done and failed: counts of a bucket; covered: the milliseconds that they are of; the others: the last
+ * that was told. null where nothing is known. */
 function emptySeries() {
-    return {
-        covered: new Array(BUCKETS).fill(null),
-        done: new Array(BUCKETS).fill(null),
-        failed: new Array(BUCKETS).fill(null),
-        lag: new Array(BUCKETS).fill(null),
-    };
+    return Object.fromEntries(kinds.map((kind) => [kind, new Array(BUCKETS).fill(null)]));
 }
 
 function failuresOf(service) {
     return service.retries + service.died;
 }
 
+function perSecond(counts, covered) {
+    return counts.map((n, i) => (n === null || covered[i] < COVERED_MS_MIN ? null : (n * 1000) / covered[i]));
+}
+
+/* What a chart draws: a value a step, the last one at `endMs`. */
+function drawn(series, endMs) {
+    return { stepMs: BUCKET_MS, endMs, done: perSecond(series.done, series.covered),
+        failed: perSecond(series.failed, series.covered),
+        waiting: series.waiting, dead: series.dead, p50: series.p50, p99: series.p99 };
+}
+
+/* The same of the host's answer. */
+function told(answer, service) {
+    const length = service.rate.length;
+    return { stepMs: answer.step * 1000, endMs: (answer.from + answer.step * (length - 1)) * 1000, done: service.rate,
+        failed: service.failures, waiting: service.waiting, dead: service.dead, p50: service.p50, p99: service.p99 };
+}
+
+/* Several added up, step by step: rates and counts; of latencies the worst. */
+function together(list) {
+    const sum = { ...list[0] };
+    for (const kind of ["done", "failed", "waiting", "dead", "p50", "p99"]) {
+        const worst = kind === "p50" || kind === "p99";
+        sum[kind] = list[0][kind].map((_, i) => list.reduce((all, { [kind]: values }) => {
+            const value = values[i] ?? null;
+            return value === null ? all : all === null ? value : worst ? Math.max(all, value) : all + value;
+        }, null));
+    }
+    return sum;
+}
+
 export class History {
     constructor(host) {
         this.host = host;
+        this.range = "15m";
         this.at = 0; /* the number of the newest bucket, since 1970 */
         this.series = new Map();
         this.last = null; /* {ms, totals: Map of name → {done, failed}} */
-        this.savedMs = 0;
         this.lately = []; /* {ms, done} of all services, the last RECENT_MS */
-        this.restore();
+        this.day = null; /* the host's answer */
+        this.dayMs = 0; /* when it was asked for */
     }
+
+    /* What is to be drawn of a service, or of all of them. */
+    of(name) {
+        const empty = emptySeries();
+        const live = (series) => drawn(series, this.at * BUCKET_MS);
+        if (this.range === "24h") {
+            this.askDay();
+            const services = this.day === null ? {} : name === undefined ? this.day.services : { [name]: this.day.services[name] };
+            const known = Object.values(services).filter((one) => one !== undefined);
+            return known.length === 0 ? live(empty) : together(known.map((one) => told(this.day, one)));
+        }
+        const all = name === undefined ? [...this.series.values()] : [this.series.get(name) ?? empty];
+        return all.length === 0 ? live(empty) : together(all.map(live));
+    }
+
+    /* Whether anything happened in the last 15 minutes. */
+    isIdle(name) {
+        const series = this.series.get(name);
+        return series !== undefined && !["done", "failed", "waiting"].some((kind) => series[kind].some((n) => n > 0));
+    }
+
+    /* Events done a second just now, over all services; null before anything is known. */
+    rateNow() {
+        const first = this.lately[0];
+        const last = this.lately.at(-1);
+        return this.lately.length < 2 ? null : ((last.done - first.done) * 1000) / (last.ms - first.ms);
+    }
+
+    /* --- what the host has kept --- */
+
+    async fill() {
+        const answer = await api.history("15m").catch(() => null);
+        if (answer === null) {
+            return; /* the charts begin with what comes */
+        }
+        this.advance(Math.floor(Date.now() / BUCKET_MS));
+        for (const [name, service] of Object.entries(answer.services)) {
+            const mine = this.mine(name);
+            service.rate.forEach((rate, i) => {
+                const at = Math.floor((answer.from + i * answer.step) / (BUCKET_MS / 1000)) - (this.at - BUCKETS + 1);
+                if (rate !== null && at >= 0 && at < BUCKETS && !(mine.covered[at] > COVERED_MS_MIN)) {
+                    this.put(mine, at, service, i, answer.step);
+                }
+            });
+        }
+    }
+
+    put(mine, at, service, i, step) {
+        mine.covered[at] = BUCKET_MS;
+        mine.done[at] = (service.rate[i] * BUCKET_MS) / 1000;
+        mine.failed[at] = (service.failures[i] * BUCKET_MS) / 1000;
+        for (const kind of ["waiting", "dead", "p50", "p99"]) {
+            mine[kind][at] = service[kind][i];
+        }
+    }
+
+    async askDay() {
+        if (Date.now() - this.dayMs > DAY_MS) {
+            this.dayMs = Date.now();
+            this.day = await api.history("24h").catch(() => this.day);
+        }
+    }
+
+    /* --- what comes live --- */
 
     /* A status message that came at `ms`. */
     note(status, ms) {
@@ -46,26 +146,25 @@ export class History {
         for (const service of status.services) {
             const now = { done: service.done, failed: failuresOf(service) };
             totals.set(service.name, now);
-            const series = this.of(service.name);
+            const series = this.mine(service.name);
             const then = this.last?.totals.get(service.name);
             if (then !== undefined && gap > 0 && gap < GAP_MS_MAX && now.done >= then.done) {
                 this.spread(series.done, now.done - then.done, this.last.ms, ms);
                 this.spread(series.failed, Math.max(0, now.failed - then.failed), this.last.ms, ms);
                 this.spread(series.covered, gap, this.last.ms, ms);
             }
-            series.lag[BUCKETS - 1] = Math.max(series.lag[BUCKETS - 1] ?? 0, service.lag);
+            const newest = BUCKETS - 1;
+            series.waiting[newest] = Math.max(series.waiting[newest] ?? 0, service.lag);
+            series.dead[newest] = service.dead;
+            series.p50[newest] = service.rate_1min > 0 ? service.p50_us : null;
+            series.p99[newest] = service.rate_1min > 0 ? service.p99_us : null;
         }
         this.last = { ms, totals };
         const done = status.services.reduce((sum, service) => sum + service.done, 0);
         this.lately = [...this.lately.filter((point) => ms - point.ms < RECENT_MS), { ms, done }];
-        this.save(ms);
-    }
-
-    /* Events done a second just now, over all services; null before anything is known. */
-    rateNow() {
-        const first = this.lately[0];
-        const last = this.lately.at(-1);
-        return this.lately.length < 2 ? null : ((last.done - first.done) * 1000) / (last.ms - first.ms);
+        if (gap > GAP_MS_MAX) {
+            this.fill();
+        }
     }
 
     /* Shares `sum` out among the buckets of the time since `fromMs`, by their part of it. */
@@ -90,55 +189,10 @@ export class History {
         this.at = Math.max(this.at, bucket);
     }
 
-    of(name) {
+    mine(name) {
         if (!this.series.has(name)) {
             this.series.set(name, emptySeries());
         }
         return this.series.get(name);
-    }
-
-    /* All services together. */
-    sum() {
-        const all = emptySeries();
-        for (const series of this.series.values()) {
-            for (const [kind, values] of Object.entries(series)) {
-                values.forEach((value, i) => {
-                    if (value !== null) {
-                        all[kind][i] = kind === "covered" ? Math.max(all[kind][i] ?? 0, value) : (all[kind][i] ?? 0) + value;
-                    }
-                });
-            }
-        }
-        return all;
-    }
-
-    save(ms) {
-        if (ms - this.savedMs < SAVE_MS) {
-            return;
-        }
-        this.savedMs = ms;
-        try {
-            sessionStorage.setItem("zingq-history", JSON.stringify({
-                host: this.host,
-                at: this.at,
-                series: [...this.series],
-                last: { ms: this.last.ms, totals: [...this.last.totals] },
-            }));
-        } catch {
-            /* full or closed to this page: the charts begin anew after a reload */
-        }
-    }
-
-    restore() {
-        try {
-            const kept = JSON.parse(sessionStorage.getItem("zingq-history"));
-            if (kept?.host === this.host) {
-                this.at = kept.at;
-                this.series = new Map(kept.series);
-                this.last = { ms: kept.last.ms, totals: new Map(kept.last.totals) };
-            }
-        } catch {
-            /* as above */
-        }
     }
 }

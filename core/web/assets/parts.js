@@ -43,15 +43,21 @@ export function iconButton(name, iconName, onclick, kind = "") {
         icon(iconName));
 }
 
+async function copy(what, text) {
+    try {
+        await navigator.clipboard.writeText(text);
+        toast(`Copied ${what}`);
+    } catch {
+        toast("The browser does not allow copying here", "bad");
+    }
+}
+
 export function copyButton(what, text) {
-    return iconButton(`Copy ${what}`, "copy", async () => {
-        try {
-            await navigator.clipboard.writeText(text);
-            toast(`Copied ${what}`);
-        } catch {
-            toast("The browser does not allow copying here", "bad");
-        }
-    }, "quiet small");
+    return iconButton(`Copy ${what}`, "copy", () => copy(what, text), "quiet small");
+}
+
+export function copyTextButton(name, text) {
+    return button(name, "copy", () => copy(text.split(" ", 2).join(" "), text), "quiet small");
 }
 
 export function code(text, name) {

@@ -1,14 +1,17 @@
 /*
- * tail.js - the live tail: every attempt that ends, as it ends.
+ * tail.js - the live tail: every attempt that ends, as it ends. It begins with the last FIRST events, as
+ * they stand now.
  *
  * The newest ROWS_MAX lines are kept, in memory and in the page; new ones are drawn once a frame
  * at most. Pausing stops the drawing, not the listening: going on shows what came meanwhile.
  */
+import { api } from "./api.js";
 import { fill, h, setText } from "./dom.js";
 import { button, data, eventHash, keyText, pill, serviceSelect, toneOf } from "./parts.js";
 import { clock, count, firstLine, label, micros, msOf } from "./format.js";
 
 const ROWS_MAX = 500;
+const FIRST = 100;
 const DRAWN_AT_ONCE = 60; /* of one frame; more than that nobody can read */
 
 function matches(line, filter) {
@@ -38,6 +41,7 @@ export function tail(app) {
     let fresh = []; /* not drawn yet */
     let paused = false;
     let visible = false;
+    let begun = false; /* what was there before has been asked for */
     let frame = null;
     let passed = 0; /* lines that came too fast to be drawn */
     const filter = { text: "", service: "", failures: false };
@@ -49,7 +53,7 @@ export function tail(app) {
     const pause = button("Pause", "pause", () => setPaused(!paused));
     const note = h("p", { class: "view-note", role: "status" });
     const list = h("ol", { class: "tail", tabindex: "0", "aria-label": "Attempts that ended, newest first" });
-    const hint = h("p", { class: "empty" }, "Attempts that end from now on are shown here.");
+    const hint = h("p", { class: "empty" }, "No attempt has ended yet: each is shown here as it ends.");
     const element = h("div", { class: "view" },
         h("header", { class: "view-head" }, h("div", { class: "grow" }, h("h1", {}, "Live"), note)),
         h("div", { class: "filters" }, text, services.element,
@@ -103,11 +107,34 @@ export function tail(app) {
         tell();
     }
 
+    function searchable(line) {
+        line.searched = [line.id, label(line, "topic"), label(line, "key"), label(line, "reason"), line.state]
+            .join("\n").toLowerCase();
+        return line;
+    }
+
+    /* What was there before the page was: an event's last attempt, before the lines that came since. */
+    async function begin() {
+        begun = true;
+        const list = await api.events({ limit: FIRST }).catch(() => []);
+        const known = new Set(lines.map((line) => `${line.service}/${line.id}`));
+        const before = list.filter((event) => event.attempts > 0 && !known.has(`${event.service}/${event.id}`))
+            .map((event) => searchable({ ...event, at: event.ended_at ?? event.started_at }));
+        before.sort((a, b) => msOf(a.at) - msOf(b.at));
+        lines.unshift(...before);
+        if (visible) {
+            redraw();
+        }
+    }
+
     return {
         title: "Live",
         element,
         show() {
             visible = true;
+            if (!begun) {
+                begin();
+            }
             if (!paused) {
                 redraw();
             }
@@ -127,9 +154,7 @@ export function tail(app) {
             tell();
         },
         event(line) {
-            line.searched = [line.id, label(line, "topic"), label(line, "key"), label(line, "reason"), line.state]
-                .join("\n").toLowerCase();
-            lines.push(line);
+            lines.push(searchable(line));
             fresh.push(line);
             if (lines.length > ROWS_MAX) {
                 lines.splice(0, lines.length - ROWS_MAX);
