@@ -8,6 +8,7 @@
 #include "journal/event.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { EVENTS = 3 * PARTITIONS, SERVICE = 2 };
 
@@ -108,11 +109,73 @@ static void a_start_goes_on_where_one_before_it_was_killed(void **state) {
     assert_int_equal(store_rows(f->store, TABLE_EVENT), EVENTS);
 }
 
+/* Opens the folder with as little room; what is committed stays when it is full. */
+static void open_small(struct journal_fixture *f) {
+    enum { SMALL = 4 << 20 };
+    struct store_options options = {.path = f->folder.path, .max_bytes = SMALL};
+    assert_int_equal(store_open(&f->store, &options, NULL), 0);
+    assert_int_equal(journal_open(&f->journal, f->store, JOURNAL_KEEP_MS, NULL), 0);
+}
+
+/* Writes old rows until there is no room; returns how many there are. */
+static uint64_t fill_with_old(struct journal_fixture *f) {
+    static const char value[1500];
+    uint64_t stored = 0;
+    for (uint64_t n = 0;; n++) {
+        struct buf key;
+        buf_init(&key, 64);
+        buf_add_u8(&key, (uint8_t)(n % PARTITIONS));
+        buf_add_u64_be(&key, n);
+        buf_add_u64_be(&key, 0);
+        buf_add_u16_be(&key, SERVICE);
+        assert_int_equal(store_begin(f->store), 0);
+        int code =
+            store_put(f->store, TABLE_EVENT, buf_slice(&key), (struct slice){value, sizeof value});
+        buf_clear(&key);
+        if (code != 0) {
+            assert_int_equal(code, ERR_FULL);
+            store_abort(f->store);
+            return stored;
+        }
+        code = store_commit(f->store);
+        assert_true(code == 0 || code == ERR_FULL);
+        if (code != 0) {
+            return stored;
+        }
+        stored++;
+    }
+}
+
+static void a_full_store_has_room_for_it(void **state) {
+    struct journal_fixture *f = *state;
+    assert_int_equal(store_commit(f->store), 0);
+    journal_fixture_close(f);
+    open_small(f);
+    uint64_t stored = fill_with_old(f);
+    assert_true(stored > 1000);
+    assert_int_equal(store_lend(f->store, STORE_LENT_SPARE), 0);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_del(f->store, TABLE_META, slice_of("flag/grouped")), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    journal_fixture_close(f);
+    open_small(f);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_rows(f->store, TABLE_EVENT), stored);
+    struct slice key = {"", 0};
+    struct slice value;
+    char last[64];
+    while (store_seek(f->store, TABLE_EVENT, key, key.len > 0, &key, &value) == 0) {
+        assert_int_equal(key.len, 20);
+        key.data = memcpy(last, key.data, key.len);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         JOURNAL_TEST(events_of_an_older_store_get_their_keys_when_it_is_opened),
         JOURNAL_TEST(who_only_reads_an_older_store_finds_its_events),
         JOURNAL_TEST(a_start_goes_on_where_one_before_it_was_killed),
+        JOURNAL_TEST(a_full_store_has_room_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
