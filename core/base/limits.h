@@ -8,7 +8,8 @@
 #define ZINGQ_BASE_LIMITS_H
 
 enum {
-    PARTITIONS = 64, /* hash(service, key) mod this; part of the stored format, never changes */
+    PARTITIONS = 64,  /* hash(service, key) mod this; part of the stored format, never changes */
+    EVENT_GROUPS = 8, /* groups of partitions whose events are stored together; the same */
 
     NAME_BYTES_MAX = 64, /* name of a service, lock or policy: it is part of topics and keys */
     KEY_BYTES_MAX = 256, /* an ordering key: LMDB keys end at 511 bytes and hold names, too */

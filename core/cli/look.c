@@ -100,11 +100,11 @@ static int each_match(struct cli *cli, const struct events_filter *filter,
                       struct listing *listing) {
     struct look_walk walk;
     struct event *event = NULL;
-    look_walk_init(&walk, look_filter_partition(cli->journal, &filter->look));
+    look_walk_init(&walk, cli->journal, look_filter_partition(cli->journal, &filter->look));
     int code = cli_begin(cli);
     while (code == 0 && listing->seen < listing->limit && listing->status == 0 &&
            (code = look_walk_next(cli->journal, &walk, &event)) == 0) {
-        bool shown = look_matches(&filter->look, event) && listing_wants(listing);
+        bool shown = event != NULL && look_matches(&filter->look, event) && listing_wants(listing);
         if (shown && cli->json) {
             listing_add_json(cli, listing, look_event_json(cli->journal, event, true));
         } else if (shown) {

@@ -117,11 +117,11 @@ static int gather_key(struct cli *cli, uint16_t service, struct slice key, int p
                       struct event **events, size_t limit, size_t *count) {
     struct look_walk walk;
     struct event *event = NULL;
-    look_walk_init(&walk, partition);
+    look_walk_init(&walk, cli->journal, partition);
     int code = 0;
     while (code == 0 && *count < limit &&
            (code = look_walk_next(cli->journal, &walk, &event)) == 0) {
-        if (event->service == service && slice_equal(event->key, key)) {
+        if (event != NULL && event->service == service && slice_equal(event->key, key)) {
             events[(*count)++] = event;
         } else {
             event_free(event);

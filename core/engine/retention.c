@@ -14,9 +14,7 @@
 
 /* How far the pass is. */
 struct trim {
-    uint8_t partition;
-    struct uuid id;
-    uint16_t service;
+    struct event_walk walk;
     int64_t next_pass_ms;
     int64_t next_keys_ms; /* of the idempotency keys, whose time is their own */
 };
@@ -40,31 +38,29 @@ int engine_let_go(struct engine *e, const struct event *event) {
     return journal_event_del(e->journal, event->partition, &event->id, event->service);
 }
 
-/* A partition's events are sorted by the times of their ids: after the first that is too young, all
+/* A group's events are sorted by the times of their ids: after the first that is too young, all
  * are. */
-static void next_trim_partition(struct engine *e) {
-    e->trim->partition++;
-    e->trim->id = (struct uuid){{0}};
-    e->trim->service = 0;
-    if (e->trim->partition == PARTITIONS) {
+static void next_trim_group(struct engine *e) {
+    uint8_t next = e->trim->walk.group + 1;
+    bool last = next == journal_event_groups(e->journal);
+    e->trim->walk = (struct event_walk){.group = last ? 0 : next};
+    if (last) {
         int64_t pause_ms = e->conf->keep_done_ms / 100;
         pause_ms = pause_ms < 100 ? 100 : pause_ms;
-        e->trim->partition = 0;
         e->trim->next_pass_ms = e->now_ms + (pause_ms > 60000 ? 60000 : pause_ms);
     }
 }
 
-static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
+static int trim_step(struct engine *e, bool *group_ends, bool *gone) {
     struct event *event = NULL;
-    int code = journal_event_next(e->journal, e->trim->partition, &e->trim->id, &e->trim->service,
-                                  true, &event);
+    int code = journal_event_next(e->journal, &e->trim->walk, &event);
     *gone = false;
-    *partition_ends = code == ERR_NOTFOUND;
+    *group_ends = code == ERR_NOTFOUND;
     if (code != 0) {
-        return *partition_ends ? 0 : code;
+        return *group_ends ? 0 : code;
     }
-    *partition_ends = uuid_ms(&event->id) + e->conf->keep_done_ms > e->now_ms;
-    *gone = !*partition_ends && is_history(e, event);
+    *group_ends = uuid_ms(&event->id) + e->conf->keep_done_ms > e->now_ms;
+    *gone = !*group_ends && is_history(e, event);
     if (*gone) {
         code = engine_let_go(e, event);
     }
@@ -87,18 +83,18 @@ int engine_trim(struct engine *e) {
     }
     size_t rows = engine_space_share(e, TRIM_ROWS_PER_TURN);
     for (size_t looked = 0; rows > 0 && looked < TRIM_ROWS_PER_TURN;) {
-        bool partition_ends;
+        bool group_ends;
         bool gone;
-        int code = trim_step(e, &partition_ends, &gone);
+        int code = trim_step(e, &group_ends, &gone);
         if (code != 0) {
             return code;
         }
-        if (!partition_ends) {
+        if (!group_ends) {
             looked++;
             rows -= gone ? 1 : 0; /* only deleting needs room */
             continue;
         }
-        next_trim_partition(e);
+        next_trim_group(e);
         if (e->now_ms < e->trim->next_pass_ms) {
             return 0;
         }

@@ -219,6 +219,9 @@ bool property_next(struct slice properties, size_t *at, struct slice *name, stru
 }
 
 bool property_find(struct slice properties, const char *name, struct slice *value) {
+    if (properties.len == 0) {
+        return false; /* as most events have none */
+    }
     size_t at = 0;
     struct slice found;
     struct slice candidate;

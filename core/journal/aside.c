@@ -11,6 +11,7 @@
 #include "journal/impl.h"
 
 #include "base/log.h"
+#include "journal/event.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -351,13 +352,11 @@ int journal_mend_name(struct journal *j, struct slice prefix) {
 
 bool journal_broken_event(const struct journal *j, size_t *at, struct event *out) {
     for (; *at < j->broken_count; (*at)++) {
-        struct slice key = key_slice(&j->broken[*at].key);
-        struct reader r = reader_of(key.data, key.len);
-        *out = (struct event){.partition = read_u8(&r)};
-        out->id = read_uuid(&r);
-        out->service = read_u16_be(&r);
-        bool whole = !r.failed && r.at == r.end && out->partition < PARTITIONS;
+        struct event_place place;
+        bool whole = journal_take_event_key(key_slice(&j->broken[*at].key), &place);
         if (j->broken[*at].table == TABLE_EVENT && whole) {
+            *out = (struct event){
+                .partition = place.partition, .id = place.id, .service = place.service};
             (*at)++;
             return true;
         }

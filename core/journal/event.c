@@ -33,7 +33,7 @@ enum {
     FLAG_FORCED = 32,
     FLAG_ALONE = 64,
     FLAG_BATCH = 128,
-    EVENT_KEY_BYTES = 19,
+    OWNER_KEY_BYTES = 19, /* of what belongs to an event: its key begins with the event's */
     STATE_AT = 1,
     RANK_SHIFT = 4, /* above the QoS */
     QOS_MASK = (1 << RANK_SHIFT) - 1
@@ -46,12 +46,50 @@ static uint8_t flags_of(const struct event *e) {
                      (e->alone ? FLAG_ALONE : 0) | (e->batch_events > 0 ? FLAG_BATCH : 0));
 }
 
-static void event_key(struct key *k, uint8_t partition, const struct uuid *id, uint16_t service) {
-    k->len = 0;
-    key_u8(k, partition);
-    key_uuid(k, id);
-    key_u16(k, service);
+/* --- where they are --- */
+
+unsigned journal_event_groups(const struct journal *j) {
+    return j->old_events ? PARTITIONS : EVENT_GROUPS;
 }
+
+uint8_t journal_event_group(const struct journal *j, uint8_t partition) {
+    return j->old_events ? partition : journal_group(partition);
+}
+
+/* In schema 3 each partition was a group of its own, and its number led the key alone. */
+static void event_key(const struct journal *j, struct key *k, uint8_t group,
+                      const struct event_place *place) {
+    k->len = 0;
+    key_u8(k, group);
+    key_uuid(k, &place->id);
+    key_u16(k, place->service);
+    if (!j->old_events) {
+        key_u8(k, place->partition);
+    }
+}
+
+void journal_event_key(const struct journal *j, struct key *k, uint8_t partition,
+                       const struct uuid *id, uint16_t service) {
+    const struct event_place place = {.partition = partition, .service = service, .id = *id};
+    event_key(j, k, journal_event_group(j, partition), &place);
+}
+
+bool journal_event_is_old(struct slice key) {
+    return key.len == OWNER_KEY_BYTES;
+}
+
+bool journal_take_event_key(struct slice key, struct event_place *out) {
+    struct reader r = reader_of(key.data, key.len);
+    uint8_t group = read_u8(&r);
+    out->id = read_uuid(&r);
+    out->service = read_u16_be(&r);
+    bool old = journal_event_is_old(key);
+    out->partition = old ? group : read_u8(&r);
+    bool whole = !r.failed && r.at == r.end && out->partition < PARTITIONS;
+    return whole && (old || group == journal_group(out->partition));
+}
+
+/* --- records --- */
 
 static void encode_event(const struct event *e, struct buf *b) {
     buf_reset(b);
@@ -104,16 +142,15 @@ static bool is_sound(const struct event *e) {
 int journal_event_put(struct journal *j, const struct event *event) {
     assert(is_sound(event));
     struct key k;
-    event_key(&k, event->partition, &event->id, event->service);
+    journal_event_key(j, &k, event->partition, &event->id, event->service);
     encode_event(event, &j->record);
     return journal_put_record(j, TABLE_EVENT, &k);
 }
 
-/* An event's key, and the event after reading. */
+/* An event's key, and the event after reading; NULL: it is not of the walk's partition. */
 struct event_at {
-    uint8_t partition;
-    struct uuid id;
-    uint16_t service;
+    const struct event_walk *walk; /* NULL: of any partition */
+    struct event_place place;
     struct event *event;
 };
 
@@ -151,7 +188,7 @@ static void decode_numbers(struct reader *r, struct event *e, bool *in_batch) {
     e->cause = read_uuid(r);
 }
 
-static int decode_event(const struct event_at *at, struct slice value, struct event **out) {
+static int decode_event(const struct event_place *at, struct slice value, struct event **out) {
     struct reader r = reader_of(value.data, value.len);
     struct event numbers = {0};
     uint8_t form = read_u8(&r);
@@ -197,19 +234,19 @@ static int decode_event(const struct event_at *at, struct slice value, struct ev
 
 static int take_event(struct slice key, struct slice value, void *out) {
     struct event_at *at = out;
-    struct reader r = reader_of(key.data, key.len);
-    at->partition = read_u8(&r);
-    at->id = read_uuid(&r);
-    at->service = read_u16_be(&r);
-    bool whole = !r.failed && r.at == r.end && at->partition < PARTITIONS;
-    return whole ? decode_event(at, value, &at->event) : ERR_CORRUPT;
+    const struct event_walk *walk = at->walk;
+    if (!journal_take_event_key(key, &at->place)) {
+        return ERR_CORRUPT;
+    }
+    bool passed = walk != NULL && walk->by_partition && walk->partition != at->place.partition;
+    return passed ? 0 : decode_event(&at->place, value, &at->event);
 }
 
 int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id, uint16_t service,
                       struct event **out) {
     struct key k;
     struct event_at at = {.event = NULL};
-    event_key(&k, partition, id, service);
+    journal_event_key(j, &k, partition, id, service);
     int code = journal_take(j, TABLE_EVENT, &k, take_event, &at);
     if (code == 0) {
         *out = at.event;
@@ -220,28 +257,35 @@ int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *i
 int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *id,
                       uint16_t service) {
     struct key k;
-    event_key(&k, partition, id, service);
+    journal_event_key(j, &k, partition, id, service);
     return store_del(j->store, TABLE_EVENT, key_slice(&k));
+}
+
+int journal_event_record(struct journal *j, uint8_t partition, const struct uuid *id,
+                         uint16_t service, struct slice *record) {
+    struct key k;
+    journal_event_key(j, &k, partition, id, service);
+    return store_get(j->store, TABLE_EVENT, key_slice(&k), record);
 }
 
 bool journal_event_exists(struct journal *j, uint8_t partition, const struct uuid *id,
                           uint16_t service) {
-    struct key k;
-    event_key(&k, partition, id, service);
     struct slice value;
-    return store_get(j->store, TABLE_EVENT, key_slice(&k), &value) == 0;
+    return journal_event_record(j, partition, id, service, &value) == 0;
 }
 
 bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid *id) {
     struct key k;
     struct slice key;
     struct slice value;
-    event_key(&k, partition, id, 0);
-    const size_t id_len = k.len - sizeof(uint16_t);
+    journal_event_key(j, &k, partition, id, 0);
+    const size_t id_len = sizeof(uint8_t) + UUID_BYTES;
+    struct event_place at;
     bool after = false;
     while (journal_seek_prefix(j, TABLE_EVENT, &k, id_len, after, &key, &value) == 0) {
         uint8_t state = value.len > STATE_AT ? (uint8_t)value.data[STATE_AT] : EVENT_STATE_COUNT;
-        if (state < EVENT_STATE_COUNT && !event_state_ended((enum event_state)state)) {
+        bool ours = journal_take_event_key(key, &at) && at.partition == partition;
+        if (ours && state < EVENT_STATE_COUNT && !event_state_ended((enum event_state)state)) {
             return true;
         }
         k.len = 0;
@@ -250,21 +294,16 @@ bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid
     return false;
 }
 
-static void hand_out_event(const struct event_at *at, struct uuid *id, uint16_t *service,
-                           struct event **out) {
-    *id = at->id;
-    *service = at->service;
-    *out = at->event;
-}
-
-int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
-                       bool after, struct event **out) {
+int journal_event_next(struct journal *j, struct event_walk *walk, struct event **out) {
     struct key k;
-    struct event_at at = {.event = NULL};
-    event_key(&k, partition, id, *service);
-    int code = journal_take_next(j, TABLE_EVENT, &k, 1, after, take_event, &at);
+    struct event_at at = {.walk = walk};
+    *out = NULL;
+    event_key(j, &k, walk->group, &walk->at);
+    int code = journal_take_next(j, TABLE_EVENT, &k, 1, walk->begun, take_event, &at);
     if (code == 0) {
-        hand_out_event(&at, id, service, out);
+        walk->at = at.place;
+        walk->begun = true;
+        *out = at.event;
     }
     return code;
 }
@@ -272,31 +311,32 @@ int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, ui
 int journal_event_scan(struct journal *j, struct event_place *at, struct event **out) {
     struct key k;
     struct event_at found = {.event = NULL};
-    event_key(&k, at->partition, &at->id, at->service);
+    event_key(j, &k, journal_event_group(j, at->partition), at);
     int code = journal_take_next(j, TABLE_EVENT, &k, 0, true, take_event, &found);
     if (code == 0) {
-        at->partition = found.partition;
-        hand_out_event(&found, &at->id, &at->service, out);
+        *at = found.place;
+        *out = found.event;
     }
     return code;
 }
 
-int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
-                       struct event **out) {
+int journal_event_prev(struct journal *j, struct event_walk *walk, struct event **out) {
     struct key k;
-    event_key(&k, partition, id, *service);
+    *out = NULL;
+    event_key(j, &k, walk->group, &walk->at);
     for (;;) {
         struct slice key;
         struct slice value;
-        struct event_at at = {.event = NULL};
+        struct event_at at = {.walk = walk};
         int code = store_seek_back(j->store, TABLE_EVENT, key_slice(&k), &key, &value);
-        bool ours = code == 0 && key.len > 0 && (uint8_t)key.data[0] == partition;
+        bool ours = code == 0 && key.len > 0 && (uint8_t)key.data[0] == walk->group;
         if (!ours) {
             return code == 0 ? ERR_NOTFOUND : code;
         }
         code = take_event(key, value, &at);
         if (code == 0) {
-            hand_out_event(&at, id, service, out);
+            walk->at = at.place;
+            *out = at.event;
         }
         if (code != ERR_CORRUPT) {
             return code;
@@ -312,7 +352,10 @@ int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, ui
 /* --- history --- */
 
 static void history_key(struct key *k, const struct event *e, uint16_t n) {
-    event_key(k, e->partition, &e->id, e->service);
+    k->len = 0;
+    key_u8(k, e->partition);
+    key_uuid(k, &e->id);
+    key_u16(k, e->service);
     key_u16(k, n);
 }
 
@@ -380,10 +423,10 @@ int journal_history_add(struct journal *j, const struct event *event, const stru
 
 static int take_attempt(struct slice key, struct slice value, void *out) {
     struct attempt *a = out;
-    if (key.len < EVENT_KEY_BYTES) {
+    if (key.len < OWNER_KEY_BYTES) {
         return ERR_CORRUPT;
     }
-    struct reader n = reader_of(key.data + EVENT_KEY_BYTES, key.len - EVENT_KEY_BYTES);
+    struct reader n = reader_of(key.data + OWNER_KEY_BYTES, key.len - OWNER_KEY_BYTES);
     a->n = read_u16_be(&n);
     struct reader r = reader_of(value.data, value.len);
     a->end = read_u8(&r);
@@ -397,7 +440,7 @@ static int take_attempt(struct slice key, struct slice value, void *out) {
 int journal_history_next(struct journal *j, const struct event *event, struct attempt *a) {
     struct key k;
     history_key(&k, event, a->n);
-    return journal_take_next(j, TABLE_HISTORY, &k, EVENT_KEY_BYTES, true, take_attempt, a);
+    return journal_take_next(j, TABLE_HISTORY, &k, OWNER_KEY_BYTES, true, take_attempt, a);
 }
 
 int journal_history_clear(struct journal *j, const struct event *event) {

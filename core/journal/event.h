@@ -13,6 +13,9 @@ int journal_event_put(struct journal *j, const struct event *event);
 /* A copy on the heap; the caller frees it with event_free. ERR_NOTFOUND. */
 int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id, uint16_t service,
                       struct event **out);
+/* Its record as stored; points into the store. ERR_NOTFOUND. */
+int journal_event_record(struct journal *j, uint8_t partition, const struct uuid *id,
+                         uint16_t service, struct slice *record);
 /* Whether a row says where the event waits, in ready or in lane. */
 int journal_event_placed(struct journal *j, const struct event *event, bool *placed);
 int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *id,
@@ -21,20 +24,35 @@ bool journal_event_exists(struct journal *j, uint8_t partition, const struct uui
                           uint16_t service);
 /* Whether an event of that id, of any service, has not ended. */
 bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid *id);
-/* The next event of the partition in the order of (id, service), after those two or at them;
- * in/out, zeroed at the start. A copy on the heap. ERR_NOTFOUND. */
-int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
-                       bool after, struct event **out);
-/* The same through all partitions: the next one after *at, zeroed at the start. */
+
 struct event_place {
     uint8_t partition;
     uint16_t service;
     struct uuid id;
 };
+
+/* The next event of any, in key order, after *at (zeroed at the start). A copy on the heap.
+ * ERR_NOTFOUND. */
 int journal_event_scan(struct journal *j, struct event_place *at, struct event **out);
-/* The last event before (id, service), for listings from the newest. */
-int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
-                       struct event **out);
+
+/* The events of a group of partitions are stored together, in the order of (id, service,
+ * partition): a walk goes through one group, which journal_event_groups counts. */
+unsigned journal_event_groups(const struct journal *j);
+uint8_t journal_event_group(const struct journal *j, uint8_t partition);
+
+struct event_walk {
+    uint8_t group;
+    bool by_partition; /* only events of this partition, which is in the group */
+    uint8_t partition;
+    bool begun;            /* the event at `at` is not wanted any more */
+    struct event_place at; /* zeroed for the first event; all ones for the last */
+};
+
+/* The next event from walk->at on. A copy on the heap; NULL: the row was one of another partition.
+ * ERR_NOTFOUND. */
+int journal_event_next(struct journal *j, struct event_walk *walk, struct event **out);
+/* The same backward: the last event before walk->at. */
+int journal_event_prev(struct journal *j, struct event_walk *walk, struct event **out);
 
 /* --- rows: where a waiting event stands --- */
 

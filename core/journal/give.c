@@ -13,7 +13,6 @@
 enum {
     KEY_AT = sizeof(uint8_t) + sizeof(uint16_t), /* partition, service */
     LANE_AT = UUID_BYTES,                        /* in a waiter's value */
-    EVENT_KEY_BYTES = sizeof(uint8_t) + UUID_BYTES + sizeof(uint16_t),
 };
 
 static const enum store_table tables[] = {TABLE_STATE, TABLE_LOCK, TABLE_SIGNAL, TABLE_WAITER};
@@ -148,18 +147,12 @@ int journal_give_next(struct journal *j, const struct give *give, struct give_pl
 
 /* --- events --- */
 
-static bool is_of(struct slice key, uint16_t service) {
-    struct reader r = reader_of(key.data, key.len);
-    (void)read_u8(&r);
-    (void)read_uuid(&r);
-    return key.len == EVENT_KEY_BYTES && read_u16_be(&r) == service;
-}
-
 int journal_give_event(struct journal *j, const struct give *give, struct give_place *place,
                        size_t *rows, struct event **out) {
     *out = NULL;
     while (*rows > 0) {
         struct slice at = {(const char *)place->key, place->key_len};
+        struct event_place event;
         struct slice key;
         struct slice value;
         int code = store_seek(j->store, TABLE_EVENT, at, place->key_len > 0, &key, &value);
@@ -168,13 +161,10 @@ int journal_give_event(struct journal *j, const struct give *give, struct give_p
         }
         keep_place(place, key);
         --*rows;
-        if (!is_of(key, give->from)) {
+        if (!journal_take_event_key(key, &event) || event.service != give->from) {
             continue;
         }
-        struct reader r = reader_of(key.data, key.len);
-        uint8_t partition = read_u8(&r);
-        struct uuid id = read_uuid(&r);
-        code = journal_event_get(j, partition, &id, give->from, out);
+        code = journal_event_get(j, event.partition, &event.id, give->from, out);
         if (code != ERR_NOTFOUND) { /* otherwise it cannot be read, and is set aside */
             return code;
         }

@@ -32,3 +32,7 @@ uint64_t journal_lane(struct slice service, struct slice key) {
 uint8_t journal_partition(uint64_t lane) {
     return (uint8_t)(lane % PARTITIONS);
 }
+
+uint8_t journal_group(uint8_t partition) {
+    return partition / (PARTITIONS / EVENT_GROUPS);
+}

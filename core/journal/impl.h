@@ -50,6 +50,7 @@ struct journal {
     size_t kept_count;
     uint64_t kept_by_all[KEPT_KINDS];
     bool kept_counted;
+    bool old_events;           /* a reader's: events have the keys of schema 3 */
     struct buf record;         /* for encoding one record; reused */
     struct broken_row *broken; /* BROKEN_ROWS_MAX; NULL until one is found */
     size_t broken_count;
@@ -153,6 +154,19 @@ int journal_check_later(enum store_table t, struct slice key, struct slice value
 int journal_check_forward(enum store_table t, struct slice key, struct slice value);
 int journal_check_outbox(enum store_table t, struct slice key, struct slice value);
 struct row;
+struct event_place;
+
+/* --- keys of events: journal/event.c --- */
+
+void journal_event_key(const struct journal *j, struct key *k, uint8_t partition,
+                       const struct uuid *id, uint16_t service);
+/* Reads a key, also one of schema 3. False: it is no key of an event. */
+bool journal_take_event_key(struct slice key, struct event_place *out);
+/* Whether the key is one of schema 3. */
+bool journal_event_is_old(struct slice key);
+/* Gives events of schema 3 their keys, a part in each transaction; a start after a crash goes on
+ * with it. Begins and ends its own transactions. */
+int journal_regroup_events(struct journal *j);
 
 /* INV-JOURNAL-2: the row is in the partition of its lane, and says what rows say. */
 bool journal_row_is_sound(const struct row *row);

@@ -79,8 +79,22 @@ static int load_or_make_identity(struct journal *j, bool *made) {
     return code == 0 && !secret ? make_secret(j) : code;
 }
 
+/* A store that no host has opened since: journal/regroup.c. */
+static int load_event_keys(struct journal *j) {
+    struct slice key;
+    struct slice value;
+    int code = store_read_only(j->store)
+                   ? store_seek(j->store, TABLE_EVENT, slice_of(""), false, &key, &value)
+                   : ERR_NOTFOUND;
+    j->old_events = code == 0 && journal_event_is_old(key);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 static int load_all(struct journal *j, bool *made) {
     int code = load_or_make_identity(j, made);
+    if (code == 0) {
+        code = load_event_keys(j);
+    }
     if (code == 0) {
         code = journal_load_names(j);
     }
@@ -140,7 +154,12 @@ int journal_open(struct journal **out, struct store *store, int64_t keep_idempot
     j->store = store;
     journal_keep_keys(j, keep_idempotency_ms);
     buf_init(&j->record, (size_t)1 << 30);
-    int code = journal_reload(j);
+    int code = store_read_only(store) ? 0 : journal_regroup_events(j);
+    if (code != 0) {
+        journal_close(j);
+        return report(r, code, "cannot bring the store's events up to date: %s", error_text(code));
+    }
+    code = journal_reload(j);
     if (code != 0) {
         journal_close(j);
         return report(r, code, "cannot read the store's meta rows: %s", error_text(code));

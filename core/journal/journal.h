@@ -3,9 +3,11 @@
  * transaction under way.
  *
  * Keys (big-endian integers, so that bytes sort as numbers; p = partition, which leads every key
- * but those of the outbox, of delayed and of meta, which are the host's own):
+ * but those of events, and of the outbox, of delayed and of meta, which are the host's own):
  *
- *   event    p8 id128 service16                        -> the event (journal/event.c draws it)
+ *   event    group8 id128 service16 p8                 -> the event (journal/event.c draws it)
+ *            group = journal_group(p): a turn's events are few pages, and one of them, of a
+ *            partition, can still be found; before schema 4: p8 id128 service16
  *   ready    p8 service16 seq64                        -> id128 lane64 (key64 tenant64 (rank8))
  *            runnable, in order of arrival
  *   lane     p8 service16 lane64 seq64                 -> id128 flags8 (key64 tenant64 (rank8))
@@ -167,5 +169,7 @@ int journal_text_put(struct journal *j, const char *name, struct slice text);
  * see journal_lane_of. */
 uint64_t journal_lane(struct slice service, struct slice key);
 uint8_t journal_partition(uint64_t lane);
+/* Partitions whose events are stored together. */
+uint8_t journal_group(uint8_t partition);
 
 #endif

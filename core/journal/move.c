@@ -1,8 +1,7 @@
 /*
  * move.c - see journal/move.h.
  *
- * A table says where a row has its numbers: most keys begin with the partition and continue as
- * described in journal/journal.h.
+ * A table says where a row has its numbers: journal/journal.h describes the keys.
  */
 #include "journal/move.h"
 
@@ -32,7 +31,7 @@ struct row_form {
 /* clang-format off */
 static const struct row_form forms[] = {
     /*                 partition service id    key    seq     in the value: id, seq, partition */
-    [TABLE_EVENT]   = {0,        17,     1,    NONE,  NONE,   NONE, EVENT_SEQ_AT, NONE},
+    [TABLE_EVENT]   = {19,       17,     1,    NONE,  NONE,   NONE, EVENT_SEQ_AT, NONE},
     [TABLE_READY]   = {0,        1,      NONE, NONE,  3,      0,    NONE, NONE},
     [TABLE_LANE]    = {0,        1,      NONE, NONE,  11,     0,    NONE, NONE},
     [TABLE_HISTORY] = {0,        17,     1,    NONE,  NONE,   NONE, NONE, NONE},
@@ -207,24 +206,17 @@ int journal_row_write(enum store_table t, struct slice key, struct slice value, 
 
 int journal_event_look(struct slice record, struct event_sight *out) {
     struct reader state = part(record, EVENT_STATE_AT);
+    struct reader seq = part(record, EVENT_SEQ_AT);
     struct reader lane = part(record, EVENT_LANE_AT);
     struct reader texts = part(record, EVENT_TEXTS_AT);
     uint8_t number = read_u8(&state);
     out->state = (enum event_state)number;
+    out->seq = read_u64(&seq);
     out->lane = read_u64(&lane);
     (void)read_lv(&texts);
     out->key = read_lv(&texts);
-    bool failed = state.failed || lane.failed || texts.failed;
+    bool failed = state.failed || lane.failed || texts.failed; /* the seq stands before the lane */
     return failed || number >= EVENT_STATE_COUNT ? ERR_CORRUPT : 0;
-}
-
-int journal_event_record(struct store *store, uint8_t partition, const struct uuid *id,
-                         uint16_t service, struct slice *record) {
-    struct key k = {.len = 0};
-    key_u8(&k, partition);
-    key_uuid(&k, id);
-    key_u16(&k, service);
-    return store_get(store, TABLE_EVENT, key_slice(&k), record);
 }
 
 /* --- meta rows --- */

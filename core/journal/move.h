@@ -41,15 +41,12 @@ int journal_row_write(enum store_table t, struct slice key, struct slice value, 
 /* What an event's record says. */
 struct event_sight {
     enum event_state state;
-    uint64_t lane;
+    uint64_t seq, lane;
     struct slice key; /* points into the record */
 };
 
 /* ERR_CORRUPT. */
 int journal_event_look(struct slice record, struct event_sight *out);
-/* The record of that event. ERR_NOTFOUND. */
-int journal_event_record(struct store *store, uint8_t partition, const struct uuid *id,
-                         uint16_t service, struct slice *record);
 
 /* The meta rows of another store; of a `sibling`, a new store beside it, those that both may share:
  * the secret and the names of services. Both stores are in a transaction. */

@@ -1,8 +1,8 @@
 /*
  * events.c - see query/events.h.
  *
- * Ids sort by time, and each partition has its own rows: the walk holds the newest unread event of
- * each partition, and returns the newest of them.
+ * Ids sort by time, and each group of partitions has its own rows: the walk holds the newest unread
+ * event of each group, and returns the newest of them.
  */
 #include "query/events.h"
 
@@ -14,15 +14,14 @@
 
 int look_each_by_id(struct journal *j, const struct uuid *id, void *ctx,
                     int (*each)(void *ctx, struct event *event)) {
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        struct uuid at = *id;
-        uint16_t service = 0;
+    for (uint8_t group = 0; group < journal_event_groups(j); group++) {
+        struct event_walk walk = {.group = group, .at.id = *id};
         struct event *event = NULL;
-        int code = journal_event_next(j, p, &at, &service, false, &event);
-        while (code == 0 && uuid_equal(&at, id)) {
+        int code = journal_event_next(j, &walk, &event);
+        while (code == 0 && uuid_equal(&walk.at.id, id)) {
             code = each(ctx, event);
             if (code == 0) {
-                code = journal_event_next(j, p, &at, &service, true, &event);
+                code = journal_event_next(j, &walk, &event);
             }
             if (code != 0 && code != ERR_NOTFOUND) {
                 return code;
@@ -39,31 +38,33 @@ int look_each_by_id(struct journal *j, const struct uuid *id, void *ctx,
 
 /* ---- the walk ---- */
 
-void look_walk_init(struct look_walk *walk, int partition) {
-    memset(walk, 0, sizeof *walk);
-    for (int p = 0; p < PARTITIONS; p++) {
-        memset(walk->parts[p].id.bytes, 0xFF, UUID_BYTES);
-        walk->parts[p].service = UINT16_MAX;
-        walk->parts[p].over = partition >= 0 && p != partition;
+void look_walk_init(struct look_walk *walk, const struct journal *j, int partition) {
+    *walk = (struct look_walk){.count = journal_event_groups(j)};
+    for (unsigned i = 0; i < walk->count; i++) {
+        struct event_walk *part = &walk->parts[i].walk;
+        memset(&part->at, 0xFF, sizeof part->at);
+        part->group = (uint8_t)i;
+        part->by_partition = partition >= 0;
+        part->partition = partition >= 0 ? (uint8_t)partition : 0;
+        walk->parts[i].over = partition >= 0 && i != journal_event_group(j, part->partition);
     }
 }
 
 void look_walk_after(struct look_walk *walk, const struct uuid *id, uint16_t service) {
-    for (int p = 0; p < PARTITIONS; p++) {
-        walk->parts[p].id = *id;
-        walk->parts[p].service = service;
+    for (unsigned i = 0; i < walk->count; i++) {
+        walk->parts[i].walk.at = (struct event_place){.service = service, .id = *id};
     }
 }
 
 static int fill_walk(struct journal *j, struct look_walk *walk) {
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        if (walk->parts[p].over || walk->parts[p].event != NULL) {
+    for (unsigned i = 0; i < walk->count; i++) {
+        struct look_part *part = &walk->parts[i];
+        if (part->over || part->event != NULL) {
             continue;
         }
-        int code = journal_event_prev(j, p, &walk->parts[p].id, &walk->parts[p].service,
-                                      &walk->parts[p].event);
+        int code = journal_event_prev(j, &part->walk, &part->event);
         if (code == ERR_NOTFOUND) {
-            walk->parts[p].over = true;
+            part->over = true;
         } else if (code != 0) {
             return code;
         }
@@ -77,29 +78,28 @@ static bool comes_before(const struct event *a, const struct event *b) {
 }
 
 int look_walk_next(struct journal *j, struct look_walk *walk, struct event **out) {
+    struct look_part *newest = NULL;
+    bool over = true;
     int code = fill_walk(j, walk);
-    if (code != 0) {
-        return code;
-    }
-    int newest = -1;
-    for (int p = 0; p < PARTITIONS; p++) {
-        const struct event *event = walk->parts[p].event;
-        if (event != NULL && (newest < 0 || comes_before(event, walk->parts[newest].event))) {
-            newest = p;
+    *out = NULL;
+    for (unsigned i = 0; code == 0 && i < walk->count; i++) {
+        struct look_part *part = &walk->parts[i];
+        over = over && part->over;
+        if (part->event != NULL && (newest == NULL || comes_before(part->event, newest->event))) {
+            newest = part;
         }
     }
-    if (newest < 0) {
-        return ERR_NOTFOUND;
+    if (newest != NULL) {
+        *out = newest->event;
+        newest->event = NULL;
     }
-    *out = walk->parts[newest].event;
-    walk->parts[newest].event = NULL;
-    return 0;
+    return code == 0 && over ? ERR_NOTFOUND : code;
 }
 
 void look_walk_clear(struct look_walk *walk) {
-    for (int p = 0; p < PARTITIONS; p++) {
-        event_free(walk->parts[p].event);
-        walk->parts[p].event = NULL;
+    for (unsigned i = 0; i < walk->count; i++) {
+        event_free(walk->parts[i].event);
+        walk->parts[i].event = NULL;
     }
 }
 

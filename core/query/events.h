@@ -8,6 +8,7 @@
 #define ZINGQ_QUERY_EVENTS_H
 
 #include "event/event.h"
+#include "journal/event.h"
 #include "journal/journal.h"
 
 /* Every event with the id, one a service: `each` gets it and owns it. */
@@ -16,19 +17,20 @@ int look_each_by_id(struct journal *j, const struct uuid *id, void *ctx,
 
 /* Events from the newest to the oldest, over all partitions or one of them. */
 struct look_walk {
-    struct {
-        struct uuid id;
-        uint16_t service;
+    unsigned count;
+    struct look_part {
+        struct event_walk walk;
         bool over;
         struct event *event; /* the next one, owned; NULL = not read yet */
-    } parts[PARTITIONS];
+    } parts[PARTITIONS];     /* as many are enough for the groups */
 };
 
 /* partition < 0: all. */
-void look_walk_init(struct look_walk *walk, int partition);
+void look_walk_init(struct look_walk *walk, const struct journal *j, int partition);
 /* Only events after this one in the walk. */
 void look_walk_after(struct look_walk *walk, const struct uuid *id, uint16_t service);
-/* The next event, the caller's from now on; ERR_NOTFOUND after the last. */
+/* The next event, the caller's from now on; NULL when there was none at this step, in a walk through
+ * one partition. ERR_NOTFOUND after the last. */
 int look_walk_next(struct journal *j, struct look_walk *walk, struct event **out);
 void look_walk_clear(struct look_walk *walk);
 

@@ -2,7 +2,7 @@
  * rerun.c - see query/rerun.h.
  *
  * Publishers may choose ids, so neither their order nor their time is that of arrival: every event
- * of the partitions in question is examined.
+ * of the groups in question is examined.
  */
 #include "query/rerun.h"
 
@@ -40,33 +40,39 @@ uint64_t rerun_order(const struct event *event) {
 
 /* ---- the walk ---- */
 
-void rerun_walk_init(struct rerun_walk *walk, const struct journal *j,
-                     const struct rerun_filter *filter) {
-    *walk = (struct rerun_walk){.end = PARTITIONS};
-    if (filter->by_key) {
-        struct slice name = slice_of(look_service_name(j, filter->service));
-        walk->partition = journal_partition(journal_lane_of(j, name, filter->key));
-        walk->end = walk->partition + 1;
-    }
+static void begin_group(const struct rerun_filter *filter, struct rerun_walk *walk) {
+    walk->events.begun = false;
+    walk->events.at = (struct event_place){.id = filter->by_id ? filter->id : (struct uuid){{0}}};
 }
 
-static void next_partition(struct rerun_walk *walk) {
-    walk->partition++;
-    walk->id = (struct uuid){{0}};
-    walk->service = 0;
+void rerun_walk_init(struct rerun_walk *walk, const struct journal *j,
+                     const struct rerun_filter *filter) {
+    *walk = (struct rerun_walk){.end = journal_event_groups(j)};
+    if (filter->by_key) {
+        struct slice name = slice_of(look_service_name(j, filter->service));
+        walk->events.by_partition = true;
+        walk->events.partition = journal_partition(journal_lane_of(j, name, filter->key));
+        walk->events.group = journal_event_group(j, walk->events.partition);
+        walk->end = walk->events.group + 1U;
+    }
+    begin_group(filter, walk);
 }
 
 int rerun_walk_next(struct journal *j, const struct rerun_filter *filter, struct rerun_walk *walk,
                     struct event **out) {
     *out = NULL;
-    if (walk->partition >= walk->end) {
+    if (walk->events.group >= walk->end) {
         return ERR_NOTFOUND;
     }
-    uint8_t p = (uint8_t)walk->partition;
-    int code = filter->by_id ? journal_event_get(j, p, &filter->id, filter->service, out)
-                             : journal_event_next(j, p, &walk->id, &walk->service, true, out);
-    if (filter->by_id || code == ERR_NOTFOUND) {
-        next_partition(walk);
+    int code = journal_event_next(j, &walk->events, out);
+    bool past = code == 0 && filter->by_id && !uuid_equal(&walk->events.at.id, &filter->id);
+    if (past) {
+        event_free(*out);
+        *out = NULL;
+    }
+    if (past || code == ERR_NOTFOUND) {
+        walk->events.group++;
+        begin_group(filter, walk);
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }
@@ -106,11 +112,11 @@ static int note_key(struct rerun_tally *tally, const struct event *event) {
     if (event->key.len == 0) {
         return 0;
     }
-    if (tally->partition != event->partition && tally->hash_cap > 0) {
+    if (tally->group != journal_group(event->partition) && tally->hash_cap > 0) {
         memset(tally->hashes, 0, tally->hash_cap * sizeof *tally->hashes);
         tally->hash_count = 0;
     }
-    tally->partition = event->partition;
+    tally->group = journal_group(event->partition);
     if (tally->hash_count >= tally->hash_cap / 2) {
         int code = grow(tally);
         if (code != 0) {

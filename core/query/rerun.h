@@ -8,6 +8,7 @@
 #define ZINGQ_QUERY_RERUN_H
 
 #include "event/event.h"
+#include "journal/event.h"
 #include "journal/journal.h"
 
 #include <stdbool.h>
@@ -39,11 +40,10 @@ enum rerun_verdict rerun_judge(const struct rerun_filter *filter, const struct e
  * tells, and among events of that millisecond the seq. */
 uint64_t rerun_order(const struct event *event);
 
-/* Through all that may match, a partition after the other. */
+/* Through all that may match, a group of partitions after the other. */
 struct rerun_walk {
-    unsigned partition, end; /* the one under way; the one after the last */
-    struct uuid id;
-    uint16_t service;
+    struct event_walk events;
+    unsigned end; /* the group after the last */
 };
 
 void rerun_walk_init(struct rerun_walk *walk, const struct journal *j,
@@ -59,9 +59,9 @@ struct rerun_tally {
     uint64_t waits, dead, locks; /* would not: see the verdicts */
     uint64_t keys;               /* different keys of those that would run; no key is none */
     int64_t first_ms, last_ms;   /* the first and the last of them were accepted; 0 = none */
-    uint64_t *hashes;            /* keys of the partition under way, hashed; owned */
+    uint64_t *hashes;            /* keys of the group under way, hashed; owned */
     size_t hash_count, hash_cap; /* cap: a power of two, or 0 */
-    unsigned partition;          /* a key is in one partition only */
+    unsigned group;              /* a key is in one only */
 };
 
 /* Counts an event with its verdict; RERUN_OTHER is not counted. ERR_MEMORY. */

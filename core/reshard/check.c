@@ -91,15 +91,9 @@ static int check_counts(const struct reshard *re) {
 static int check_place(const struct folder *f, const struct row *row) {
     struct slice record;
     struct event_sight event;
-    struct row_sight sight;
-    char key[1 + UUID_BYTES + 2] = {(char)row->partition};
-    memcpy(key + 1, row->id.bytes, UUID_BYTES);
-    int code = journal_event_record(f->to, row->partition, &row->id, row->service, &record);
+    int code = journal_event_record(f->to_journal, row->partition, &row->id, row->service, &record);
     code = code == 0 ? journal_event_look(record, &event) : code;
-    code = code == 0
-               ? journal_row_look(TABLE_EVENT, (struct slice){key, sizeof key}, record, &sight)
-               : code;
-    bool fits = code == 0 && sight.seq == row->seq && event.lane == row->lane;
+    bool fits = code == 0 && event.seq == row->seq && event.lane == row->lane;
     return code == 0 && !fits ? ERR_CORRUPT : code;
 }
 

@@ -5,6 +5,7 @@
 #include "reshard/impl.h"
 
 #include "journal/dedupe.h"
+#include "journal/event.h"
 #include "journal/later.h"
 #include "journal/outbox.h"
 #include "journal/forward.h"
@@ -40,7 +41,7 @@ static int look_at_event(const struct folder *f, const struct row_sight *sight,
                          struct event_sight *out) {
     struct slice record;
     int code =
-        journal_event_record(f->store, sight->partition, &sight->id, sight->service, &record);
+        journal_event_record(f->journal, sight->partition, &sight->id, sight->service, &record);
     return code == 0 ? journal_event_look(record, out) : code;
 }
 
@@ -82,7 +83,7 @@ static int find_twin(struct reshard *re, size_t from, const struct row_sight *si
             continue;
         }
         struct slice record;
-        int code = journal_event_record(f->store, sight->partition, &sight->id, number, &record);
+        int code = journal_event_record(f->journal, sight->partition, &sight->id, number, &record);
         if (code != 0 && code != ERR_NOTFOUND) {
             return code;
         }
@@ -149,7 +150,7 @@ static bool is_of_here(const struct folder *f, const struct publication *p) {
         struct slice record;
         struct event_sight event;
         if (keeping != BY_KEY &&
-            journal_event_record(f->store, journal_partition(p->owner), &p->cause, n, &record) ==
+            journal_event_record(f->journal, journal_partition(p->owner), &p->cause, n, &record) ==
                 0 &&
             journal_event_look(record, &event) == 0 && event.lane == p->owner) {
             return keeping != BY_CHANCE || event.key.len == 0;

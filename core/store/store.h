@@ -25,8 +25,9 @@
 #include <stdint.h>
 
 /* Raised when a stored format changes. 2: steps, signals, waiters; calls in an event. 3: delayed
- * publishes by the wall clock; rows of tenants; idempotency keys noted lately. */
-enum { STORE_SCHEMA = 3 };
+ * publishes by the wall clock; rows of tenants; idempotency keys noted lately. 4: keys of events
+ * (journal/regroup.c). */
+enum { STORE_SCHEMA = 4 };
 
 enum store_table {
     TABLE_META,

@@ -114,6 +114,7 @@ ok "dead letters are listed all the same" ends 0 dlq list
 ok "and exported" ends 0 export
 done_before=$(books done)
 start_host
+ok "a host that meets it passes it over" ends 0 replay --service s --from 2h --dry-run
 pub -t in/k1 -m fine
 ok "a host starts and goes on" wait_for 10 books_say done $((done_before + 1))
 must stop_host

@@ -237,14 +237,12 @@ static void the_expiry_of_a_lock_is_refused(void **state) {
     advance(f, 6000);
     assert_int_equal(count_published(f, "expired"), 1);
     struct event *first = event_with(f, "s", "1");
-    struct uuid id = {{0}};
-    uint16_t service = 0;
+    struct event_place at = {0};
     struct event *expiry = NULL;
     assert_int_equal(store_begin(f->store), 0);
     while (expiry == NULL || expiry->kind != EVENT_LOCK_EXPIRED) {
         event_free(expiry);
-        assert_int_equal(
-            journal_event_next(f->view, first->partition, &id, &service, true, &expiry), 0);
+        assert_int_equal(journal_event_scan(f->view, &at, &expiry), 0);
     }
     store_abort(f->store);
     assert_int_equal(command(f, rerun_of(expiry)), ERR_INVALID);

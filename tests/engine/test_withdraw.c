@@ -238,14 +238,11 @@ static void an_event_about_to_run_can_be_cancelled(void **state) {
 static struct uuid expiry_of(struct engine_fixture *f) {
     struct uuid id = {{0}};
     assert_int_equal(store_begin(f->store), 0);
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        struct uuid at = {{0}};
-        uint16_t service = 0;
-        struct event *event = NULL;
-        while (journal_event_next(f->view, p, &at, &service, true, &event) == 0) {
-            id = event->kind == EVENT_LOCK_EXPIRED ? event->id : id;
-            event_free(event);
-        }
+    struct event_place at = {0};
+    struct event *event = NULL;
+    while (journal_event_scan(f->view, &at, &event) == 0) {
+        id = event->kind == EVENT_LOCK_EXPIRED ? event->id : id;
+        event_free(event);
     }
     store_abort(f->store);
     return id;

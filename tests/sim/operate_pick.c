@@ -34,16 +34,14 @@ static bool take(struct sim *s, struct node *n, const struct event *event, struc
 
 static bool find_event(struct sim *s, struct node *n, pick_wanted *wanted, struct pick *out) {
     struct journal *j = engine_journal(n->engine);
-    uint8_t begin = (uint8_t)sim_below(s, PARTITIONS);
+    unsigned groups = journal_event_groups(j);
+    uint64_t begin = sim_below(s, groups);
     unsigned looked = 0;
     bool found = false;
-    for (unsigned i = 0; i < PARTITIONS && !found && looked < LOOK_EVENTS; i++) {
-        struct uuid id = {{0}};
-        uint16_t service = 0;
+    for (unsigned i = 0; i < groups && !found && looked < LOOK_EVENTS; i++) {
+        struct event_walk walk = {.group = (uint8_t)((begin + i) % groups)};
         struct event *event = NULL;
-        uint8_t partition = (uint8_t)((begin + i) % PARTITIONS);
-        while (!found && looked++ < LOOK_EVENTS &&
-               journal_event_next(j, partition, &id, &service, true, &event) == 0) {
+        while (!found && looked++ < LOOK_EVENTS && journal_event_next(j, &walk, &event) == 0) {
             found = wanted((enum event_state)event->state) && take(s, n, event, out) &&
                     load_kind_of(out->said)->mortal && !order_open(s, out->said->number);
             event_free(event);

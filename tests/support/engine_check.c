@@ -26,17 +26,14 @@ static void end(struct engine_fixture *f) {
 static void for_each_event(struct engine_fixture *f, void *arg,
                            void (*each)(struct engine_fixture *f, const struct event *event,
                                         void *arg)) {
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        struct uuid id = {{0}};
-        uint16_t service = 0;
-        struct event *event = NULL;
-        int code;
-        while ((code = journal_event_next(f->view, p, &id, &service, true, &event)) == 0) {
-            each(f, event, arg);
-            event_free(event);
-        }
-        assert_int_equal(code, ERR_NOTFOUND);
+    struct event_place at = {0};
+    struct event *event = NULL;
+    int code;
+    while ((code = journal_event_scan(f->view, &at, &event)) == 0) {
+        each(f, event, arg);
+        event_free(event);
     }
+    assert_int_equal(code, ERR_NOTFOUND);
 }
 
 void engine_check(struct engine_fixture *f) {

@@ -179,9 +179,13 @@ static void check_owned(struct check *c, enum store_table table, const char *wha
     char last[TABLE_KEY_BYTES];
     char owner[EVENT_KEY_BYTES] = {0};
     while (store_seek(c->store, table, key, key.len > 0, &key, &value) == 0) {
-        const struct slice event = {key.data, EVENT_KEY_BYTES};
+        struct reader r = reader_of(key.data, key.len);
+        uint8_t partition = read_u8(&r);
+        struct uuid id;
+        memcpy(id.bytes, read_bytes(&r, UUID_BYTES).data, UUID_BYTES);
+        uint16_t service = read_u16_be(&r);
         bool known = memcmp(owner, key.data, sizeof owner) == 0;
-        if (!known && store_get(c->store, TABLE_EVENT, event, &value) != 0) {
+        if (!known && !journal_event_exists(c->journal, partition, &id, service)) {
             differs(c, "a %s of an event that is not there", what);
         }
         memcpy(owner, key.data, sizeof owner);

@@ -243,38 +243,58 @@ static void journal_events_are_of_one_partition_and_service(void **state) {
     assert_false(journal_event_exists(f->journal, 5, &id, 2));
 }
 
-static void journal_events_are_listed_by_id_both_ways(void **state) {
-    struct journal_fixture *f = *state;
+/* Partitions 4 to 6 are of one group, 9 is of another. */
+static const uint8_t side_by_side[][3] = {{5, 9, 0}, {5, 1, 1}, {9, 2, 0},
+                                          {5, 1, 0}, {4, 7, 0}, {6, 8, 0}};
+
+static void expect_events(struct journal_fixture *f, struct event_walk walk,
+                          const uint8_t (*order)[2], size_t count) {
     struct event *e = NULL;
-    const uint8_t puts[][3] = {{5, 9, 0}, {5, 1, 1}, {5, 1, 0}, {4, 7, 0}, {6, 8, 0}};
+    for (size_t i = 0; i < count;) {
+        assert_int_equal(journal_event_next(f->journal, &walk, &e), 0);
+        if (e != NULL) {
+            assert_int_equal(e->id.bytes[15], order[i][0]);
+            assert_int_equal(e->service, order[i++][1]);
+            event_free(e);
+        }
+    }
+    assert_int_equal(journal_event_next(f->journal, &walk, &e), ERR_NOTFOUND);
+    memset(&walk.at, 0xff, sizeof walk.at);
+    for (size_t i = count; i > 0;) {
+        assert_int_equal(journal_event_prev(f->journal, &walk, &e), 0);
+        if (e != NULL) {
+            assert_int_equal(e->id.bytes[15], order[--i][0]);
+            assert_int_equal(e->service, order[i][1]);
+            event_free(e);
+        }
+    }
+}
+
+static void journal_events_of_a_group_are_listed_by_id_both_ways(void **state) {
+    struct journal_fixture *f = *state;
+    const uint8_t order[][2] = {{1, 0}, {1, 1}, {7, 0}, {8, 0}, {9, 0}};
+    for (size_t i = 0; i < sizeof side_by_side / sizeof *side_by_side; i++) {
+        put_event(f, side_by_side[i][0], side_by_side[i][1], side_by_side[i][2]);
+    }
+    struct event_walk walk = {.group = journal_event_group(f->journal, 5)};
+    expect_events(f, walk, order, 5);
+}
+
+static void journal_events_of_a_partition_are_listed_alone(void **state) {
+    struct journal_fixture *f = *state;
     const uint8_t order[][2] = {{1, 0}, {1, 1}, {9, 0}};
-    for (size_t i = 0; i < sizeof puts / sizeof *puts; i++) {
-        put_event(f, puts[i][0], puts[i][1], puts[i][2]);
+    for (size_t i = 0; i < sizeof side_by_side / sizeof *side_by_side; i++) {
+        put_event(f, side_by_side[i][0], side_by_side[i][1], side_by_side[i][2]);
     }
-    struct uuid id = {{0}};
-    uint16_t service = 0;
-    for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(journal_event_next(f->journal, 5, &id, &service, i > 0, &e), 0);
-        assert_int_equal(e->id.bytes[15], order[i][0]);
-        assert_int_equal(e->service, order[i][1]);
-        event_free(e);
-    }
-    assert_int_equal(journal_event_next(f->journal, 5, &id, &service, true, &e), ERR_NOTFOUND);
-    memset(id.bytes, 0xff, sizeof id.bytes);
-    service = UINT16_MAX;
-    for (size_t i = 3; i-- > 0;) {
-        assert_int_equal(journal_event_prev(f->journal, 5, &id, &service, &e), 0);
-        assert_int_equal(e->id.bytes[15], order[i][0]);
-        assert_int_equal(e->service, order[i][1]);
-        event_free(e);
-    }
-    assert_int_equal(journal_event_prev(f->journal, 5, &id, &service, &e), ERR_NOTFOUND);
+    struct event_walk walk = {
+        .group = journal_event_group(f->journal, 5), .by_partition = true, .partition = 5};
+    expect_events(f, walk, order, 3);
 }
 
 static void journal_events_of_all_partitions_are_scanned(void **state) {
     struct journal_fixture *f = *state;
     struct event *e = NULL;
-    const uint8_t order[][3] = {{4, 7, 0}, {5, 1, 0}, {5, 1, 1}, {6, 8, 0}};
+    const uint8_t order[][3] = {{5, 1, 0}, {5, 1, 1}, {4, 7, 0}, {9, 3, 0}};
     for (size_t i = 4; i-- > 0;) {
         put_event(f, order[i][0], order[i][1], order[i][2]);
     }
@@ -518,7 +538,8 @@ int main(void) {
         JOURNAL_TEST(journal_lanes_are_the_same_on_every_host),
         JOURNAL_TEST(journal_events_come_back_whole),
         JOURNAL_TEST(journal_events_are_of_one_partition_and_service),
-        JOURNAL_TEST(journal_events_are_listed_by_id_both_ways),
+        JOURNAL_TEST(journal_events_of_a_group_are_listed_by_id_both_ways),
+        JOURNAL_TEST(journal_events_of_a_partition_are_listed_alone),
         JOURNAL_TEST(journal_events_of_all_partitions_are_scanned),
         JOURNAL_TEST(a_damaged_event_is_as_if_it_were_not_there),
         JOURNAL_TEST(journal_ready_rows_come_in_arrival_order),

@@ -59,7 +59,7 @@ static void an_event_is_the_same_under_other_numbers(void **state) {
     assert_true(event->seq == OTHER_SEQ && event->lane == 73 && event->version == 5);
     struct slice record;
     struct event_sight look;
-    assert_int_equal(journal_event_record(f->store, 9, &id, OTHER, &record), 0);
+    assert_int_equal(journal_event_record(f->journal, 9, &id, OTHER, &record), 0);
     assert_int_equal(journal_event_look(record, &look), 0);
     assert_true(look.state == EVENT_RETRYING && look.lane == 73 && slice_is(look.key, "key"));
     assert_true(slice_is(event->payload, "payload"));

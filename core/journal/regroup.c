@@ -1,0 +1,167 @@
+/*
+ * regroup.c - events of a store of schema 3 and before get the keys of today: see
+ * journal/journal.h.
+ *
+ * The partitions of a group are merged in the order of the new keys, so that rows are appended and
+ * pages are written once.
+ *
+ *   meta "flag/grouped"     -> 1: every event has its key
+ */
+#include "journal/impl.h"
+
+#include "base/log.h"
+#include "journal/event.h"
+
+#include <string.h>
+
+enum {
+    GROUP_PARTITIONS = PARTITIONS / EVENT_GROUPS,
+    ROW_BYTES = 128, /* a row's key, and what else it takes */
+
+    /* Moved in one transaction, which needs as much room a few times: */
+    PART_BYTES_MIN = 64 << 10,
+    PART_BYTES_MAX = 4 << 20,
+    STORE_PARTS = 256 /* the store's part, between these two */
+};
+
+static const char grouped_flag[] = "grouped";
+
+/* The next old row of a partition. */
+struct head {
+    struct key key;
+    bool over;
+};
+
+/* How far it is. */
+struct regroup {
+    uint64_t part_bytes, moved;
+    unsigned group; /* EVENT_GROUPS: done */
+    bool begun;     /* the heads are of this group */
+    struct head heads[GROUP_PARTITIONS];
+};
+
+/* Moves the head on: new rows may stand among the old ones. */
+static int next_head(struct journal *j, struct head *head) {
+    struct slice key;
+    struct slice value;
+    do {
+        int code = journal_seek_prefix(j, TABLE_EVENT, &head->key, 1, true, &key, &value);
+        head->over = code == ERR_NOTFOUND;
+        if (code != 0) {
+            return head->over ? 0 : code;
+        }
+        head->key.len = 0;
+        if (!key_bytes(&head->key, key)) {
+            return ERR_CORRUPT;
+        }
+    } while (!journal_event_is_old(key));
+    return 0;
+}
+
+static int begin_group(struct journal *j, struct regroup *work) {
+    int code = 0;
+    for (unsigned i = 0; code == 0 && i < GROUP_PARTITIONS; i++) {
+        struct head *head = &work->heads[i];
+        *head = (struct head){.over = false};
+        key_u8(&head->key, (uint8_t)(work->group * GROUP_PARTITIONS + i));
+        code = next_head(j, head);
+    }
+    work->begun = true;
+    return code;
+}
+
+/* The head whose row comes first, whatever its partition; NULL: there are no more. */
+static struct head *first_head(struct regroup *work) {
+    struct head *first = NULL;
+    for (unsigned i = 0; i < GROUP_PARTITIONS; i++) {
+        struct head *head = &work->heads[i];
+        bool before = !head->over &&
+                      (first == NULL ||
+                       memcmp(head->key.bytes + 1, first->key.bytes + 1, head->key.len - 1) < 0);
+        first = before ? head : first;
+    }
+    return first;
+}
+
+static int move_event(struct journal *j, const struct key *old, uint64_t *bytes) {
+    struct event_place place;
+    struct slice value;
+    struct key k;
+    int code = store_get(j->store, TABLE_EVENT, key_slice(old), &value);
+    if (code != 0 || !journal_take_event_key(key_slice(old), &place)) {
+        return code == 0 ? ERR_CORRUPT : code;
+    }
+    *bytes += ROW_BYTES + value.len;
+    journal_event_key(j, &k, place.partition, &place.id, place.service);
+    buf_reset(&j->record);
+    buf_add_slice(&j->record, value);
+    code = journal_put_record(j, TABLE_EVENT, &k);
+    return code == 0 ? store_del(j->store, TABLE_EVENT, key_slice(old)) : code;
+}
+
+/* What one transaction moves. */
+static int move_part(struct journal *j, struct regroup *work) {
+    uint64_t bytes = 0;
+    int code = 0;
+    while (code == 0 && bytes < work->part_bytes && work->group < EVENT_GROUPS) {
+        code = work->begun ? 0 : begin_group(j, work);
+        struct head *head = code == 0 ? first_head(work) : NULL;
+        if (head != NULL) {
+            code = move_event(j, &head->key, &bytes);
+            code = code == 0 ? next_head(j, head) : code;
+            work->moved++;
+        } else if (code == 0) {
+            work->group++;
+            work->begun = false;
+        }
+    }
+    return code == 0 && work->group == EVENT_GROUPS ? journal_flag_put(j, grouped_flag, 1) : code;
+}
+
+static int is_grouped(struct journal *j, bool *grouped) {
+    uint64_t value;
+    int code = store_begin(j->store);
+    if (code != 0) {
+        return code;
+    }
+    code = journal_flag_get(j, grouped_flag, &value);
+    *grouped = code == 0;
+    store_abort(j->store);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int move_all(struct journal *j, struct regroup *work) {
+    int code = 0;
+    while (code == 0 && work->group < EVENT_GROUPS) {
+        code = store_begin(j->store);
+        if (code != 0) {
+            return code;
+        }
+        code = move_part(j, work);
+        if (code == 0) {
+            code = store_commit(j->store);
+        } else {
+            store_abort(j->store);
+        }
+    }
+    return code;
+}
+
+int journal_regroup_events(struct journal *j) {
+    struct regroup work = {.part_bytes = store_limit(j->store) / STORE_PARTS};
+    bool grouped = false;
+    int code = is_grouped(j, &grouped);
+    if (code != 0 || grouped) {
+        return code;
+    }
+    work.part_bytes = work.part_bytes > PART_BYTES_MAX   ? PART_BYTES_MAX
+                      : work.part_bytes < PART_BYTES_MIN ? PART_BYTES_MIN
+                                                         : work.part_bytes;
+    code = store_lend(j->store, STORE_LENT_SPARE);
+    code = code == 0 ? move_all(j, &work) : code;
+    if (code == 0 && work.moved > 0) {
+        log_info("store", "%llu events of an older version were put in order",
+                 (unsigned long long)work.moved);
+    }
+    return code == 0 ? store_lend(j->store, STORE_LENT_NOTHING) : code;
+}
