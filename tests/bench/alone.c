@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "conf/conf.h"
 #include "journal/outbox.h"
 #include "lua/api/api.h"
@@ -170,6 +171,7 @@ struct alone *alone_start(const char *folder, const struct alone_plan *plan) {
     struct alone *a = calloc(1, sizeof *a);
     alone_need(a == NULL || (a->folder = strdup(folder)) == NULL ? ERR_MEMORY : 0, "start");
     a->still = plan->still;
+    log_set(&(struct log_settings){.level = LOG_LEVEL_ERROR}); /* what dies, dies on purpose */
     make_files(folder, plan);
     (void)snprintf(path, sizeof path, "%s/topics.conf", folder);
     alone_need(conf_load(&a->conf, path, NULL, &r), r.text);
@@ -210,7 +212,7 @@ void alone_stop(struct alone *a, bool keep) {
 
 /* --- turns --- */
 
-void alone_offer(struct alone *a, const char *topic, uint64_t n, uint64_t keys) {
+void alone_offer(struct alone *a, size_t service, uint64_t n, uint64_t keys) {
     char payload[PAYLOAD_BYTES + 1];
     int len = snprintf(payload, sizeof payload,
                        "{\"id\":%" PRIu64 ",\"key\":\"k%" PRIu64
@@ -218,8 +220,8 @@ void alone_offer(struct alone *a, const char *topic, uint64_t n, uint64_t keys) 
                        n, n * KEY_STEP % keys);
     memset(payload + len, 'x', (size_t)(PAYLOAD_BYTES - len - 2));
     memcpy(payload + PAYLOAD_BYTES - 2, "\"}", 3);
-    struct event_bytes bytes = {.topic = slice_of(topic), .payload = {payload, PAYLOAD_BYTES}};
-    alone_need(engine_offer(a->engine, 0, &bytes, (struct offer){.qos = 1}), "offer");
+    struct event_bytes bytes = {.topic = slice_of("in"), .payload = {payload, PAYLOAD_BYTES}};
+    alone_need(engine_offer(a->engine, service, &bytes, (struct offer){.qos = 1}), "offer");
 }
 
 /* Acknowledges what left, which makes room for more, until nothing waits to leave. */
@@ -277,7 +279,7 @@ struct alone_rate alone_run(struct alone *a, uint64_t events, uint64_t keys, siz
     a->commit_us = 0;
     do {
         for (size_t i = 0; i < at_once && offered < events && engine_accepts(a->engine); i++) {
-            alone_offer(a, "in", offered++, keys);
+            alone_offer(a, 0, offered++, keys);
         }
         alone_turn(a);
         engine_status(a->engine, &status);

@@ -41,8 +41,9 @@ int64_t alone_start_us(const struct alone *a);
 /* Removes the folder, unless it is to be kept. */
 void alone_stop(struct alone *a, bool keep);
 
-/* Event n to that topic. Its key is one of so many, but not that of its neighbours. */
-void alone_offer(struct alone *a, const char *topic, uint64_t n, uint64_t keys);
+/* Event n to the service of that number, in the order of topics.conf. Its key is one of so many, but
+ * not that of its neighbours. */
+void alone_offer(struct alone *a, size_t service, uint64_t n, uint64_t keys);
 void alone_turn(struct alone *a);
 void alone_status(struct alone *a, struct engine_status *out);
 
@@ -50,7 +51,7 @@ struct alone_rate {
     double by_clock, by_cpu; /* events a second */
 };
 
-/* Offers that many to the topic "in" until all have been published and acknowledged, and prints
+/* Offers that many to the first service until all have been published and acknowledged, and prints
  * what a turn was made of. */
 struct alone_rate alone_run(struct alone *a, uint64_t events, uint64_t keys, size_t at_once);
 
