@@ -1,5 +1,5 @@
 # gate.py WANT - an HTTP server that answers nobody before WANT requests wait at once, or no further one has come
-# for three seconds; then all of them, and everyone who comes later at once. Prints its port first, and
+# for ten seconds; then all of them, and everyone who comes later at once. Prints its port first, and
 # how many waited when it opened.
 import asyncio
 import resource
@@ -39,7 +39,7 @@ async def main():
     print(server.sockets[0].getsockname()[1], flush=True)
     while not gate.is_set():
         await asyncio.sleep(0.1)
-        if waiting > 0 and asyncio.get_running_loop().time() - last > 3:
+        if waiting > 0 and asyncio.get_running_loop().time() - last > 10:
             gate.set()
     print(waiting, flush=True)
     await asyncio.Event().wait()
