@@ -189,6 +189,7 @@ enum {
     DEDUPE_BUCKETS = 9, /* buckets of idempotency keys: 8 cover the period, 1 is being filled */
     RECENT_TABLES = 2,  /* tables of idempotency keys noted lately: one is filled, one emptied */
     RECENT_KEYS_MAX = 65536,  /* keys in each, found by an index in memory */
+    FILTER_ROWS = 2048,       /* read into their filter in a turn: half a millisecond */
     DEDUPE_SECRETS_MAX = 128, /* secrets of other stores, which a reshard brought; they expire */
 
     APPEND_LINES_MAX = 4096,     /* lines of zing.append in memory; the rest wait on disk */

@@ -175,6 +175,9 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     buf_init(&e->scratch, 1 << 20);
     engine_view_init(e);
     int code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
+    if (code == 0) {
+        journal_use_memory(e->journal, e->memory);
+    }
     code = code == 0 ? check_wanted(e, r) : code;
     code = code == 0 ? engine_take_names(e, r) : code;
     code = code == 0 ? find_services(e, r) : code;

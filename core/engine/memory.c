@@ -76,10 +76,12 @@ static void tell(struct engine *e, const struct engine_service *s) {
     e->shortage->told_ms = e->now_ms;
     log_warn("engine",
              "memory is short, events of service \"%s\" wait: limits.memory = %llu MiB, in use lua "
-             "%zu KiB, calls %zu KiB, bodies %zu KiB, events %zu KiB, publishes %zu KiB",
+             "%zu KiB, calls %zu KiB, bodies %zu KiB, events %zu KiB, publishes %zu KiB, keys "
+             "%zu KiB",
              s->conf->name, (unsigned long long)(e->conf->memory_bytes >> 20),
              m->used[MEMORY_LUA] >> 10, m->used[MEMORY_CALLS] >> 10, m->used[MEMORY_BODIES] >> 10,
-             m->used[MEMORY_EVENTS] >> 10, m->used[MEMORY_PUBLISHES] >> 10);
+             m->used[MEMORY_EVENTS] >> 10, m->used[MEMORY_PUBLISHES] >> 10,
+             m->used[MEMORY_KEYS] >> 10);
 }
 
 struct lane *engine_next_lane(struct engine *e) {

@@ -16,6 +16,7 @@
 #include "journal/impl.h"
 
 #include "journal/move.h"
+#include "journal/filters.h"
 #include "journal/dedupe.h"
 #include "journal/recent.h"
 
@@ -43,6 +44,7 @@ int journal_load_buckets(struct journal *j) {
     int code = journal_meta_take(j, "dedupe", take_buckets, j->buckets);
     j->sweep.begun = false; /* what it carried over may be lost */
     recent_forget(j);
+    filters_forget(j);
     if (code == ERR_NOTFOUND) {
         memset(j->buckets, 0, sizeof j->buckets);
     }
@@ -68,6 +70,11 @@ int journal_buckets_put(struct journal *j, const int64_t until_ms[DEDUPE_BUCKETS
         j->buckets[i].until_ms = until_ms[i];
     }
     return mark_buckets(j);
+}
+
+static int empty_bucket(struct journal *j, size_t bucket) {
+    filters_drop(j, bucket);
+    return store_empty(j->store, TABLE_DEDUPE + bucket);
 }
 
 static bool is_expired(const struct journal *j, size_t bucket, int64_t now_ms) {
@@ -100,7 +107,7 @@ static int filling_bucket(struct journal *j, int64_t now_ms, size_t *out) {
     if (!is_used(j, oldest)) {
         *out = oldest;
     } else if (is_expired(j, oldest, now_ms) && !something_waits(j)) {
-        int code = store_empty(j->store, TABLE_DEDUPE + oldest);
+        int code = empty_bucket(j, oldest);
         if (code != 0) {
             return code;
         }
@@ -122,7 +129,7 @@ static struct key dedupe_key(uint8_t partition, const struct dedupe_hash *hash) 
 /* The row in the bucket. ERR_NOTFOUND. */
 static int take_from_bucket(struct journal *j, size_t bucket, const struct key *k,
                             struct dedupe_note *note) {
-    int code = is_used(j, bucket)
+    int code = is_used(j, bucket) && filters_may_have(j, bucket, k)
                    ? journal_take(j, TABLE_DEDUPE + bucket, k, journal_take_note, note)
                    : ERR_NOTFOUND;
     if (code == 0 && note->noted_ms == 0) {
@@ -189,6 +196,7 @@ static int put_into_bucket(struct journal *j, int64_t now_ms, const struct key *
     if (code != ERR_NOTFOUND && (code != 0 || there.noted_ms >= note->noted_ms)) {
         return code;
     }
+    filters_note(j, filling, k);
     code = journal_write_note(j, TABLE_DEDUPE + filling, k, note);
     return code == 0 ? keep_secrets(j, j->buckets[filling].until_ms) : code;
 }
@@ -278,7 +286,7 @@ static int trim_bucket(struct journal *j, int64_t now_ms, size_t bucket, size_t 
     if (code != 0 || !done) {
         return code;
     }
-    code = store_empty(j->store, TABLE_DEDUPE + bucket);
+    code = empty_bucket(j, bucket);
     j->buckets[bucket].until_ms = 0;
     return code == 0 ? mark_buckets(j) : code;
 }
@@ -328,6 +336,9 @@ int journal_dedupe_trim(struct journal *j, int64_t now_ms, size_t rows, int64_t 
     *next_ms = pause_ms;
     int code = fill_bucket(j, now_ms, rows);
     code = code == 0 ? empty_buckets(j, now_ms, rows, next_ms) : code;
+    bool more = false;
+    code = code == 0 ? filters_read(j, FILTER_ROWS, &more) : code;
+    *next_ms = more && pause_ms < *next_ms ? pause_ms : *next_ms;
     int64_t due_ms = recent_due_ms(j, now_ms, j->bucket_ms);
     due_ms = due_ms < pause_ms ? pause_ms : due_ms;
     *next_ms = due_ms < *next_ms ? due_ms : *next_ms;
@@ -357,7 +368,8 @@ static int take_publish_note(struct slice key, struct slice value, void *out) {
 static int find_publish_note(struct journal *j, int64_t now_ms, const struct key *k, size_t *bucket,
                              struct publish_note *out) {
     for (*bucket = 0; *bucket < DEDUPE_BUCKETS; ++*bucket) {
-        if (!is_used(j, *bucket) || is_expired(j, *bucket, now_ms)) {
+        if (!is_used(j, *bucket) || is_expired(j, *bucket, now_ms) ||
+            !filters_may_have(j, *bucket, k)) {
             continue;
         }
         int code = journal_take(j, TABLE_DEDUPE + *bucket, k, take_publish_note, out);
@@ -374,6 +386,7 @@ static int write_publish_note(struct journal *j, size_t bucket, const struct key
     buf_add_u64(&j->record, note->seq);
     buf_add_u64(&j->record, (uint64_t)note->due_ms);
     buf_add_u64(&j->record, (uint64_t)note->cancelled_ms);
+    filters_note(j, bucket, k);
     return journal_put_record(j, TABLE_DEDUPE + bucket, k);
 }
 

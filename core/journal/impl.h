@@ -7,6 +7,7 @@
 #include "journal/journal.h"
 #include "journal/dedupe.h"
 #include "journal/kept.h"
+#include "base/memory.h"
 
 #include <assert.h>
 
@@ -25,6 +26,7 @@ struct dedupe_sweep {
 
 struct broken_row;
 struct recent;
+struct filters;
 
 /* What a service keeps: journal/kept.c. */
 struct kept {
@@ -45,8 +47,10 @@ struct journal {
     int64_t keep_ms, bucket_ms; /* the longest of all services */
     struct dedupe_bucket buckets[DEDUPE_BUCKETS];
     struct dedupe_sweep sweep;
-    struct recent *recent; /* NULL until one is needed */
-    struct kept *kept;     /* by the service's number */
+    struct recent *recent;   /* NULL until one is needed */
+    struct filters *filters; /* NULL until then, too */
+    struct memory *memory;   /* what filters take; NULL = any */
+    struct kept *kept;       /* by the service's number */
     size_t kept_count;
     uint64_t kept_by_all[KEPT_KINDS];
     bool kept_counted;

@@ -3,6 +3,7 @@
  */
 #include "journal/impl.h"
 
+#include "journal/filters.h"
 #include "journal/recent.h"
 
 #include <assert.h>
@@ -174,11 +175,17 @@ void journal_close(struct journal *j) {
     }
     journal_free_names(j);
     recent_forget(j);
+    filters_forget(j);
     free(j->secrets);
     free(j->broken);
     free(j->kept);
     buf_clear(&j->record);
     free(j);
+}
+
+void journal_use_memory(struct journal *j, struct memory *memory) {
+    assert(j->filters == NULL); /* they are counted where they are taken */
+    j->memory = memory;
 }
 
 struct store *journal_store(struct journal *j) {

@@ -56,6 +56,7 @@
 #include <stdint.h>
 
 struct journal;
+struct memory;
 
 /* Reads (and, when the store is writable, first makes) the meta rows. `keep_idempotency_ms`, the
  * longest of all services, sets the width of the dedupe buckets. Begins and ends its own
@@ -63,6 +64,9 @@ struct journal;
 int journal_open(struct journal **out, struct store *store, int64_t keep_idempotency_ms,
                  struct report *r);
 void journal_close(struct journal *j);
+/* From now on what the journal keeps of idempotency keys in memory is bounded by their share of this
+ * budget, which must outlive the journal. Without one it is not bounded. */
+void journal_use_memory(struct journal *j, struct memory *memory);
 struct store *journal_store(struct journal *j);
 /* Changes the width of the dedupe buckets, as journal_open sets it. */
 void journal_keep_keys(struct journal *j, int64_t keep_idempotency_ms);

@@ -336,22 +336,6 @@ int journal_timer_record(struct journal *j, const struct timer *timer, struct sl
     return code;
 }
 
-int journal_timer_count(struct journal *j, enum timer_kind kind, uint64_t *count) {
-    struct key k = {.len = 0};
-    struct timer timer;
-    int code;
-    *count = 0;
-    key_u8(&k, 0);
-    while ((code = journal_take_next(j, TABLE_TIMER, &k, 0, k.len > 1, take_timer, &timer)) == 0) {
-        *count += timer.kind == kind ? 1 : 0;
-        code = timer_key(&k, &timer);
-        if (code != 0) {
-            return code;
-        }
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
 int journal_check_keyed(enum store_table t, struct slice key, struct slice value) {
     struct cell_row row;
     struct timer timer;

@@ -103,6 +103,10 @@ int journal_delayed_del(struct journal *j, const struct uuid *id) {
     return store_del(j->store, TABLE_DELAYED, key_slice(&k));
 }
 
+uint64_t journal_delayed_count(struct journal *j) {
+    return store_rows(j->store, TABLE_DELAYED);
+}
+
 /* --- schedules --- */
 
 static const char prefix[] = "schedule/";

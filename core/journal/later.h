@@ -24,6 +24,8 @@ int journal_delayed_put(struct journal *j, const struct uuid *id, const struct d
 int journal_delayed_get(struct journal *j, const struct uuid *id, struct delayed *out);
 /* ERR_NOTFOUND. */
 int journal_delayed_del(struct journal *j, const struct uuid *id);
+/* How many there are, but for those that an older version stored without a row of their own. */
+uint64_t journal_delayed_count(struct journal *j);
 struct publication; /* below */
 /* The one after *id, in the order of ids (zero at the start), and what it will publish; the slices
  * point into the store. ERR_NOTFOUND. */
@@ -80,7 +82,5 @@ int journal_timer_first(struct journal *j, uint8_t partition, bool by_wall, stru
 int journal_timer_record(struct journal *j, const struct timer *timer, struct slice *record);
 /* The timer of a delayed publish, without the record. */
 struct timer journal_delayed_timer(const struct delayed *delayed);
-/* How many timers of the kind there are; looks at every row. */
-int journal_timer_count(struct journal *j, enum timer_kind kind, uint64_t *count);
 
 #endif

@@ -20,6 +20,7 @@
     X(DEDUPE_MISSING, "dedupe-missing", "a second copy is a duplicate")                            \
     X(DEDUPE_LATE, "dedupe-late", "a second copy is a duplicate")                                  \
     X(DEDUPE_SHORT, "dedupe-short", "a second copy is a duplicate")                                \
+    X(DEDUPE_FILTER, "dedupe-filter", "a second copy is a duplicate")                              \
     X(RETRY_COUNT, "retry-count", "attempts are counted across restarts")                          \
     X(TIMERS_FORGOTTEN, "timers-forgotten", "a timer survives a restart")                          \
     X(TIMER_LOST, "timer-lost", "a timer fires")                                                   \

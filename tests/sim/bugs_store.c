@@ -7,6 +7,7 @@
 
 #include "journal/event.h"
 #include "journal/dedupe.h"
+#include "journal/filters.h"
 #include "journal/later.h"
 #include "journal/outbox.h"
 #include "journal/forward.h"
@@ -77,6 +78,11 @@ WRAP(void, journal_close, struct journal *j) {
 WRAP(int, journal_open, struct journal **out, struct store *store, int64_t keep_ms,
      struct report *r) {
     return __real_journal_open(out, store, bug_is(BUG_DEDUPE_SHORT) ? 1000 : keep_ms, r);
+}
+
+/* dedupe-filter: no bucket is asked. */
+WRAP(bool, filters_may_have, const struct journal *j, size_t bucket, const struct key *k) {
+    return !bug_is(BUG_DEDUPE_FILTER) && __real_filters_may_have(j, bucket, k);
 }
 
 /* --- events and their rows --- */

@@ -13,7 +13,7 @@ enum {
     REQUESTS_MAX = 300,
     BODY_MAX = 4096,
     BODIES_MAX = 8,                                                 /* that fit in */
-    BODIES_MEMORY = MEMORY_PARTS * (BODIES_MAX * BODY_MAX / 7 + 1), /* as a limit */
+    BODIES_MEMORY = MEMORY_PARTS * (BODIES_MAX * BODY_MAX / 6 + 1), /* as a limit */
 };
 
 struct world {

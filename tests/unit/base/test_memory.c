@@ -32,8 +32,8 @@ static void each_use_has_its_share_whatever_others_have(void **state) {
 static void what_is_above_the_shares_goes_to_whoever_needs_it_first(void **state) {
     (void)state;
     struct memory m = a_budget();
-    assert_int_equal(memory_room(&m, MEMORY_CALLS), 28 * MIB); /* but for the others' 20 */
-    memory_take(&m, MEMORY_CALLS, 20 * MIB);
+    assert_int_equal(memory_room(&m, MEMORY_CALLS), 24 * MIB); /* but for the others' 24 */
+    memory_take(&m, MEMORY_CALLS, 16 * MIB);
     assert_int_equal(memory_room(&m, MEMORY_CALLS), 8 * MIB);
     assert_int_equal(memory_room(&m, MEMORY_EVENTS), 12 * MIB);
     memory_take(&m, MEMORY_EVENTS, 12 * MIB);

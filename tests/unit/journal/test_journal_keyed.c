@@ -300,9 +300,6 @@ static void journal_timers_come_by_due_time_with_what_they_carry(void **state) {
         timers[i].partition = 8;
         assert_int_equal(journal_timer_put(f->journal, &timers[i]), 0);
     }
-    uint64_t count;
-    assert_int_equal(journal_timer_count(f->journal, TIMER_LOCK, &count), 0);
-    assert_int_equal(count, 1);
     assert_int_equal(journal_timer_first(f->journal, 7, false, &t), ERR_NOTFOUND);
     assert_int_equal(journal_timer_first(f->journal, 8, false, &t), 0);
     assert_true(t.kind == TIMER_EVENT && t.due_ms == JOURNAL_T0 + 1 && t.partition == 8);
@@ -342,12 +339,9 @@ static void timers_by_the_wall_clock_are_no_neighbours_of_the_others(void **stat
                           .seq = 7,
                           .record = buf_slice(&second)};
     struct timer t;
-    uint64_t count;
     assert_int_equal(journal_timer_put(f->journal, &at), 0);
     assert_int_equal(journal_timer_first(f->journal, 63, false, &t), ERR_NOTFOUND);
     assert_int_equal(journal_timer_put(f->journal, &after), 0);
-    assert_int_equal(journal_timer_count(f->journal, TIMER_PUBLISH, &count), 0);
-    assert_int_equal(count, 2);
     assert_int_equal(journal_timer_first(f->journal, 63, false, &t), 0);
     assert_true(t.partition == 63 && !t.by_wall);
     assert_true(slice_equal(t.record, buf_slice(&second)));

@@ -26,9 +26,11 @@ static void delayed_publishes_are_found_by_their_id_until_they_are_gone(void **s
     assert_int_equal(journal_delayed_put(f->journal, &id, &in), 0);
     assert_int_equal(journal_delayed_get(f->journal, &id, &out), 0);
     assert_true(out.partition == 63 && out.due_ms == JOURNAL_T0 && out.by_wall);
+    assert_int_equal(journal_delayed_count(f->journal), 1);
     assert_int_equal(journal_delayed_del(f->journal, &id), 0);
     assert_int_equal(journal_delayed_del(f->journal, &id), ERR_NOTFOUND);
     assert_int_equal(journal_delayed_get(f->journal, &id, &out), ERR_NOTFOUND);
+    assert_int_equal(journal_delayed_count(f->journal), 0);
 }
 
 static void a_damaged_delayed_row_is_as_if_it_were_not_there(void **state) {
