@@ -22,6 +22,7 @@ enum memory_use {
     MEMORY_BODIES,    /* bodies of requests that we answer */
     MEMORY_EVENTS,    /* events in memory: new ones, running ones, the first of those that wait */
     MEMORY_PUBLISHES, /* the outbox */
+    MEMORY_SPANS,     /* spans on their way to telemetry.otlp: only what nobody else needs */
     MEMORY_USES
 };
 
