@@ -32,6 +32,7 @@ int conf_set_hosts_secret(const struct setting *s);
 /* Of "Name: value" the value may be a secret. */
 int conf_set_header(const struct setting *s);
 
+/* Frees the items. */
 void conf_clear_list(void *field);
 
 #endif
