@@ -134,7 +134,9 @@ void engine_note_over(struct engine *e, struct invocation *inv) {
         items[i]->event->duration_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
     }
     histogram_add(&inv->service->handler, us);
-    engine_trace_attempt(e, inv);
+    if (e->traces) {
+        engine_trace_attempt(e, inv);
+    }
 }
 
 void engine_leave_session(struct engine *e, struct invocation *inv) {
@@ -150,7 +152,9 @@ void engine_free_invocation(struct engine *e, struct invocation *inv) {
         inv->run->session = 0;
     }
     engine_leave_session(e, inv);
-    engine_forget_traced(e, inv);
+    if (inv->traced != NULL) {
+        engine_forget_traced(e, inv);
+    }
     if (inv->run != NULL) {
         run_free(inv->run);
     }

@@ -233,7 +233,9 @@ static int settle(struct engine *e, struct death *d) {
         code = note_dead(e, s, event);
     }
     engine_show_ending(e, s, event, event->state, event->reason);
-    engine_trace_end(e, s, event);
+    if (e->traces) {
+        engine_trace_end(e, s, event);
+    }
     if (code == 0) {
         code = journal_event_put(e->journal, event);
     }

@@ -138,7 +138,9 @@ static int item_done(struct engine *e, struct engine_service *s, struct lane_ite
     engine_count(e, s, BOOK_DONE, 1);
     metrics_done(&s->metrics, e->now_ms, (e->now_ms - engine_round_ms(e, event)) * 1000);
     engine_show_ending(e, s, event, EVENT_DONE, (struct slice){NULL, 0});
-    engine_trace_end(e, s, event);
+    if (e->traces) {
+        engine_trace_end(e, s, event);
+    }
     code = journal_event_put(e->journal, event);
     return code == 0 ? engine_leave_lane(e, item) : code;
 }

@@ -123,9 +123,6 @@ static struct buf *message_attributes(struct engine *e, const char *operation, s
 
 void engine_trace_end(struct engine *e, const struct engine_service *s, const struct event *event) {
     char name[SPAN_NAME_BYTES];
-    if (!e->traces) {
-        return;
-    }
     const char *filter = service_filter(s->conf, event->topic.data);
     struct buf *attributes =
         message_attributes(e, "process", event->topic, filter, &event->id, event->payload.len);
@@ -204,9 +201,6 @@ static void trace_one(struct engine *e, struct invocation *inv, size_t i,
 void engine_trace_attempt(struct engine *e, struct invocation *inv) {
     size_t count;
     struct lane_item **items = engine_items(inv, &count);
-    if (!e->traces) {
-        return;
-    }
     for (size_t i = 0; i < count; i++) {
         trace_one(e, inv, i, items[i]->event);
     }
@@ -217,9 +211,6 @@ void engine_trace_attempt(struct engine *e, struct invocation *inv) {
  * in the event. */
 void engine_trace_crash(struct engine *e, const struct engine_service *s, const struct event *event,
                         const char *text) {
-    if (!e->traces) {
-        return;
-    }
     struct span span = {.start_us = e->wall_ms * 1000,
                         .end_us = e->wall_ms * 1000,
                         .failed = true,
@@ -278,13 +269,9 @@ static const char *filter_of(const struct engine *e, const char *topic) {
     return filter;
 }
 
-void engine_trace_publish(struct engine *e, const struct event *event, const struct effect *effect,
-                          struct buf *properties) {
+static void publish(struct engine *e, const struct event *event, const struct effect *effect,
+                    struct buf *properties) {
     char name[SPAN_NAME_BYTES];
-    if (!e->traces || property_find(effect->properties, "traceparent", &(struct slice){0})) {
-        repeat(event, effect->properties, properties);
-        return;
-    }
     struct span span = {.at = spans_of_attempt(e, event), .kind = SPAN_PRODUCER};
     const char *filter = filter_of(e, effect->name.data);
     (void)message_attributes(e, "send", effect->name, filter, &effect->id, effect->value.len);
@@ -294,6 +281,15 @@ void engine_trace_publish(struct engine *e, const struct event *event, const str
     span.start_us = span.end_us = spans_now(e);
     add(e, &span);
     add_context(event, &span.at, properties);
+}
+
+void engine_trace_publish(struct engine *e, const struct event *event, const struct effect *effect,
+                          struct buf *properties) {
+    if (!e->traces || property_find(effect->properties, "traceparent", &(struct slice){0})) {
+        repeat(event, effect->properties, properties);
+    } else {
+        publish(e, event, effect, properties);
+    }
 }
 
 /* --- the turn --- */

@@ -27,15 +27,16 @@ void engine_trace_resume(struct engine *e, struct invocation *inv,
                          const struct call_result *result);
 /* The step in run->durable has its result. */
 void engine_trace_step(struct engine *e, struct invocation *inv);
-/* The attempt is over, for each of its events, none of which has ended. */
+/* Only if e->traces, as the next ones: the attempt is over, for each of its events, none of which has ended. */
 void engine_trace_attempt(struct engine *e, struct invocation *inv);
-/* Frees what is known of its calls and steps. */
-void engine_forget_traced(struct engine *e, struct invocation *inv);
 /* The host went down during an attempt of the event. */
 void engine_trace_crash(struct engine *e, const struct engine_service *s, const struct event *event,
                         const char *text);
 /* The event has ended. */
 void engine_trace_end(struct engine *e, const struct engine_service *s, const struct event *event);
+
+/* Frees inv->traced. */
+void engine_forget_traced(struct engine *e, struct invocation *inv);
 
 /* Append traceparent and tracestate for what the event causes: a publish of its handler, unless that
  * sets its own; and anything else. */

@@ -358,10 +358,8 @@ void spans_end_traced(struct engine *e, struct invocation *inv) {
 }
 
 void engine_forget_traced(struct engine *e, struct invocation *inv) {
-    if (inv->traced != NULL) {
-        memory_give(e->memory, MEMORY_SPANS, inv->traced->taken);
-        buf_clear(&inv->traced->ended);
-        free(inv->traced);
-        inv->traced = NULL;
-    }
+    memory_give(e->memory, MEMORY_SPANS, inv->traced->taken);
+    buf_clear(&inv->traced->ended);
+    free(inv->traced);
+    inv->traced = NULL;
 }
