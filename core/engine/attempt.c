@@ -135,7 +135,8 @@ void engine_note_over(struct engine *e, struct invocation *inv) {
     }
     histogram_add(&inv->service->handler, us);
     if (e->traces) {
-        engine_trace_attempt(e, inv);
+        engine_trace_attempt(e, inv, items, count);
+        engine_trace_within(e, inv);
     }
 }
 

@@ -198,13 +198,11 @@ static void trace_one(struct engine *e, struct invocation *inv, size_t i,
     add_attempt(e, inv->service, &span, event, reported ? "error" : outcome_name(run->outcome));
 }
 
-void engine_trace_attempt(struct engine *e, struct invocation *inv) {
-    size_t count;
-    struct lane_item **items = engine_items(inv, &count);
+void engine_trace_attempt(struct engine *e, struct invocation *inv, struct lane_item **items,
+                          size_t count) {
     for (size_t i = 0; i < count; i++) {
         trace_one(e, inv, i, items[i]->event);
     }
-    spans_end_traced(e, inv);
 }
 
 /* Found at the next start: when it began and ended is not known, and which of its calls were made is

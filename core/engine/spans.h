@@ -27,8 +27,11 @@ void engine_trace_resume(struct engine *e, struct invocation *inv,
                          const struct call_result *result);
 /* The step in run->durable has its result. */
 void engine_trace_step(struct engine *e, struct invocation *inv);
-/* Only if e->traces, as the next ones: the attempt is over, for each of its events, none of which has ended. */
-void engine_trace_attempt(struct engine *e, struct invocation *inv);
+/* Only if e->traces, as the next ones: the attempt of these events is over, and none of them has
+ * ended; and what it did within, which is freed. */
+void engine_trace_attempt(struct engine *e, struct invocation *inv, struct lane_item **items,
+                          size_t count);
+void engine_trace_within(struct engine *e, struct invocation *inv);
 /* The host went down during an attempt of the event. */
 void engine_trace_crash(struct engine *e, const struct engine_service *s, const struct event *event,
                         const char *text);

@@ -28,10 +28,6 @@ struct buf *spans_attributes(struct engine *e);
 /* Appends the span, if its trace is sampled, to `out`. False: it was not. */
 bool spans_add(struct engine *e, struct buf *out, const struct span *span);
 
-/* What an attempt has done so far: engine/spans_within.c. */
-struct traced;
-/* The attempt is over: adds the spans of its calls and steps to those of the turn. */
-void spans_end_traced(struct engine *e, struct invocation *inv);
 /* The rest of the trace that the event came with. */
 bool spans_state_of(const struct event *event, struct slice *tracestate);
 

@@ -337,7 +337,7 @@ void engine_trace_resume(struct engine *e, struct invocation *inv,
 
 /* --- the end of the attempt --- */
 
-void spans_end_traced(struct engine *e, struct invocation *inv) {
+void engine_trace_within(struct engine *e, struct invocation *inv) {
     struct traced *t = inv->traced;
     struct spans *spans = e->spans;
     if (t == NULL) {

@@ -298,7 +298,8 @@ static void end_now(struct otlp *o) {
 }
 
 static bool may_end(const struct otlp *o, uint64_t now_ms) {
-    return o->ending && (TAILQ_EMPTY(&o->batches) || o->failures > 0 || now_ms >= o->late_ms);
+    bool done = TAILQ_EMPTY(&o->batches) || !telemetry_is_on(o->options.conf);
+    return o->ending && (done || o->failures > 0 || now_ms >= o->late_ms);
 }
 
 /* When the first batch is to be sent: it is full, or has waited long enough. */

@@ -31,7 +31,7 @@ int otlp_new(struct otlp **out, const struct otlp_options *options);
 /* Adds spans, as event/span.h writes them; `dropped`: as many more were dropped before. */
 void otlp_add(struct otlp *o, struct slice spans, size_t count, uint64_t dropped);
 /* Sends what waits and frees it, while the loop runs: after SPANS_GOODBYE_MS at the latest, and
- * immediately if the receiver is not there; then *ended, which may be NULL, becomes true. NULL is
+ * immediately if the receiver is not there, or none is named any more; then *ended, which may be NULL, becomes true. NULL is
  * ignored. */
 void otlp_end(struct otlp *o, bool *ended);
 
