@@ -15,7 +15,7 @@ struct receiver {
     uv_loop_t loop;
     struct memory memory;
     struct telemetry_conf conf;
-    char url[64];
+    char url[64], name[16];
     struct otlp *otlp;
 };
 
@@ -25,7 +25,8 @@ static int set_up(void **state) {
     assert_int_equal(uv_loop_init(&w->loop), 0);
     memory_init(&w->memory, 512 * (uint64_t)MIB);
     (void)snprintf(w->url, sizeof w->url, "http://127.0.0.1:%u", (unsigned)free_port());
-    w->conf = (struct telemetry_conf){.otlp = w->url, .service_name = (char[]){"zingq"}};
+    (void)snprintf(w->name, sizeof w->name, "zingq");
+    w->conf = (struct telemetry_conf){.otlp = w->url, .service_name = w->name};
     const struct otlp_options options = {
         .loop = &w->loop, .conf = &w->conf, .instance = "test", .memory = &w->memory};
     assert_int_equal(otlp_new(&w->otlp, &options), 0);
