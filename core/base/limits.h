@@ -120,6 +120,17 @@ enum {
     JSON_DEPTH_MAX = 128,           /* nesting of JSON that a handler sends */
     JSON_READ_DEPTH_MAX = 2048,     /* nesting of JSON that is read; a multiple of 64 */
 
+    SPANS_TURN_BYTES_MAX = 4 << 20,      /* spans of one turn; more are dropped */
+    SPANS_KEPT_BYTES = 256 << 10,        /* of that room, what is kept for the next turn */
+    SPANS_ATTEMPT_BYTES_MAX = 256 << 10, /* spans of the calls and steps of one attempt */
+    SPANS_QUEUE_BYTES_MAX = 16 << 20,    /* spans that wait for the receiver */
+    SPANS_BATCH_BYTES = 256 << 10,       /* in one request, unless one turn has more */
+    SPANS_DELAY_MS = 1000,               /* until a batch that is not full is sent */
+    SPANS_TIMEOUT_MS = 10000,            /* of one request: the default of OpenTelemetry */
+    SPANS_RETRY_MS_MIN = 1000,           /* until a batch is sent again; doubles each time */
+    SPANS_RETRY_MS_MAX = 60000,          /* longest delay: a receiver that returns is found soon */
+    SPANS_GOODBYE_MS = 1000,             /* for the last ones when the host stops */
+
     STORED_DELAY_MS = 5000,      /* until an event may run whose service takes over another one */
     TIMERS_PER_TURN = 1024,      /* timers that fire in a turn, per clock */
     WINDOW_FULL_DELAY_MS = 1000, /* delay of a due event while its service's window is full */

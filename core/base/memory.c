@@ -16,6 +16,7 @@ static const struct {
     [MEMORY_EVENTS] = {"events", 1},
     [MEMORY_PUBLISHES] = {"publishes", 1},
     [MEMORY_KEYS] = {"keys", 1},
+    [MEMORY_SPANS] = {"spans", 0},
 };
 
 void memory_init(struct memory *m, uint64_t bytes) {

@@ -23,6 +23,7 @@ enum memory_use {
     MEMORY_EVENTS,    /* events in memory: new ones, running ones, the first of those that wait */
     MEMORY_PUBLISHES, /* the outbox */
     MEMORY_KEYS,      /* filters of idempotency keys */
+    MEMORY_SPANS,     /* spans on their way to telemetry.otlp: only what nobody else needs */
     MEMORY_USES
 };
 

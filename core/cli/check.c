@@ -5,6 +5,8 @@
  */
 #include "cli/impl.h"
 
+#include "base/url.h"
+
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/store.h"
@@ -399,6 +401,14 @@ static void print_verdict(const struct conf *conf) {
                      conf->schedule_count == 1 ? "" : "s");
     }
     (void)printf("every script compiles");
+    if (telemetry_is_on(&conf->telemetry)) {
+        struct buf url;
+        buf_init(&url, LINE_BYTES_MAX);
+        url_add_public(&url, slice_of(conf->telemetry.otlp));
+        (void)printf(", spans of %g %% of the traces go to %s", conf->telemetry.sample * 100,
+                     buf_str(&url));
+        buf_clear(&url);
+    }
     if (cli_warnings() > 0) {
         (void)printf("; %u warning%s", cli_warnings(), cli_warnings() == 1 ? "" : "s");
     }
@@ -548,7 +558,7 @@ const struct cli_command cli_check_commands[] = {
      "and whether a second host could run; before that all mistakes, and warnings of what will "
      "hardly work as intended.",
      0, 0, check_options, check},
-    {"doctor", "", "probe the broker and the disk: what could be lost, and the fix",
+    {"doctor", "", "probe the broker, the disk and telemetry.otlp: what could be lost, and the fix",
      "Exits with status 1 if a finding is bad. Leaves nothing behind, and without --queue the "
      "broker drops nothing.",
      0, 0, doctor_options, cli_doctor},

@@ -219,6 +219,27 @@ static void print_disk(const struct screen *screen) {
     }
 }
 
+/* Spans on their way to telemetry.otlp. */
+static void print_spans(const struct screen *screen) {
+    const json_t *t = json_object_get(json_object_get(screen->status, "host"), "telemetry");
+    const char *otlp = json_string_value(json_object_get(t, "otlp"));
+    const char *error = json_string_value(json_object_get(t, "error"));
+    struct buf line;
+    if (otlp == NULL) {
+        return;
+    }
+    buf_init(&line, 1024);
+    buf_printf(&line, "spans   %lld sent, %lld waiting, %lld dropped; to %.300s",
+               json_integer_value(json_object_get(t, "sent")),
+               json_integer_value(json_object_get(t, "waiting")),
+               json_integer_value(json_object_get(t, "dropped")), otlp);
+    if (error != NULL) {
+        buf_printf(&line, ", which does not take them: %.300s", error);
+    }
+    print_safe_line(&line);
+    buf_clear(&line);
+}
+
 static const struct table_column columns[] = {
     {"SERVICE", false}, {"ACCEPTED", true},  {"WAITING", true}, {"DONE", true},
     {"DEAD", true},     {"DISCARDED", true}, {"EXPIRED", true}, {"DUPLICATES", true},
@@ -371,6 +392,7 @@ static int print_screen(const struct cli *cli, const struct screen *screen) {
     print_store(cli, screen);
     print_memory(screen);
     print_disk(screen);
+    print_spans(screen);
     (void)printf("\n");
     int code = 0;
     if (screen->status != NULL) {

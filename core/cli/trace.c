@@ -12,6 +12,7 @@
 #include "cli/tell.h"
 #include "cli/text.h"
 #include "base/limits.h"
+#include "event/span.h"
 #include "query/events.h"
 #include "query/json.h"
 #include "query/trace.h"
@@ -47,6 +48,16 @@ static void print_publishes(const struct trace *trace, int node, const char *ind
     }
 }
 
+/* Of an event that came with a trace, or whose spans are sent. */
+static void print_trace_id(const struct cli *cli, const struct event *event) {
+    struct span_context trace;
+    char text[2 * TRACE_ID_BYTES + 1];
+    bool came = span_trace_of(event, &trace);
+    if (came || (cli->conf != NULL && telemetry_is_on(&cli->conf->telemetry))) {
+        (void)printf("  trace id %s\n", span_trace_text(&trace, text));
+    }
+}
+
 static void print_tree(const struct cli *cli, const struct trace *trace) {
     char indent[INDENT_MAX];
     for (int i = trace_next(trace, TRACE_NONE); i != TRACE_NONE; i = trace_next(trace, i)) {
@@ -55,6 +66,9 @@ static void print_tree(const struct cli *cli, const struct trace *trace) {
         (void)snprintf(indent, sizeof indent, "%*s", node->depth * INDENT, "");
         (void)printf("%s", i > 0 && node->depth == 0 ? "\n" : "");
         life_print_title(cli, &node->life, indent);
+        if (node->depth == 0) {
+            print_trace_id(cli, node->life.event);
+        }
         life_print_course(cli, &node->life, indent, false);
         life_print_steps(cli, &node->life, indent);
         life_print_calls(cli, &node->life, indent);

@@ -99,6 +99,7 @@ static bool same_option(const struct conf_row *row, const void *a, const void *b
     case CONF_TOPIC:
     case CONF_TOPIC_DEFAULT:
     case CONF_LISTEN:
+    case CONF_RECEIVER:
     case CONF_CRON:
     case CONF_ZONE:
         return same_text(x, y);
@@ -106,6 +107,7 @@ static bool same_option(const struct conf_row *row, const void *a, const void *b
     case CONF_FILTERS:
     case CONF_NAMES:
     case CONF_KEYS:
+    case CONF_HEADERS:
         return same_list(x, y);
     case CONF_URL:
         return same_urls(x, y);

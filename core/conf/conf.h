@@ -135,6 +135,20 @@ static inline bool hosts_are_proven(const struct hosts_conf *hosts) {
     return hosts->secret_count > 0 && !hosts->believes_any;
 }
 
+/* Where spans are sent: docs/telemetry.md. */
+struct telemetry_conf {
+    char *otlp;     /* "http://host:4318", to which /v1/traces is added; "" = nowhere */
+    char **headers; /* "Name: value", resolved */
+    size_t header_count;
+    char *service_name;
+    double sample; /* of the traces that begin here: 0 to 1 */
+};
+
+/* Whether spans are sent. */
+static inline bool telemetry_is_on(const struct telemetry_conf *t) {
+    return t->otlp[0] != '\0';
+}
+
 struct conf {
     char *file;        /* the path read, absolute */
     char *dir;         /* its folder, absolute */
@@ -159,6 +173,7 @@ struct conf {
     uint64_t backlog_max;    /* events waiting, over all services */
     int64_t sys_interval_ms; /* 0 = no status topics */
     struct log_settings log;
+    struct telemetry_conf telemetry;
     struct hosts_conf hosts;
     struct var_conf *vars;
     size_t var_count;

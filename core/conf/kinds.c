@@ -5,7 +5,7 @@
  * completely, including bounds, and says in one sentence what is wrong and what to write instead.
  * Rules between options are checked in conf/conf.c.
  */
-#include "conf/options.h"
+#include "conf/setting.h"
 
 #include "base/limits.h"
 
@@ -17,15 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A text to be converted. */
-struct setting {
-    const struct conf_place *place;
-    const struct conf_row *row;
-    const char *text;
-    void *object; /* what the field belongs to */
-    void *field;
-};
 
 /* ---- texts ---- */
 
@@ -400,93 +391,20 @@ static int set_listen(const struct setting *s) {
     return keep(s->text, s->field);
 }
 
-/* ---- lists ---- */
-
-/* A list: the number of its items follows its pointer. */
-struct list {
-    char **items;
-    size_t count;
-};
-
-/* Takes `item` over, which may be NULL: out of memory. */
-static int list_add_own(struct list *list, char *item) {
-    char **items = item == NULL ? NULL : realloc(list->items, (list->count + 1) * sizeof *items);
-    if (items == NULL) {
-        free(item);
-        return ERR_MEMORY;
-    }
-    items[list->count++] = item;
-    list->items = items;
-    return 0;
-}
-
-static int list_add(const struct setting *s) {
-    struct list *list = s->field;
-    if (list->count >= FILTERS_MAX) {
-        return conf_fail(s->place, "more than %d entries", FILTERS_MAX);
-    }
-    return list_add_own(list, slice_dup(slice_of(s->text)));
-}
-
-static int set_filter(const struct setting *s) {
-    const struct list *list = s->field;
-    struct report r;
-    if (filter_check(s->text, &r) != 0) {
-        return conf_fail(s->place, "%s", r.text);
-    }
-    for (size_t i = 0; i < list->count; i++) {
-        if (filter_overlaps(list->items[i], s->text)) {
-            return conf_fail(s->place,
-                             "\"%s\" and \"%s\" overlap: some messages would be delivered twice",
-                             list->items[i], s->text);
-        }
-    }
-    return list_add(s);
-}
-
-static int set_name(const struct setting *s) {
-    const struct list *list = s->field;
-    if (s->text[0] == '\0') {
-        return conf_fail(s->place, "a name must not be empty");
-    }
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], s->text) == 0) {
-            return conf_fail(s->place, "\"%s\" is listed twice", s->text);
-        }
-    }
-    return list_add(s);
-}
-
-/* Nothing for "", as when it is not given. */
-static int set_key(const struct setting *s) {
-    struct list *list = s->field;
-    char *value = NULL;
-    bool named = false;
-    if (s->text[0] == '\0') {
-        return 0;
-    }
-    if (list->count >= SECRETS_MAX) {
-        return conf_fail(s->place, "more than %d secrets", SECRETS_MAX);
-    }
-    int code = conf_resolve(s->place, s->text, false, &value, &named);
-    bool unread = named && s->place->no_secrets;
-    if (code == 0 && !unread && strlen(value) < TOKEN_BYTES_MIN) {
-        free(value);
+/* An address to which /v1/traces is added. */
+static int set_receiver(const struct setting *s) {
+    bool none = s->text[0] == '\0';
+    size_t scheme = strncmp(s->text, "http://", 7) == 0    ? 7
+                    : strncmp(s->text, "https://", 8) == 0 ? 8
+                                                           : 0;
+    if (!none &&
+        (scheme == 0 || strcspn(s->text + scheme, "/?#") == 0 || strpbrk(s->text, "?# ") != NULL)) {
         return conf_fail(s->place,
-                         "it has fewer than %d bytes and can be guessed: use a longer one",
-                         TOKEN_BYTES_MIN);
+                         "\"%s\" is not the address of a receiver of OTLP over HTTP: write "
+                         "\"http://127.0.0.1:4318\", or \"\" for none",
+                         s->text);
     }
-    return code == 0 ? list_add_own(list, value) : code;
-}
-
-/* A secret of the hosts, or "any". */
-static int set_hosts_secret(const struct setting *s) {
-    struct conf *conf = s->object;
-    if (strcmp(s->text, "any") == 0) {
-        conf->hosts.believes_any = true;
-        return 0;
-    }
-    return set_key(s);
+    return keep(s->text, s->field);
 }
 
 /* ---- the kinds ---- */
@@ -515,28 +433,19 @@ static void clear_rule(void *field) {
     rule_clear(field);
 }
 
-static void clear_list(void *field) {
-    struct list *list = field;
-    for (size_t i = 0; i < list->count; i++) {
-        free(list->items[i]);
-    }
-    free(list->items);
-    *list = (struct list){0};
-}
-
 static const struct kind {
     int (*set)(const struct setting *s);
     void (*clear)(void *field); /* NULL: nothing to free */
 } KINDS[CONF_KIND_COUNT] = {
     [CONF_TEXT] = {set_text, clear_text},
     [CONF_SECRET] = {set_secret, clear_text},
-    [CONF_SECRETS] = {set_hosts_secret, clear_list},
+    [CONF_SECRETS] = {conf_set_hosts_secret, conf_clear_list},
     [CONF_PATH] = {set_path, clear_text},
     [CONF_SCRIPT] = {set_script, clear_text},
     [CONF_TOPIC] = {set_topic, clear_text},
     [CONF_TOPIC_DEFAULT] = {set_topic_default, clear_text},
-    [CONF_FILTERS] = {set_filter, clear_list},
-    [CONF_NAMES] = {set_name, clear_list},
+    [CONF_FILTERS] = {conf_set_filter, conf_clear_list},
+    [CONF_NAMES] = {conf_set_name, conf_clear_list},
     [CONF_U16] = {set_number, NULL},
     [CONF_U32] = {set_number, NULL},
     [CONF_U64] = {set_number, NULL},
@@ -564,14 +473,16 @@ static const struct kind {
     [CONF_ROLE] = {set_enum, NULL},
     [CONF_AUTH] = {set_enum, NULL},
     [CONF_PRESET] = {set_enum, NULL},
-    [CONF_KEYS] = {set_key, clear_list},
+    [CONF_KEYS] = {conf_set_key, conf_clear_list},
+    [CONF_RECEIVER] = {set_receiver, clear_text},
+    [CONF_HEADERS] = {conf_set_header, conf_clear_list},
     [CONF_LOG_LEVEL] = {set_enum, NULL},
     [CONF_LOG_FORMAT] = {set_bool, NULL},
 };
 
 bool conf_is_list(const struct conf_row *row) {
     return row->kind == CONF_FILTERS || row->kind == CONF_NAMES || row->kind == CONF_URL ||
-           row->kind == CONF_SECRETS || row->kind == CONF_KEYS;
+           row->kind == CONF_SECRETS || row->kind == CONF_KEYS || row->kind == CONF_HEADERS;
 }
 
 int conf_set(const struct conf_place *place, const struct conf_row *row,

@@ -36,6 +36,7 @@ IS_LIST(struct token_conf, endpoints, endpoint_count);
 IS_LIST(struct database_conf, services, service_count);
 IS_LIST(struct conf, http_proxies, http_proxy_count);
 IS_LIST(struct conf, egress_allow, egress_allow_count);
+IS_LIST(struct conf, telemetry.headers, telemetry.header_count);
 IS_LIST(struct conf, hosts.secrets, hosts.secret_count);
 
 #define AT(field) offsetof(struct conf, field)
@@ -108,6 +109,13 @@ static const struct conf_row LOG_ROWS[] = {
     {"format", CONF_LOG_FORMAT, "text", AT(log.json), 0, 0},
 };
 static_assert(sizeof LOG_ROWS / sizeof *LOG_ROWS == LOG_AREA_COUNT + 2, "one row an area");
+
+static const struct conf_row TELEMETRY_ROWS[] = {
+    {"otlp", CONF_RECEIVER, "", AT(telemetry.otlp), 0, 0},
+    {"headers", CONF_HEADERS, "", AT(telemetry.headers), 0, 0},
+    {"service_name", CONF_TEXT, "zingq", AT(telemetry.service_name), 0, 0},
+    {"sample", CONF_FRACTION, "1", AT(telemetry.sample), 0, 1},
+};
 
 /* `this` counts from 1; 0 = not given. */
 static const struct conf_row HOSTS_ROWS[] = {
@@ -214,6 +222,7 @@ const struct conf_spec CONF_SPECS[CONF_SECTION_COUNT] = {
     [CONF_HOSTS] = {"hosts", CONF_PLAIN, ROWS(HOSTS_ROWS)},
     [CONF_EGRESS] = {"egress", CONF_PLAIN, ROWS(EGRESS_ROWS)},
     [CONF_LOG] = {"log", CONF_PLAIN, ROWS(LOG_ROWS)},
+    [CONF_TELEMETRY] = {"telemetry", CONF_PLAIN, ROWS(TELEMETRY_ROWS)},
     [CONF_VARS] = {"vars", CONF_FREE, NULL, 0},
     [CONF_SERVICE] = {"service", CONF_TITLED, ROWS(SERVICE_ROWS)},
     [CONF_ENDPOINT] = {"endpoint", CONF_TITLED, ROWS(ENDPOINT_ROWS)},

@@ -53,6 +53,8 @@ enum conf_kind {
     CONF_ROLE,          /* enum role */
     CONF_AUTH,          /* enum auth */
     CONF_PRESET,        /* enum webhook_preset */
+    CONF_RECEIVER,      /* char *, http(s)://host[:port][/path]; "" stays */
+    CONF_HEADERS,       /* char **, "Name: value", a value as CONF_SECRET; their number behind it */
     CONF_KEYS,          /* char **; each as CONF_SECRET, not empty; their number behind it */
     CONF_LOG_LEVEL,     /* enum log_level */
     CONF_LOG_FORMAT,    /* bool log_settings.json */
@@ -90,6 +92,7 @@ enum conf_section {
     CONF_HOSTS,
     CONF_EGRESS,
     CONF_LOG,
+    CONF_TELEMETRY,
     CONF_VARS,
     CONF_SERVICE,
     CONF_ENDPOINT,

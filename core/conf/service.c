@@ -424,13 +424,17 @@ bool service_is_divided(const struct service_conf *s, bool with_key) {
     return s->share && !s->independent && (with_key || s->ordered);
 }
 
-bool service_wants(const struct service_conf *s, const char *topic) {
+const char *service_filter(const struct service_conf *s, const char *topic) {
     for (size_t i = 0; i < s->filter_count; i++) {
         if (filter_matches(s->filters[i], topic)) {
-            return true;
+            return s->filters[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+bool service_wants(const struct service_conf *s, const char *topic) {
+    return service_filter(s, topic) != NULL;
 }
 
 bool service_may_reply(const struct service_conf *service, const struct conf *c, const char *topic,

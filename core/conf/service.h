@@ -117,7 +117,8 @@ bool service_is_divided(const struct service_conf *s, bool with_key);
 bool service_was(const struct service_conf *s, struct slice name);
 /* The first name it had, as topics.conf has it: a store may know of an earlier one. */
 const char *service_origin(const struct service_conf *s);
-/* Whether one of the service's filters matches the topic. */
+/* The first of the service's filters that matches the topic, or NULL; and whether there is one. */
+const char *service_filter(const struct service_conf *s, const char *topic);
 bool service_wants(const struct service_conf *s, const char *topic);
 /* Whether the service may answer a request to this topic: one of its reply_to, or, if it has none,
  * one that neither begins with zingq/ or $ nor is subscribed to by a service; else r says why. */

@@ -17,6 +17,7 @@
 #include "engine/services.h"
 #include "engine/signal.h"
 #include "engine/signal_message.h"
+#include "engine/spans.h"
 #include "engine/timers.h"
 #include "event/value.h"
 #include "journal/keyed.h"
@@ -141,18 +142,6 @@ static int find_conflict(struct engine *e, struct engine_service *s, const struc
 
 /* --- publishing --- */
 
-/* Passes W3C Trace Context on from cause to effect, unless the handler set its own. */
-static void pass_trace_on(const struct event *event, const struct effect *effect, struct buf *out) {
-    static const char *const passed[] = {"traceparent", "tracestate"};
-    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
-        struct slice value;
-        if (property_find(event->properties, passed[i], &value) &&
-            !property_find(effect->properties, passed[i], &(struct slice){0})) {
-            property_add(out, slice_of(passed[i]), value);
-        }
-    }
-}
-
 /* Now, or when it is due. */
 static int publish_at(const struct apply *a, const struct publication *p, int64_t due_ms,
                       bool by_wall) {
@@ -176,7 +165,7 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     struct buf properties;
     buf_init(&properties, EFFECTS_BYTES_MAX);
     buf_add_slice(&properties, effect->properties);
-    pass_trace_on(a->event, effect, &properties);
+    engine_trace_publish(e, a->event, effect, &properties);
     struct publication p = {.id = effect->id,
                             .service = a->s->number,
                             .owner = a->event->lane,
@@ -229,7 +218,12 @@ static int apply_dead_letter(const struct apply *a, const struct effect *effect)
                                 .key = a->event->key,
                                 .payload = effect->value,
                                 .content_type = a->event->content_type};
-    struct event *event = event_new(&bytes);
+    struct buf properties;
+    buf_init(&properties, MQTT_PROPERTY_BYTES_MAX);
+    engine_trace_on(e, a->event, &properties);
+    bytes.properties = buf_slice(&properties);
+    struct event *event = properties.failed ? NULL : event_new(&bytes);
+    buf_clear(&properties);
     if (event == NULL) {
         return ERR_MEMORY;
     }

@@ -11,6 +11,7 @@
 #include "engine/lane.h"
 #include "engine/metrics.h"
 #include "engine/services.h"
+#include "engine/spans.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -125,7 +126,7 @@ void engine_begin_attempt(struct engine *e, struct engine_service *s, struct eve
     event->version = script_version(e->scripts, s->index);
 }
 
-void engine_note_duration(struct engine *e, struct invocation *inv) {
+void engine_note_over(struct engine *e, struct invocation *inv) {
     size_t count;
     struct lane_item **items = engine_items(inv, &count);
     int64_t us = e->doors.monotonic_us(e->doors.ctx) - inv->started_us;
@@ -133,6 +134,10 @@ void engine_note_duration(struct engine *e, struct invocation *inv) {
         items[i]->event->duration_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
     }
     histogram_add(&inv->service->handler, us);
+    if (e->traces) {
+        engine_trace_attempt(e, inv, items, count);
+        engine_trace_within(e, inv);
+    }
 }
 
 void engine_leave_session(struct engine *e, struct invocation *inv) {
@@ -148,6 +153,9 @@ void engine_free_invocation(struct engine *e, struct invocation *inv) {
         inv->run->session = 0;
     }
     engine_leave_session(e, inv);
+    if (inv->traced != NULL) {
+        engine_forget_traced(e, inv);
+    }
     if (inv->run != NULL) {
         run_free(inv->run);
     }
@@ -163,7 +171,6 @@ void engine_free_invocation(struct engine *e, struct invocation *inv) {
 struct lane_item *engine_release(struct engine *e, struct invocation *inv) {
     struct lane_item *item = inv->item;
     assert(inv->batch == NULL);
-    engine_note_duration(e, inv);
     engine_free_invocation(e, inv);
     return item;
 }
@@ -271,6 +278,7 @@ struct invocation *engine_next_to_start(struct engine *e) {
         TAILQ_REMOVE(&a->to_start, inv, start_link);
         a->started++;
         inv->call_started = true;
+        engine_trace_start(e, inv);
     }
     if (inv != NULL && inv->call_late) {
         set_time_left(e, inv, inv->left_us);

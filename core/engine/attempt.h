@@ -26,10 +26,11 @@ struct invocation {
     uint64_t call_id; /* what it waits for; 0 = nothing */
     uint64_t session; /* the transaction that it has open at a database; 0 = none */
     bool call_started;
-    bool continued;  /* it continues an attempt that was counted before: it slept or waited */
-    bool cut;        /* given up because the host stops: in no list of waiting ones */
-    bool call_late;  /* its call did not fit the budget of memory, or does not yet */
-    int64_t left_us; /* of the attempt's time when it asked for the call */
+    bool continued;        /* it continues an attempt that was counted before: it slept or waited */
+    bool cut;              /* given up because the host stops: in no list of waiting ones */
+    struct traced *traced; /* owned: engine/spans_within.c; NULL = nothing to tell so far */
+    bool call_late;        /* its call did not fit the budget of memory, or does not yet */
+    int64_t left_us;       /* of the attempt's time when it asked for the call */
     size_t staged_bytes, request_bytes; /* taken for it while it waits */
     int64_t started_us;                 /* monotonic */
     int64_t deadline_us; /* monotonic: neither a step nor a suspend cuts an attempt off */
@@ -57,10 +58,11 @@ struct invocation *engine_new_invocation(struct engine *e, struct engine_service
 struct lane_item **engine_items(struct invocation *inv, size_t *count);
 /* Counts the attempt. */
 void engine_begin_attempt(struct engine *e, struct engine_service *s, struct event *event);
-/* Records its duration in its events, none of which has ended. */
-void engine_note_duration(struct engine *e, struct invocation *inv);
+/* The attempt is over, in run->outcome, and none of its events has ended: records its duration in
+ * them, and tells its spans. */
+void engine_note_over(struct engine *e, struct invocation *inv);
 void engine_free_invocation(struct engine *e, struct invocation *inv);
-/* Ends the invocation of one event, keeps its item. */
+/* Ends the invocation of one event, which is noted as over, and keeps its item. */
 struct lane_item *engine_release(struct engine *e, struct invocation *inv);
 /* Lets the invocation continue after the commit: when its call has ended, or immediately. */
 int engine_await(struct engine *e, struct invocation *inv);

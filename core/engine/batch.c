@@ -119,7 +119,7 @@ int engine_cancel_in_batch(struct engine *e, struct invocation *inv, const struc
                            const char *reason) {
     int code = 0;
     run_stop(inv->run); /* what it closes may look at the events */
-    engine_note_duration(e, inv);
+    engine_note_over(e, inv);
     for (size_t i = 0; code == 0 && i < inv->batch->count; i++) {
         struct lane_item *item = inv->batch->items[i];
         inv->batch->items[i] = NULL;
@@ -136,7 +136,7 @@ int engine_cancel_in_batch(struct engine *e, struct invocation *inv, const struc
 int engine_end_batch(struct engine *e, struct invocation *inv, enum attempt_end end) {
     struct run *run = inv->run;
     run_stop(run); /* what it closes may look at the events, which are freed below */
-    engine_note_duration(e, inv);
+    engine_note_over(e, inv);
     int code = run->outcome == OUTCOME_DONE ? take_effects(e, inv) : 0;
     for (size_t i = 0; code == 0 && i < inv->batch->count; i++) {
         code = end_item(e, inv, i, end);

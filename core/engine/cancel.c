@@ -116,6 +116,7 @@ static int stop(struct engine *e, struct invocation *inv, struct buf *reason, st
 /* The event of a stopped invocation ends, or has its saga undone. */
 static int end_one(struct engine *e, struct invocation *inv, bool undo, const char *reason) {
     struct engine_service *s = inv->service;
+    engine_note_over(e, inv);
     struct lane_item *item = engine_release(e, inv);
     struct event *event = item->event;
     bool open = false;

@@ -31,6 +31,7 @@
 #include "engine/lane.h"
 #include "engine/outbox.h"
 #include "engine/services.h"
+#include "engine/spans.h"
 #include "journal/event.h"
 
 #include <stdio.h>
@@ -60,6 +61,9 @@ static int charge_event(struct engine *e, struct engine_service *s, struct event
     int code = engine_write_books(e);
     if (code == 0) {
         code = engine_note_attempt(e, event, ATTEMPT_CRASH, shared ? batch_text : alone_text);
+    }
+    if (e->traces) {
+        engine_trace_crash(e, s, event, shared ? batch_text : alone_text);
     }
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }

@@ -21,6 +21,7 @@
 #include "engine/place.h"
 #include "engine/publish.h"
 #include "engine/quota.h"
+#include "engine/spans.h"
 #include "engine/waiters.h"
 #include "engine/watch.h"
 #include "journal/event.h"
@@ -141,6 +142,7 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
     struct buf properties;
     buf_init(&properties, 1 << 20);
     add_circumstances(&properties, event);
+    engine_trace_on(e, event, &properties);
     /* The event may die again after a replay: that is another announcement. */
     (void)snprintf(once, sizeof once, "%s-%lld", uuid_text(&event->id, id),
                    (long long)event->ended_ms);
@@ -231,6 +233,9 @@ static int settle(struct engine *e, struct death *d) {
         code = note_dead(e, s, event);
     }
     engine_show_ending(e, s, event, event->state, event->reason);
+    if (e->traces) {
+        engine_trace_end(e, s, event);
+    }
     if (code == 0) {
         code = journal_event_put(e->journal, event);
     }

@@ -13,6 +13,7 @@
 #include "engine/lane.h"
 #include "engine/retry.h"
 #include "engine/services.h"
+#include "engine/spans.h"
 #include "engine/watch.h"
 #include "event/ledger.h"
 #include "journal/step.h"
@@ -64,6 +65,7 @@ int engine_keep(struct engine *e, struct invocation *inv, enum next *next) {
     if (code == 0) {
         code = put_step(e, event, &d->step);
     }
+    engine_trace_step(e, inv);
     effects_reset(&d->effects);
     if (d->step.state == STEP_DONE) {
         /* It makes progress: only repeated crashes at one place count. */
@@ -83,6 +85,7 @@ int engine_sleep(struct engine *e, struct invocation *inv, enum next *next) {
     }
     event->continues = true;
     *next = NEXT_ENDED;
+    engine_note_over(e, inv);
     struct lane_item *item = engine_release(e, inv);
     engine_show_ending(e, s, event, EVENT_SLEEPING, (struct slice){NULL, 0});
     return engine_put_off(e, item, EVENT_SLEEPING, due_ms);

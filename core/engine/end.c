@@ -15,6 +15,7 @@
 #include "engine/retry.h"
 #include "engine/saga.h"
 #include "engine/services.h"
+#include "engine/spans.h"
 #include "engine/waiters.h"
 #include "engine/watch.h"
 #include "journal/event.h"
@@ -137,6 +138,9 @@ static int item_done(struct engine *e, struct engine_service *s, struct lane_ite
     engine_count(e, s, BOOK_DONE, 1);
     metrics_done(&s->metrics, e->now_ms, (e->now_ms - engine_round_ms(e, event)) * 1000);
     engine_show_ending(e, s, event, EVENT_DONE, (struct slice){NULL, 0});
+    if (e->traces) {
+        engine_trace_end(e, s, event);
+    }
     code = journal_event_put(e->journal, event);
     return code == 0 ? engine_leave_lane(e, item) : code;
 }

@@ -43,6 +43,7 @@
 #include "engine/share.h"
 #include "engine/signal_message.h"
 #include "engine/space.h"
+#include "engine/spans.h"
 #include "engine/start.h"
 #include "engine/timers.h"
 #include "journal/kept.h"
@@ -289,6 +290,7 @@ static void act(struct engine *e) {
     (void)engine_send(e); /* a packet id clash is reported to the host at its next send */
     engine_send_forwards(e);
     engine_send_receipts(e);
+    engine_send_spans(e);
     culprit_enter(e->culprit, CULPRIT_ANSWER);
     start_calls(e);
     engine_answer_commands(e);

@@ -50,6 +50,9 @@ struct engine_doors {
     /* The request stays valid until engine_call_done or call_cancel. */
     int (*call_start)(void *ctx, uint64_t id, const struct call_request *request);
     void (*call_cancel)(void *ctx, uint64_t id);
+    /* Spans of the turn, JSON objects of OTLP with commas between; `dropped`: as many more had no
+     * room. NULL = none are wanted. */
+    void (*spans)(void *ctx, struct slice spans, size_t count, uint64_t dropped);
     /* The command was executed (see its code) or refused; the caller owns it again. */
     void (*command_done)(void *ctx, struct command *command);
 };

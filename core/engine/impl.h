@@ -40,6 +40,7 @@ struct engine {
     bool stopping;         /* the host stops: nothing is accepted either */
     int64_t drain_us;      /* when that began, monotonic */
     int64_t drain_most_ms; /* how long attempts may go on, unless stop_timeout is less */
+    bool traces;           /* spans are wanted: engine/spans.c */
     bool lost; /* what is in memory is not what the store holds: nothing runs until it is */
 
     struct lanes *lanes;
@@ -65,6 +66,7 @@ struct engine {
     struct shortage *shortage; /* of memory: memory.c */
     struct sources *sources;   /* receive.c */
     struct space *space;
+    struct spans *spans;
     struct suspects *suspects; /* crash.c */
     struct timers *timers;
     struct trim *trim; /* retention.c */

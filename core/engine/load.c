@@ -32,6 +32,7 @@
 #include "engine/schedule.h"
 #include "engine/services.h"
 #include "engine/space.h"
+#include "engine/spans.h"
 #include "engine/timers.h"
 #include "engine/watch.h"
 #include "journal/kept.h"
@@ -176,6 +177,7 @@ void engine_let_all_go(struct engine *e) {
     engine_forget_inputs(e);
     engine_forget_invocations(e);
     engine_forget_deaths(e);
+    engine_forget_spans(e);
     engine_forget_endings(e);
 }
 

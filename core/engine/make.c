@@ -24,6 +24,7 @@
 #include "engine/rows.h"
 #include "engine/share.h"
 #include "engine/space.h"
+#include "engine/spans.h"
 #include "engine/timers.h"
 #include "engine/watch.h"
 #include "engine/impl.h"
@@ -112,6 +113,7 @@ static const struct part of_services[] = {
     {engine_make_backlogs, engine_free_backlogs}, {engine_make_schedules, engine_free_schedules},
     {engine_make_attempts, engine_free_attempts}, {engine_make_quotas, engine_free_quotas},
     {engine_make_moves, engine_free_moves},       {engine_make_files, engine_free_files},
+    {engine_make_spans, engine_free_spans},
 };
 
 enum {

@@ -20,6 +20,7 @@
 #include "engine/saga.h"
 #include "engine/services.h"
 #include "engine/share.h"
+#include "engine/spans.h"
 #include "engine/wait.h"
 #include "event/ledger.h"
 
@@ -30,6 +31,7 @@
 /* The attempt is over: releases the invocation and concludes the event. */
 static int end_attempt(struct engine *e, struct invocation *inv, enum attempt_end end) {
     struct engine_service *s = inv->service;
+    engine_note_over(e, inv);
     struct buf error = inv->run->error;
     struct verdict verdict = {.outcome = inv->run->outcome,
                               .end = end,
@@ -137,6 +139,7 @@ static int end_call(struct engine *e, struct invocation *inv, enum next *next) {
     for (size_t i = 0; code == 0 && i < count; i++) {
         code = note_asked(e, items[i]->event, inv->run->request);
     }
+    engine_trace_call(e, inv);
     *next = NEXT_WAIT;
     return code;
 }
@@ -224,6 +227,7 @@ static int go_on(struct engine *e, struct invocation *inv, struct call_end *end)
     if (called) {
         note_session(inv, end);
     }
+    engine_trace_resume(e, inv, called ? &end->result : NULL);
     run_resume(inv->run, called ? &end->result : NULL);
     engine_leave_session(e, inv);
     return engine_conclude(e, inv);

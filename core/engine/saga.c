@@ -154,6 +154,7 @@ int engine_undo_ended(struct engine *e, struct invocation *inv) {
     if (code != 0) {
         return code;
     }
+    engine_note_over(e, inv);
     struct lane_item *item = engine_release(e, inv);
     return open ? need_person(e, s, item,
                               "the handler does not come to these steps any more, so their "
@@ -203,7 +204,7 @@ int engine_undo_failed(struct engine *e, struct invocation *inv, enum attempt_en
     struct buf text;
     buf_init(&text, (size_t)2 * ERROR_BYTES_MAX);
     describe(inv->run, name, &text);
-    engine_note_duration(e, inv);
+    engine_note_over(e, inv);
     uint32_t tries = ++event->errors;
     bool last = end == ATTEMPT_REJECT || (!known && tries > s->conf->retries);
     int code = engine_note_failure(e, s, event, end, buf_str(&text));

@@ -92,6 +92,7 @@ static int begin_wait(struct engine *e, struct invocation *inv, const struct cel
     }
     event->durable = true;
     event->continues = true;
+    engine_note_over(e, inv);
     struct lane_item *item = engine_release(e, inv);
     engine_show_ending(e, &e->services[item->lane->service], event, EVENT_SLEEPING,
                        (struct slice){NULL, 0});

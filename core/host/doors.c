@@ -19,6 +19,7 @@
 #include "host/shortage.h"
 #include "host/stand_in.h"
 #include "host/take.h"
+#include "host/telemetry.h"
 #include "host/terms.h"
 #include "host/token.h"
 #include "base/json.h"
@@ -182,6 +183,7 @@ static void host_metrics(void *ctx, struct buf *out) {
     host_shortage_metrics(h, out);
     host_memory_metrics(h, out);
     host_database_metrics(h, out);
+    host_telemetry_metrics(h, out);
     host_members_metrics(h, out);
     host_stand_in_metrics(h, out);
     sys_write_metrics(h->sys, out);
@@ -222,6 +224,7 @@ static json_t *host_status(void *ctx) {
         host_forward_status(h, host);
         host_memory_status(h, host);
         host_database_status(h, host);
+        host_telemetry_status(h, host);
         host_linger_status(h, host);
     }
     return host;
@@ -271,6 +274,7 @@ struct engine_doors host_engine_doors(struct host *h) {
                                  .receipt = host_receipt,
                                  .call_start = call_start,
                                  .call_cancel = call_cancel,
+                                 .spans = host_take_spans,
                                  .command_done = command_done};
 }
 
@@ -394,6 +398,9 @@ int host_open_doors(struct host *h, struct report *r) {
     if (code == 0) {
         fetch_use_memory(h->fetch, &h->memory);
         fetch_egress(h->fetch, (struct egress){h->conf->egress_allow, h->conf->egress_allow_count});
+    }
+    if (code == 0) {
+        code = host_use_telemetry(h);
     }
     if (code == 0) {
         code = open_broker(h, r);

@@ -20,6 +20,7 @@
 #include "host/reload.h"
 #include "host/scripts.h"
 #include "host/stand_in.h"
+#include "host/telemetry.h"
 #include "host/terms.h"
 #include "host/token.h"
 #include "lua/api/api.h"
@@ -254,7 +255,7 @@ static int open_loop(struct host *h, struct report *r) {
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
     h->saved_timer.data = h->conf_watch.data = h;
     h->sys_timer.data = h->repeat_timer.data = h->alone_timer.data = h;
-    h->members_timer.data = h;
+    h->members_timer.data = h->manager_timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
     const int rcs[] = {
         uv_loop_configure(&h->loop, UV_METRICS_IDLE_TIME),
@@ -464,6 +465,7 @@ static void close_all(struct host *h) {
     pg_free(h->pg);
     mqtt_free(h->subscriber);
     mqtt_free(h->publisher);
+    host_end_telemetry(h);
     if (h->loop.data == h) {
         uv_walk(&h->loop, on_walk, NULL);
         (void)uv_run(&h->loop, UV_RUN_DEFAULT);

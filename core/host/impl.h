@@ -9,6 +9,7 @@
 #include "host/companion.h"
 #include "engine/engine.h"
 #include "io/fetch/fetch.h"
+#include "io/otlp/otlp.h"
 #include "io/pg/pg.h"
 #include "web/front.h"
 #include "io/httpd/gateway.h"
@@ -144,6 +145,7 @@ struct host {
     char publisher_client_id[260];
     struct fetch *fetch;
     struct pg *pg;          /* the databases */
+    struct otlp *otlp;      /* NULL = no telemetry */
     struct gateway *socket; /* DATA/zingq.sock */
     struct gateway *tcp;    /* http.listen; NULL = none */
     struct admin *admin;

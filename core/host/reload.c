@@ -27,6 +27,7 @@
 #include "host/scripts.h"
 #include "host/session.h"
 #include "host/stand_in.h"
+#include "host/telemetry.h"
 #include "host/token.h"
 #include "lua/api/api.h"
 
@@ -193,6 +194,7 @@ static int follow(struct host *h) {
     int code = host_members_change(h);
     code = code == 0 ? sys_change(h->sys) : code;
     code = code == 0 && h->front != NULL ? front_change(h->front) : code;
+    code = code == 0 ? host_use_telemetry(h) : code;
     if (code != 0) {
         return code;
     }

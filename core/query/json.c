@@ -3,6 +3,8 @@
  */
 #include "query/json.h"
 
+#include "event/span.h"
+
 #include "base/clock.h"
 #include "base/json.h"
 #include "journal/event.h"
@@ -190,6 +192,14 @@ static bool set_origin(json_t *object, const struct event *e) {
            look_json_hex(object, "version", e->version);
 }
 
+/* Which trace its spans belong to. */
+static bool set_trace(json_t *object, const struct event *e) {
+    struct span_context trace;
+    char text[2 * TRACE_ID_BYTES + 1];
+    (void)span_trace_of(e, &trace);
+    return look_json_text(object, "trace_id", span_trace_text(&trace, text));
+}
+
 /* The batch of its last run: its size, and which of its events the publishes belong to. */
 static bool set_batch(json_t *object, const struct event *e) {
     return e->batch_events == 0 || (look_json_count(object, "batch_events", e->batch_events) &&
@@ -206,7 +216,7 @@ json_t *look_event_json(const struct journal *j, const struct event *e, bool wit
               look_json_bytes(object, "tenant", e->tenant) &&
               look_json_count(object, "priority", rank_priority(e->rank)) && set_times(object, e) &&
               set_numbers(object, e) && set_batch(object, e) && set_origin(object, e) &&
-              look_json_bytes(object, "reason", e->reason) &&
+              set_trace(object, e) && look_json_bytes(object, "reason", e->reason) &&
               look_json_bytes(object, "content_type", e->content_type) &&
               look_json_bytes(object, "response_topic", e->response_topic) &&
               look_json_bytes(object, "correlation", e->correlation) &&

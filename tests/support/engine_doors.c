@@ -145,6 +145,14 @@ static void door_command_done(void *ctx, struct command *command) {
     f->made = command->made;
 }
 
+static void door_spans(void *ctx, struct slice spans, size_t count, uint64_t dropped) {
+    struct engine_fixture *f = ctx;
+    assert_int_equal(dropped, 0);
+    buf_add_str(&f->spans, f->spans.len > 0 ? "," : "");
+    buf_add_slice(&f->spans, spans);
+    f->span_count += count;
+}
+
 struct engine_doors fixture_doors(struct engine_fixture *f) {
     return (struct engine_doors){.ctx = f,
                                  .read_clocks = door_read_clocks,
@@ -155,5 +163,6 @@ struct engine_doors fixture_doors(struct engine_fixture *f) {
                                  .receipt = door_receipt,
                                  .call_start = door_call_start,
                                  .call_cancel = door_call_cancel,
+                                 .spans = door_spans,
                                  .command_done = door_command_done};
 }

@@ -24,6 +24,7 @@ struct engine_fixture *fixture_new(void) {
     assert_non_null(f);
     f->ids = calloc(FIXTURE_IDS, sizeof *f->ids);
     assert_non_null(f->ids);
+    buf_init(&f->spans, 64 << 20);
     data_folder_make(&f->folder);
     (void)snprintf(path, sizeof path, "%s/scripts", f->folder.path);
     assert_int_equal(mkdir(path, 0700), 0);
@@ -273,6 +274,7 @@ void fixture_free(struct engine_fixture *f) {
     free(f->published);
     free(f->asked);
     free(f->ids);
+    buf_clear(&f->spans);
     data_folder_remove(&f->folder);
     free(f);
 }

@@ -77,8 +77,10 @@ struct engine_fixture {
     unsigned turns_unchecked;
     /* Where messages and receipts for other hosts go; NULL = nowhere. */
     int (*post)(struct engine_fixture *f, uint16_t host, bool receipt, struct slice bytes);
-    void *posts; /* what it knows */
-    int code;    /* of the last command */
+    void *posts;      /* what it knows */
+    struct buf spans; /* all that were told, with commas between */
+    size_t span_count;
+    int code; /* of the last command */
     struct report report;
     struct uuid made;
 };

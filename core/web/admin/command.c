@@ -3,6 +3,8 @@
  */
 #include "web/admin/impl.h"
 
+#include "event/span.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +95,23 @@ static bool is_reserved(const char *pair) {
            strncmp(pair, "zingq-priority=", 15) != 0;
 }
 
+/* The trace that the request belongs to goes on with the publish, unless its properties name one; what
+ * is no trace context is ignored, as the recommendation asks for. */
+static void add_trace(struct buf *properties, const struct gateway_request *request) {
+    struct slice given;
+    struct slice parent = slice_of(gateway_header(request, "traceparent"));
+    struct slice state = slice_of(gateway_header(request, "tracestate"));
+    struct span_context context;
+    if (property_find(buf_slice(properties), "traceparent", &given) ||
+        !span_context_parse(parent, &context)) {
+        return;
+    }
+    property_add(properties, slice_of("traceparent"), parent);
+    if (state.len > 0 && property_check(state, "tracestate", NULL) == 0) {
+        property_add(properties, slice_of("tracestate"), state);
+    }
+}
+
 /* property0=NAME=VALUE, property1=... */
 static bool fill_properties(struct pending *p, const struct gateway_request *request,
                             struct report *r) {
@@ -120,6 +139,7 @@ static bool fill_properties(struct pending *p, const struct gateway_request *req
         }
         property_add(&p->properties, (struct slice){pair, len}, slice_of(pair + len + 1));
     }
+    add_trace(&p->properties, request);
     p->order.command.properties = buf_slice(&p->properties);
     return !p->properties.failed;
 }
@@ -258,6 +278,9 @@ void admin_command_publish(struct admin *a, struct gateway_request *request, con
         pending_free(p);
         return;
     }
+    buf_init(&p->properties, GATEWAY_BODY_BYTES_MAX);
+    add_trace(&p->properties, request);
+    c->properties = buf_slice(&p->properties);
     p->request = request;
     p->order.done = answer_command;
     c->kind = COMMAND_PUBLISH;

@@ -88,6 +88,8 @@ static struct relay *relay_new(struct admin *a, struct gateway_request *request,
     buf_init(&relay->nothing, READING_BYTES_MAX);
     TAILQ_INSERT_TAIL(&a->relays, relay, link);
     add_pair(&relay->headers, "Idempotency-Key", once);
+    add_pair(&relay->headers, "traceparent", gateway_header(request, "traceparent"));
+    add_pair(&relay->headers, "tracestate", gateway_header(request, "tracestate"));
     relay->once = once != NULL;
     relay->words = (struct gateway_words){.method = gateway_method(request),
                                           .path = gateway_path(request),

@@ -146,6 +146,7 @@ const factRows = [
     ["Batch", (e) => !e.batch_events ? "–" : e.batch === e.id ? `of ${count(e.batch_events)}`
         : [`of ${count(e.batch_events)}, see `, h("a", { href: eventHash(e.batch, e.service) }, e.batch.slice(0, 8))]],
     ["Partition", (e) => count(e.partition)],
+    ["Trace id", (e) => e.trace_id],
     ["Response topic", (e) => label(e, "response_topic") || "–"],
 ];
 

@@ -1,0 +1,37 @@
+--- fails_until_mended
+return function(event)
+  zing.http.get('http://peer/' .. event.payload)
+  error('no')
+end
+
+--- calls_and_publishes
+return function(event)
+  zing.http.get('http://peer/x?token=1')
+  zing.publish('out', 'x')
+end
+
+--- steps
+return function(event)
+  zing.step('pay', function()
+    zing.http.post('http://peer/pay', {body = 'x'})
+    return 1
+  end)
+  local done = pcall(zing.step, 'ship', function()
+    zing.http.post('http://peer/ship', {body = 'x'})
+    error('no')
+  end)
+  assert(not done)
+  zing.sleep('1m')
+  zing.http.get('http://peer/last')
+end
+
+--- own_header
+return function(event)
+  zing.http.get('http://peer/x', {headers = {Traceparent = 'mine'}})
+end
+
+--- batch
+return function(events)
+  zing.publish('out', 'x')
+  return {[1] = 'no'}
+end
