@@ -127,18 +127,6 @@ static int set_zone(const struct setting *s) {
 
 /* ---- quantities ---- */
 
-/* "16 MiB": the largest unit that divides it. */
-static const char *size_text(int64_t bytes, char out[32]) {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    size_t unit = 0;
-    while (unit < 4 && bytes >= 1024 && bytes % 1024 == 0) {
-        bytes /= 1024;
-        unit++;
-    }
-    (void)snprintf(out, 32, "%" PRId64 " %s", bytes, units[unit]);
-    return out;
-}
-
 static const char *number_text(int64_t number, char out[32]) {
     (void)snprintf(out, 32, "%" PRId64, number);
     return out;
@@ -224,7 +212,7 @@ static int set_size(const struct setting *s) {
         return conf_fail(s->place, "%s", r.text);
     }
     if (!in_bounds(s->row, (int64_t)bytes)) { /* conf_parse_size never exceeds INT64_MAX */
-        return out_of_bounds(s, size_text);
+        return out_of_bounds(s, conf_size_text);
     }
     *(uint64_t *)s->field = bytes;
     return 0;
