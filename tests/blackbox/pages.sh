@@ -26,6 +26,7 @@ ok "the tutorial: a handler that calls an API, and its test" follows tutorial
 ok "TLS and client certificates: set up, broken, mended" \
     follows tls --set "8883=$(free_port)" --set "8884=$(free_port)"
 ok "a backup, restored elsewhere" follows backup
+ok "two hosts that divide the keys" follows two-hosts --set "1883=$(free_port)"
 if mkdocs build --help 2>/dev/null | grep -q -w material; then
     ok "./dev docs: each page, and each link to a page or a heading, is there" book
 else

@@ -71,9 +71,11 @@ class Checker:
         self.failed.append(f"{path.relative_to(self.repo)}:{number}: {why}")
 
     def check(self, folder):
-        names = re.findall(r"env:(\w+)", (folder / "topics.conf").read_text())
+        text = (folder / "topics.conf").read_text()
+        names = re.findall(r"env:(\w+)", text)
         secrets = {name: "postgres://db/x" if name.endswith("URL") else "whsec_" + "c2VjcmV0" * 8 for name in names}
-        env = {**os.environ, **secrets}
+        number = {"ZINGQ_HOSTS_THIS": "1"} if re.search(r"\bcount\s*=", text) and "this" not in text else {}
+        env = {**os.environ, **secrets, **number}
         done = subprocess.run([self.zingq, "check"], cwd=folder, env=env, capture_output=True, text=True, timeout=60)
         return done.returncode, done.stderr
 
