@@ -4,13 +4,6 @@
 #include "conf/conf.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
-
-static const char *number_text(int64_t number, char out[32]) {
-    (void)snprintf(out, 32, "%" PRId64, number);
-    return out;
-}
 
 /* Kinds that take one of a few words alone are in conf/choices.c. */
 static const struct {
@@ -26,9 +19,9 @@ static const struct {
     [CONF_TOPIC_DEFAULT] = {"a topic", NULL},
     [CONF_FILTERS] = {"a list of topic filters", NULL},
     [CONF_NAMES] = {"a list of names", NULL},
-    [CONF_U16] = {"a number", number_text},
-    [CONF_U32] = {"a number", number_text},
-    [CONF_U64] = {"a number", number_text},
+    [CONF_U16] = {"a number", conf_number_text},
+    [CONF_U32] = {"a number", conf_number_text},
+    [CONF_U64] = {"a number", conf_number_text},
     [CONF_MS] = {"a duration", conf_duration_text},
     [CONF_MS_OR_OFF] = {"off, or a duration", conf_duration_text},
     [CONF_MS_OR_AUTO] = {"auto, or a duration", conf_duration_text},
@@ -38,7 +31,7 @@ static const struct {
     [CONF_SIZE_OR_NONE] = {"a size", conf_size_text},
     [CONF_LETTERS] = {"a number or a size", NULL},
     [CONF_RATE] = {"a rate: 200/s, 10/m, 5/h", NULL},
-    [CONF_FRACTION] = {"a number", number_text},
+    [CONF_FRACTION] = {"a number", conf_number_text},
     [CONF_RULE] = {"none, json:/pointer, topic:N or property:NAME", NULL},
     [CONF_URL] = {"a URL, or a list of them", NULL},
     [CONF_LISTEN] = {"address:port or unix:/path", NULL},

@@ -145,6 +145,11 @@ static void short_text(const char *sign, uint64_t ms, char out[32]) {
     (void)snprintf(out, 32, "%s%.*f s", sign, decimals, (double)ms / 1000.0);
 }
 
+const char *conf_number_text(int64_t number, char out[32]) {
+    (void)snprintf(out, 32, "%" PRId64, number);
+    return out;
+}
+
 const char *conf_size_text(int64_t bytes, char out[32]) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     size_t unit = 0;
