@@ -111,5 +111,6 @@ int cli_reshard(struct cli *cli);
 int cli_backup(struct cli *cli);
 int cli_restore(struct cli *cli);
 int cli_manual(struct cli *cli);
+int cli_reference(struct cli *cli);
 
 #endif

@@ -46,6 +46,9 @@ static void put_command(const struct cli_command *c) {
 }
 
 int cli_manual(struct cli *cli) {
+    if (cli->word_count == 1) {
+        return cli_reference(cli);
+    }
     (void)printf(".TH ZINGQ 1 \"\" \"zingq " ZINGQ_VERSION "\" \"User Commands\"\n"
                  ".SH NAME\nzingq \\- the durable event worker for MQTT\n"
                  ".SH SYNOPSIS\n.B zingq\n.I COMMAND\n[options]\n.SH DESCRIPTION\n");

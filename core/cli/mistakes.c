@@ -152,7 +152,6 @@ static void warn_of_certificates(const struct conf *conf) {
     if (code != 0) {
         cli_warn("%s", r.text);
     }
-    warn_of_file("broker.ca_file", broker.ca_file);
     warn_of_file("http.cert_file", conf->http_cert_file);
     warn_of_file("http.key_file", conf->http_key_file);
 }

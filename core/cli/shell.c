@@ -232,6 +232,8 @@ static int run_completion(struct cli *cli) {
 const struct cli_command cli_shell_commands[] = {
     {"completion", "bash|zsh|fish", "print a completion script for a shell", NULL, 1, 1, NULL,
      run_completion},
-    {"manual", "", "print the manual page: zingq manual | man -l -", NULL, 0, 0, NULL, cli_manual},
+    {"manual", "[options|commands]", "print the manual page: zingq manual | man -l -",
+     "With a word: the options of topics.conf, or the commands, as Markdown.", 0, 1, NULL,
+     cli_manual},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

@@ -202,7 +202,7 @@ bool conf_same(const struct conf *a, const struct conf *b) {
 /* ---- what only a restart changes ---- */
 
 /* Options, and sections of which it is true of every option. */
-static bool is_fixed(const char *section, const char *option) {
+bool conf_is_fixed(const char *section, const char *option) {
     static const struct {
         const char *section, *option;
     } fixed[] = {
@@ -227,7 +227,7 @@ static void add_fixed(const struct conf *running, const struct conf *fresh, stru
     for (size_t s = 0; s < CONF_SECTION_COUNT; s++) {
         const struct conf_spec *spec = &CONF_SPECS[s];
         for (size_t i = 0; spec->form == CONF_PLAIN && i < spec->row_count; i++) {
-            if (is_fixed(spec->name, spec->rows[i].name) &&
+            if (conf_is_fixed(spec->name, spec->rows[i].name) &&
                 !same_option(&spec->rows[i], running, fresh)) {
                 add_name(names, spec->name, spec->rows[i].name);
             }

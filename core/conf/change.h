@@ -15,6 +15,8 @@
 bool conf_same(const struct conf *a, const struct conf *b);
 /* ERR_INVALID: `fresh` changes what only a restart can change; r names all of it. */
 int conf_check_change(const struct conf *running, const struct conf *fresh, struct report *r);
+/* Whether only a restart can change the option. */
+bool conf_is_fixed(const char *section, const char *option);
 /* Gives `running` what `fresh` has, and the other way round, except for what a change must leave as
  * it is: pointers to that, and to struct conf itself, stay valid. */
 void conf_exchange(struct conf *running, struct conf *fresh);

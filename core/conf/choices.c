@@ -55,18 +55,25 @@ static const struct choice *const CHOICES[CONF_KIND_COUNT] = {[CONF_YES_NO] = YE
                                                               [CONF_LOG_LEVEL] = LOG_LEVELS,
                                                               [CONF_LOG_FORMAT] = LOG_FORMATS};
 
+bool conf_list_choices(enum conf_kind kind, struct buf *out) {
+    const struct choice *first = CHOICES[kind];
+    for (const struct choice *c = first; c != NULL && c->word != NULL; c++) {
+        buf_printf(out, "%s%s", c == first ? "" : " or ", c->word);
+    }
+    return first != NULL;
+}
+
 int conf_choose(const struct conf_place *place, enum conf_kind kind, const char *text, int *out) {
-    struct buf words;
     assert(CHOICES[kind] != NULL);
-    buf_init(&words, 256);
     for (const struct choice *c = CHOICES[kind]; c->word != NULL; c++) {
         if (strcmp(c->word, text) == 0) {
             *out = c->value;
-            buf_clear(&words);
             return 0;
         }
-        buf_printf(&words, "%s%s", words.len == 0 ? "" : " or ", c->word);
     }
+    struct buf words;
+    buf_init(&words, 256);
+    (void)conf_list_choices(kind, &words);
     int code = conf_fail(place, "\"%s\" is not valid: write %s", text, buf_str(&words));
     buf_clear(&words);
     return code;

@@ -430,7 +430,8 @@ static int read_file(const char *file, const char **shown, char **bytes, size_t 
                      struct report *r) {
     *shown = file != NULL ? file : HERE;
     int code = conf_read_bytes(*shown, bytes, len);
-    if (code == ERR_NOTFOUND && file == NULL) {
+    /* With sudo -u zingq this may be a folder that zingq cannot enter: nothing in it is meant. */
+    if (file == NULL && (code == ERR_NOTFOUND || (code == ERR_SYSTEM && access(".", X_OK) != 0))) {
         *shown = SYSTEM_WIDE;
         code = conf_read_bytes(*shown, bytes, len);
         if (code == ERR_NOTFOUND) {

@@ -267,6 +267,9 @@ int conf_parse_letters(const char *text, struct letter_quota *quota, struct repo
 int conf_parse_rate(const char *text, double *per_second, struct report *r);
 /* ms as a person writes it: "250 ms", "4 s", "1 m 30 s", "24 h". Returns `out`. */
 const char *conf_duration_text(int64_t ms, char out[32]);
+const char *conf_number_text(int64_t number, char out[32]);
+/* "16 MiB": the largest unit that divides it. Returns `out`. */
+const char *conf_size_text(int64_t bytes, char out[32]);
 /* The nearest of `names` to `word` (edit distance at most 2, or a third of the
  * word, and less than the word), or NULL. */
 const char *conf_suggest(const char *word, const char *const *names, size_t count);

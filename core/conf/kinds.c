@@ -12,7 +12,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,23 +117,6 @@ static int set_zone(const struct setting *s) {
 
 /* ---- quantities ---- */
 
-/* "16 MiB": the largest unit that divides it. */
-static const char *size_text(int64_t bytes, char out[32]) {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    size_t unit = 0;
-    while (unit < 4 && bytes >= 1024 && bytes % 1024 == 0) {
-        bytes /= 1024;
-        unit++;
-    }
-    (void)snprintf(out, 32, "%" PRId64 " %s", bytes, units[unit]);
-    return out;
-}
-
-static const char *number_text(int64_t number, char out[32]) {
-    (void)snprintf(out, 32, "%" PRId64, number);
-    return out;
-}
-
 /* Reports which values are allowed; `as_text` formats a bound for a person. */
 static int out_of_bounds(const struct setting *s, const char *(*as_text)(int64_t, char[32])) {
     char least[32];
@@ -162,7 +144,7 @@ static int set_number(const struct setting *s) {
         return conf_fail(s->place, "\"%s\" is not an integer", s->text);
     }
     if (!in_bounds(s->row, number)) {
-        return out_of_bounds(s, number_text);
+        return out_of_bounds(s, conf_number_text);
     }
     if (s->row->kind == CONF_U16) {
         *(uint16_t *)s->field = (uint16_t)number;
@@ -215,7 +197,7 @@ static int set_size(const struct setting *s) {
         return conf_fail(s->place, "%s", r.text);
     }
     if (!in_bounds(s->row, (int64_t)bytes)) { /* conf_parse_size never exceeds INT64_MAX */
-        return out_of_bounds(s, size_text);
+        return out_of_bounds(s, conf_size_text);
     }
     *(uint64_t *)s->field = bytes;
     return 0;
@@ -246,7 +228,7 @@ static int set_fraction(const struct setting *s) {
         return conf_fail(s->place, "\"%s\" is not a number", s->text);
     }
     if (number < (double)s->row->min || number > (double)s->row->max) {
-        return out_of_bounds(s, number_text);
+        return out_of_bounds(s, conf_number_text);
     }
     *(double *)s->field = number;
     return 0;

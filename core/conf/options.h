@@ -67,6 +67,7 @@ struct conf_row {
     const char *fallback; /* the text that stands when none is given; NULL = must be given */
     size_t offset;        /* of the field in the section's object */
     int64_t min, max;     /* for numbers, in the field's unit; durations: milliseconds */
+    const char *help;     /* for people: docs/options.md is made of it */
 };
 
 enum conf_section_form {
@@ -144,6 +145,8 @@ int conf_set(const struct conf_place *place, const struct conf_row *row,
 /* The value of a text that is one of a kind's few words. ERR_INVALID with a sentence that lists
  * them. */
 int conf_choose(const struct conf_place *place, enum conf_kind kind, const char *text, int *out);
+/* Appends a kind's few words, "yes or no"; false if it takes others. */
+bool conf_list_choices(enum conf_kind kind, struct buf *out);
 /* Frees what conf_set put into the fields. */
 void conf_clear_rows(const struct conf_spec *spec, void *object);
 
@@ -156,6 +159,11 @@ char *conf_join(const char *dir, const char *path);
 /* A whole file, terminated, malloc'd, at most CONF_BYTES_MAX. ERR_NOTFOUND, ERR_LIMIT, ERR_MEMORY,
  * ERR_SYSTEM: errno says why. */
 int conf_read_bytes(const char *path, char **out, size_t *len);
+
+/* ---- conf/explain.c ---- */
+
+/* Appends what a person may write for the option: "a duration, 1 s to 30 d". */
+void conf_explain_values(const struct conf_row *row, struct buf *out);
 
 /* ---- conf/environment.c ---- */
 

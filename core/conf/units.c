@@ -145,6 +145,22 @@ static void short_text(const char *sign, uint64_t ms, char out[32]) {
     (void)snprintf(out, 32, "%s%.*f s", sign, decimals, (double)ms / 1000.0);
 }
 
+const char *conf_number_text(int64_t number, char out[32]) {
+    (void)snprintf(out, 32, "%" PRId64, number);
+    return out;
+}
+
+const char *conf_size_text(int64_t bytes, char out[32]) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    while (unit < 4 && bytes >= 1024 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        unit++;
+    }
+    (void)snprintf(out, 32, "%" PRId64 " %s", bytes, units[unit]);
+    return out;
+}
+
 const char *conf_duration_text(int64_t ms, char out[32]) {
     /* from, large unit, small unit: two units are enough for a person */
     static const struct {

@@ -36,6 +36,9 @@ ok "the unit runs what was installed" grep -q -x 'ExecStart=/usr/bin/zingq run -
     "$dir/upper/usr/lib/systemd/system/zingq.service"
 ok "there is a manual page" test -s "$dir/upper/usr/share/man/man1/zingq.1"
 
+ok "its user may call it from a folder that is not his" layered '
+    mkdir -m 700 /tmp/mine && cd /tmp/mine && runuser -u zingq -- zingq check'
+
 start_broker
 sed -i "s/:1883/:$port/" "$dir/upper/etc/zingq/topics.conf"
 ok "its topics.conf is good" layered 'runuser -u zingq -- zingq check -c /etc/zingq/topics.conf'
