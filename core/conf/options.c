@@ -140,9 +140,11 @@ static const struct conf_row LOG_ROWS[] = {
 static_assert(sizeof LOG_ROWS / sizeof *LOG_ROWS == LOG_AREA_COUNT + 2, "one row an area");
 
 static const struct conf_row TELEMETRY_ROWS[] = {
-    {"otlp", CONF_RECEIVER, "", AT(telemetry.otlp), 0, 0, "where spans are sent, OTLP over HTTP; empty: nowhere"},
+    {"otlp", CONF_RECEIVER, "", AT(telemetry.otlp), 0, 0,
+     "where spans are sent, OTLP over HTTP; empty: nowhere"},
     {"headers", CONF_HEADERS, "", AT(telemetry.headers), 0, 0, "headers of each request to it"},
-    {"service_name", CONF_TEXT, "zingq", AT(telemetry.service_name), 0, 0, "the name that spans carry"},
+    {"service_name", CONF_TEXT, "zingq", AT(telemetry.service_name), 0, 0,
+     "the name that spans carry"},
     {"sample", CONF_FRACTION, "1", AT(telemetry.sample), 0, 1, "the share of traces that are sent"},
 };
 
