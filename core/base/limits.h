@@ -250,7 +250,7 @@ enum {
     TRACE_BYTES_MAX = 1 << 20,   /* events in one trace that a host answers: it is sent whole */
     JOBS_MAX = 16,               /* bulk replays and discards, including ended ones */
     JOB_LETTERS_MAX = 1000000,   /* dead letters or events of one bulk job: 40 bytes each */
-    JOB_COMMANDS_MAX = 32, /* commands of bulk jobs in one turn: each looks into every partition */
+    JOB_COMMANDS_MAX = 16, /* commands of a bulk job in one turn, whose commit others wait for */
     JOB_HOLD_MS = 100,     /* delay of a replay while the backlog has no room */
     LIVE_CLIENTS_MAX = 32, /* clients of /api/live */
     AUDIT_BYTES_MAX = 8 << 20,             /* of changes by operators in one file; there are two */

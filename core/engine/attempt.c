@@ -192,9 +192,11 @@ int engine_await(struct engine *e, struct invocation *inv) {
     enter_waiting(e, inv);
     e->attempts->current = NULL;
     e->current_item = NULL;
-    for (size_t i = 0; code == 0 && i < count; i++) {
+    bool unchanged = inv->gave_way && inv->run->outcome == OUTCOME_YIELD;
+    for (size_t i = 0; code == 0 && !unchanged && i < count; i++) {
         code = engine_save(e, items[i]);
     }
+    inv->gave_way = inv->run->outcome == OUTCOME_YIELD;
     return code;
 }
 

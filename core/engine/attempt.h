@@ -28,6 +28,7 @@ struct invocation {
     bool call_started;
     bool continued;        /* it continues an attempt that was counted before: it slept or waited */
     bool cut;              /* given up because the host stops: in no list of waiting ones */
+    bool gave_way; /* its last wait was for others, and its events' records are as they were then */
     struct traced *traced; /* owned: engine/spans_within.c; NULL = nothing to tell so far */
     bool call_late;        /* its call did not fit the budget of memory, or does not yet */
     int64_t left_us;       /* of the attempt's time when it asked for the call */

@@ -10,7 +10,10 @@
  *     when there is room: at the start, and after a full window has kept one out.
  *
  * With priorities, each priority of a tenant is a tenant here; where there are no tenants, each
- * priority is one. So whatever waits at a low priority, there is room for the others.
+ * priority is one. So whatever waits at a low priority, there is room for the others. A lane on disk
+ * waits as the most urgent of its events, whose rank its head's row takes over. Lanes that come back
+ * otherwise (at the start, for another attempt) rank as the first LANE_LOAD of their events until those
+ * are done: what is behind them is not looked at, because a lane may have a million.
  *
  * Left out on purpose: the order of a tenant's keys among each other. Within a key it is kept.
  */
@@ -25,9 +28,10 @@
 #include <stdlib.h>
 
 enum {
-    DEAL_ROWS = 2048,   /* loaded in a turn, of one service */
-    DEAL_VISITS = 1024, /* steps of the search in a turn */
-    DEAL_FIRST = 16,    /* rows a tenant that was found gets at first */
+    DEAL_ROWS = 2048,                   /* loaded in a turn, of one service */
+    DEAL_VISITS = 1024,                 /* steps of the search in a turn */
+    DEAL_FIRST = 16,                    /* rows a tenant that was found gets at first */
+    DEAL_ROOM = SERVICE_WINDOW_MAX / 8, /* kept for those that are searched for */
 };
 
 struct backlog {
@@ -78,10 +82,14 @@ static uint64_t queued_rows(const struct engine_service *s) {
 
 /* --- onto disk --- */
 
+/* While there may be tenants on disk that nobody knows of, the last of the room is theirs: otherwise
+ * new ones, however fast they come, would pass them for ever. */
 int engine_must_queue(struct engine *e, const struct engine_service *s, const struct row *row,
                       bool *must) {
-    *must = lanes_room(e->lanes, s->index, engine_row_flows(row)) == 0;
-    if (*must || queued_rows(s) == 0) {
+    uint64_t queued = queued_rows(s);
+    size_t kept = queued > 0 && s->backlog->to_search > 0 ? DEAL_ROOM : 0;
+    *must = lanes_room(e->lanes, s->index, engine_row_flows(row)) <= kept;
+    if (*must || queued == 0) {
         return 0;
     }
     struct row first = *row;
@@ -110,6 +118,28 @@ int engine_queue_head(struct engine *e, struct engine_service *s, struct row *he
     engine_count_head(s, head->flags, 1);
     int code = journal_lane_put(e->journal, head);
     return code == 0 ? note_queued(e, s, head) : code;
+}
+
+int engine_hurry_head(struct engine *e, struct engine_service *s, const struct row *row) {
+    struct row head = *row;
+    head.seq = 0;
+    if (!s->ranks || row->tenant == 0) {
+        return 0;
+    }
+    int code = journal_lane_next(e->journal, &head);
+    bool hurries = code == 0 && head.flags == LANE_QUEUED &&
+                   rank_priority(head.rank) < rank_priority(row->rank);
+    if (!hurries) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    code = journal_tenant_del(e->journal, &head);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        return code;
+    }
+    head.rank = row->rank;
+    head.tenant = row->tenant;
+    code = journal_lane_put(e->journal, &head);
+    return code == 0 ? note_queued(e, s, &head) : code;
 }
 
 /* --- from disk --- */

@@ -23,6 +23,9 @@ int engine_must_queue(struct engine *e, const struct engine_service *s, const st
 int engine_queue_row(struct engine *e, struct engine_service *s, struct row *row);
 /* The same for a head that waited for something else. */
 int engine_queue_head(struct engine *e, struct engine_service *s, struct row *head);
+/* The row has joined its lane's rows: if their head waits for the turn of less urgent events, it waits
+ * for that of the row's from now on. */
+int engine_hurry_head(struct engine *e, struct engine_service *s, const struct row *row);
 /* Loads lanes of tenants of which memory has few. */
 int engine_deal(struct engine *e);
 /* The same only for tenants that have few events left in memory: before each start. */

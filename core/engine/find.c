@@ -34,7 +34,8 @@ int engine_find_event(struct engine *e, const struct command *c,
         if (c->service.len > 0 && !slice_equal((*s)->name, c->service)) {
             continue;
         }
-        for (uint8_t p = 0; p < PARTITIONS; p++) {
+        for (unsigned n = 0; n < PARTITIONS; n++) {
+            uint8_t p = (uint8_t)((c->partition + n) % PARTITIONS); /* it may be known */
             int code = journal_event_get(e->journal, p, &c->id, (*s)->number, out);
             if (code == 0 && wanted((enum event_state)(*out)->state)) {
                 return 0;

@@ -244,6 +244,43 @@ void lanes_arrived(struct lanes *lanes, int64_t now_ms) {
     lanes->arrived_ms = now_ms;
 }
 
+/* --- how urgent it is --- */
+
+/* Of its events on disk; 0 once they are here, as far as known. */
+static uint8_t deep_priority(const struct lane *lane) {
+    const struct lane_item *last = TAILQ_LAST(&lane->items, lane_items);
+    return last == NULL || lane->deep_seq > last->seq ? lane->deep : 0;
+}
+
+static uint8_t most_urgent(const struct lane *lane) {
+    const struct lane_item *item;
+    uint8_t priority = deep_priority(lane);
+    TAILQ_FOREACH(item, &lane->items, link) {
+        uint8_t of_item = rank_priority(item->rank);
+        priority = of_item > priority ? of_item : priority;
+        if (priority == lane->priority) {
+            break; /* none is above what the lane had */
+        }
+    }
+    return priority;
+}
+
+static void note_deep(struct lane *lane, uint8_t priority, uint64_t seq) {
+    uint8_t deep = deep_priority(lane);
+    if (priority > deep || (priority == deep && seq > lane->deep_seq)) {
+        lane->deep = priority;
+        lane->deep_seq = seq;
+    }
+}
+
+void lanes_note_behind(struct lanes *lanes, struct lane *lane, uint8_t rank, uint64_t seq) {
+    uint8_t priority = rank_priority(rank);
+    note_deep(lane, priority, seq);
+    if (lane->count > 0 && priority > lane->priority) {
+        lane_raise(lanes, lane, priority);
+    }
+}
+
 /* One more waits, or one less. */
 static void count_item(struct lane_service *s, struct lane *lane, const struct lane_item *item,
                        int by) {
@@ -263,7 +300,8 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) 
         lane->tenant->events++;
     }
     if (lane->count == 1) {
-        lane->priority = priority;
+        uint8_t deep = deep_priority(lane);
+        lane->priority = deep > priority ? deep : priority;
     } else if (priority > lane->priority) {
         lane_raise(lanes, lane, priority);
     }
@@ -348,20 +386,6 @@ bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms) {
     return runnable;
 }
 
-/* Its most urgent event is another one now. */
-static void sink(struct lane *lane) {
-    const struct lane_item *item;
-    uint8_t priority = 0;
-    TAILQ_FOREACH(item, &lane->items, link) {
-        uint8_t of_item = rank_priority(item->rank);
-        priority = of_item > priority ? of_item : priority;
-        if (priority == lane->priority) {
-            return;
-        }
-    }
-    lane->priority = priority;
-}
-
 static struct lane_item *take_head(struct lanes *lanes, struct lane_service *s, struct lane *lane) {
     assert(!lane->busy && !TAILQ_EMPTY(&lane->items) && lane->in_ring); /* INV-LANE-1, INV-LANE-4 */
     assert(lane->count > 0 && lane->count <= s->waiting);               /* INV-LANE-5 */
@@ -372,7 +396,7 @@ static struct lane_item *take_head(struct lanes *lanes, struct lane_service *s, 
     lane->busy = true;
     lane->aged = false;
     lane->taken = item;
-    sink(lane);
+    lane->priority = most_urgent(lane);
     if (lane->joined) {
         pace_joined(&s->pace);
     } else {
@@ -423,6 +447,7 @@ void lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep, struct lan
         struct lane_item *item = TAILQ_LAST(&lane->items, lane_items);
         TAILQ_REMOVE(&lane->items, item, link);
         TAILQ_INSERT_HEAD(cut, item, link);
+        note_deep(lane, rank_priority(item->rank), item->seq);
         count_item(s, lane, item, -1);
         lane_lost_event(lanes, lane);
     }
@@ -440,6 +465,10 @@ void lanes_withdraw(struct lanes *lanes, struct lane_item *item) {
     TAILQ_REMOVE(&lane->items, item, link);
     count_item(s, lane, item, -1);
     lane_lost_event(lanes, lane);
+    uint8_t priority = most_urgent(lane);
+    if (priority < lane->priority && !lane->aged) {
+        lane_lower(lanes, lane, priority);
+    }
 }
 
 int lanes_each(struct lanes *lanes, size_t service, void *ctx,

@@ -60,9 +60,11 @@ struct lane {
     uint64_t hash;
     size_t service; /* index */
     uint8_t partition;
-    uint8_t priority; /* the highest of its events, as far as they are here */
-    bool busy;        /* its head was taken and has not ended */
-    bool spilled;     /* older than what comes, newer than what is here: rows in the lane table */
+    uint8_t priority;  /* the highest of its events, */
+    uint8_t deep;      /* of which those on disk have this one, if the last of it, */
+    uint64_t deep_seq; /* with this number, is still there */
+    bool busy;         /* its head was taken and has not ended */
+    bool spilled;      /* older than what comes, newer than what is here: rows in the lane table */
     bool in_ring;
     bool joined;             /* busy, but its service counts the invocation elsewhere: lanes_join */
     uint32_t paced;          /* busy: as pace_started said */
@@ -144,6 +146,8 @@ void lanes_close(struct lanes *lanes, struct lane *lane);
 
 /* Appends the item to the lane, which owns it from now on. */
 void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item);
+/* An event of the lane waits on disk, behind those here: how urgent it is counts for the lane. */
+void lanes_note_behind(struct lanes *lanes, struct lane *lane, uint8_t rank, uint64_t seq);
 /* The lane that may start its head now, or NULL. */
 struct lane *lanes_next(struct lanes *lanes, int64_t now_ms);
 /* Takes the head off the lane, which is busy from now on. The caller owns the item. */

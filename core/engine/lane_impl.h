@@ -69,6 +69,8 @@ void lane_leave_flows(struct lanes *lanes, struct lane *lane);
 void lane_enter(struct lanes *lanes, struct lane *lane, bool comes);
 /* An event of that priority has come to it: it may pass others. */
 void lane_raise(struct lanes *lanes, struct lane *lane, uint8_t priority);
+/* Its most urgent event has gone: others may pass it. */
+void lane_lower(struct lanes *lanes, struct lane *lane, uint8_t priority);
 /* The idle lane has no turns any more; others of its flows follow. */
 void lane_step_out(struct lanes *lanes, struct lane *lane);
 /* Its head has been taken: others of its flows follow. */

@@ -63,6 +63,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
     s->paused = paused != 0;
     engine_hold(e, s);
+    code = code == 0 && !s->removed ? engine_load_window(e, s) : code;
     return code == 0 ? engine_load_pace(e, s) : code;
 }
 

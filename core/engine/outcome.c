@@ -260,13 +260,15 @@ static int time_out(struct engine *e, struct invocation *inv) {
     size_t service = inv->service->index;
     uint64_t payer = inv->item->lane->payer;
     bool alone = inv->batch == NULL;
+    bool started = inv->call_started;
     engine_stop_waiting(e, inv, true);
     make_current(e, inv);
+    int code = inv->run->outcome == OUTCOME_CALL ? engine_note_given_up(inv, started) : 0;
     buf_reset(&inv->run->error);
     buf_printf(&inv->run->error, "timed out: the attempt took longer than %s (timeout)",
                conf_duration_text(inv->service->conf->timeout_ms, text));
     inv->run->outcome = OUTCOME_ERROR;
-    int code = fail(e, inv, ATTEMPT_TIMEOUT);
+    code = code == 0 ? fail(e, inv, ATTEMPT_TIMEOUT) : code;
     if (code == 0) {
         code = engine_settle_deaths(e);
     }

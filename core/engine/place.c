@@ -200,12 +200,25 @@ enum where {
     IN_QUEUE, /* at the head of its lane, until its tenant's turn */
 };
 
+/* The row, whose event is stored, joins others of its lane, which is as urgent as the most urgent of
+ * them. */
+static int join_lane_rows(struct engine *e, struct engine_service *s, struct lane *lane,
+                          struct row *row) {
+    int code = lane == NULL ? 0 : go_ahead_on_disk(e, lane);
+    row->flags = LANE_BEHIND;
+    code = code == 0 ? engine_put_lane_row(e, s, row) : code;
+    if (code != 0 || lane == NULL) {
+        return code == 0 ? engine_hurry_head(e, s, row) : code;
+    }
+    lanes_note_behind(e->lanes, lane, row->rank, row->seq);
+    return 0;
+}
+
 static int place_on_disk(struct engine *e, struct engine_service *s, struct event *event,
-                         struct row *row, enum where where) {
+                         struct row *row, struct lane *lane, enum where where) {
     int code = journal_event_put(e->journal, event);
     if (code == 0 && where == IN_LANE) {
-        row->flags = LANE_BEHIND;
-        code = engine_put_lane_row(e, s, row);
+        code = join_lane_rows(e, s, lane, row);
     } else if (code == 0 && where == IN_QUEUE) {
         code = engine_queue_row(e, s, row);
     } else if (code == 0) {
@@ -259,15 +272,12 @@ int engine_place(struct engine *e, struct engine_service *s, struct event *event
         lane = lanes_find(e->lanes, s->index, event->lane);
         code = find_where(e, s, &row, lane, &where);
     }
-    if (code == 0 && where == IN_LANE && lane != NULL) {
-        code = go_ahead_on_disk(e, lane);
-    }
     if (code != 0) {
         event_free(event);
         return code;
     }
     return where == IN_MEMORY ? place_in_memory(e, s, event, &row, lane)
-                              : place_on_disk(e, s, event, &row, where);
+                              : place_on_disk(e, s, event, &row, lane, where);
 }
 
 /* --- lanes --- */
@@ -333,14 +343,11 @@ static int find_row_flows(struct engine *e, struct engine_service *s, struct row
 /* The row, not loaded, continues in the lane table. */
 static int to_lane_table(struct engine *e, struct engine_service *s, struct row *row,
                          struct lane *lane, enum where where) {
-    int code = lane == NULL ? 0 : go_ahead_on_disk(e, lane);
-    if (code == 0) {
-        code = journal_ready_del(e->journal, row);
-    }
+    int code = journal_ready_del(e->journal, row);
     if (code != 0) {
         return code;
     }
-    return where == IN_QUEUE ? engine_queue_row(e, s, row) : engine_put_lane_row(e, s, row);
+    return where == IN_QUEUE ? engine_queue_row(e, s, row) : join_lane_rows(e, s, lane, row);
 }
 
 static int load_ready_row(struct engine *e, struct engine_service *s, struct row *row) {

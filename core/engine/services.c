@@ -199,6 +199,24 @@ int engine_load_pace(struct engine *e, struct engine_service *s) {
     return code;
 }
 
+int engine_load_window(struct engine *e, struct engine_service *s) {
+    char flag[FLAG_BYTES];
+    int64_t window_ms = s->conf->idempotency_window_ms;
+    int64_t before_ms = 0;
+    int code = load_ms(e, s, "window", &before_ms);
+    code = code == 0 ? load_ms(e, s, "forgotten", &s->forgotten_ms) : code;
+    if (code != 0 || before_ms == window_ms) {
+        return code;
+    }
+    int64_t kept_from_ms = e->now_ms - before_ms;
+    if (before_ms > 0 && before_ms < window_ms && kept_from_ms > s->forgotten_ms) {
+        s->forgotten_ms = kept_from_ms;
+        code = journal_flag_put(e->journal, flag_of(s, "forgotten", flag), (uint64_t)kept_from_ms);
+    }
+    return code == 0 ? journal_flag_put(e->journal, flag_of(s, "window", flag), (uint64_t)window_ms)
+                     : code;
+}
+
 static int write_pace(struct engine *e, struct engine_service *s) {
     char flag[FLAG_BYTES];
     int64_t full_ms = lanes_full_ms(e->lanes, s->index);

@@ -44,6 +44,7 @@ struct engine_service {
     int64_t throttled_until_ms;
     bool pace_dirty;         /* that is not stored yet */
     int64_t rate_full_ms;    /* as it is stored: lanes_full_ms */
+    int64_t forgotten_ms;    /* what it did before then was trimmed: engine_load_window */
     struct rows *rows;       /* owned: engine/rows.c */
     struct window *window;   /* owned: engine/place.c */
     struct backlog *backlog; /* owned: engine/backlog.c */
@@ -93,6 +94,9 @@ void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_m
 /* What its rate and a throttle still forbid, as the store has it: a restart must not lift it. */
 int engine_load_pace(struct engine *e, struct engine_service *s);
 int engine_write_paces(struct engine *e);
+/* Since when what the service did is remembered by what is trimmed with its idempotency_window: one that
+ * was raised does not bring back what the shorter one has let go. */
+int engine_load_window(struct engine *e, struct engine_service *s);
 
 /* How long the service's idempotency keys count, from now. */
 struct dedupe_time engine_keys_time(const struct engine *e, const struct engine_service *s);

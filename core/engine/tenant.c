@@ -221,6 +221,17 @@ void lane_step_out(struct lanes *lanes, struct lane *lane) {
     follow(lanes, lane->tenant == lane->key ? NULL : lane->tenant);
 }
 
+void lane_lower(struct lanes *lanes, struct lane *lane, uint8_t priority) {
+    bool waits = lane->in_ring || lane->behind != NULL;
+    if (waits) {
+        lane_step_out(lanes, lane);
+    }
+    lane->priority = priority;
+    if (waits) {
+        lane_enter(lanes, lane, false);
+    }
+}
+
 void lanes_wake_flows(struct lanes *lanes, int64_t now_ms) {
     struct flow *flow;
     lanes->now_ms = now_ms;

@@ -146,6 +146,13 @@ static uint64_t view_room(void *ctx, const struct event *event, enum run_quota k
                                        : engine_kept_room(e, &e->services[service], kind);
 }
 
+static int64_t view_forgotten(void *ctx, const struct event *event) {
+    const struct engine *e = ctx;
+    size_t service;
+    return engine_service_by_number(e, event->service, &service) ? e->services[service].forgotten_ms
+                                                                 : 0;
+}
+
 static bool view_is_long(void *ctx) {
     const struct engine *e = ctx;
     int64_t us = e->doors.monotonic_us(e->doors.ctx) - engine_seen_us(e);
@@ -166,5 +173,6 @@ void engine_view_init(struct engine *e) {
                                 .delayed = view_delayed,
                                 .file_owner = view_file_owner,
                                 .room = view_room,
+                                .forgotten_ms = view_forgotten,
                                 .is_long = view_is_long};
 }

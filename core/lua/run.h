@@ -85,6 +85,9 @@ struct run_view {
     /* How many bytes of the kind the event's service may add; of PUBLISHES, which wait instead, one
      * attempt. NULL: any number. */
     uint64_t (*room)(void *ctx, const struct event *event, enum run_quota kind);
+    /* What zing.sql.once of the event's service did before then may have been trimmed although it is within
+     * idempotency_window, which was shorter. NULL: it was not. */
+    int64_t (*forgotten_ms)(void *ctx, const struct event *event);
     /* Whether a run that can should let others go first, because it has had a turn's time. NULL: it
      * need not. */
     bool (*is_long)(void *ctx);

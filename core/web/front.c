@@ -139,6 +139,8 @@ static void serve_endpoint(void *ctx, const struct call *call) {
     struct gateway_request *request = call->request;
     const struct endpoint_conf *endpoint = &f->conf->endpoints[call->route->kind];
     const char *once = key_of(endpoint, request);
+    const char *priority = NULL;
+    struct report r;
     if (!check_signature(f, endpoint, request)) {
         return;
     }
@@ -146,10 +148,12 @@ static void serve_endpoint(void *ctx, const struct call *call) {
         gateway_answer_error(request, 415, NULL, "Content-Type must be application/json");
     } else if (once != NULL && strlen(once) > ONCE_BYTES_MAX) {
         gateway_answer_error(request, 400, NULL, ONCE_TOO_LONG);
+    } else if (endpoint->auth != AUTH_HMAC && !admin_find_priority(request, &priority, &r)) {
+        gateway_answer_error(request, 400, NULL, r.text); /* of a webhook it is not signed */
     } else if (!engine_accepts(f->engine)) {
         gateway_answer_error(request, 503, NULL, BACKLOG_FULL);
     } else if (check_body(endpoint, request)) {
-        admin_publish(f->admin, request, endpoint->publish, once);
+        admin_publish(f->admin, request, endpoint->publish, once, priority);
     }
 }
 

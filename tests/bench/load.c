@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 #include <netinet/in.h>
@@ -313,6 +314,22 @@ void load_run(struct load *l, const struct load_path *path, const struct load_wi
                                 .doubled = l->doubled,
                                 .events_per_s = (double)l->measured / seconds};
     find_percentiles(l, out);
+}
+
+double load_burst(struct load *l, const struct load_path *path, uint64_t count) {
+    begin(l, path);
+    int64_t start_us = now_us();
+    while (l->sent < count) {
+        publish_one(l, start_us);
+    }
+    while (l->came < count && now_us() < start_us + (int64_t)DRAIN_S * 1000000) {
+        serve(l, 1000);
+    }
+    if (l->came < count || l->doubled > 0) {
+        give_up("%" PRIu64 " of %" PRIu64 " events came back, %" PRIu64 " twice", l->came, count,
+                l->doubled);
+    }
+    return (double)(now_us() - start_us) / 1e6;
 }
 
 bool load_probe(struct load *l, const struct load_path *path, double seconds) {

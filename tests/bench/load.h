@@ -49,6 +49,9 @@ void load_close(struct load *l);
 
 /* Publishes single events until one comes back, for at most `seconds`; false when none did. */
 bool load_probe(struct load *l, const struct load_path *path, double seconds);
+/* Publishes `count` events at once; returns the seconds until all have come back, and gives up when one
+ * does not. */
+double load_burst(struct load *l, const struct load_path *path, uint64_t count);
 void load_run(struct load *l, const struct load_path *path, const struct load_wish *wish,
               struct load_result *out);
 

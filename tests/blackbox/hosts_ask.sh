@@ -63,12 +63,22 @@ owned() {
 cd "$dir" || exit 1
 mkdir scripts
 start_broker
+serve slow.port <<'PEER' # answers nobody
+import http.server
+class Peer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.connection.recv(1)
+PEER
 for n in 1 2; do
     cat >$n.conf <<CONF
 http { listen = "unix:$dir/front$n.sock" }
+vars { slow = "http://127.0.0.1:$(cat slow.port)/" }
 endpoint "/api/book" { publish = "book" }
 service "seats" {
   subscribe = {"seat/+"}  handler = "seats.lua"  key = "json:/id"  retries = 0
+}
+service "trips" {
+  subscribe = {"trip/+"}  handler = "trips.lua"  key = "json:/id"  retries = 0
 }
 service "watchers" {
   subscribe = {"watch/+"}  handler = "watchers.lua"  key = "json:/id"  retries = 0
@@ -98,6 +108,17 @@ seats["seat/fail"] = function(event)
   if zing.state.get("mended") == nil then error("not yet") end
 end
 return seats
+LUA
+cat >scripts/trips.lua <<'LUA'
+local trips = {}
+trips["trip/saga"] = function()
+  local saga = zing.saga()
+  saga:step("hotel", function() return "h-1" end, function(hotel) zing.state.set("undone", hotel) end)
+  zing.wait("never")
+end
+trips["trip/call"] = function() zing.http.get(zing.config.slow, {timeout = "9m"}) end
+trips["trip/none"] = function() end
+return trips
 LUA
 start_one 1
 start_one 2
@@ -262,6 +283,43 @@ ok "dlq replay at host 1 of a letter that lies at host 2" cli 1 0 . dlq replay "
 must wait_for 20 letter_of 2
 ok "dlq replay --service --host 2 is a job there" cli 1 0 '^[1-9][0-9]* replayed' dlq replay --service seats --host 2
 must wait_for 20 letter_of 2
+
+# ---- an event of the other host is cancelled ----
+
+key_of_2() { # leaves a key that host 2 has in $trip_key
+    api 2 GET "/api/events?host=2&service=trips" &&
+        trip_key=$(jq -r '.[0].key // empty' "$dir/out") && [ -n "$trip_key" ]
+}
+trip_of() { # TOPIC STATE: its event at host 2, if that is its state there; leaves it in $trip
+    api 2 GET "/api/events?host=2&service=trips&topic=trip/$1&key=$trip_key" &&
+        trip=$(jq -r --arg state "$2" '[.[] | select(.state == $state)][0].id // empty' "$dir/out") && [ -n "$trip" ]
+}
+for i in $(seq 1 10); do
+    must pub -t trip/none -m "{\"id\":\"t$i\"}"
+done
+must wait_for 20 key_of_2
+trip() { # TOPIC STATE
+    must pub -t "trip/$1" -m "{\"id\":\"$trip_key\"}"
+    must wait_for 20 trip_of "$1" "$2"
+}
+cli_complains() { # STATUS PATTERN COMMAND...: of host 1
+    complains "$@" --conf 1.conf --data data1
+}
+trip saga sleeping
+ok "status at host 1 tells of it" cli 1 0 'trips' status --host 2
+ok "what its saga has done must be spoken of" cli_complains 1 'has done something (hotel)' cancel "$trip"
+ok "until then it waits" trip_of saga sleeping
+ok "cancel --compensate at host 1 undoes it at host 2" cli 1 0 'cancelled' cancel "$trip" --compensate
+ok "its saga is undone" wait_for 20 answers 200 'undone.*h-1' 1 GET "/api/state/trips?key=$trip_key"
+ok "trace at host 1 tells how it ended" wait_for 20 cli 1 0 'cancelled by' trace "$trip"
+ok "it is discarded" trip_of saga discarded
+ok "and is gone for good" cli_complains 1 'nothing waits under the id' cancel "$trip"
+trip saga sleeping
+ok "or it is left as it is" cli 1 0 'cancelled' cancel "$trip" --without-compensation
+trip call running
+ok "one that waits for a call is cancelled, too" cli 1 0 'aborted' cancel "$trip"
+ok "and its trace says so" cli 1 0 'cancelled by an operator; GET .* was aborted' trace "$trip"
+ok "a script cancels at host 1 by the API, too" answers 404 'nothing waits' 1 POST "/api/cancel/$trip"
 
 # ---- a publish under a key ----
 

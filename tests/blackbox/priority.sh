@@ -34,6 +34,7 @@ mkdir scripts
 front=$(free_port)
 cat >topics.conf <<CONF
 http { listen = "127.0.0.1:$front" }
+endpoint "/api/key-a" { publish = "key/a" }
 service "work"  { subscribe = {"work/+"} handler = "work.lua" order = none priority = "topic:2" concurrency = 1 }
 service "keys"  { subscribe = {"key/+"}  handler = "keys.lua" key = "topic:2" concurrency = 1 }
 service "asks"  { subscribe = {"ask"}    handler = "asks.lua" }
@@ -81,5 +82,21 @@ must "$ZINGQ" resume keys >/dev/null
 must wait_for 30 is 3 keys "done"
 ok "priorities rank keys, and each stays in order" \
     test "$(paste -sd' ' data/files/keys.log)" = "a1 a2 b1"
+post_urgent() { # STATUS PRIORITY N: to the endpoint
+    [ "$1" = "$(curl -s -o out -w '%{http_code}' "http://127.0.0.1:$front/api/key-a" -d "{\"n\":$3}" \
+        -H "zingq-priority: $2" -H 'Content-Type: application/json')" ]
+}
+priority_of() { # TOPIC: of the last event
+    "$ZINGQ" events --service keys --topic "$1" --json | jq '.[0].priority'
+}
+ok "a header of a request to an endpoint names it" post_urgent 202 8 1
+must wait_for 30 is 4 keys "done"
+ok "for the event" test "$(priority_of key/a)" = 8
+ok "what is none is refused" post_urgent 400 high 2
+ok "in words" grep -q 'zingq-priority is a number from 0 to 9, not \\"high\\"' out
+ok "of POST /api/publish, too" test 202 = "$(curl -s -o out -w '%{http_code}' --unix-socket data/zingq.sock -X POST \
+    'http://zingq/api/publish?topic=key/c' -d x -H 'zingq-priority: 7')"
+must wait_for 30 is 5 keys "done"
+ok "for its event" test "$(priority_of key/c)" = 7
 echo "1..$count"
 [ "$failed" -eq 0 ]

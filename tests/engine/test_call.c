@@ -4,6 +4,8 @@
 #include "script.h"
 #include "test.h"
 
+#include "event/ledger.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +97,20 @@ static void an_attempt_that_waits_too_long_is_a_timeout(void **state) {
     assert_non_null(strstr(reason_of(f, "s", "x", text), "timed out"));
     assert_string_equal(history_of(f, "s", "x", text), "timeout timeout");
     assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .retries = 1, .timeouts = 2});
+}
+
+static void what_a_call_did_that_took_too_long_is_unknown(void **state) {
+    struct engine_fixture *f = *state;
+    struct call_note note;
+    size_t at = 0;
+    fixture_run(f, SERVICE("timeout = \"5s\" retries = 0"),
+                "return function() zing.http.post('http://peer/') end");
+    deliver(f, "s", "in/a", "x");
+    advance(f, 5000);
+    struct event *event = event_with(f, "s", "x");
+    assert_true(ledger_next(event->calls, &at, &note));
+    assert_int_equal(note.state, CALL_UNKNOWN);
+    event_free(event);
 }
 
 static void a_late_answer_finds_nobody(void **state) {
@@ -280,6 +296,7 @@ int main(void) {
         ENGINE_TEST(a_thousand_calls_wait_at_once),
         ENGINE_TEST(concurrency_bounds_the_calls_that_wait),
         ENGINE_TEST(an_attempt_that_waits_too_long_is_a_timeout),
+        ENGINE_TEST(what_a_call_did_that_took_too_long_is_unknown),
         ENGINE_TEST(a_late_answer_finds_nobody),
         ENGINE_TEST(an_answer_and_the_timeout_in_one_turn_count_once),
         ENGINE_TEST(a_call_that_ended_badly_is_the_handlers_error),

@@ -6,6 +6,7 @@
 #include "event/ledger.h"
 #include "journal/event.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -377,6 +378,39 @@ static void a_handler_that_gave_way_is_told_and_leaves_nothing(void **state) {
     assert_string_equal(what_left(f), "go 2");
 }
 
+/* Bytes that this process has written so far. */
+static uint64_t written(void) {
+    char line[128];
+    uint64_t bytes = 0;
+    FILE *fp = fopen("/proc/self/io", "r");
+    assert_non_null(fp);
+    while (fgets(line, sizeof line, fp) != NULL) {
+        (void)sscanf(line, "wchar: %" SCNu64, &bytes);
+    }
+    assert_int_equal(fclose(fp), 0);
+    return bytes;
+}
+
+static void a_handler_that_gives_way_again_and_again_is_stored_once(void **state) {
+    enum { TIMES = 100, BYTES = 200000 };
+    struct engine_fixture *f = *state;
+    static char large[BYTES + 1];
+    memset(large, '0', BYTES);
+    memcpy(large, "loop", 4);
+    fixture_run(f, KEYED(""), LUA(ACTS));
+    f->run_us[0] = 20000;
+    offer_of_key(f, large, "a");
+    assert_int_equal(turn(f), 0);
+    uint64_t before = written();
+    for (int i = 0; i < TIMES; i++) {
+        assert_int_equal(turn(f), 0);
+    }
+    assert_true(written() - before < TIMES / 2 * BYTES);
+    crash(f);
+    assert_int_equal(cancel(f, large), 0);
+    assert_int_equal(state_of(f, "s", large), EVENT_DISCARDED);
+}
+
 static void a_long_run_gives_way_to_others(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED(""), LUA(a_long_run_gives_way_to_others));
@@ -476,6 +510,7 @@ int main(void) {
         ENGINE_TEST(an_expired_lock_whose_handler_is_cancelled_is_free),
         ENGINE_TEST(one_whose_call_was_cut_by_a_stop_is_not_run_at_the_next_start),
         ENGINE_TEST(a_handler_that_gave_way_is_told_and_leaves_nothing),
+        ENGINE_TEST(a_handler_that_gives_way_again_and_again_is_stored_once),
         ENGINE_TEST(a_long_run_gives_way_to_others),
         ENGINE_TEST(where_a_handler_cannot_wait_it_is_told_without),
         ENGINE_TEST(the_others_of_its_batch_run_again_without_it),

@@ -69,17 +69,17 @@ static size_t others_before(const struct engine_fixture *f, const char *tenant, 
     return others;
 }
 
-static void a_hundred_tenants_with_one_event_each_pass_a_backlog_of_100000(void **state) {
-    struct engine_fixture *f = *state;
-    start(f, TENANTS("order = none concurrency = 1"));
-    offer_many(f, "big", BIG, 1);
-    assert_true(service_status(f, "t").queued > BIG - SERVICE_WINDOW_MAX);
+static void offer_ones(struct engine_fixture *f) {
     for (int i = 0; i < ONES; i++) {
         char tenant[16];
         (void)snprintf(tenant, sizeof tenant, "one%d", i);
         offer_of(f, tenant, tenant, 0);
     }
     run_dry(f);
+}
+
+/* Between their starts there is one of the large tenant each. */
+static void assert_ones_pass(struct engine_fixture *f) {
     hold(f, false);
     size_t small = 0;
     for (size_t i = 0; i < f->published_count && small < ONES; i++) {
@@ -89,6 +89,26 @@ static void a_hundred_tenants_with_one_event_each_pass_a_backlog_of_100000(void 
         }
     }
     assert_int_equal(small, ONES);
+}
+
+static void a_hundred_tenants_with_one_event_each_pass_a_backlog_of_100000(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, TENANTS("order = none concurrency = 1"));
+    offer_many(f, "big", BIG, 1);
+    assert_true(service_status(f, "t").queued > BIG - SERVICE_WINDOW_MAX);
+    offer_ones(f);
+    assert_ones_pass(f);
+}
+
+static void they_do_in_a_service_with_order_and_after_a_crash(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, TENANTS("key = \"json:/key\" concurrency = 1"));
+    offer_many(f, "big", MANY, MANY);
+    offer_ones(f);
+    crash(f);
+    run_dry(f);
+    assert_true(service_status(f, "t").queued > MANY - SERVICE_WINDOW_MAX);
+    assert_ones_pass(f);
 }
 
 static void assert_all_done(struct engine_fixture *f, uint64_t count) {
@@ -370,6 +390,7 @@ static void a_throttle_of_a_key_needs_one(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_hundred_tenants_with_one_event_each_pass_a_backlog_of_100000),
+        ENGINE_TEST(they_do_in_a_service_with_order_and_after_a_crash),
         ENGINE_TEST(tenants_with_large_backlogs_have_equal_shares),
         ENGINE_TEST(events_of_a_key_stay_in_order_through_the_backlog_and_a_crash),
         ENGINE_TEST(the_order_of_a_key_is_that_of_arrival),

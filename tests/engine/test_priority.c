@@ -27,6 +27,13 @@ static void hold(struct engine_fixture *f, bool held) {
     assert_int_equal(command(f, c), 0);
 }
 
+/* Without a turn. */
+static void resume_soon(struct engine_fixture *f) {
+    static struct command c;
+    c = (struct command){.kind = COMMAND_RESUME, .service = slice_of("s")};
+    engine_submit(f->engine, &c);
+}
+
 static void start_held(struct engine_fixture *f, const char *conf) {
     f->unchecked = true;
     fixture_run(f, conf, REPORTS);
@@ -217,6 +224,99 @@ static void a_backlog_from_before_makes_way_once_there_are_priorities(void **sta
     assert_all_done(f, MANY + 1);
 }
 
+static void an_urgent_event_on_disk_hurries_its_key_that_waits_there(void **state) {
+    static const char *const confs[] = {RANKED("key = \"json:/key\" concurrency = 1"),
+                                        RANKED("key = \"json:/key\" concurrency = 1 "
+                                               "fair = \"json:/tenant\"")};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct engine_fixture *f = fixture_new();
+        start_held(f, confs[i / 2]);
+        for (int n = 0; n < MANY; n++) {
+            char key[16];
+            (void)snprintf(key, sizeof key, "k%d", n);
+            offer_ranked(f, 4, key, n);
+            if (n % 1000 == 999) {
+                run_dry(f);
+            }
+        }
+        offer_ranked(f, 4, "last", MANY);
+        offer_ranked(f, 9, "last", MANY + 1);
+        run_dry(f);
+        engine_check(f);
+        if (i % 2 > 0) {
+            crash(f);
+            run_dry(f);
+        }
+        hold(f, false);
+        assert_int_equal(number_in(nth_published(f, "out", 0), "n"), MANY);
+        assert_int_equal(number_in(nth_published(f, "out", 1), "n"), MANY + 1);
+        assert_all_done(f, MANY + 2);
+        fixture_free(f);
+    }
+}
+
+static void an_urgent_event_behind_what_memory_has_of_its_key_hurries_it(void **state) {
+    enum { OF_A_KEY = 2 * LANE_QUEUE_MAX };
+    struct engine_fixture *f = *state;
+    start_held(f, RANKED("key = \"json:/key\" concurrency = 1"));
+    for (int n = 1; n <= OF_A_KEY; n++) {
+        offer_ranked(f, 4, "a", n);
+        offer_ranked(f, 5, "b", n);
+        if (n % 500 == 0) {
+            run_dry(f);
+        }
+    }
+    offer_ranked(f, 9, "a", 0);
+    offer_ranked(f, 4, "a", -1);
+    run_dry(f);
+    hold(f, false);
+    for (size_t i = 0; i <= OF_A_KEY; i++) { /* of a, up to the urgent one */
+        assert_int_equal(number_in(nth_published(f, "out", i), "n"), (i + 1) % (OF_A_KEY + 1));
+    }
+    for (size_t i = 1; i <= OF_A_KEY; i++) {
+        const struct published *p = nth_published(f, "out", OF_A_KEY + i);
+        assert_int_equal(number_in(p, "p"), 5);
+    }
+    assert_all_done(f, 2 * OF_A_KEY + 2);
+}
+
+/* A full window of urgent events, and some on disk; then others of new tenants come as fast as they are
+ * done. */
+static void a_flood_of_new_tenants_does_not_pass_urgent_events_on_disk_for_ever(void **state) {
+    enum { URGENT = SERVICE_WINDOW_MAX + 500, FLOOD = 4 * SERVICE_WINDOW_MAX };
+    struct engine_fixture *f = *state;
+    start_held(f, RANKED("order = none fair = \"json:/key\""));
+    int n = 0;
+    for (; n < URGENT; n++) {
+        char tenant[16];
+        (void)snprintf(tenant, sizeof tenant, "u%d", n);
+        offer_ranked(f, 9, tenant, n);
+        if (n % 500 == 499) {
+            run_dry(f);
+        }
+    }
+    run_dry(f);
+    assert_int_equal(service_status(f, "s").queued, URGENT - SERVICE_WINDOW_MAX);
+    resume_soon(f);
+    uint64_t followed = 0;
+    do {
+        for (; followed < service_status(f, "s").books.done; followed++) {
+            char tenant[16];
+            (void)snprintf(tenant, sizeof tenant, "t%d", n);
+            offer_ranked(f, 4, tenant, n++);
+        }
+        assert_int_equal(turn(f), 0);
+    } while (n < URGENT + FLOOD);
+    run_dry(f);
+    size_t urgent = 0;
+    for (size_t i = 0; i < 3 * SERVICE_WINDOW_MAX; i++) {
+        urgent += number_in(nth_published(f, "out", i), "p") == 9 ? 1 : 0;
+    }
+    assert_int_equal(urgent, URGENT);
+    assert_all_done(f, (uint64_t)n);
+}
+
 /* Urgent events come without end; each run lasts a millisecond. */
 static void what_waits_runs_although_urgent_events_keep_coming(void **state) {
     struct engine_fixture *f = *state;
@@ -332,6 +432,9 @@ int main(void) {
         ENGINE_TEST(a_backlog_of_all_priorities_is_worked_off_from_the_highest_down),
         ENGINE_TEST(a_key_keeps_its_order_whatever_the_priorities_of_its_events),
         ENGINE_TEST(a_backlog_from_before_makes_way_once_there_are_priorities),
+        ENGINE_TEST(an_urgent_event_on_disk_hurries_its_key_that_waits_there),
+        ENGINE_TEST(an_urgent_event_behind_what_memory_has_of_its_key_hurries_it),
+        ENGINE_TEST(a_flood_of_new_tenants_does_not_pass_urgent_events_on_disk_for_ever),
         ENGINE_TEST(what_waits_runs_although_urgent_events_keep_coming),
         ENGINE_TEST(a_replay_keeps_it_and_an_edit_finds_it_anew),
         ENGINE_TEST(a_retry_and_a_move_keep_it),

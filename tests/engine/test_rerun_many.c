@@ -193,11 +193,32 @@ static void one_replayed_alone_keeps_its_place_in_a_replay_of_all(void **state) 
     free(all);
 }
 
+static void what_comes_is_done_in_its_turn_beside_a_job_that_replays(void **state) {
+    enum { ROUNDS = 20, EACH_KEY = ROUNDS * JOB_COMMANDS_MAX / KEYS };
+    struct engine_fixture *f = *state;
+    size_t count;
+    fixture_run(f, SERVICE, "return function(e) zing.publish(e.levels[2], e.payload) end");
+    offer_backwards(f, EACH_KEY);
+    struct found *all = find_all(f, KEYS * EACH_KEY, &count);
+    assert_int_equal(count, ROUNDS * JOB_COMMANDS_MAX);
+    for (size_t round = 1; round <= ROUNDS; round++) {
+        for (size_t i = (round - 1) * JOB_COMMANDS_MAX; i < round * JOB_COMMANDS_MAX; i++) {
+            engine_submit(f->engine, &all[i].command);
+        }
+        offer(f, "s", "in/live", "x", NULL);
+        assert_int_equal(turn(f), 0);
+        assert_int_equal(count_published(f, "live"), round);
+        assert_int_equal(service_status(f, "s").books.done, count + round * (JOB_COMMANDS_MAX + 1));
+    }
+    free(all);
+}
+
 int main(void) {
 #define MANY_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         MANY_TEST(keys_keep_their_order_whatever_the_ids_past_what_memory_holds),
         MANY_TEST(a_crash_in_the_middle_loses_and_doubles_nothing),
+        MANY_TEST(what_comes_is_done_in_its_turn_beside_a_job_that_replays),
         MANY_TEST(one_replayed_alone_keeps_its_place_in_a_replay_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 
 #include "event/call.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char SHOP[] = "database shop { url = \"postgres://db/shop\" }\n"
@@ -126,6 +127,32 @@ static void past_the_window_a_person_must_look(void **state) {
     assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
 }
 
+/* A window of an hour was over before it was made a day. */
+static void a_window_that_was_raised_does_not_bring_back_what_was_trimmed(void **state) {
+    struct engine_fixture *f = *state;
+    char conf[sizeof SHOP + 16];
+    start(f, LUA(ONCE));
+    answer_row(f, 0, NULL);
+    answer_row(f, 1, "4");
+    answer_code(f, 2, ERR_NETWORK);
+    run_dry(f);
+    advance(f, 7000 * 1000);
+    (void)snprintf(conf, sizeof conf, "%.*s idempotency_window = \"1d\" }",
+                   (int)(strstr(SHOP, "idempotency_window") - SHOP), SHOP);
+    fixture_conf(f, conf);
+    restart(f);
+    advance(f, 1000 * 1000);
+    assert_int_equal(f->asked_count, 3);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
+    deliver(f, "s", "in", "later");
+    answer_row(f, 3, NULL);
+    answer_row(f, 4, "4");
+    answer_code(f, 5, ERR_NETWORK);
+    restart(f);
+    advance(f, 2 * 3600 * 1000);
+    assert_int_equal(f->asked_count, 7);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_statement_ends_with_its_rows),
@@ -136,6 +163,7 @@ int main(void) {
         ENGINE_TEST(an_attempt_that_is_given_up_ends_its_transaction),
         ENGINE_TEST(a_commit_without_an_answer_is_looked_for_within_the_window),
         ENGINE_TEST(past_the_window_a_person_must_look),
+        ENGINE_TEST(a_window_that_was_raised_does_not_bring_back_what_was_trimmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,8 +138,9 @@ struct lua_world *world_new_unloaded(const char *script) {
                             .services = &w->service,
                             .service_count = 1};
     w->now_ms = 1700000000000;
-    w->view = (struct run_view){w,    now_ms,   now_ms,   next_uuid, half, state_get, state_list,
-                                peek, lock_get, step_get, delayed,   NULL, NULL,      is_long};
+    w->view =
+        (struct run_view){w,        now_ms,   now_ms,  next_uuid, half, state_get, state_list, peek,
+                          lock_get, step_get, delayed, NULL,      NULL, NULL,      is_long};
     return w;
 }
 

@@ -100,8 +100,9 @@ static void answer(struct run *run, const uint8_t *data, size_t size) {
 static void run_to_the_end(struct script_host *host, struct event *event, const uint8_t *data,
                            size_t size) {
     uint8_t ids = 0;
-    struct run_view view = {&ids,    now_ms,  now_ms,  next_uuid,  half, no_state, no_list,
-                            no_peek, no_lock, no_step, no_delayed, NULL, NULL,     NULL};
+    struct run_view view = {&ids,       now_ms,  now_ms,  next_uuid, half,
+                            no_state,   no_list, no_peek, no_lock,   no_step,
+                            no_delayed, NULL,    NULL,    NULL,      NULL};
     struct run *run = NULL;
     if (run_start(&run, host, 0, RUN_EVENT, event, NULL, &view) != 0) {
         return;

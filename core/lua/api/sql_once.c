@@ -90,21 +90,30 @@ static bool once_note(const struct run *run, struct call_note *note) {
             (note->state == CALL_ANSWERED && note->status == 0));
 }
 
+/* From when on zingq_done keeps what was done. */
+static int64_t once_kept_from(const struct run *run, int64_t window_ms) {
+    const struct run_view *view = run->view;
+    int64_t from_ms = view->now_ms(view->ctx) - window_ms;
+    int64_t forgotten_ms =
+        view->forgotten_ms == NULL ? 0 : view->forgotten_ms(view->ctx, run->event);
+    return forgotten_ms > from_ms ? forgotten_ms : from_ms;
+}
+
 /* The database may have forgotten it: a person must look before it is done again. */
 static void once_check_window(lua_State *L, struct run *run) {
     struct call_note note;
     int64_t window_ms = run->host->conf->services[run->service].idempotency_window_ms;
     char window[32];
     if (!once_note(run, &note) || run->event->forced ||
-        run->view->now_ms(run->view->ctx) - note.first_ms <= window_ms) {
+        note.first_ms >= once_kept_from(run, window_ms)) {
         return;
     }
     struct buf *text = &run->host->scratch;
     buf_reset(text);
     buf_printf(text,
                "outcome unknown: %s was, or may have been, committed longer ago than "
-               "idempotency_window (%s), and zingq_done does not keep it for longer: look there "
-               "what became of it, then `zingq dlq replay --force`",
+               "idempotency_window (%s), or before it was raised, and zingq_done may not have kept "
+               "it: look there what became of it, then `zingq dlq replay --force`",
                run->request->label, conf_duration_text(window_ms, window));
     run_set_error(run, buf_slice(text));
     (void)api_end_attempt(L, run, OUTCOME_REJECT, "sql.once"); /* does not return */

@@ -207,8 +207,8 @@ void admin_request(struct admin *a, struct gateway_request *request) {
 }
 
 void admin_publish(struct admin *a, struct gateway_request *request, const char *topic,
-                   const char *once) {
-    if (!admin_relay_publish(a, request, topic, once)) {
-        admin_command_publish(a, request, topic, once);
+                   const char *once, const char *priority) {
+    if (!admin_relay_publish(a, request, topic, once, priority)) {
+        admin_command_publish(a, request, topic, once, priority);
     }
 }

@@ -17,6 +17,7 @@
 struct admin;
 
 #define BACKLOG_FULL "the backlog or the store is full: try again later"
+#define PRIORITY_HEADER "zingq-priority" /* also the name of the property */
 #define ONCE_TOO_LONG "an Idempotency-Key has at most 255 bytes"
 
 /* The host's part of GET /api/status, and its operations. */
@@ -55,11 +56,14 @@ extern const struct route_table admin_routes;
 void admin_serve(struct admin *a, const struct call *call);
 /* Takes the request over and answers it, immediately or after a turn. */
 void admin_request(struct admin *a, struct gateway_request *request);
+/* The priority that the request's header asks for; NULL: it does not. False (r): what it says is none. */
+bool admin_find_priority(const struct gateway_request *request, const char **priority,
+                         struct report *r);
 /* Publishes the request's body on `topic` (borrowed for the call) through the outbox, under the
- * idempotency key `once` if it is not NULL; answers 202 with the id and the path for following it,
+ * idempotency key `once` and with the priority if they are not NULL; answers 202 with the id and the path for following it,
  * or 409 if something else was published under the key. Takes the request over. */
 void admin_publish(struct admin *a, struct gateway_request *request, const char *topic,
-                   const char *once);
+                   const char *once, const char *priority);
 /* The forecasts, for Prometheus. */
 void admin_write_metrics(struct admin *a, struct buf *out);
 /* The engine has finished a command that came from here. */

@@ -144,6 +144,27 @@ static bool fill_properties(struct pending *p, const struct gateway_request *req
     return !p->properties.failed;
 }
 
+bool admin_find_priority(const struct gateway_request *request, const char **priority,
+                         struct report *r) {
+    const char *text = gateway_header(request, PRIORITY_HEADER);
+    *priority = text;
+    if (text != NULL && (text[0] < '0' || text[0] > '9' || text[1] != '\0')) {
+        (void)report(r, ERR_INVALID, PRIORITY_HEADER " is a number from 0 to 9, not \"%.32s\"",
+                     text);
+        return false;
+    }
+    return true;
+}
+
+/* Adds the priority as a property; NULL: none was asked for. False when out of memory. */
+static bool add_priority(struct pending *p, const char *priority) {
+    if (priority != NULL) {
+        property_add(&p->properties, slice_of(PRIORITY_HEADER), slice_of(priority));
+        p->order.command.properties = buf_slice(&p->properties);
+    }
+    return !p->properties.failed;
+}
+
 /* Sets the Idempotency-Key, if there is one. */
 static bool fill_once(struct pending *p, const struct gateway_request *request, struct report *r) {
     struct slice once = slice_of(gateway_header(request, "Idempotency-Key"));
@@ -171,7 +192,9 @@ static bool fill_publish(struct pending *p, const struct gateway_request *reques
     p->order.command.qos = (uint8_t)qos;
     p->order.command.retain = retain != 0;
     p->order.command.after_ms = (int64_t)after_ms;
-    return fill_once(p, request, r) && fill_properties(p, request, r);
+    const char *priority = NULL;
+    return fill_once(p, request, r) && fill_properties(p, request, r) &&
+           admin_find_priority(request, &priority, r) && add_priority(p, priority);
 }
 
 /* True if the command names an event or a publish, not a service. */
@@ -266,13 +289,16 @@ void admin_command(void *ctx, const struct call *call) {
 }
 
 void admin_command_publish(struct admin *a, struct gateway_request *request, const char *topic,
-                           const char *once) {
+                           const char *once, const char *priority) {
     struct pending *p = calloc(1, sizeof *p);
     struct command *c = p == NULL ? NULL : &p->order.command;
+    if (p != NULL) {
+        buf_init(&p->properties, TOPIC_BYTES_MAX);
+    }
     bool kept = p != NULL && admin_keep(&p->topic, &c->topic, slice_of(topic)) &&
                 admin_keep(&p->payload, &c->payload, gateway_body(request)) &&
                 admin_keep(&p->content_type, &c->content_type, slice_of("application/json")) &&
-                admin_keep(&p->once, &c->once, slice_of(once));
+                admin_keep(&p->once, &c->once, slice_of(once)) && add_priority(p, priority);
     if (!kept) {
         gateway_answer_error(request, 503, NULL, "out of memory");
         pending_free(p);

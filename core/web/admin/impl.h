@@ -120,7 +120,7 @@ void admin_submit(struct admin *a, struct order *order);
 void admin_command(void *ctx, const struct call *call);
 /* Like admin_publish, but always on this host. */
 void admin_command_publish(struct admin *a, struct gateway_request *request, const char *topic,
-                           const char *once);
+                           const char *once, const char *priority);
 
 /* web/admin/reader.c, web/admin/readings.c */
 
@@ -265,7 +265,7 @@ void admin_peek(void *ctx, const struct call *call);
 bool admin_relay(struct admin *a, const struct call *call);
 /* The same for what an endpoint publishes on `topic` under the idempotency key `once`, or NULL. */
 bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic,
-                         const char *once);
+                         const char *once, const char *priority);
 void admin_forget_relays(struct admin *a);
 
 /* web/admin/follow.c */

@@ -4,8 +4,10 @@
  *
  *   finding   they are collected between turns, a few milliseconds at a time, into a heap sorted
  *             by arrival
- *   working   they leave the heap oldest first, so that the order within each key is kept, at most
- *             JOB_COMMANDS_MAX at once and no faster than the rate
+ *   working   they leave the heap, those of a minute before those of the next one, at most
+ *             JOB_COMMANDS_MAX in a turn and no faster than the rate. Of a minute, each partition's
+ *             follow each other, oldest first: so the order within each key is kept, and a commit
+ *             writes few pages, which is what everything else waits for
  *   done, stopped, failed
  *
  * A job exists only in memory: when the host stops, the remaining letters are unchanged, and the
@@ -21,6 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MINUTE_BITS = 26 /* of an arrival number: 67 s in microseconds */ };
 
 static bool is_over(const struct job *b) {
     return b->state >= JOB_DONE;
@@ -57,7 +61,15 @@ void admin_job_fail(struct admin *a, struct job *b, const char *text) {
 
 /* ---- the heap ---- */
 
-static bool is_older(const struct job_item *a, const struct job_item *b) {
+static bool is_next(const struct job_item *a, const struct job_item *b) {
+    uint64_t a_minute = a->order >> MINUTE_BITS;
+    uint64_t b_minute = b->order >> MINUTE_BITS;
+    if (a_minute != b_minute) {
+        return a_minute < b_minute;
+    }
+    if (a->partition != b->partition) {
+        return a->partition < b->partition;
+    }
     return a->order < b->order || (a->order == b->order && a->seq < b->seq);
 }
 
@@ -79,7 +91,7 @@ static int push(struct job *b, const struct job_item *item) {
     }
     size_t at = b->count++;
     b->items[at] = *item;
-    for (; at > 0 && is_older(&b->items[at], &b->items[(at - 1) / 2]); at = (at - 1) / 2) {
+    for (; at > 0 && is_next(&b->items[at], &b->items[(at - 1) / 2]); at = (at - 1) / 2) {
         swap(&b->items[at], &b->items[(at - 1) / 2]);
     }
     return 0;
@@ -102,7 +114,7 @@ static struct job_item pop(struct job *b) {
     for (size_t at = 0;;) {
         size_t least = at;
         for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < b->count; child++) {
-            least = is_older(&b->items[child], &b->items[least]) ? child : least;
+            least = is_next(&b->items[child], &b->items[least]) ? child : least;
         }
         if (least == at) {
             return oldest;

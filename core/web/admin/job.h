@@ -66,7 +66,7 @@ struct job {
     double per_second; /* 0 = as fast as possible */
     bool force;
     bool without_compensation; /* of COMMAND_DISCARD */
-    struct job_item *items;    /* a heap, oldest first; owned */
+    struct job_item *items;    /* a heap, the next one first; owned */
     size_t count, cap;
     bool cut;         /* there are more than JOB_LETTERS_MAX */
     uint64_t found;   /* found to match */

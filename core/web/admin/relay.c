@@ -117,6 +117,7 @@ static struct relay *relay_of(struct admin *a, struct gateway_request *request) 
     }
     gateway_add_query(request, "host", &relay->query);
     add_pair(&relay->headers, "Content-Type", gateway_header(request, "Content-Type"));
+    add_pair(&relay->headers, PRIORITY_HEADER, gateway_header(request, PRIORITY_HEADER));
     return seal(relay) ? relay : NULL;
 }
 
@@ -348,7 +349,7 @@ bool admin_relay(struct admin *a, const struct call *call) {
 }
 
 bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic,
-                         const char *once) {
+                         const char *once, const char *priority) {
     uint16_t owner = once == NULL || a->options.ask == NULL
                          ? 0
                          : owner_of_once(a->options.conf, slice_of(topic), slice_of(once));
@@ -362,6 +363,7 @@ bool admin_relay_publish(struct admin *a, struct gateway_request *request, const
     relay->words.path = "/api/publish";
     add_pair(&relay->query, "topic", topic);
     add_pair(&relay->query, "content_type", "application/json");
+    add_pair(&relay->headers, PRIORITY_HEADER, priority);
     if (seal(relay)) {
         send_to(relay, owner);
     }

@@ -20,6 +20,19 @@ static void push_alone(struct lanes *lanes, uint64_t seq, uint8_t priority) {
     push(lanes, seq, seq, priority, (struct lane_flows){.tenant = FLOW_LEVELS + priority});
 }
 
+/* The waiting event `seq` of the lane. */
+static void withdraw(struct lanes *lanes, uint64_t hash, uint64_t seq) {
+    struct lane_item *item;
+    TAILQ_FOREACH(item, &lanes_find(lanes, 0, hash)->items, link) {
+        if (item->seq == seq) {
+            break;
+        }
+    }
+    assert_non_null(item);
+    lanes_withdraw(lanes, item);
+    blocks_give(item, sizeof *item);
+}
+
 static void expect_runs(struct lanes *lanes, int64_t now_ms, const uint64_t *seqs, size_t count) {
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(lane_world_run_one(lanes, now_ms), seqs[i]);
@@ -100,6 +113,34 @@ static void a_key_ranks_as_its_most_urgent_event_and_keeps_its_order(void **stat
     push(*state, 1, 3, 9, none);
     push(*state, 1, 4, 0, none);
     EXPECT_RUNS(*state, T0, 1, 3, 2, 4);
+}
+
+static void a_key_whose_urgent_event_was_withdrawn_is_passed_again(void **state) {
+    const struct lane_flows none = {.key = 0};
+    push(*state, 1, 1, 0, none);
+    push(*state, 2, 2, 4, none);
+    push(*state, 1, 3, 9, none);
+    push(*state, 3, 4, 7, (struct lane_flows){.tenant = FAIR});
+    push(*state, 4, 5, 2, (struct lane_flows){.tenant = FAIR});
+    push(*state, 3, 6, 1, (struct lane_flows){.tenant = FAIR});
+    withdraw(*state, 1, 3);
+    withdraw(*state, 3, 4);
+    EXPECT_RUNS(*state, T0, 2, 5, 6, 1);
+}
+
+static void a_key_ranks_as_its_most_urgent_event_on_disk_until_that_is_here(void **state) {
+    const struct lane_flows none = {.key = 0};
+    push(*state, 1, 1, 0, none);
+    push(*state, 2, 2, 4, none);
+    push(*state, 1, 3, 0, none);
+    struct lane *lane = lanes_find(*state, 0, 1);
+    lanes_note_behind(*state, lane, 1 + 9, 10);
+    lanes_note_behind(*state, lane, 1 + 5, 11);
+    assert_int_equal(lane_world_run_one(*state, T0), 1);
+    assert_int_equal(lane_world_run_one(*state, T0), 3);
+    push(*state, 1, 10, 9, none);
+    push(*state, 1, 12, 0, none);
+    EXPECT_RUNS(*state, T0, 10, 2, 12);
 }
 
 static void within_a_priority_tenants_take_turns(void **state) {
@@ -216,6 +257,8 @@ int main(void) {
         LANE_TEST(every_tenth_start_is_for_those_that_have_waited_too_long),
         LANE_TEST(no_priority_starves),
         LANE_TEST(a_key_ranks_as_its_most_urgent_event_and_keeps_its_order),
+        LANE_TEST(a_key_whose_urgent_event_was_withdrawn_is_passed_again),
+        LANE_TEST(a_key_ranks_as_its_most_urgent_event_on_disk_until_that_is_here),
         LANE_TEST(within_a_priority_tenants_take_turns),
         LANE_TEST(of_a_key_without_order_the_urgent_event_takes_the_place_of_the_other),
         LANE_TEST(of_a_key_without_order_no_priority_starves_either),
