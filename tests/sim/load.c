@@ -20,6 +20,7 @@ static const struct load_kind *const kinds[] = {
     &kind_late,  //
     &kind_loop,  //
     &kind_park,  //
+    &kind_sell,  //
     &kind_steps, //
     &kind_tick,  //
     &kind_wait,  //

@@ -7,6 +7,7 @@
  *   node     one host: store, scripts and engine, its clocks, and the places where it can be killed
  *   broker   sessions, shared subscriptions, acknowledgements, what hosts send one another
  *   peer     the HTTP and mail servers that handlers call, and their own books
+ *   database the PostgreSQL that they use
  *   load     what publishers say, and what must come of it
  *   operate  what operators do
  *   check    what must be true at the end, read from the history
@@ -24,6 +25,7 @@
 #include "broker.h"
 #include "chance.h"
 #include "check.h"
+#include "database.h"
 #include "load.h"
 #include "operate.h"
 #include "node.h"
@@ -70,6 +72,7 @@ struct sim {
     unsigned count;
     struct sim_broker broker;
     struct sim_peer peer;
+    struct sim_database database;
     struct sim_load load;
     struct sim_tally *tally;
     bool failed;
