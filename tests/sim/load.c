@@ -16,6 +16,7 @@ static const struct load_kind *const kinds[] = {
     &kind_chain, //
     &kind_die,   //
     &kind_free,  //
+    &kind_guest, //
     &kind_hold,  //
     &kind_late,  //
     &kind_loop,  //

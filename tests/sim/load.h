@@ -92,6 +92,7 @@ extern const struct load_kind kind_count;
 extern const struct load_kind kind_chain;
 extern const struct load_kind kind_die;
 extern const struct load_kind kind_free;
+extern const struct load_kind kind_guest;
 extern const struct load_kind kind_hold;
 extern const struct load_kind kind_late;
 extern const struct load_kind kind_loop;

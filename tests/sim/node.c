@@ -308,6 +308,7 @@ static void die(struct node *n) {
     broker_cut(n->sim, n);
     broker_dropped(n->sim, n);
     close_parts(n);
+    node_reload_forget(n);
     put_page_back(n);
     peer_forget(n->sim, n);
     operate_forget(n->sim, n);
@@ -364,6 +365,7 @@ void node_start(struct node *n) {
         n->lost = false;
         n->retry_ms = 0;
         n->reader_turns = 0;
+        broker_subscribe(n, true);
         connect(n);
         sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
                  (unsigned long long)node_waiting(n));
@@ -463,6 +465,7 @@ void node_turn(struct node *n) {
         working = n;
         (void)engine_send(n->engine);
         engine_send_forwards(n->engine);
+        node_reload_turn(n);
         working = NULL;
     }
 }
@@ -482,28 +485,32 @@ uint64_t node_waiting(struct node *n) {
 
 /* --- making it --- */
 
-static bool read_topics(struct node *n, bool schedules, bool renamed) {
+static bool read_topics(struct node *n) {
     char path[NODE_PATH_BYTES + 32];
     struct report r = {"cannot write topics.conf"};
     (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
-    if (node_write_topics(n, schedules, renamed) && conf_load(&n->conf, path, NULL, &r) == 0) {
+    if (node_write_topics(n, &n->file) && conf_load(&n->conf, path, NULL, &r) == 0) {
+        n->topics = n->file;
+        n->file_differs = false;
         return true;
     }
     sim_fail(n->sim, "%s: %s", n->folder, r.text);
     return false;
 }
 
-static bool read_other_topics(struct node *n, bool schedules, bool renamed) {
+static bool read_other_topics(struct node *n) {
     script_host_free(n->scripts);
     conf_free(n->conf);
     n->scripts = NULL;
     n->conf = NULL;
-    return read_topics(n, schedules, renamed);
+    return read_topics(n);
 }
 
 void node_forget_schedules(struct node *n) {
     node_stop(n);
-    if (read_other_topics(n, false, true)) {
+    n->file.no_schedules = true;
+    n->file.renamed = true;
+    if (read_other_topics(n)) {
         node_start(n);
     }
 }
@@ -512,7 +519,8 @@ void node_forget_schedules(struct node *n) {
  * names, all do at the end. */
 void node_start_again(struct node *n) {
     bool rename = n->sim->count == 1 && n->starts == RENAMED_AT;
-    if (!rename || read_other_topics(n, true, true)) {
+    n->file.renamed = n->file.renamed || rename;
+    if ((!rename && !n->file_differs) || read_other_topics(n)) {
         node_start(n);
     }
 }
@@ -528,7 +536,7 @@ bool node_make(struct node *n, struct sim *s, unsigned number) {
         sim_fail(s, "cannot write in %s", n->folder);
         return false;
     }
-    if (!read_topics(n, true, false)) {
+    if (!read_topics(n)) {
         return false;
     }
     node_start(n);

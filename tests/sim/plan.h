@@ -24,6 +24,7 @@ enum plan_kind {
     PLAN_LINK,    /* a host loses the broker, or finds it again */
     PLAN_DISK,    /* the disk of a host is full, fails, or is well again */
     PLAN_OPERATE, /* an operator does something */
+    PLAN_RELOAD,  /* another topics.conf is reloaded */
     PLAN_KINDS
 };
 

@@ -198,6 +198,9 @@ static void step_up(struct sim *s, const struct plan_step *step, struct node *n)
     case PLAN_OPERATE:
         operate(s, n);
         break;
+    case PLAN_RELOAD:
+        node_reload(n);
+        break;
     case PLAN_LOAD:
     case PLAN_PEER:
     case PLAN_POSTS:
@@ -280,6 +283,7 @@ static void mend(struct sim *s) {
         if (n->up && !n->online) {
             change_link(s, n);
         }
+        node_reload_mend(n);
         tell_members(s, n, true);
     }
 }
@@ -288,8 +292,10 @@ static bool is_over(struct sim *s) {
     bool over = broker_is_empty(s) && peer_open(s) == 0 && s->broker.posts == NULL;
     for (unsigned i = 0; i < s->count && over; i++) {
         struct engine_status v;
+        bool reloads = s->nodes[i].reload.conf != NULL || s->nodes[i].topics.no_guest;
         engine_status(s->nodes[i].engine, &v);
-        over = v.waiting == 0 && v.outbox == 0 && v.delayed == 0 && v.forwards_waiting == 0;
+        over = !reloads && v.waiting == 0 && v.outbox == 0 && v.delayed == 0 &&
+               v.forwards_waiting == 0;
     }
     return over;
 }
@@ -297,6 +303,8 @@ static bool is_over(struct sim *s) {
 static int64_t due_in_ms(struct node *n) {
     int64_t next = engine_next_ms(n->engine);
     int64_t left = next == INT64_MAX ? AWAKE_MS : next - node_now_ms(n);
+    int64_t cut_ms = n->reload.late_ms - n->sim->true_ms;
+    left = n->reload.conf != NULL && cut_ms < left ? cut_ms : left;
     left = engine_due(n->engine) || left < 0 ? 0 : left;
     return n->retry_ms - n->sim->true_ms > left ? n->retry_ms - n->sim->true_ms : left;
 }
