@@ -46,6 +46,8 @@ int database_start(struct sim *s, struct node *n, uint64_t id, const struct call
         q->params[i] = made_copy(slice_of(request->params[i]));
     }
     add(&s->database, q);
+    sim_tell(s, "host %u asks the database, %llu of %llu: %.40s", n->number, (unsigned long long)id,
+             (unsigned long long)q->session, q->text);
     return 0;
 }
 
@@ -59,7 +61,7 @@ static void leave_statement(struct sim *s, struct sim_statement *q) {
     if (t != NULL) {
         t->node = 0;
     }
-    q->node = 0;
+    q->node = q->of = 0;
 }
 
 /* The server rolls back what its client began, as soon as it notices. */

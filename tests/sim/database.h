@@ -39,7 +39,7 @@ struct sim_done {
 struct sim_statement {
     struct sim_statement *next;
     unsigned node; /* from 1; 0 = nobody waits for it */
-    unsigned of;   /* whose it was */
+    unsigned of;   /* whose transaction it is in; 0 = that is gone */
     uint64_t id, session;
     enum sql_scope scope;
     char *text, **params;

@@ -213,7 +213,9 @@ static bool sell(struct sim *s, struct sim_transaction *t, const struct sim_stat
         }
     }
     if (t == NULL || t->sale_count == 0) {
-        sim_fail(s, "an item is sold outside of a transaction");
+        sim_fail(s, "host %u sells item %u %s (call %llu of %llu)", q->of, item,
+                 t == NULL ? "outside of a transaction" : "and nobody says what",
+                 (unsigned long long)q->id, (unsigned long long)q->session);
         return true;
     }
     t->items |= 1u << item;

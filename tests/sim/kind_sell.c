@@ -40,7 +40,9 @@ static void heard(struct sim *s, struct said *one, const char *text) {
 }
 
 static void died(struct sim *s, struct said *one, struct slice reason) {
-    if ((one->flags & DIES) == 0 || memmem(reason.data, reason.len, "as told", 7) == NULL) {
+    bool undone = memmem(reason.data, reason.len, "not undone", 10) == NULL;
+    if ((one->flags & DIES) == 0 || memmem(reason.data, reason.len, "as told", 7) == NULL ||
+        !undone) {
         sim_fail(s, "sell %u dies: %.*s", one->number, (int)reason.len, reason.data);
     }
 }

@@ -3,6 +3,7 @@
 #include "lua/api/api.h"
 
 #include "sim.h"
+#include "backup/backup.h"
 #include "journal/outbox.h"
 
 #include <lmdb.h>
@@ -304,16 +305,21 @@ static void put_page_back(struct node *n) {
     n->has_page = false;
 }
 
-static void die(struct node *n) {
+/* The others notice that it is gone. */
+static void leave(struct node *n) {
     broker_cut(n->sim, n);
     broker_dropped(n->sim, n);
-    close_parts(n);
     node_reload_forget(n);
-    put_page_back(n);
     peer_forget(n->sim, n);
     operate_forget(n->sim, n);
     n->ghost = false;
     n->kill_in = 0;
+}
+
+static void die(struct node *n) {
+    close_parts(n);
+    put_page_back(n);
+    leave(n);
 }
 
 void node_connect(struct node *n) {
@@ -525,22 +531,49 @@ void node_start_again(struct node *n) {
     }
 }
 
-bool node_make(struct node *n, struct sim *s, unsigned number) {
-    *n = (struct node){.sim = s, .number = number, .online = true};
+static bool make_folder(struct node *n) {
     (void)snprintf(n->folder, sizeof n->folder, "/dev/shm/zingq-sim-%d-XXXXXX", (int)getpid());
     if (mkdtemp(n->folder) == NULL) {
-        sim_fail(s, "no folder in /dev/shm");
+        sim_fail(n->sim, "no folder in /dev/shm");
         return false;
     }
     if (!node_scripts_make(n)) {
-        sim_fail(s, "cannot write in %s", n->folder);
+        sim_fail(n->sim, "cannot write in %s", n->folder);
         return false;
     }
-    if (!read_topics(n)) {
+    return true;
+}
+
+bool node_make(struct node *n, struct sim *s, unsigned number) {
+    *n = (struct node){.sim = s, .number = number, .online = true};
+    if (!make_folder(n) || !read_topics(n)) {
         return false;
     }
     node_start(n);
     return n->up;
+}
+
+void node_restore(struct node *n) {
+    char from[NODE_PATH_BYTES + 32];
+    char to[NODE_PATH_BYTES + 32];
+    struct backup_sizes sizes;
+    struct report r = {""};
+    (void)snprintf(from, sizeof from, "%s/data", n->folder);
+    n->engine = NULL; /* and all that it works with: they are the other world's */
+    n->scripts = NULL;
+    n->store = NULL;
+    n->culprit = NULL;
+    n->reader = 0;
+    n->up = false;
+    leave(n);
+    if (!make_folder(n)) {
+        return;
+    }
+    (void)snprintf(to, sizeof to, "%s/data", n->folder);
+    if (backup_copy(from, to, &sizes, &r) != 0) {
+        sim_fail(n->sim, "host %u cannot be backed up: %s", n->number, r.text);
+    }
+    n->file_differs = true; /* it is where the new folder is */
 }
 
 void node_free(struct node *n) {

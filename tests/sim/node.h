@@ -124,6 +124,8 @@ struct node {
 /* Makes the folder and starts it; false: sim_fail says why. */
 bool node_make(struct node *n, struct sim *s, unsigned number);
 void node_free(struct node *n);
+/* In another process than that of its engine: the same host on a backup of its folder, not started. */
+void node_restore(struct node *n);
 /* It stops, and starts again on a topics.conf without its schedules. */
 void node_forget_schedules(struct node *n);
 

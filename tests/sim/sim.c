@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include "bugs.h"
+#include "restore.h"
 #include "wrapped.h"
 
 #include <assert.h>
@@ -205,6 +206,7 @@ static void step_up(struct sim *s, const struct plan_step *step, struct node *n)
     case PLAN_PEER:
     case PLAN_POSTS:
     case PLAN_TIME:
+    case PLAN_BACKUP:
     case PLAN_UP:
     case PLAN_KINDS:
         break;
@@ -244,6 +246,9 @@ static void take_step(struct sim *s, const struct plan_step *step) {
         return;
     case PLAN_TIME:
         pass_time(s);
+        return;
+    case PLAN_BACKUP:
+        restore_elsewhere(s);
         return;
     case PLAN_UP:
         n->disk = !n->up && sim_chance(s, 50) ? DISK_WELL : n->disk;
@@ -469,6 +474,18 @@ static struct sim_traits traits_of(const struct plan *plan) {
     return t;
 }
 
+void sim_end(struct sim *s) {
+    if (!s->failed) {
+        settle(s);
+    }
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        check_ended(s, &s->nodes[i]);
+    }
+    if (!s->failed) {
+        load_check(s);
+    }
+}
+
 int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     s->plan = plan;
     s->tally = tally;
@@ -487,15 +504,7 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
             look(s);
         }
     }
-    if (!s->failed) {
-        settle(s);
-    }
-    for (unsigned i = 0; i < s->count && !s->failed; i++) {
-        check_ended(s, &s->nodes[i]);
-    }
-    if (!s->failed) {
-        load_check(s);
-    }
+    sim_end(s);
     if (!s->failed && plan->seed % AGED_OF_WORLDS == 0) {
         age(s);
     }
