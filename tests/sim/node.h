@@ -67,7 +67,9 @@ struct node_reload {
     struct conf *conf; /* NULL = there is none */
     struct script_host *scripts;
     struct node_topics topics;
-    bool prunes, exchanged;
+    bool prunes;
+    bool
+        exchanged; /* the host's conf has what this one is to bring, and may have to give it back */
     int64_t late_ms; /* physical time by which attempts are cut */
 };
 

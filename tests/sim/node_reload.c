@@ -148,6 +148,7 @@ static int change_engine(struct node *n, struct report *r) {
         struct script_host *before = n->scripts;
         n->scripts = c->scripts;
         c->scripts = before;
+        c->exchanged = false; /* for good */
         return 0;
     }
     if (code == ERR_MEMORY) {
