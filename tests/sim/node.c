@@ -563,14 +563,13 @@ void node_restore(struct node *n) {
     n->scripts = NULL;
     n->store = NULL;
     n->culprit = NULL;
+    n->memory = (struct memory){0};
     n->reader = 0;
     n->up = false;
     leave(n);
-    if (!make_folder(n)) {
-        return;
-    }
+    bool made = make_folder(n);
     (void)snprintf(to, sizeof to, "%s/data", n->folder);
-    if (backup_copy(from, to, &sizes, &r) != 0) {
+    if (made && backup_copy(from, to, &sizes, &r) != 0) {
         sim_fail(n->sim, "host %u cannot be backed up: %s", n->number, r.text);
     }
     n->file_differs = true; /* it is where the new folder is */
