@@ -142,6 +142,15 @@ zing.sql.once("shop", "a", function()
   zing.sql("shop", "rollback and chain")
   zing.sql("shop", "insert into effects (id) values (-3)")
 end)'
+ok "or begins with its COMMIT" dies 'it ends the transaction' \
+    'zing.sql.once("shop", "a", function() zing.sql("shop", "commit and chain") end)'
+ok "a savepoint is fine" gives 5 '
+return zing.sql.once("shop", "a", function()
+  zing.sql("shop", "savepoint s")
+  zing.sql("shop", "rollback to s")
+  zing.sql("shop", "release s")
+  return 5
+end)'
 ok "a handler that ends inside leaves nothing" dies 'no more' \
     'zing.sql.once("shop", "a", function() zing.sql("shop", "insert into effects (id) values (-3)") zing.reject("no more") end)'
 ok "nothing at all" counts 0 "select count(*) from effects where id = -3 or (select count(*) from pg_stat_activity where state like 'idle in%') > 0"

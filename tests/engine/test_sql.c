@@ -126,6 +126,46 @@ static void past_the_window_a_person_must_look(void **state) {
     assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
 }
 
+static void a_table_that_cannot_be_made_for_now_is_no_death(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LUA(ONCE));
+    answer(f, 0, call_sqlstate("42P01"), "");
+    run_dry(f);
+    assert_non_null(strstr(f->asked[1].body, "CREATE TABLE"));
+    answer(f, 1, call_sqlstate("57P01"), "");
+    run_dry(f);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_RETRYING);
+}
+
+static void a_table_that_another_host_has_just_made_is_found(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LUA(ONCE));
+    answer(f, 0, call_sqlstate("42P01"), "");
+    run_dry(f);
+    answer(f, 1, call_sqlstate("23505"), "");
+    run_dry(f);
+    answer_row(f, 2, NULL);
+    assert_non_null(strstr(f->asked[3].body, "update items"));
+}
+
+static void an_undo_that_cannot_look_for_now_is_tried_again(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LUA(UNDONE));
+    answer_row(f, 0, NULL);
+    answer_row(f, 1, NULL);
+    advance(f, 10);
+    run_dry(f);
+    assert_non_null(strstr(f->asked[2].body, "SELECT result"));
+    answer(f, 2, call_sqlstate("57P01"), "");
+    run_dry(f);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_COMPENSATING);
+    advance(f, 2 * 3600 * 1000);
+    run_dry(f);
+    answer_row(f, 3, "\\x");
+    assert_string_equal(nth_published(f, "undone", 0)->payload, "yes");
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_statement_ends_with_its_rows),
@@ -136,6 +176,9 @@ int main(void) {
         ENGINE_TEST(an_attempt_that_is_given_up_ends_its_transaction),
         ENGINE_TEST(a_commit_without_an_answer_is_looked_for_within_the_window),
         ENGINE_TEST(past_the_window_a_person_must_look),
+        ENGINE_TEST(a_table_that_cannot_be_made_for_now_is_no_death),
+        ENGINE_TEST(a_table_that_another_host_has_just_made_is_found),
+        ENGINE_TEST(an_undo_that_cannot_look_for_now_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

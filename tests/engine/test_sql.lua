@@ -16,3 +16,10 @@ end
 return function(e)
   zing.publish('out', zing.sql('shop', 'update items set x = $1 returning x', {e.payload}).rows[1].x)
 end
+
+--- UNDONE
+return function(e)
+  zing.sql.once('shop', 'sell', function() end)
+  zing.saga():step('a', function() return 1 end, function() zing.publish('undone', 'yes') end)
+  zing.reject('no')
+end

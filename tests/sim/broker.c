@@ -54,14 +54,44 @@ static bool is_signal_for(const struct service_conf *service, const char *topic)
            topic[sizeof prefix - 1 + len] == '/';
 }
 
+/* Only a host on its own has that service now and then. */
+static bool is_guest(const struct sim *s, const struct service_conf *service) {
+    return s->count == 1 &&
+           (strcmp(service->name, "guest") == 0 || service_was(service, slice_of("guest")));
+}
+
+void broker_subscribe(struct node *n, bool prunes) {
+    n->guest_subscribed = n->guest_subscribed && !prunes;
+    for (size_t i = 0; i < n->conf->service_count; i++) {
+        if (is_guest(n->sim, &n->conf->services[i])) {
+            n->guest_subscribed = true;
+            n->guest_number = engine_service_number(n->engine, i);
+        }
+    }
+}
+
+static void take_for_guest(struct sim *s, const char *topic, const char *payload,
+                           struct slice properties) {
+    static const char wanted[] = "in/guest/";
+    const struct sim_message m = {.guest = true};
+    if (s->nodes[0].guest_subscribed && strncmp(topic, wanted, sizeof wanted - 1) == 0) {
+        load_dealt(s, &s->nodes[0], topic, payload);
+        queue(s, 0, &m, topic, payload, properties);
+    }
+}
+
 void broker_take(struct sim *s, const char *topic, const char *payload, struct slice properties) {
     const struct conf *conf = s->nodes[0].conf;
     const unsigned hosts = s->count;
     assert(hosts > 0);
     load_heard(s, topic, payload, properties);
+    take_for_guest(s, topic, payload, properties);
     for (size_t i = 0; i < conf->service_count; i++) {
         const struct service_conf *service = &conf->services[i];
         struct sim_message m = {.service = i, .signal = is_signal_for(service, topic)};
+        if (is_guest(s, service)) {
+            continue;
+        }
         if (m.signal ||
             (service_wants(service, topic) && (!service->share || s->traits.everywhere))) {
             for (unsigned host = 0; host < hosts; host++) {
@@ -80,9 +110,14 @@ void broker_take(struct sim *s, const char *topic, const char *payload, struct s
 static void offer(struct node *n, struct sim_message *m) {
     const struct event_bytes bytes = {
         .topic = slice_of(m->topic), .payload = slice_of(m->payload), .properties = m->properties};
+    size_t service = m->service;
+    if (m->guest && !engine_service_by_number(n->engine, n->guest_number, &service)) {
+        sim_fail(n->sim, "host %u does not know the service any more that a message is for",
+                 n->number);
+    }
     const struct offer how = {.qos = 1, .everywhere = m->everywhere};
-    int code = m->signal ? engine_offer_signal(n->engine, m->service, &bytes, 0)
-                         : engine_offer(n->engine, m->service, &bytes, how);
+    int code = m->signal ? engine_offer_signal(n->engine, service, &bytes, 0)
+                         : engine_offer(n->engine, service, &bytes, how);
     if (code != 0) {
         abort(); /* no memory */
     }

@@ -22,8 +22,8 @@ struct sim;
 struct sim_message {
     struct sim_message *next;
     size_t service;
-    bool signal, everywhere;
-    bool offered; /* to the engine, and not acknowledged yet */
+    bool signal, everywhere, guest; /* guest: for that service, whatever it is called */
+    bool offered;                   /* to the engine, and not acknowledged yet */
     char *topic, *payload;
     struct slice properties;
     int64_t sent_ms; /* physical time */
@@ -60,6 +60,8 @@ struct sim_broker {
 
 /* Somebody publishes. */
 void broker_take(struct sim *s, const char *topic, const char *payload, struct slice properties);
+/* The host subscribes to what its services want; what they want no more stays, unless it is pruned. */
+void broker_subscribe(struct node *n, bool prunes);
 /* Hands the host's engine what it is ready for. */
 void broker_deliver(struct sim *s, struct node *n);
 /* The host acknowledges what it was handed. */

@@ -56,6 +56,7 @@ void check_always(struct sim *s, struct node *n) {
     }
     check_books(s, n, false);
     check_store(s, n);
+    database_check(s, n);
 }
 
 void check_ended(struct sim *s, struct node *n) {

@@ -33,7 +33,7 @@ static int64_t overdue_ms(struct node *n, uint8_t partition, bool by_wall) {
 
 /* Whether an operator holds a service up, and its events with it. */
 static bool is_held(struct node *n) {
-    bool held = false;
+    bool held = n->reload.conf != NULL;
     for (size_t i = 0; i < n->conf->service_count && !held; i++) {
         struct engine_service_status v;
         held = engine_service_status(n->engine, i, &v) == 0 && (v.paused || v.held);

@@ -16,10 +16,12 @@ static const struct load_kind *const kinds[] = {
     &kind_chain, //
     &kind_die,   //
     &kind_free,  //
+    &kind_guest, //
     &kind_hold,  //
     &kind_late,  //
     &kind_loop,  //
     &kind_park,  //
+    &kind_sell,  //
     &kind_steps, //
     &kind_tick,  //
     &kind_wait,  //

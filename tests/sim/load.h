@@ -32,13 +32,13 @@ struct said {
     uint16_t deaths; /* heard on the dead-letter topic */
     uint16_t buried; /* told of by on_dead */
     uint16_t kills;  /* hosts that went down while it alone was on the processor: see say_id */
-    uint8_t replays, reruns; /* that operators asked for, answered or not */
-    bool gone;               /* an operator discarded it, and was told so */
-    bool known;              /* its id is, and so its kills are */
-    bool may_be_gone;        /* an operator wanted to */
-    bool revived;            /* an operator was told that it runs again */
-    bool skipped;            /* or had its key go on without it: what came behind may overtake it */
-    uint32_t value;          /* the kind's own, as the next two */
+    uint8_t replays, reruns, edits; /* that operators asked for, answered or not */
+    bool gone;                      /* an operator discarded it, and was told so */
+    bool known;                     /* its id is, and so its kills are */
+    bool may_be_gone;               /* an operator wanted to */
+    bool revived;                   /* an operator was told that it runs again */
+    bool skipped;   /* or had its key go on without it: what came behind may overtake it */
+    uint32_t value; /* the kind's own, as the next two */
     uint32_t other;
     int64_t moment_ms;
     unsigned boots;  /* starts of machines by then: see load_waited_ms */
@@ -92,10 +92,12 @@ extern const struct load_kind kind_count;
 extern const struct load_kind kind_chain;
 extern const struct load_kind kind_die;
 extern const struct load_kind kind_free;
+extern const struct load_kind kind_guest;
 extern const struct load_kind kind_hold;
 extern const struct load_kind kind_late;
 extern const struct load_kind kind_loop;
 extern const struct load_kind kind_park;
+extern const struct load_kind kind_sell;
 extern const struct load_kind kind_tick;
 extern const struct load_kind kind_steps;
 extern const struct load_kind kind_wait;

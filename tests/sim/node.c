@@ -3,6 +3,7 @@
 #include "lua/api/api.h"
 
 #include "sim.h"
+#include "backup/backup.h"
 #include "journal/outbox.h"
 
 #include <lmdb.h>
@@ -123,11 +124,13 @@ static void become_ghost(struct node *n, enum action action) {
     sim_tell(n->sim, "host %u is killed: %s", n->number, names[action]);
 }
 
-/* Whoever the page names would be charged with a crash. */
+/* Whoever the page names would be charged with a crash. The transaction that a run leaves open is its
+ * own. */
 static void check_page(struct node *n, enum action action) {
     uint32_t phase = culprit_now(n->culprit)->phase;
     bool runs = phase == CULPRIT_RUN || phase == CULPRIT_APPLY;
-    if (runs && action != ACTION_RUN && action != ACTION_APPLY && !n->ghost) {
+    bool own = action == ACTION_RUN || action == ACTION_APPLY || action == ACTION_CALL_CANCEL;
+    if (runs && !own && !n->ghost) {
         sim_fail(n->sim, "host %u would charge an event that is not on the processor", n->number);
     }
 }
@@ -302,15 +305,21 @@ static void put_page_back(struct node *n) {
     n->has_page = false;
 }
 
-static void die(struct node *n) {
+/* The others notice that it is gone. */
+static void leave(struct node *n) {
     broker_cut(n->sim, n);
     broker_dropped(n->sim, n);
-    close_parts(n);
-    put_page_back(n);
+    node_reload_forget(n);
     peer_forget(n->sim, n);
     operate_forget(n->sim, n);
     n->ghost = false;
     n->kill_in = 0;
+}
+
+static void die(struct node *n) {
+    close_parts(n);
+    put_page_back(n);
+    leave(n);
 }
 
 void node_connect(struct node *n) {
@@ -362,6 +371,7 @@ void node_start(struct node *n) {
         n->lost = false;
         n->retry_ms = 0;
         n->reader_turns = 0;
+        broker_subscribe(n, true);
         connect(n);
         sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
                  (unsigned long long)node_waiting(n));
@@ -461,6 +471,7 @@ void node_turn(struct node *n) {
         working = n;
         (void)engine_send(n->engine);
         engine_send_forwards(n->engine);
+        node_reload_turn(n);
         working = NULL;
     }
 }
@@ -480,28 +491,32 @@ uint64_t node_waiting(struct node *n) {
 
 /* --- making it --- */
 
-static bool read_topics(struct node *n, bool schedules, bool renamed) {
+static bool read_topics(struct node *n) {
     char path[NODE_PATH_BYTES + 32];
     struct report r = {"cannot write topics.conf"};
     (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
-    if (node_write_topics(n, schedules, renamed) && conf_load(&n->conf, path, NULL, &r) == 0) {
+    if (node_write_topics(n, &n->file) && conf_load(&n->conf, path, NULL, &r) == 0) {
+        n->topics = n->file;
+        n->file_differs = false;
         return true;
     }
     sim_fail(n->sim, "%s: %s", n->folder, r.text);
     return false;
 }
 
-static bool read_other_topics(struct node *n, bool schedules, bool renamed) {
+static bool read_other_topics(struct node *n) {
     script_host_free(n->scripts);
     conf_free(n->conf);
     n->scripts = NULL;
     n->conf = NULL;
-    return read_topics(n, schedules, renamed);
+    return read_topics(n);
 }
 
 void node_forget_schedules(struct node *n) {
     node_stop(n);
-    if (read_other_topics(n, false, true)) {
+    n->file.no_schedules = true;
+    n->file.renamed = true;
+    if (read_other_topics(n)) {
         node_start(n);
     }
 }
@@ -510,27 +525,55 @@ void node_forget_schedules(struct node *n) {
  * names, all do at the end. */
 void node_start_again(struct node *n) {
     bool rename = n->sim->count == 1 && n->starts == RENAMED_AT;
-    if (!rename || read_other_topics(n, true, true)) {
+    n->file.renamed = n->file.renamed || rename;
+    if ((!rename && !n->file_differs) || read_other_topics(n)) {
         node_start(n);
     }
 }
 
-bool node_make(struct node *n, struct sim *s, unsigned number) {
-    *n = (struct node){.sim = s, .number = number, .online = true};
+static bool make_folder(struct node *n) {
     (void)snprintf(n->folder, sizeof n->folder, "/dev/shm/zingq-sim-%d-XXXXXX", (int)getpid());
     if (mkdtemp(n->folder) == NULL) {
-        sim_fail(s, "no folder in /dev/shm");
+        sim_fail(n->sim, "no folder in /dev/shm");
         return false;
     }
     if (!node_scripts_make(n)) {
-        sim_fail(s, "cannot write in %s", n->folder);
+        sim_fail(n->sim, "cannot write in %s", n->folder);
         return false;
     }
-    if (!read_topics(n, true, false)) {
+    return true;
+}
+
+bool node_make(struct node *n, struct sim *s, unsigned number) {
+    *n = (struct node){.sim = s, .number = number, .online = true};
+    if (!make_folder(n) || !read_topics(n)) {
         return false;
     }
     node_start(n);
     return n->up;
+}
+
+void node_restore(struct node *n) {
+    char from[NODE_PATH_BYTES + 32];
+    char to[NODE_PATH_BYTES + 32];
+    struct backup_sizes sizes;
+    struct report r = {""};
+    (void)snprintf(from, sizeof from, "%s/data", n->folder);
+    n->engine = NULL; /* and all that it works with: they are the other world's */
+    n->scripts = NULL;
+    n->store = NULL;
+    n->culprit = NULL;
+    n->reader = 0;
+    n->up = false;
+    leave(n);
+    if (!make_folder(n)) {
+        return;
+    }
+    (void)snprintf(to, sizeof to, "%s/data", n->folder);
+    if (backup_copy(from, to, &sizes, &r) != 0) {
+        sim_fail(n->sim, "host %u cannot be backed up: %s", n->number, r.text);
+    }
+    n->file_differs = true; /* it is where the new folder is */
 }
 
 void node_free(struct node *n) {

@@ -47,12 +47,42 @@ enum action {
 /* What is wrong with its disk. */
 enum disk { DISK_WELL, DISK_FULL, DISK_FAILS, DISK_FAILS_ONCE };
 
+/* A mistake in a topics.conf, or a change that needs a restart: a host that runs refuses it. */
+enum node_wrong { WRONG_NOTHING, WRONG_OPTION, WRONG_SCRIPT, WRONG_RESTART };
+
+enum { NODE_OPTIONS = 8 };
+
+/* What a host's topics.conf says, where it differs from that of the world. */
+struct node_topics {
+    unsigned options;  /* a bit for each that is changed: see node_topics.c */
+    bool no_schedules; /* they are left out, */
+    bool no_guest;     /* or the service "guest" is */
+    bool renamed;      /* "count" is "sum" */
+    bool visitor;      /* "guest" is "visitor" */
+    enum node_wrong wrong;
+};
+
+/* A version that is to be taken over: see node_reload.c. */
+struct node_reload {
+    struct conf *conf; /* NULL = there is none */
+    struct script_host *scripts;
+    struct node_topics topics;
+    bool prunes, exchanged;
+    int64_t late_ms; /* physical time by which attempts are cut */
+};
+
 struct node {
     struct sim *sim;
     unsigned number; /* from 1: its place in the division */
     char folder[NODE_PATH_BYTES];
     struct conf *conf;
-    struct memory memory; /* its budget */
+    struct node_topics topics; /* of conf */
+    struct node_topics file;   /* the last good version of its file, */
+    bool file_differs;         /* which is not conf, or is no longer there */
+    struct node_reload reload;
+    bool guest_subscribed; /* the broker has messages for "guest" */
+    uint16_t guest_number; /* of it in the store */
+    struct memory memory;  /* its budget */
     struct script_host *scripts;
     int script_count, script_chosen; /* files in its folder; see node_scripts.c */
     unsigned script_versions;
@@ -94,6 +124,8 @@ struct node {
 /* Makes the folder and starts it; false: sim_fail says why. */
 bool node_make(struct node *n, struct sim *s, unsigned number);
 void node_free(struct node *n);
+/* In another process than that of its engine: the same host on a backup of its folder, not started. */
+void node_restore(struct node *n);
 /* It stops, and starts again on a topics.conf without its schedules. */
 void node_forget_schedules(struct node *n);
 
@@ -114,8 +146,15 @@ void node_scripts_save(struct node *n);
 void node_scripts_mend(struct node *n);
 /* Starts what is down. */
 void node_start(struct node *n);
-/* Writes topics.conf into its folder; `renamed`: a service has another name. */
-bool node_write_topics(struct node *n, bool schedules, bool renamed);
+/* Writes topics.conf into its folder. */
+bool node_write_topics(struct node *n, const struct node_topics *topics);
+/* Somebody changes topics.conf and reloads it; once the faults are over, so that everything is there;
+ * and between two turns: takes the version over when it is time. */
+void node_reload(struct node *n);
+void node_reload_mend(struct node *n);
+void node_reload_turn(struct node *n);
+/* The host is gone, and what it was about to take over with it. */
+void node_reload_forget(struct node *n);
 /* The same for one that was up before: with another topics.conf, once. */
 void node_start_again(struct node *n);
 /* Killed between two turns. */

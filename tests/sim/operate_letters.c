@@ -27,6 +27,7 @@ static void edit(struct sim *s, struct node *n, const struct pick *pick) {
                    "{\"n\":%u,\"k\":\"k%u\",\"fate\":\"\",\"dies\":false}", pick->said->number,
                    pick->said->key);
     order->command.payload = slice_of(order->payload);
+    pick->said->edits++;
     order_give(s, n, order, "edit");
 }
 

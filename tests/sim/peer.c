@@ -70,6 +70,9 @@ static const char *header(const struct call_request *request, const char *name) 
 }
 
 int peer_start(struct sim *s, struct node *n, uint64_t id, const struct call_request *request) {
+    if (request->kind == CALL_KIND_SQL) {
+        return database_start(s, n, id, request);
+    }
     struct sim_call *call = made(calloc(1, sizeof *call));
     const char *key = request->key != NULL ? request->key : header(request, "Idempotency-Key");
     *call = (struct sim_call){.node = n->number,
@@ -101,10 +104,12 @@ static void nobody_waits(struct sim *s, unsigned node, bool all, uint64_t id) {
 
 void peer_cancel(struct sim *s, struct node *n, uint64_t id) {
     nobody_waits(s, n->number, false, id);
+    database_cancel(s, n, id);
 }
 
 void peer_forget(struct sim *s, const struct node *n) {
     nobody_waits(s, n->number, true, 0);
+    database_forget(s, n);
 }
 
 static void reply(struct sim *s, const struct sim_call *call, int code, long status, bool sent) {
@@ -167,10 +172,11 @@ void peer_answer(struct sim *s, bool faults) {
         }
         call = next;
     }
+    database_answer(s, faults);
 }
 
 size_t peer_open(const struct sim *s) {
-    size_t count = 0;
+    size_t count = database_open(s);
     for (const struct sim_call *call = s->peer.calls; call != NULL; call = call->next) {
         count++;
     }
@@ -178,6 +184,7 @@ size_t peer_open(const struct sim *s) {
 }
 
 void peer_clear(struct sim *s) {
+    database_clear(s);
     while (s->peer.calls != NULL) {
         struct sim_call *call = s->peer.calls;
         s->peer.calls = call->next;

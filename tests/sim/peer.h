@@ -1,6 +1,6 @@
 /*
  * peer.h - the servers that the simulator's handlers call: an HTTP service that takes money under an
- * Idempotency-Key, and a mail server. They keep books of their own, and live on when a host dies.
+ * Idempotency-Key, a mail server, and a database (database.h). They keep books of their own, and live on when a host dies.
  *
  * What is asked of http://pay/... is decided by its path: /charge, /refund, /note; a card of the name "declined"
  * is refused with 402. Everything else is answered with 200. What hosts ask one another is answered with

@@ -24,6 +24,8 @@ enum plan_kind {
     PLAN_LINK,    /* a host loses the broker, or finds it again */
     PLAN_DISK,    /* the disk of a host is full, fails, or is well again */
     PLAN_OPERATE, /* an operator does something */
+    PLAN_RELOAD,  /* another topics.conf is reloaded */
+    PLAN_BACKUP,  /* every host is backed up, and another world begins with that */
     PLAN_KINDS
 };
 

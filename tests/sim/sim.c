@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include "bugs.h"
+#include "restore.h"
 #include "wrapped.h"
 
 #include <assert.h>
@@ -198,10 +199,14 @@ static void step_up(struct sim *s, const struct plan_step *step, struct node *n)
     case PLAN_OPERATE:
         operate(s, n);
         break;
+    case PLAN_RELOAD:
+        node_reload(n);
+        break;
     case PLAN_LOAD:
     case PLAN_PEER:
     case PLAN_POSTS:
     case PLAN_TIME:
+    case PLAN_BACKUP:
     case PLAN_UP:
     case PLAN_KINDS:
         break;
@@ -242,6 +247,9 @@ static void take_step(struct sim *s, const struct plan_step *step) {
     case PLAN_TIME:
         pass_time(s);
         return;
+    case PLAN_BACKUP:
+        restore_elsewhere(s);
+        return;
     case PLAN_UP:
         n->disk = !n->up && sim_chance(s, 50) ? DISK_WELL : n->disk;
         come_up(s, n, 100);
@@ -280,6 +288,7 @@ static void mend(struct sim *s) {
         if (n->up && !n->online) {
             change_link(s, n);
         }
+        node_reload_mend(n);
         tell_members(s, n, true);
     }
 }
@@ -288,8 +297,10 @@ static bool is_over(struct sim *s) {
     bool over = broker_is_empty(s) && peer_open(s) == 0 && s->broker.posts == NULL;
     for (unsigned i = 0; i < s->count && over; i++) {
         struct engine_status v;
+        bool reloads = s->nodes[i].reload.conf != NULL || s->nodes[i].topics.no_guest;
         engine_status(s->nodes[i].engine, &v);
-        over = v.waiting == 0 && v.outbox == 0 && v.delayed == 0 && v.forwards_waiting == 0;
+        over = !reloads && v.waiting == 0 && v.outbox == 0 && v.delayed == 0 &&
+               v.forwards_waiting == 0;
     }
     return over;
 }
@@ -297,6 +308,8 @@ static bool is_over(struct sim *s) {
 static int64_t due_in_ms(struct node *n) {
     int64_t next = engine_next_ms(n->engine);
     int64_t left = next == INT64_MAX ? AWAKE_MS : next - node_now_ms(n);
+    int64_t cut_ms = n->reload.late_ms - n->sim->true_ms;
+    left = n->reload.conf != NULL && cut_ms < left ? cut_ms : left;
     left = engine_due(n->engine) || left < 0 ? 0 : left;
     return n->retry_ms - n->sim->true_ms > left ? n->retry_ms - n->sim->true_ms : left;
 }
@@ -461,6 +474,18 @@ static struct sim_traits traits_of(const struct plan *plan) {
     return t;
 }
 
+void sim_end(struct sim *s) {
+    if (!s->failed) {
+        settle(s);
+    }
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        check_ended(s, &s->nodes[i]);
+    }
+    if (!s->failed) {
+        load_check(s);
+    }
+}
+
 int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     s->plan = plan;
     s->tally = tally;
@@ -479,15 +504,7 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
             look(s);
         }
     }
-    if (!s->failed) {
-        settle(s);
-    }
-    for (unsigned i = 0; i < s->count && !s->failed; i++) {
-        check_ended(s, &s->nodes[i]);
-    }
-    if (!s->failed) {
-        load_check(s);
-    }
+    sim_end(s);
     if (!s->failed && plan->seed % AGED_OF_WORLDS == 0) {
         age(s);
     }

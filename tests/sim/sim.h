@@ -7,8 +7,10 @@
  *   node     one host: store, scripts and engine, its clocks, and the places where it can be killed
  *   broker   sessions, shared subscriptions, acknowledgements, what hosts send one another
  *   peer     the HTTP and mail servers that handlers call, and their own books
+ *   database the PostgreSQL that they use
  *   load     what publishers say, and what must come of it
  *   operate  what operators do
+ *   restore  another world, in which the hosts begin with backups
  *   check    what must be true at the end, read from the history
  *   bugs     planted ones, which must be found
  *   report   figures, stories, the shortest plan that still fails
@@ -24,6 +26,7 @@
 #include "broker.h"
 #include "chance.h"
 #include "check.h"
+#include "database.h"
 #include "load.h"
 #include "operate.h"
 #include "node.h"
@@ -70,6 +73,7 @@ struct sim {
     unsigned count;
     struct sim_broker broker;
     struct sim_peer peer;
+    struct sim_database database;
     struct sim_load load;
     struct sim_tally *tally;
     bool failed;
@@ -80,6 +84,9 @@ struct sim {
 
 /* Carries the plan out and checks what came of it; 0, or 1 and s->why. Nothing is left behind. */
 int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally);
+
+/* The faults are over, and all comes to its end: what must be true then. */
+void sim_end(struct sim *s);
 
 /* A promise is broken: the first one counts. */
 void sim_fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));

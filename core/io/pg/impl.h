@@ -84,6 +84,7 @@ struct pg_link {
     size_t unread;        /* bytes received of a row that is not complete */
     bool paused;          /* the result waits for memory */
     bool failed;          /* the task's result is an error */
+    bool committed;       /* the statement has committed, and may have begun another transaction */
     size_t first;         /* database->first when it began to connect */
     uint64_t patience_ms; /* with an address that is silent, if there are others; else 0 */
     uint64_t latest_ms;   /* loop time: by then it is connected */

@@ -175,7 +175,8 @@ static bool goes_on(const struct pg_link *link) {
     enum sql_scope scope = link->call->request->scope;
     PGTransactionStatusType now = PQtransactionStatus(link->conn);
     return (scope == SQL_BEGIN && now == PQTRANS_INTRANS) ||
-           (scope == SQL_WITHIN && (now == PQTRANS_INTRANS || now == PQTRANS_INERROR));
+           (scope == SQL_WITHIN && !link->committed &&
+            (now == PQTRANS_INTRANS || now == PQTRANS_INERROR));
 }
 
 /* What is wrong with a statement that leaves the session so, or NULL. */
@@ -184,10 +185,10 @@ static const char *flaw_of(const struct pg_link *link) {
     if (link->call->result.status != 0 || goes_on(link)) {
         return NULL;
     }
-    return open ? "it leaves a transaction open, which was rolled back"
-           : link->call->request->scope == SQL_WITHIN
+    return link->call->request->scope == SQL_WITHIN
                ? "it ends the transaction, which zing.sql.once does itself"
-               : NULL;
+           : open ? "it leaves a transaction open, which was rolled back"
+                  : NULL;
 }
 
 /* The server is ready for the next statement. */
@@ -264,6 +265,7 @@ static bool counts(const struct pg_link *link) {
 
 static void next_task(struct pg_link *link) {
     link->failed = false;
+    link->committed = false;
     if (send_task(link) != 1) {
         broken(link);
         return;
@@ -337,6 +339,7 @@ static bool take_result(struct pg_link *link, PGresult *result) {
         }
         if (statement) {
             link->dirty = link->was_dirty || !leaves_nothing(PQcmdStatus(result));
+            link->committed = strcmp(PQcmdStatus(result), "COMMIT") == 0;
         }
         return true;
     case PGRES_EMPTY_QUERY:

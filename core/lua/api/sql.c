@@ -240,7 +240,7 @@ static void push_result(lua_State *L, const struct call_result *result) {
 
 /* Classes of SQLSTATE that a repetition does not change: what the statement says, or the data. All
  * others may pass: the connection (08), a conflict (40), a lack (53), a lock (55), an operator (57). */
-static bool is_final(const struct call_result *result) {
+bool sql_is_final(const struct call_result *result) {
     static const char *const classes[] = {"0A", "21", "22", "23", "2F", "42", "44"};
     char state[CALL_STATUS_BYTES];
     if (result->code == ERR_REFUSED || result->code == ERR_LIMIT) {
@@ -268,7 +268,7 @@ int sql_raise(lua_State *L, const struct call_result *result, int label) {
                         sqlstate == NULL ? "" : sqlstate,
                         result->sent ? "the statement had left" : "it changed nothing");
     }
-    return failure_raise(L, sqlstate, is_final(result));
+    return failure_raise(L, sqlstate, sql_is_final(result));
 }
 
 /* Continues the handler; the statement's label is on top. */

@@ -17,6 +17,8 @@ enum sql_scope sql_scope_of(const struct run *run);
 /* Fills run->request, which is new, but for its parameters. */
 void sql_fill_request(lua_State *L, struct run *run, const struct database_conf *d,
                       struct slice statement, enum sql_scope scope);
+/* Whether a repetition changes nothing about that error. */
+bool sql_is_final(const struct call_result *result);
 /* Raises what went wrong; the label of the statement is at `label`. */
 int sql_raise(lua_State *L, const struct call_result *result, int label);
 /* Pushes a bytea, which came as text. */

@@ -209,18 +209,28 @@ static int once_begin(lua_State *L, struct run *run, bool made);
 
 static int once_made(lua_State *L, int status, lua_KContext unused) {
     (void)status;
-    (void)unused; /* whoever made the table, the next statement finds it or says why not */
-    return once_begin(L, script_state_of(L)->current, true);
+    (void)unused;
+    struct run *run = script_state_of(L)->current;
+    const struct call_result *result = run->result;
+    if ((result->code != 0 || result->status != 0) && !sql_is_final(result)) {
+        return sql_raise(L, result, ONCE_LABEL);
+    }
+    return once_begin(L, run, true); /* whoever made it, this finds it or says why not */
+}
+
+/* What the event's list of calls says of its COMMIT; false: nothing. */
+static bool once_find_note(lua_State *L, const struct run *run, struct call_note *note) {
+    char key[CALL_KEY_BYTES];
+    unsigned round;
+    struct slice name = args_check_name(L, ONCE_NAME, "the name of once");
+    (void)api_once_key(run, lua_tostring(L, ONCE_DATABASE), name, key, &round);
+    return ledger_find(run->event->calls, slice_of(key), note);
 }
 
 /* The first attempt never learned that. */
 static void once_note_done(lua_State *L, struct run *run) {
-    char key[CALL_KEY_BYTES];
-    unsigned round;
     struct call_note note;
-    struct slice name = args_check_name(L, ONCE_NAME, "the name of once");
-    (void)api_once_key(run, lua_tostring(L, ONCE_DATABASE), name, key, &round);
-    if (ledger_find(run->event->calls, slice_of(key), &note)) {
+    if (once_find_note(L, run, &note)) {
         note.state = CALL_ANSWERED;
         note.status = 0;
         sql_need_memory(L, ledger_put(run->event, &note) == 0);
@@ -252,15 +262,33 @@ static int once_claimed(lua_State *L, int status, lua_KContext made) {
     return once_returned(L, code, 0);
 }
 
+/* The handler came past this, and so there may be more to undo behind it: not now, and not without. */
+static int once_undo_later(lua_State *L, struct run *run) {
+    struct buf *text = &run->host->scratch;
+    buf_reset(text);
+    buf_printf(text, "%s: %s", lua_tostring(L, ONCE_LABEL), call_result_why(run->result));
+    run_set_error(run, buf_slice(text));
+    run->after_ms = -1;
+    run->outcome = OUTCOME_RETRY;
+    run->yielded = true;
+    return lua_yield(L, 0);
+}
+
 /* In the undo of a saga it is only looked up: what was not done then is where that ends. */
 static int once_looked(lua_State *L, int status, lua_KContext unused) {
     (void)status;
     (void)unused;
-    const struct call_result *result = script_state_of(L)->current->result;
-    if (result->code != 0) {
-        return sql_raise(L, result, ONCE_LABEL);
+    struct run *run = script_state_of(L)->current;
+    const struct call_result *result = run->result;
+    struct call_note note;
+    bool answered = result->code == 0 && result->status == 0;
+    if (answered && push_done(L, result)) {
+        return 1;
     }
-    return result->status == 0 && push_done(L, result) ? 1 : api_unwind(L);
+    bool came_past =
+        once_find_note(L, run, &note) && note.state == CALL_ANSWERED && note.status == 0;
+    return !answered && !sql_is_final(result) && came_past ? once_undo_later(L, run)
+                                                           : api_unwind(L);
 }
 
 static int once_begin(lua_State *L, struct run *run, bool made) {
