@@ -2,6 +2,7 @@
 #include "node.h"
 #include "lua/api/api.h"
 
+#include "fault.h"
 #include "sim.h"
 #include "backup/backup.h"
 #include "journal/outbox.h"
@@ -24,6 +25,8 @@ enum {
     RUN_US = 300, /* what a run takes */
     LOOK_US = 2,  /* and a look at the clock */
     PHASE_KINDS = 16,
+    FAULTS_PERCENT = 15, /* of the steps that run a host */
+    FAULT_CALLS = 600,
     NOBODY = 63,
 };
 
@@ -144,6 +147,7 @@ bool node_acts(struct node *n, enum action action) {
 }
 
 void node_logs(const char *text) {
+    IN_DOOR;
     struct node *n = working;
     if (n != NULL && !n->ghost && load_mine(n->sim, text)) {
         become_ghost(n, ACTION_RUN);
@@ -210,6 +214,7 @@ static int64_t monotonic_us(void *ctx) {
 }
 
 static int door_publish(void *ctx, const struct publication *p, int *mid) {
+    IN_DOOR;
     struct node *n = ctx;
     if (!node_acts(n, ACTION_PUBLISH) || !n->online) {
         return ERR_NETWORK;
@@ -219,6 +224,7 @@ static int door_publish(void *ctx, const struct publication *p, int *mid) {
 }
 
 static int door_forward(void *ctx, uint16_t host, struct slice message) {
+    IN_DOOR;
     struct node *n = ctx;
     if (!node_acts(n, ACTION_FORWARD) || !n->online) {
         return ERR_NETWORK;
@@ -228,6 +234,7 @@ static int door_forward(void *ctx, uint16_t host, struct slice message) {
 }
 
 static int door_receipt(void *ctx, uint16_t host, struct slice receipt) {
+    IN_DOOR;
     struct node *n = ctx;
     if (!node_acts(n, ACTION_RECEIPT) || !n->online) {
         return ERR_NETWORK;
@@ -237,6 +244,7 @@ static int door_receipt(void *ctx, uint16_t host, struct slice receipt) {
 }
 
 static int door_call_start(void *ctx, uint64_t id, const struct call_request *request) {
+    IN_DOOR;
     struct node *n = ctx;
     if (!node_acts(n, ACTION_CALL)) {
         return 0; /* and never answered */
@@ -246,6 +254,7 @@ static int door_call_start(void *ctx, uint64_t id, const struct call_request *re
 }
 
 static void door_call_cancel(void *ctx, uint64_t id) {
+    IN_DOOR;
     struct node *n = ctx;
     if (node_acts(n, ACTION_CALL_CANCEL)) {
         peer_cancel(n->sim, n, id);
@@ -253,6 +262,7 @@ static void door_call_cancel(void *ctx, uint64_t id) {
 }
 
 static void door_command_done(void *ctx, struct command *command) {
+    IN_DOOR;
     struct node *n = ctx;
     operate_done(n->sim, n, command, node_acts(n, ACTION_ANSWER));
 }
@@ -432,6 +442,18 @@ static void tell_room(struct node *n) {
     }
 }
 
+/* Now and then a single call of one of its next turns fails. */
+static void plan_fault(struct node *n) {
+    struct sim *s = n->sim;
+    if (s->settling || n->fault.kind != FAULT_NONE || !sim_chance(s, FAULTS_PERCENT)) {
+        return;
+    }
+    n->fault.kind = sim_chance(s, 50) ? FAULT_MEMORY : FAULT_STORE;
+    n->fault.left = 1 + (unsigned)sim_below(s, 1 + sim_below(s, FAULT_CALLS));
+    sim_tell(s, "host %u: %s number %u of its turns will fail", n->number,
+             n->fault.kind == FAULT_MEMORY ? "allocation" : "access to the store", n->fault.left);
+}
+
 void node_turn(struct node *n) {
     struct sim *s = n->sim;
     int turns = 0;
@@ -439,12 +461,15 @@ void node_turn(struct node *n) {
     if (!more) {
         return;
     }
+    plan_fault(n);
     while (more && !n->ghost && turns++ < 4) {
         if (n->online) {
             broker_deliver(s, n);
         }
         working = n;
+        fault_begin(&n->fault);
         int code = engine_turn(n->engine);
+        s->tally->faults += fault_end() ? 1 : 0;
         working = NULL;
         s->tally->turns++;
         if (n->ghost) {

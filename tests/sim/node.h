@@ -5,6 +5,7 @@
 #ifndef ZINGQ_SIM_NODE_H
 #define ZINGQ_SIM_NODE_H
 
+#include "fault.h"
 #include "base/culprit.h"
 #include "engine/engine.h"
 
@@ -92,6 +93,7 @@ struct node {
     struct engine *engine;
     bool up, online;
     enum disk disk;
+    struct fault_plan fault; /* to come, in its turns */
     int reader;            /* a process that reads its store and hangs; 0 = none */
     unsigned reader_turns; /* see node_reader_check */
     int64_t reader_seen_ms;

@@ -221,12 +221,13 @@ def fault_after_start(folder):
                             env={**os.environ, "ZINGQ_HTTP_LISTEN": ""}, stdout=subprocess.DEVNULL,
                             stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 30
-    while not ended(folder) and time.monotonic() < end and host.poll() is None:
+    up = f"{folder}/zingq.sock"
+    while not (os.path.exists(up) and ended(folder)) and time.monotonic() < end and host.poll() is None:
         time.sleep(0.05)
     host.send_signal(signal.SIGTERM)
     told = host.communicate(timeout=60)[1]
     if host.returncode != 0 or not ended(folder):
-        return "a host does not go on from it: " + told
+        return f"a host does not go on from it (status {host.returncode}): {told}"
     events = json.loads(zingq("events", "--json", "--limit", "100000", "--data", folder).stdout)
     done = sorted(e["key"] for e in events if e["state"] == "done")
     try:
