@@ -295,8 +295,19 @@ static bool open_parts(struct node *n, struct report *r) {
            (!fresh || load_scripts(n, r));
 }
 
+/* Of the budget, only scripts that stay loaded have anything when an engine is gone. */
+static void check_memory(const struct node *n) {
+    for (size_t use = 0; use < MEMORY_USES; use++) {
+        if (use != MEMORY_LUA && n->memory.used[use] != 0) {
+            sim_fail(n->sim, "host %u: %zu bytes of %s are never given back", n->number,
+                     n->memory.used[use], memory_use_name((enum memory_use)use));
+        }
+    }
+}
+
 static void close_parts(struct node *n) {
     engine_free(n->engine);
+    check_memory(n);
     culprit_close(n->culprit);
     store_close(n->store);
     n->engine = NULL;
@@ -584,6 +595,7 @@ void node_restore(struct node *n) {
     struct backup_sizes sizes;
     struct report r = {""};
     (void)snprintf(from, sizeof from, "%s/data", n->folder);
+    memset(n->memory.used, 0, sizeof n->memory.used);
     n->engine = NULL; /* and all that it works with: they are the other world's */
     n->scripts = NULL;
     n->store = NULL;
