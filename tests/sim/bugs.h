@@ -66,7 +66,19 @@
     X(CANCEL_IGNORED, "cancel-ignored", "what was taken back does not leave")                      \
     X(CANCEL_UNKEPT, "cancel-unkept", "what an operator is told is so")                            \
     X(KEY_CHANGES, "key-changes", "all tries of a call have one key")                              \
-    X(LINE_LOST, "line-lost", "a line is written once")
+    X(LINE_LOST, "line-lost", "a line is written once")                                            \
+    X(ONCE_ANEW, "once-anew", "zing.sql.once has its effect once")                                 \
+    X(SESSION_LEFT, "session-left", "no transaction outlives its handler")                         \
+    X(COMMIT_ASSUMED, "commit-assumed", "zing.sql.once has its effect once")                       \
+    X(SQL_ALONE, "sql-alone", "what once does is there together, or not")                          \
+    X(RESULT_OTHER, "result-other", "the result of once is what it was")                           \
+    X(BACKUP_SHORT, "backup-short", "a backup holds what was acknowledged")                        \
+    X(RENAME_FORGOTTEN, "rename-forgotten", "a renamed service has what it had")                   \
+    X(REMOVED_FORGOTTEN, "removed-forgotten", "what comes for a removed service waits")            \
+    X(RULES_FORGOTTEN, "rules-forgotten", "what comes for a removed service has its key")          \
+    X(MISTAKE_TAKEN, "mistake-taken", "what needs a restart is refused")                           \
+    X(WITHDRAW_FORGOTTEN, "withdraw-forgotten", "what is cancelled waits no more")                 \
+    X(REPLACE_KEPT, "replace-kept", "a publish that is replaced does not leave")
 
 enum bug {
     BUG_NONE,

@@ -69,11 +69,15 @@ WRAP(int, engine_cancel_publish, struct engine *e, const struct uuid *id) {
     return bug_strikes(BUG_CANCEL_IGNORED, 4) ? 0 : __real_engine_cancel_publish(e, id);
 }
 
-/* key-changes: each try has an Idempotency-Key of its own. */
+/* sql-alone: a statement of a transaction has one of its own. key-changes: each try has an Idempotency-Key of its own. */
 WRAP(int, peer_start, struct sim *s, struct node *n, uint64_t id,
      const struct call_request *request) {
     char key[128];
     struct call_request changed = *request;
+    if (request->scope == SQL_WITHIN && bug_strikes(BUG_SQL_ALONE, 8)) {
+        changed.scope = SQL_ALONE;
+        return __real_peer_start(s, n, id, &changed);
+    }
     if (!bug_is(BUG_KEY_CHANGES) || request->key == NULL) {
         return __real_peer_start(s, n, id, request);
     }

@@ -20,7 +20,7 @@
 
 struct sim;
 
-enum { SALE_NAME_BYTES = 16, ITEMS = 12 /* one a key, see load.h */ };
+enum { SALE_NAME_BYTES = 16, ITEMS = 12 /* one a key, see load.h */, DATABASE_CALM = 200 };
 
 /* A row of "sales": what was done, of whom, and how much was sold of its item with it. */
 struct sim_sale {
@@ -52,6 +52,7 @@ struct sim_transaction;
 struct sim_database {
     struct sim_statement *statements, *last_statement;
     struct sim_transaction *transactions;
+    unsigned calm; /* rounds since the faults of all others are over: its own go on for a while */
     bool has_done; /* the table zingq_done was made */
     struct sim_done *done;
     size_t done_count, done_cap;

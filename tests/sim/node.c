@@ -22,12 +22,10 @@ enum {
     LITTLE_EVERY = 7,   /* a start in so many has little memory: things wait for it */
     LITTLE_MEMORY = 1 << 20,
     MUCH_MEMORY = 512 << 20,
-    RUN_US = 300, /* what a run takes */
-    LOOK_US = 2,  /* and a look at the clock */
-    PHASE_KINDS = 16,
+    RUN_US = 300,        /* what a run takes */
+    LOOK_US = 2,         /* and a look at the clock */
     FAULTS_PERCENT = 15, /* of the steps that run a host */
     FAULT_CALLS = 600,
-    NOBODY = 63,
 };
 
 /* The host whose engine is on the processor. */
@@ -38,61 +36,6 @@ struct node *node_at_work(void) {
 }
 
 /* --- being killed --- */
-
-/* A few bits of a number's size. */
-static uint64_t size_of(uint64_t n) {
-    uint64_t bits = 0;
-    while (n > 0 && bits < 7) {
-        n >>= 2;
-        bits++;
-    }
-    return bits;
-}
-
-/* Where it stands, roughly: enough to tell apart what a restart finds. Between two turns. */
-static uint64_t state_of(struct node *n) {
-    struct engine_status s;
-    if (n->engine == NULL) {
-        return 1;
-    }
-    engine_status(n->engine, &s);
-    uint64_t hash = size_of(s.waiting) | size_of(s.outbox) << 3 | size_of(s.delayed) << 6 |
-                    size_of(s.forwards_waiting) << 9 | (uint64_t)n->disk << 12 |
-                    (n->online ? 1u : 0u) << 14;
-    for (size_t i = 0; i < n->conf->service_count; i++) {
-        struct engine_service_status v;
-        if (engine_service_status(n->engine, i, &v) != 0) {
-            continue;
-        }
-        uint64_t shape = size_of(books_waiting(&v.books)) | size_of(v.running) << 3 |
-                         size_of(v.retrying) << 6 | size_of(v.sleeping) << 9 |
-                         size_of(v.books.dead) << 12 | (v.paused ? 1u : 0u) << 15;
-        hash = (hash ^ (shape + i)) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 29;
-    }
-    return hash;
-}
-
-static uint64_t note_in(uint64_t seen[], uint64_t point) {
-    uint64_t bit = UINT64_C(1) << (point % 64);
-    bool new = (seen[point / 64] & bit) == 0;
-    seen[point / 64] |= bit;
-    return new ? 1 : 0;
-}
-
-static void note_crash(struct node *n, enum action action) {
-    struct sim_tally *t = n->sim->tally;
-    const struct culprit_record *now = culprit_now(n->culprit);
-    uint64_t what = (uint64_t)action * PHASE_KINDS + now->phase;
-    uint64_t service = now->count > 0 ? now->events[0].service : NOBODY;
-    uint64_t hash = n->state ^ (what << 8 | service) * UINT64_C(0x9e3779b97f4a7c15);
-    hash = (hash ^ hash >> 32) * UINT64_C(0xbf58476d1ce4e5b9);
-    uint64_t point = (hash ^ hash >> 29) % CRASH_POINTS;
-    t->crashes++;
-    t->crashes_loaded += n->loaded ? 1 : 0;
-    t->points += note_in(t->seen, point);
-    t->points_loaded += n->loaded ? note_in(t->seen_loaded, point) : 0;
-}
 
 static FILE *open_page(const struct node *n, const char *mode) {
     char path[NODE_PATH_BYTES + 32];
@@ -116,7 +59,7 @@ static void become_ghost(struct node *n, enum action action) {
         "a publish",    "a forward",      "a receipt", "a call",
         "a call's end", "an answer",      "a run",     "an apply",
         "a commit",     "after a commit", "a PUBACK",  "between two turns"};
-    note_crash(n, action);
+    node_note_crash(n, action);
     note_killed(n);
     FILE *page = open_page(n, "r");
     n->has_page = page != NULL && fread(n->page, 1, sizeof n->page, page) == sizeof n->page;
@@ -407,9 +350,9 @@ void node_start(struct node *n) {
 
 void node_kill(struct node *n) {
     sim_tell(n->sim, "host %u is killed between two turns", n->number);
-    n->state = state_of(n);
+    n->state = node_state(n);
     n->loaded = node_waiting(n) >= LOADED;
-    note_crash(n, ACTION_REST);
+    node_note_crash(n, ACTION_REST);
     die(n);
 }
 
@@ -431,7 +374,7 @@ void node_stop(struct node *n) {
 
 void node_arm(struct node *n, unsigned crash) {
     n->kill_in = n->sim->settling ? 0 : crash;
-    n->state = crash > 0 ? state_of(n) : 0;
+    n->state = crash > 0 ? node_state(n) : 0;
     n->loaded = crash > 0 && node_waiting(n) >= LOADED;
 }
 
@@ -595,19 +538,17 @@ void node_restore(struct node *n) {
     struct backup_sizes sizes;
     struct report r = {""};
     (void)snprintf(from, sizeof from, "%s/data", n->folder);
-    memset(n->memory.used, 0, sizeof n->memory.used);
     n->engine = NULL; /* and all that it works with: they are the other world's */
     n->scripts = NULL;
     n->store = NULL;
     n->culprit = NULL;
+    n->memory = (struct memory){0};
     n->reader = 0;
     n->up = false;
     leave(n);
-    if (!make_folder(n)) {
-        return;
-    }
+    bool made = make_folder(n);
     (void)snprintf(to, sizeof to, "%s/data", n->folder);
-    if (backup_copy(from, to, &sizes, &r) != 0) {
+    if (made && backup_copy(from, to, &sizes, &r) != 0) {
         sim_fail(n->sim, "host %u cannot be backed up: %s", n->number, r.text);
     }
     n->file_differs = true; /* it is where the new folder is */

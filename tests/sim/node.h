@@ -68,7 +68,9 @@ struct node_reload {
     struct conf *conf; /* NULL = there is none */
     struct script_host *scripts;
     struct node_topics topics;
-    bool prunes, exchanged;
+    bool prunes;
+    bool
+        exchanged; /* the host's conf has what this one is to bring, and may have to give it back */
     int64_t late_ms; /* physical time by which attempts are cut */
 };
 
@@ -94,8 +96,8 @@ struct node {
     bool up, online;
     enum disk disk;
     struct fault_plan fault; /* to come, in its turns */
-    int reader;            /* a process that reads its store and hangs; 0 = none */
-    unsigned reader_turns; /* see node_reader_check */
+    int reader;              /* a process that reads its store and hangs; 0 = none */
+    unsigned reader_turns;   /* see node_reader_check */
     int64_t reader_seen_ms;
     uint64_t reader_commits;
     bool low;  /* its store is nearly full, by its own word */
@@ -172,6 +174,9 @@ void node_disarm(struct node *n);
 struct node *node_at_work(void);
 /* Whether the action may take place. */
 bool node_acts(struct node *n, enum action action);
+/* A hash of where it stands, between two turns; and: it is killed at that action. */
+uint64_t node_state(struct node *n);
+void node_note_crash(struct node *n, enum action action);
 /* A handler of the host on the processor has logged a warning. */
 void node_logs(const char *text);
 /* Its engine's time. */

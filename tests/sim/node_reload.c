@@ -97,7 +97,8 @@ static void begin(struct node *n) {
     if (c->topics.wrong != WRONG_NOTHING) {
         sim_fail(s, "host %u takes a mistake over", n->number);
     }
-    c->late_ms = s->true_ms + RELOAD_CALLS_MS + LATE_MS;
+    /* Mostly at once: while it waits, nothing starts. */
+    c->late_ms = s->true_ms + (sim_chance(s, 30) ? RELOAD_CALLS_MS + LATE_MS : 0);
     engine_rest(n->engine, RELOAD_CALLS_MS);
 }
 
@@ -147,6 +148,7 @@ static int change_engine(struct node *n, struct report *r) {
         struct script_host *before = n->scripts;
         n->scripts = c->scripts;
         c->scripts = before;
+        c->exchanged = false; /* for good */
         return 0;
     }
     if (code == ERR_MEMORY) {

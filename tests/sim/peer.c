@@ -172,7 +172,7 @@ void peer_answer(struct sim *s, bool faults) {
         }
         call = next;
     }
-    database_answer(s, faults);
+    database_answer(s, faults || s->database.calm++ < DATABASE_CALM);
 }
 
 size_t peer_open(const struct sim *s) {

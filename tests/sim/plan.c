@@ -15,7 +15,7 @@ static const struct {
     bool of_host;
 } kinds[PLAN_KINDS] = {
     [PLAN_LOAD] = {190, "publishers say something", false},
-    [PLAN_TURN] = {363, "takes what the broker has, and has a turn", true},
+    [PLAN_TURN] = {371, "takes what the broker has, and has a turn", true},
     [PLAN_ANSWER] = {110, "the broker answers some of its publishes", true},
     [PLAN_PEER] = {90, "servers answer some calls", false},
     [PLAN_POSTS] = {60, "what hosts sent one another arrives, or not", false},
@@ -26,7 +26,7 @@ static const struct {
     [PLAN_LINK] = {12, "its connection changes", true},
     [PLAN_DISK] = {28, "its disk changes", true},
     [PLAN_OPERATE] = {20, "an operator does something", true},
-    [PLAN_RELOAD] = {16, "its topics.conf is changed, and reloaded", true},
+    [PLAN_RELOAD] = {8, "its topics.conf is changed, and reloaded", true},
     [PLAN_BACKUP] = {1, "every host is backed up", false},
 };
 

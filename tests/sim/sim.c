@@ -19,6 +19,7 @@ enum {
     LOOK_EVERY = 16,  /* steps between two looks at every host */
     SETTLE_ROUNDS = 60000,
     OPERATE_EVERY = 4,
+    SQL_ROUNDS = 6,
     STUCK_ROUNDS = 3000, /* in which nothing has ended and nothing has left */
     STUCK_MS = 1200000,  /* nor within so long: what has ended is kept for minutes */
     SETTLE_MS = 3 * 86400 * 1000,
@@ -176,10 +177,20 @@ static void change_disk(struct sim *s, struct node *n) {
     }
 }
 
+/* Statements come one after the other, and databases are fast. */
+static void talk_to_database(struct sim *s, struct node *n) {
+    unsigned rounds = sim_chance(s, 30) ? SQL_ROUNDS : 0;
+    while (rounds-- > 0 && n->up && !n->ghost) {
+        database_answer(s, true);
+        node_turn(n);
+    }
+}
+
 static void step_up(struct sim *s, const struct plan_step *step, struct node *n) {
     switch ((enum plan_kind)step->kind) {
     case PLAN_TURN:
         node_turn(n);
+        talk_to_database(s, n);
         break;
     case PLAN_ANSWER:
         broker_answer(s, n, 1 + (size_t)sim_below(s, 1 + broker_flights(s, n)));
