@@ -8,6 +8,8 @@
  */
 #include "base/culprit.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +23,7 @@
 
 enum { UNKNOWN_IN_A_ROW = 2 };
 
-static const char magic[8] = "zingqcp4";
+static const char magic[8] = "zingqcp5";
 
 struct page {
     char magic[sizeof magic];
@@ -34,6 +36,7 @@ struct page {
 /* What earlier crashes left, in a page of its own after the first one. */
 struct past {
     struct culprit_record debt;
+    uint64_t debt_number;
     /* loaded when the host went down, and not loaded whole since */
     uint8_t suspect[CULPRIT_LOAD_BYTES];
     uint32_t loads; /* number of loads noted so far: the next is stored at loads % CULPRIT_LOADS */
@@ -117,6 +120,8 @@ static void take_over(struct culprit *c) {
         p->unknown++;
     }
     if (ran && named && past_of(c)->debt.count == 0) {
+        past_of(c)->debt_number = (uint64_t)clock_monotonic_ns();
+        settle_order();
         past_of(c)->debt = p->now;
     }
     if (loaded) {
@@ -328,6 +333,10 @@ unsigned culprit_turn(const struct culprit *c) {
 const struct culprit_record *culprit_debt(const struct culprit *c) {
     static const struct culprit_record none;
     return c == NULL ? &none : &c->pages->second.past.debt;
+}
+
+uint64_t culprit_debt_number(const struct culprit *c) {
+    return c == NULL ? 0 : c->pages->second.past.debt_number;
 }
 
 void culprit_settle(struct culprit *c) {

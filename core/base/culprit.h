@@ -94,6 +94,9 @@ bool culprit_load(struct culprit *c, const uint8_t version[CULPRIT_LOAD_BYTES]);
 
 /* The events of the run, or the publish, that a crash ended; not settled yet, count 0 = none. */
 const struct culprit_record *culprit_debt(const struct culprit *c);
+/* Tells the debt from all others of this boot: a process may end after the store has it, and before
+ * culprit_settle. */
+uint64_t culprit_debt_number(const struct culprit *c);
 /* The store has it. */
 void culprit_settle(struct culprit *c);
 /* Whether two starts in a row found a crash in a commit, or without a culprit; until culprit_trust.

@@ -68,8 +68,10 @@ static int charge_event(struct engine *e, struct engine_service *s, struct event
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
-/* *found: the store knows the event, or topics.conf has no such service. */
-static int charge(struct engine *e, const struct culprit_event *who, bool shared, bool *found) {
+/* *found: the store knows the event, or topics.conf has no such service. `again`: it has been charged
+ * already. */
+static int charge(struct engine *e, const struct culprit_event *who, bool shared, bool again,
+                  bool *found) {
     struct engine_service *s = engine_service_of(e, who->service);
     struct event *event = NULL;
     *found = true;
@@ -90,7 +92,7 @@ static int charge(struct engine *e, const struct culprit_event *who, bool shared
                  shared ? "a batch with this event" : "this event", s->conf->name,
                  uuid_text(&event->id, id));
         e->suspects->charged = shared ? e->suspects->charged : event->id;
-        code = charge_event(e, s, event, shared);
+        code = again ? 0 : charge_event(e, s, event, shared);
     }
     event_free(event);
     return code;
@@ -133,28 +135,40 @@ static int charge_hang(struct engine *e, uint16_t number) {
     return code == 0 ? journal_flag_put(e->journal, flag, since << COUNT_BITS | count) : code;
 }
 
+/* Whether an earlier start has stored this charge, and went down before it could note that in the
+ * page; from now on it is stored. */
+static int store_charge(struct engine *e, bool *again) {
+    static const char flag[] = "crash";
+    uint64_t number = culprit_debt_number(e->culprit), stored = 0;
+    int code = journal_flag_get(e->journal, flag, &stored);
+    *again = code == 0 && stored == number;
+    return code == 0 || code == ERR_NOTFOUND ? journal_flag_put(e->journal, flag, number) : code;
+}
+
+/* *all: the store knows each event. */
+static int charge_run(struct engine *e, const struct culprit_record *debt, bool *all) {
+    bool again;
+    int code = store_charge(e, &again);
+    if (code == 0 && debt->phase == CULPRIT_SEND) {
+        return again ? 0 : charge_publish(e, &debt->events[0].id);
+    }
+    for (uint32_t i = 0; code == 0 && i < debt->count; i++) {
+        bool found;
+        code = charge(e, &debt->events[i], debt->count > 1, again, &found);
+        *all = *all && found;
+    }
+    if (code == 0 && debt->hung != 0 && !again) {
+        code = charge_hang(e, debt->events[0].service);
+    }
+    e->suspects->policies = e->suspects->policies || (!*all && debt->phase == CULPRIT_POLICY);
+    return code;
+}
+
 int engine_charge_crash(struct engine *e) {
     const struct culprit_record *debt = culprit_debt(e->culprit);
     bool all = true;
-    if (debt->phase == CULPRIT_SEND && debt->count > 0) {
-        return charge_publish(e, &debt->events[0].id);
-    }
-    for (uint32_t i = 0; i < debt->count; i++) {
-        bool found;
-        int code = charge(e, &debt->events[i], debt->count > 1, &found);
-        if (code != 0) {
-            return code;
-        }
-        all = all && found;
-    }
-    if (debt->hung != 0 && debt->count > 0) {
-        int code = charge_hang(e, debt->events[0].service);
-        if (code != 0) {
-            return code;
-        }
-    }
-    e->suspects->policies = e->suspects->policies || (!all && debt->phase == CULPRIT_POLICY);
-    if (!e->suspects->careful && (!all || culprit_unknown(e->culprit))) {
+    int code = debt->count == 0 ? 0 : charge_run(e, debt, &all);
+    if (code == 0 && !e->suspects->careful && (!all || culprit_unknown(e->culprit))) {
         e->suspects->careful = true;
         log_warn("engine",
                  "the host went down and %s: the first %d events run one by one, after they are "
@@ -162,7 +176,7 @@ int engine_charge_crash(struct engine *e) {
                  all ? "the cause is unknown" : "the event that ran was not stored yet",
                  CAREFUL_EVENTS);
     }
-    return 0;
+    return code;
 }
 
 bool engine_must_put_off(struct engine *e, const struct lane_item *item) {

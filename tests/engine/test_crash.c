@@ -3,8 +3,10 @@
 #include "script.h"
 #include "test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SERVICE(options)                                                                           \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" " options " }\n"
@@ -41,6 +43,50 @@ static void who_took_the_host_down_comes_after_the_others(void **state) {
     advance(f, 200);
     assert_string_equal(payloads(f, "out", out, sizeof out), "good bad");
     assert_books(f, "s", (struct books){.accepted = 2, .done = 2, .retries = 2, .crashes = 1});
+}
+
+enum { PAGE_BYTES = 2 * CULPRIT_BYTES };
+
+static int open_page_file(const struct engine_fixture *f) {
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/processor", f->conf->store_path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* The next start takes over what was on the processor; what it then finds in the page, into `page`. */
+static void take_over_page(struct engine_fixture *f, char page[PAGE_BYTES]) {
+    struct culprit *c;
+    struct report r = {""};
+    const uint8_t boot[16] = {1, f->boot};
+    assert_int_equal(culprit_open(&c, f->conf->store_path, boot, &r), 0);
+    culprit_close(c);
+    int fd = open_page_file(f);
+    assert_int_equal(pread(fd, page, PAGE_BYTES, 0), PAGE_BYTES);
+    assert_int_equal(close(fd), 0);
+}
+
+static void put_page_back(struct engine_fixture *f, const char page[PAGE_BYTES]) {
+    int fd = open_page_file(f);
+    assert_int_equal(pwrite(fd, page, PAGE_BYTES, 0), PAGE_BYTES);
+    assert_int_equal(close(fd), 0);
+}
+
+static void a_crash_is_charged_once_even_if_the_next_start_ends_right_after_its_commit(void **state) {
+    struct engine_fixture *f = *state;
+    char page[PAGE_BYTES];
+    fixture_run(f, SERVICE("crashes = 1"), "return function() zing.wait('x', '1d') end");
+    deliver(f, "s", "in/a", "one");
+    struct event *event = event_with(f, "s", "one");
+    culprit_run(f->culprit, engine_service_number(f->engine, 0), event->partition, &event->id);
+    event_free(event);
+    take_over_page(f, page);
+    crash(f);               /* this start charges it */
+    put_page_back(f, page); /* and does not get to noting that */
+    crash(f);
+    run_dry(f);
+    assert_books(f, "s", (struct books){.accepted = 1, .crashes = 1});
 }
 
 /* --- publishes --- */
@@ -167,6 +213,7 @@ static void a_policy_is_named_within_what_is_under_way(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(who_took_the_host_down_comes_after_the_others),
+        ENGINE_TEST(a_crash_is_charged_once_even_if_the_next_start_ends_right_after_its_commit),
         ENGINE_TEST(a_publish_that_took_the_host_down_counts_as_refused),
         ENGINE_TEST(a_service_that_hangs_the_host_again_and_again_is_paused),
         ENGINE_TEST(hangs_hours_apart_and_other_crashes_pause_nothing),

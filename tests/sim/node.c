@@ -2,6 +2,7 @@
 #include "node.h"
 #include "lua/api/api.h"
 
+#include "fault.h"
 #include "sim.h"
 #include "backup/backup.h"
 #include "journal/outbox.h"
@@ -21,10 +22,10 @@ enum {
     LITTLE_EVERY = 7,   /* a start in so many has little memory: things wait for it */
     LITTLE_MEMORY = 1 << 20,
     MUCH_MEMORY = 512 << 20,
-    RUN_US = 300, /* what a run takes */
-    LOOK_US = 2,  /* and a look at the clock */
-    PHASE_KINDS = 16,
-    NOBODY = 63,
+    RUN_US = 300,        /* what a run takes */
+    LOOK_US = 2,         /* and a look at the clock */
+    FAULTS_PERCENT = 15, /* of the steps that run a host */
+    FAULT_CALLS = 600,
 };
 
 /* The host whose engine is on the processor. */
@@ -35,61 +36,6 @@ struct node *node_at_work(void) {
 }
 
 /* --- being killed --- */
-
-/* A few bits of a number's size. */
-static uint64_t size_of(uint64_t n) {
-    uint64_t bits = 0;
-    while (n > 0 && bits < 7) {
-        n >>= 2;
-        bits++;
-    }
-    return bits;
-}
-
-/* Where it stands, roughly: enough to tell apart what a restart finds. Between two turns. */
-static uint64_t state_of(struct node *n) {
-    struct engine_status s;
-    if (n->engine == NULL) {
-        return 1;
-    }
-    engine_status(n->engine, &s);
-    uint64_t hash = size_of(s.waiting) | size_of(s.outbox) << 3 | size_of(s.delayed) << 6 |
-                    size_of(s.forwards_waiting) << 9 | (uint64_t)n->disk << 12 |
-                    (n->online ? 1u : 0u) << 14;
-    for (size_t i = 0; i < n->conf->service_count; i++) {
-        struct engine_service_status v;
-        if (engine_service_status(n->engine, i, &v) != 0) {
-            continue;
-        }
-        uint64_t shape = size_of(books_waiting(&v.books)) | size_of(v.running) << 3 |
-                         size_of(v.retrying) << 6 | size_of(v.sleeping) << 9 |
-                         size_of(v.books.dead) << 12 | (v.paused ? 1u : 0u) << 15;
-        hash = (hash ^ (shape + i)) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 29;
-    }
-    return hash;
-}
-
-static uint64_t note_in(uint64_t seen[], uint64_t point) {
-    uint64_t bit = UINT64_C(1) << (point % 64);
-    bool new = (seen[point / 64] & bit) == 0;
-    seen[point / 64] |= bit;
-    return new ? 1 : 0;
-}
-
-static void note_crash(struct node *n, enum action action) {
-    struct sim_tally *t = n->sim->tally;
-    const struct culprit_record *now = culprit_now(n->culprit);
-    uint64_t what = (uint64_t)action * PHASE_KINDS + now->phase;
-    uint64_t service = now->count > 0 ? now->events[0].service : NOBODY;
-    uint64_t hash = n->state ^ (what << 8 | service) * UINT64_C(0x9e3779b97f4a7c15);
-    hash = (hash ^ hash >> 32) * UINT64_C(0xbf58476d1ce4e5b9);
-    uint64_t point = (hash ^ hash >> 29) % CRASH_POINTS;
-    t->crashes++;
-    t->crashes_loaded += n->loaded ? 1 : 0;
-    t->points += note_in(t->seen, point);
-    t->points_loaded += n->loaded ? note_in(t->seen_loaded, point) : 0;
-}
 
 static FILE *open_page(const struct node *n, const char *mode) {
     char path[NODE_PATH_BYTES + 32];
@@ -113,7 +59,7 @@ static void become_ghost(struct node *n, enum action action) {
         "a publish",    "a forward",      "a receipt", "a call",
         "a call's end", "an answer",      "a run",     "an apply",
         "a commit",     "after a commit", "a PUBACK",  "between two turns"};
-    note_crash(n, action);
+    node_note_crash(n, action);
     note_killed(n);
     FILE *page = open_page(n, "r");
     n->has_page = page != NULL && fread(n->page, 1, sizeof n->page, page) == sizeof n->page;
@@ -144,6 +90,7 @@ bool node_acts(struct node *n, enum action action) {
 }
 
 void node_logs(const char *text) {
+    IN_DOOR;
     struct node *n = working;
     if (n != NULL && !n->ghost && load_mine(n->sim, text)) {
         become_ghost(n, ACTION_RUN);
@@ -210,6 +157,7 @@ static int64_t monotonic_us(void *ctx) {
 }
 
 static int door_publish(void *ctx, const struct publication *p, int *mid) {
+    IN_DOOR;
     struct node *n = ctx;
     if (!node_acts(n, ACTION_PUBLISH) || !n->online) {
         return ERR_NETWORK;
@@ -219,6 +167,7 @@ static int door_publish(void *ctx, const struct publication *p, int *mid) {
 }
 
 static int door_forward(void *ctx, uint16_t host, struct slice message) {
+    IN_DOOR;
     struct node *n = ctx;
     if (!node_acts(n, ACTION_FORWARD) || !n->online) {
         return ERR_NETWORK;
@@ -228,6 +177,7 @@ static int door_forward(void *ctx, uint16_t host, struct slice message) {
 }
 
 static int door_receipt(void *ctx, uint16_t host, struct slice receipt) {
+    IN_DOOR;
     struct node *n = ctx;
     if (!node_acts(n, ACTION_RECEIPT) || !n->online) {
         return ERR_NETWORK;
@@ -237,6 +187,7 @@ static int door_receipt(void *ctx, uint16_t host, struct slice receipt) {
 }
 
 static int door_call_start(void *ctx, uint64_t id, const struct call_request *request) {
+    IN_DOOR;
     struct node *n = ctx;
     if (!node_acts(n, ACTION_CALL)) {
         return 0; /* and never answered */
@@ -246,6 +197,7 @@ static int door_call_start(void *ctx, uint64_t id, const struct call_request *re
 }
 
 static void door_call_cancel(void *ctx, uint64_t id) {
+    IN_DOOR;
     struct node *n = ctx;
     if (node_acts(n, ACTION_CALL_CANCEL)) {
         peer_cancel(n->sim, n, id);
@@ -253,6 +205,7 @@ static void door_call_cancel(void *ctx, uint64_t id) {
 }
 
 static void door_command_done(void *ctx, struct command *command) {
+    IN_DOOR;
     struct node *n = ctx;
     operate_done(n->sim, n, command, node_acts(n, ACTION_ANSWER));
 }
@@ -285,8 +238,19 @@ static bool open_parts(struct node *n, struct report *r) {
            (!fresh || load_scripts(n, r));
 }
 
+/* Of the budget, only scripts that stay loaded have anything when an engine is gone. */
+static void check_memory(const struct node *n) {
+    for (size_t use = 0; use < MEMORY_USES; use++) {
+        if (use != MEMORY_LUA && n->memory.used[use] != 0) {
+            sim_fail(n->sim, "host %u: %zu bytes of %s are never given back", n->number,
+                     n->memory.used[use], memory_use_name((enum memory_use)use));
+        }
+    }
+}
+
 static void close_parts(struct node *n) {
     engine_free(n->engine);
+    check_memory(n);
     culprit_close(n->culprit);
     store_close(n->store);
     n->engine = NULL;
@@ -386,9 +350,9 @@ void node_start(struct node *n) {
 
 void node_kill(struct node *n) {
     sim_tell(n->sim, "host %u is killed between two turns", n->number);
-    n->state = state_of(n);
+    n->state = node_state(n);
     n->loaded = node_waiting(n) >= LOADED;
-    note_crash(n, ACTION_REST);
+    node_note_crash(n, ACTION_REST);
     die(n);
 }
 
@@ -410,7 +374,7 @@ void node_stop(struct node *n) {
 
 void node_arm(struct node *n, unsigned crash) {
     n->kill_in = n->sim->settling ? 0 : crash;
-    n->state = crash > 0 ? state_of(n) : 0;
+    n->state = crash > 0 ? node_state(n) : 0;
     n->loaded = crash > 0 && node_waiting(n) >= LOADED;
 }
 
@@ -432,6 +396,18 @@ static void tell_room(struct node *n) {
     }
 }
 
+/* Now and then a single call of one of its next turns fails. */
+static void plan_fault(struct node *n) {
+    struct sim *s = n->sim;
+    if (s->settling || n->fault.kind != FAULT_NONE || !sim_chance(s, FAULTS_PERCENT)) {
+        return;
+    }
+    n->fault.kind = sim_chance(s, 50) ? FAULT_MEMORY : FAULT_STORE;
+    n->fault.left = 1 + (unsigned)sim_below(s, 1 + sim_below(s, FAULT_CALLS));
+    sim_tell(s, "host %u: %s number %u of its turns will fail", n->number,
+             n->fault.kind == FAULT_MEMORY ? "allocation" : "access to the store", n->fault.left);
+}
+
 void node_turn(struct node *n) {
     struct sim *s = n->sim;
     int turns = 0;
@@ -439,12 +415,15 @@ void node_turn(struct node *n) {
     if (!more) {
         return;
     }
+    plan_fault(n);
     while (more && !n->ghost && turns++ < 4) {
         if (n->online) {
             broker_deliver(s, n);
         }
         working = n;
+        fault_begin(&n->fault);
         int code = engine_turn(n->engine);
+        s->tally->faults += fault_end() ? 1 : 0;
         working = NULL;
         s->tally->turns++;
         if (n->ghost) {

@@ -5,6 +5,7 @@
 #ifndef ZINGQ_SIM_NODE_H
 #define ZINGQ_SIM_NODE_H
 
+#include "fault.h"
 #include "base/culprit.h"
 #include "engine/engine.h"
 
@@ -94,8 +95,9 @@ struct node {
     struct engine *engine;
     bool up, online;
     enum disk disk;
-    int reader;            /* a process that reads its store and hangs; 0 = none */
-    unsigned reader_turns; /* see node_reader_check */
+    struct fault_plan fault; /* to come, in its turns */
+    int reader;              /* a process that reads its store and hangs; 0 = none */
+    unsigned reader_turns;   /* see node_reader_check */
     int64_t reader_seen_ms;
     uint64_t reader_commits;
     bool low;  /* its store is nearly full, by its own word */
@@ -172,6 +174,9 @@ void node_disarm(struct node *n);
 struct node *node_at_work(void);
 /* Whether the action may take place. */
 bool node_acts(struct node *n, enum action action);
+/* A hash of where it stands, between two turns; and: it is killed at that action. */
+uint64_t node_state(struct node *n);
+void node_note_crash(struct node *n, enum action action);
 /* A handler of the host on the processor has logged a warning. */
 void node_logs(const char *text);
 /* Its engine's time. */

@@ -145,6 +145,7 @@ void report_add(struct sim_tally *t, const struct sim_tally *part) {
     t->crashes_loaded += part->crashes_loaded;
     t->reboots += part->reboots;
     t->refused_commits += part->refused_commits;
+    t->faults += part->faults;
     t->offered += part->offered;
     t->published += part->published;
     t->forwarded += part->forwarded;
@@ -167,9 +168,10 @@ void report_figures(const struct sim_tally *t, double seconds) {
                  (unsigned long long)t->published, (unsigned long long)t->calls,
                  (unsigned long long)t->forwarded, (unsigned long long)t->ended);
     (void)printf("%llu crashes (%.0f an hour), %llu of them with 50 events or more; %llu machines "
-                 "started anew\n",
+                 "started anew; %llu single calls failed\n",
                  (unsigned long long)t->crashes, (double)t->crashes / hours,
-                 (unsigned long long)t->crashes_loaded, (unsigned long long)t->reboots);
+                 (unsigned long long)t->crashes_loaded, (unsigned long long)t->reboots,
+                 (unsigned long long)t->faults);
     (void)printf("%llu distinct crash points, %llu of them with 50 events or more\n",
                  (unsigned long long)t->points, (unsigned long long)t->points_loaded);
 }

@@ -289,6 +289,7 @@ static void mend(struct sim *s) {
     for (unsigned i = 0; i < s->count; i++) {
         struct node *n = &s->nodes[i];
         n->disk = DISK_WELL;
+        n->fault.kind = FAULT_NONE;
         n->wall_most_ms = node_wall_most_ms(n);
         node_reader_end(n);
         node_scripts_mend(n);

@@ -47,7 +47,7 @@ enum {
 /* What a run, or many, have seen. */
 struct sim_tally {
     uint64_t runs, steps, turns, commits, crashes, crashes_loaded; /* with 50 events or more */
-    uint64_t reboots, refused_commits, offered, published, forwarded, calls, ended;
+    uint64_t reboots, refused_commits, faults, offered, published, forwarded, calls, ended;
     uint64_t points, points_loaded; /* distinct ones (node.h), bits below */
     int64_t virtual_ms;
     uint64_t seen[CRASH_POINTS / 64]; /* a bit a point, by its hash */
