@@ -26,8 +26,8 @@ struct invocation {
     uint64_t call_id; /* what it waits for; 0 = nothing */
     uint64_t session; /* the transaction that it has open at a database; 0 = none */
     bool call_started;
-    bool continued;        /* it continues an attempt that was counted before: it slept or waited */
-    bool cut;              /* given up because the host stops: in no list of waiting ones */
+    bool continued; /* it continues an attempt that was counted before: it slept or waited */
+    bool cut;       /* given up because the host stops: in no list of waiting ones */
     bool gave_way; /* its last wait was for others, and its events' records are as they were then */
     struct traced *traced; /* owned: engine/spans_within.c; NULL = nothing to tell so far */
     bool call_late;        /* its call did not fit the budget of memory, or does not yet */

@@ -73,7 +73,8 @@ static void put_page_back(struct engine_fixture *f, const char page[PAGE_BYTES])
     assert_int_equal(close(fd), 0);
 }
 
-static void a_crash_is_charged_once_even_if_the_next_start_ends_right_after_its_commit(void **state) {
+static void
+a_crash_is_charged_once_even_if_the_next_start_ends_right_after_its_commit(void **state) {
     struct engine_fixture *f = *state;
     char page[PAGE_BYTES];
     fixture_run(f, SERVICE("crashes = 1"), "return function() zing.wait('x', '1d') end");
