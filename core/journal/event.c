@@ -46,49 +46,6 @@ static uint8_t flags_of(const struct event *e) {
                      (e->alone ? FLAG_ALONE : 0) | (e->batch_events > 0 ? FLAG_BATCH : 0));
 }
 
-/* --- where they are --- */
-
-unsigned journal_event_groups(const struct journal *j) {
-    return j->old_events ? PARTITIONS : EVENT_GROUPS;
-}
-
-uint8_t journal_event_group(const struct journal *j, uint8_t partition) {
-    return j->old_events ? partition : journal_group(partition);
-}
-
-/* In schema 3 each partition was a group of its own, and its number led the key alone. */
-static void event_key(const struct journal *j, struct key *k, uint8_t group,
-                      const struct event_place *place) {
-    k->len = 0;
-    key_u8(k, group);
-    key_uuid(k, &place->id);
-    key_u16(k, place->service);
-    if (!j->old_events) {
-        key_u8(k, place->partition);
-    }
-}
-
-void journal_event_key(const struct journal *j, struct key *k, uint8_t partition,
-                       const struct uuid *id, uint16_t service) {
-    const struct event_place place = {.partition = partition, .service = service, .id = *id};
-    event_key(j, k, journal_event_group(j, partition), &place);
-}
-
-bool journal_event_is_old(struct slice key) {
-    return key.len == OWNER_KEY_BYTES;
-}
-
-bool journal_take_event_key(struct slice key, struct event_place *out) {
-    struct reader r = reader_of(key.data, key.len);
-    uint8_t group = read_u8(&r);
-    out->id = read_uuid(&r);
-    out->service = read_u16_be(&r);
-    bool old = journal_event_is_old(key);
-    out->partition = old ? group : read_u8(&r);
-    bool whole = !r.failed && r.at == r.end && out->partition < PARTITIONS;
-    return whole && (old || group == journal_group(out->partition));
-}
-
 /* --- records --- */
 
 static void encode_event(const struct event *e, struct buf *b) {
@@ -298,7 +255,7 @@ int journal_event_next(struct journal *j, struct event_walk *walk, struct event 
     struct key k;
     struct event_at at = {.walk = walk};
     *out = NULL;
-    event_key(j, &k, walk->group, &walk->at);
+    journal_event_key_in(j, &k, walk->group, &walk->at);
     int code = journal_take_next(j, TABLE_EVENT, &k, 1, walk->begun, take_event, &at);
     if (code == 0) {
         walk->at = at.place;
@@ -311,7 +268,7 @@ int journal_event_next(struct journal *j, struct event_walk *walk, struct event 
 int journal_event_scan(struct journal *j, struct event_place *at, struct event **out) {
     struct key k;
     struct event_at found = {.event = NULL};
-    event_key(j, &k, journal_event_group(j, at->partition), at);
+    journal_event_key(j, &k, at->partition, &at->id, at->service);
     int code = journal_take_next(j, TABLE_EVENT, &k, 0, true, take_event, &found);
     if (code == 0) {
         *at = found.place;
@@ -323,7 +280,7 @@ int journal_event_scan(struct journal *j, struct event_place *at, struct event *
 int journal_event_prev(struct journal *j, struct event_walk *walk, struct event **out) {
     struct key k;
     *out = NULL;
-    event_key(j, &k, walk->group, &walk->at);
+    journal_event_key_in(j, &k, walk->group, &walk->at);
     for (;;) {
         struct slice key;
         struct slice value;

@@ -160,8 +160,11 @@ int journal_check_outbox(enum store_table t, struct slice key, struct slice valu
 struct row;
 struct event_place;
 
-/* --- keys of events: journal/event.c --- */
+/* --- keys of events: journal/event_key.c --- */
 
+/* Of an event, or where a walk of the group is. */
+void journal_event_key_in(const struct journal *j, struct key *k, uint8_t group,
+                          const struct event_place *place);
 void journal_event_key(const struct journal *j, struct key *k, uint8_t partition,
                        const struct uuid *id, uint16_t service);
 /* Reads a key, also one of schema 3. False: it is no key of an event. */

@@ -131,7 +131,7 @@ mkdir -p page/scripts
 first lua README.md >page/scripts/sale.lua
 first lua docs/testing.md >page/scripts/sale_test.lua
 {
-    first '' README.md
+    first conf README.md
     echo 'vars { gateway_url = "http://gateway.example" }'
 } >page/topics.conf
 ok "the example of docs/testing.md holds for the handler of README.md" \

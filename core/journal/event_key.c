@@ -1,0 +1,50 @@
+/*
+ * event_key.c - the keys of events: group8 id128 service16 partition8, in EVENT_GROUPS groups of
+ * partitions; in schema 3, partition8 id128 service16.
+ */
+#include "journal/impl.h"
+
+#include "journal/event.h"
+
+enum { OLD_KEY_BYTES = 19 };
+
+unsigned journal_event_groups(const struct journal *j) {
+    return j->old_events ? PARTITIONS : EVENT_GROUPS;
+}
+
+uint8_t journal_event_group(const struct journal *j, uint8_t partition) {
+    return j->old_events ? partition : journal_group(partition);
+}
+
+/* In schema 3 each partition was a group of its own, and its number led the key alone. */
+void journal_event_key_in(const struct journal *j, struct key *k, uint8_t group,
+                          const struct event_place *place) {
+    k->len = 0;
+    key_u8(k, group);
+    key_uuid(k, &place->id);
+    key_u16(k, place->service);
+    if (!j->old_events) {
+        key_u8(k, place->partition);
+    }
+}
+
+void journal_event_key(const struct journal *j, struct key *k, uint8_t partition,
+                       const struct uuid *id, uint16_t service) {
+    const struct event_place place = {.partition = partition, .service = service, .id = *id};
+    journal_event_key_in(j, k, journal_event_group(j, partition), &place);
+}
+
+bool journal_event_is_old(struct slice key) {
+    return key.len == OLD_KEY_BYTES;
+}
+
+bool journal_take_event_key(struct slice key, struct event_place *out) {
+    struct reader r = reader_of(key.data, key.len);
+    uint8_t group = read_u8(&r);
+    out->id = read_uuid(&r);
+    out->service = read_u16_be(&r);
+    bool old = journal_event_is_old(key);
+    out->partition = old ? group : read_u8(&r);
+    bool whole = !r.failed && r.at == r.end && out->partition < PARTITIONS;
+    return whole && (old || group == journal_group(out->partition));
+}
