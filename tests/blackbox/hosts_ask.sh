@@ -162,7 +162,17 @@ must wait_for 20 letter_of 2
 ok "host 1 shows a letter that lies at host 2" answers 200 "not yet" 1 GET "/api/dlq/$letter"
 ok "its own host knows what is no letter anywhere" \
     answers 404 error 1 GET "/api/dlq/00000000-0000-7000-8000-000000000001"
-ok "a dead letter of host 2 is replayed at host 1" answers 200 ok 1 POST "/api/dlq/$letter/replay"
+short=$(printf %s "$letter" | tail -c 8)
+ok "the last digits of its id will do" answers 200 "$letter" 1 GET "/api/dlq/$short"
+ok "all hosts are asked for them" answers 200 "^\[\"$letter\"\]$" 1 GET "/api/ids/$short?of=letter"
+ok "?host=1 looks for them at host 1 only" answers 404 error 2 GET "/api/dlq/$short?host=1"
+ok "?host=2 at host 2" answers 200 "$letter" 1 GET "/api/dlq/$short?host=2"
+ok "what no host has is a 404" answers 404 "no dead letter" 1 GET "/api/dlq/0000"
+by_digits() {
+    "$ZINGQ" dlq show "$short" -c 1.conf --data data1 | grep -q "$letter"
+}
+ok "a command finds them at the other host" by_digits
+ok "a dead letter of host 2 is replayed at host 1" answers 200 ok 1 POST "/api/dlq/$short/replay"
 ok "and is dead again there" wait_for 20 letter_of 2
 
 # ---- a handler that peeks ----
