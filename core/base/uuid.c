@@ -168,6 +168,32 @@ bool uuid_parse(struct slice text, struct uuid *out) {
     return true;
 }
 
+const char *uuid_short(const struct uuid *id, char out[UUID_SHORT_DIGITS + 1]) {
+    uint64_t digits = digits_of(id->bytes + UUID_BYTES - UUID_SHORT_DIGITS / 2);
+    memcpy(out, &digits, UUID_SHORT_DIGITS);
+    out[UUID_SHORT_DIGITS] = '\0';
+    return out;
+}
+
+bool uuid_is_tail(struct slice text) {
+    bool fits = text.len >= UUID_TAIL_MIN && text.len <= UUID_TAIL_MAX;
+    for (size_t i = 0; fits && i < text.len; i++) {
+        fits = digit_value(text.data[i]) >= 0;
+    }
+    return fits;
+}
+
+bool uuid_ends_in(const struct uuid *id, struct slice tail) {
+    assert(uuid_is_tail(tail));
+    for (size_t i = 0; i < tail.len; i++) { /* from the end */
+        uint8_t byte = id->bytes[UUID_BYTES - 1 - i / 2];
+        if (digit_value(tail.data[tail.len - 1 - i]) != (i % 2 == 0 ? byte & 0x0f : byte >> 4)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool uuid_is_v7(const struct uuid *id) {
     return (id->bytes[6] & 0xf0) == VERSION_7 && (id->bytes[8] & 0xc0) == VARIANT_RFC;
 }

@@ -9,7 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { UUID_BYTES = 16, UUID_TEXT_BYTES = 36 };
+enum {
+    UUID_BYTES = 16,
+    UUID_TEXT_BYTES = 36,
+    UUID_SHORT_DIGITS = 8, /* of the short form: the last ones, as the first are time */
+    UUID_TAIL_MIN = 4,     /* digits that people must give */
+    UUID_TAIL_MAX = 2 * UUID_BYTES
+};
 
 struct uuid {
     uint8_t bytes[UUID_BYTES];
@@ -36,6 +42,12 @@ struct uuid uuid_of_name(struct slice scope, struct slice name);
 const char *uuid_text(const struct uuid *id, char out[UUID_TEXT_BYTES + 1]);
 /* Any RFC 9562 text form with hyphens, either case. */
 bool uuid_parse(struct slice text, struct uuid *out);
+/* The short form, for tables. Returns out. */
+const char *uuid_short(const struct uuid *id, char out[UUID_SHORT_DIGITS + 1]);
+/* Whether the text may stand for an id by its last digits: UUID_TAIL_MIN or more, either case. */
+bool uuid_is_tail(struct slice text);
+/* Whether the id ends in them: uuid_is_tail. */
+bool uuid_ends_in(const struct uuid *id, struct slice tail);
 bool uuid_is_v7(const struct uuid *id);
 int64_t uuid_ms(const struct uuid *id); /* the time in a UUIDv7, milliseconds since 1970 */
 bool uuid_equal(const struct uuid *a, const struct uuid *b);

@@ -30,6 +30,19 @@ static void add_text(struct buf *text, const json_t *record, const char *name) {
     text_add_safe(text, slice_of(value));
 }
 
+/* Ids in it are short. */
+static void add_path(struct buf *text, const char *path) {
+    while (path != NULL && *path != '\0') {
+        struct slice part = {path, strcspn(path, "/")};
+        text_add_id(text, part);
+        path += part.len;
+        if (*path == '/') {
+            buf_add_u8(text, '/');
+            path++;
+        }
+    }
+}
+
 /* "POST /api/services/seats/pause?key=jazz" */
 static void add_what(struct buf *text, json_t *record) {
     const char *name;
@@ -37,7 +50,7 @@ static void add_what(struct buf *text, json_t *record) {
     char before = '?';
     add_text(text, record, "method");
     buf_add_u8(text, ' ');
-    add_text(text, record, "path");
+    add_path(text, json_string_value(json_object_get(record, "path")));
     json_object_foreach(json_object_get(record, "query"), name, value) {
         buf_add_u8(text, (uint8_t)before);
         text_add_safe(text, slice_of(name));

@@ -185,7 +185,7 @@ static int cancel(struct cli *cli) {
     json_t *answer = NULL;
     const char *service = cli_option(cli, "service");
     buf_init(&path, TOPIC_BYTES_MAX);
-    int status = cli_parse_id(cli, cli->words[0], &id);
+    int status = cli_find_id(cli, cli->words[0], ID_OF_EVENT, &id);
     if (status == 0) {
         buf_printf(&path, "/api/cancel/%s?compensate=%d&without_compensation=%d",
                    uuid_text(&id, text), cli_flag(cli, "compensate"),

@@ -15,15 +15,15 @@ static const struct table_column columns[] = {
 
 static void add_row(const struct cli *cli, struct table *table, const struct delayed *delayed,
                     const struct publication *p) {
-    char id[UUID_TEXT_BYTES + 1];
+    char id[UUID_SHORT_DIGITS + 1];
     struct buf text;
     buf_init(&text, CELL_BYTES_MAX);
     text_add_when(&text, cli->now_ms, clock_due(delayed->due_ms, delayed->by_wall));
     table_take(table, STYLE_PLAIN, &text);
     text_add_safe(&text, p->topic);
     table_take(table, STYLE_PLAIN, &text);
-    table_add(table, STYLE_PLAIN, uuid_text(&p->id, id));
-    table_add(table, STYLE_DIM, uuid_is_zero(&p->cause) ? "" : uuid_text(&p->cause, id));
+    table_add(table, STYLE_PLAIN, uuid_short(&p->id, id));
+    table_add(table, STYLE_DIM, uuid_is_zero(&p->cause) ? "" : uuid_short(&p->cause, id));
     buf_clear(&text);
 }
 

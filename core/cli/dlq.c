@@ -34,7 +34,7 @@ static const struct table_column list_columns[] = {
 
 static void add_dead(const struct cli *cli, struct table *table, const struct dead_row *row,
                      const struct event *event) {
-    char id[UUID_TEXT_BYTES + 1];
+    char id[UUID_SHORT_DIGITS + 1];
     struct buf text;
     buf_init(&text, CELL_BYTES_MAX);
     text_add_when(&text, cli->now_ms, row->dead_ms);
@@ -47,7 +47,7 @@ static void add_dead(const struct cli *cli, struct table *table, const struct de
     text_add_safe(&text, event->topic);
     table_take(table, STYLE_PLAIN, &text);
     table_add_count(table, STYLE_PLAIN, event->attempts);
-    table_add(table, STYLE_PLAIN, uuid_text(&event->id, id));
+    table_add(table, STYLE_PLAIN, uuid_short(&event->id, id));
     buf_printf(&text, "%016" PRIx64, row->fingerprint);
     table_take(table, STYLE_DIM, &text);
     text_add_safe(&text, slice_first_line(event->reason));
@@ -124,7 +124,7 @@ static const struct table_column group_columns[] = {
 
 static void add_group(const struct cli *cli, struct table *table, const struct dead_group *group,
                       struct slice reason) {
-    char id[UUID_TEXT_BYTES + 1];
+    char id[UUID_SHORT_DIGITS + 1];
     struct buf text;
     buf_init(&text, CELL_BYTES_MAX);
     buf_printf(&text, "%016" PRIx64, group->fingerprint);
@@ -134,7 +134,7 @@ static void add_group(const struct cli *cli, struct table *table, const struct d
     table_add_count(table, STYLE_BAD, group->count);
     text_add_when(&text, cli->now_ms, group->newest.dead_ms);
     table_take(table, STYLE_PLAIN, &text);
-    table_add(table, STYLE_PLAIN, uuid_text(&group->newest.id, id));
+    table_add(table, STYLE_PLAIN, uuid_short(&group->newest.id, id));
     text_add_safe(&text, reason);
     table_take(table, STYLE_PLAIN, &text);
     buf_clear(&text);

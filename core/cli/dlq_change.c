@@ -14,9 +14,9 @@
 #include "cli/tell.h"
 #include "cli/text.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { REFUSALS_TOLD = 20, PATH_BYTES_MAX = 16384 };
 
@@ -91,16 +91,18 @@ static int ask_one(struct cli *cli, struct outcome *outcome, const struct uuid *
 }
 
 static int ask_named(struct cli *cli, struct outcome *outcome) {
-    struct uuid id = {{0}};
     int status = 0;
+    struct uuid *ids = calloc((size_t)cli->word_count, sizeof *ids);
+    if (ids == NULL) {
+        return cli_fail(ERR_MEMORY, "out of memory");
+    }
     for (int i = 0; i < cli->word_count && status == 0; i++) { /* all or none */
-        status = cli_parse_id(cli, cli->words[i], &id);
+        status = cli_find_id(cli, cli->words[i], ID_OF_LETTER, &ids[i]);
     }
     for (int i = 0; i < cli->word_count && status == 0; i++) {
-        bool parsed = uuid_parse(slice_of(cli->words[i]), &id);
-        assert(parsed);
-        status = ask_one(cli, outcome, &id, cli_option(cli, "service"));
+        status = ask_one(cli, outcome, &ids[i], cli_option(cli, "service"));
     }
+    free(ids);
     return status;
 }
 

@@ -75,7 +75,12 @@ static void print_event(const struct follow *f, const json_t *event) {
     buf_init(&line, LINE_BYTES);
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         buf_add_str(&line, word(event, columns[i])[0] == '\0' ? "" : "  ");
-        text_add_safe(&line, slice_first_line(slice_of(word(event, columns[i]))));
+        struct slice text = slice_first_line(slice_of(word(event, columns[i])));
+        if (strcmp(columns[i], "id") == 0) {
+            text_add_id(&line, text);
+        } else {
+            text_add_safe(&line, text);
+        }
     }
     (void)printf("%s\n", buf_str(&line));
     buf_clear(&line);

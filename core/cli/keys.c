@@ -50,8 +50,8 @@ static void add_sleep(const struct cli *cli, struct buf *out, const struct event
 
 static void add_waits(const struct cli *cli, struct buf *out, const struct row *head,
                       const struct event *e) {
-    char id[UUID_TEXT_BYTES + 1];
-    (void)uuid_text(&e->id, id);
+    char id[UUID_SHORT_DIGITS + 1];
+    (void)uuid_short(&e->id, id);
     if (head->flags == LANE_PARKED) {
         buf_printf(out, "parked behind %s (dead: ", id);
         text_add_safe(out, slice_first_line(e->reason));
@@ -157,11 +157,11 @@ struct queue {
 };
 
 static void add_waiting(const struct cli *cli, struct queue *q, const struct event *event) {
-    char id[UUID_TEXT_BYTES + 1];
+    char id[UUID_SHORT_DIGITS + 1];
     struct buf text;
     buf_init(&text, CELL_BYTES_MAX);
     table_add_count(q->table, STYLE_DIM, q->key.count);
-    table_add(q->table, STYLE_PLAIN, uuid_text(&event->id, id));
+    table_add(q->table, STYLE_PLAIN, uuid_short(&event->id, id));
     table_add(q->table, text_state_style(event->state), event_state_name(event->state));
     text_add_when(&text, cli->now_ms, event->accepted_ms);
     table_take(q->table, STYLE_PLAIN, &text);

@@ -37,10 +37,8 @@ int letters_next(struct cli *cli, const struct dead_filter *filter, struct dead_
 int letters_find(struct cli *cli, const char *id_text, struct event **out) {
     struct dead_filter filter;
     struct uuid id;
-    int status = cli_parse_id(cli, id_text, &id);
-    if (status == 0 && cli->journal == NULL) {
-        status = cli_open_store(cli);
-    }
+    int status = cli_find_id(cli, id_text, ID_OF_LETTER, &id);
+    status = status == 0 ? cli_open_store(cli) : status;
     if (status == 0) {
         status = letters_parse_filter(cli, &filter);
     }

@@ -76,7 +76,7 @@ static void add_remark(const struct cli *cli, struct buf *out, const struct even
 }
 
 static void add_event(const struct cli *cli, struct table *table, const struct event *event) {
-    char id[UUID_TEXT_BYTES + 1];
+    char id[UUID_SHORT_DIGITS + 1];
     struct buf text;
     buf_init(&text, 1 << 20);
     text_add_when(&text, cli->now_ms, event->accepted_ms);
@@ -89,7 +89,7 @@ static void add_event(const struct cli *cli, struct table *table, const struct e
     text_add_safe(&text, event->topic);
     table_take(table, STYLE_PLAIN, &text);
     table_add_count(table, STYLE_PLAIN, event->attempts);
-    table_add(table, STYLE_PLAIN, uuid_text(&event->id, id));
+    table_add(table, STYLE_PLAIN, uuid_short(&event->id, id));
     add_remark(cli, &text, event);
     table_take(table, STYLE_DIM, &text);
     buf_clear(&text);

@@ -46,7 +46,7 @@ static void add_why(struct buf *out, const struct publication *p, bool held) {
 
 static void add_row(const struct cli *cli, struct table *table, const struct publication *p,
                     bool held) {
-    char id[UUID_TEXT_BYTES + 1];
+    char id[UUID_SHORT_DIGITS + 1];
     struct buf text;
     buf_init(&text, CELL_BYTES_MAX);
     if (p->refused_ms != 0) {
@@ -55,8 +55,8 @@ static void add_row(const struct cli *cli, struct table *table, const struct pub
     table_take(table, STYLE_PLAIN, &text);
     text_add_safe(&text, p->topic);
     table_take(table, STYLE_PLAIN, &text);
-    table_add(table, STYLE_PLAIN, uuid_text(&p->id, id));
-    table_add(table, STYLE_DIM, uuid_is_zero(&p->cause) ? "" : uuid_text(&p->cause, id));
+    table_add(table, STYLE_PLAIN, uuid_short(&p->id, id));
+    table_add(table, STYLE_DIM, uuid_is_zero(&p->cause) ? "" : uuid_short(&p->cause, id));
     add_why(&text, p, held);
     table_take(table, STYLE_PLAIN, &text);
     buf_clear(&text);
@@ -116,7 +116,7 @@ static int ask_each(struct cli *cli, const char *verb, const char *done) {
     for (int i = 0; status == 0 && i < cli->word_count; i++) {
         struct uuid id;
         char text[UUID_TEXT_BYTES + 1];
-        status = cli_parse_id(cli, cli->words[i], &id);
+        status = cli_find_id(cli, cli->words[i], ID_OF_PUBLISH, &id);
         status = status == 0 ? ask_one(cli, &id, verb) : status;
         if (status == 0 && cli->json) {
             status =

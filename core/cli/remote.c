@@ -221,9 +221,15 @@ static int write_path(const struct cli *cli, const struct remote *remote, struct
 
 /* ---- the answer ---- */
 
+static bool is_id(const char *name) {
+    return strcmp(name, "id") == 0 || strcmp(name, "event") == 0 || strcmp(name, "example") == 0;
+}
+
 static void add_field(struct buf *text, const json_t *item, const char *name) {
     const json_t *value = json_object_get(item, name);
-    if (json_is_string(value) && strcmp(name, "reason") == 0) {
+    if (json_is_string(value) && is_id(name)) {
+        text_add_id(text, slice_of(json_string_value(value)));
+    } else if (json_is_string(value) && strcmp(name, "reason") == 0) {
         text_add_safe(text, slice_first_line(slice_of(json_string_value(value))));
     } else if (json_is_string(value)) {
         text_add_safe(text, (struct slice){json_string_value(value), json_string_length(value)});

@@ -26,7 +26,8 @@ enum { PATH_BYTES_MAX = 16384 };
 struct replay {
     struct cli *cli;
     struct buf filter; /* the part of the query that selects the events */
-    const char *id;    /* --id, or NULL */
+    const char *id;    /* --id in whole, or NULL */
+    char id_text[UUID_TEXT_BYTES + 1];
 };
 
 /* ---- the request ---- */
@@ -57,10 +58,9 @@ static int check_options(const struct cli *cli) {
     const char *id = cli_option(cli, "id");
     bool from = cli_option(cli, "from") != NULL;
     bool to = cli_option(cli, "to") != NULL;
-    struct uuid parsed;
     struct slice key;
-    int status = id == NULL ? 0 : cli_parse_id(cli, id, &parsed);
-    if (status == 0 && cli_option(cli, "key") != NULL) {
+    int status = 0;
+    if (cli_option(cli, "key") != NULL) {
         status = cli_parse_key(cli, cli_option(cli, "key"), &key);
     }
     if (status != 0) {
@@ -84,6 +84,17 @@ static int check_options(const struct cli *cli) {
     return 0;
 }
 
+static int find_id(struct replay *replay) {
+    const char *text = cli_option(replay->cli, "id");
+    struct uuid id;
+    if (text == NULL) {
+        return 0;
+    }
+    int status = cli_find_id(replay->cli, text, ID_OF_EVENT, &id);
+    replay->id = status == 0 ? uuid_text(&id, replay->id_text) : NULL;
+    return status;
+}
+
 static int parse(struct replay *replay) {
     const struct cli *cli = replay->cli;
     const char *rate = cli_option(cli, "rate");
@@ -93,10 +104,10 @@ static int parse(struct replay *replay) {
     if (status == 0 && rate != NULL && conf_parse_rate(rate, &per_second, &r) != 0) {
         status = cli_misused(cli, "--rate: %s", r.text);
     }
+    status = status == 0 ? find_id(replay) : status;
     if (status != 0) {
         return status;
     }
-    replay->id = cli_option(cli, "id");
     job_add_query(&replay->filter, "service", cli_option(cli, "service"));
     job_add_query(&replay->filter, "id", replay->id);
     job_add_query(&replay->filter, "key", cli_option(cli, "key"));

@@ -172,8 +172,8 @@ static int follow_clock(struct cli *cli) {
 }
 
 int cli_open_store(struct cli *cli) {
-    int status = cli_find_data(cli);
-    if (status != 0) {
+    int status = cli->journal != NULL ? 0 : cli_find_data(cli);
+    if (status != 0 || cli->journal != NULL) {
         return status;
     }
     struct report r = {""};
@@ -256,16 +256,6 @@ int cli_service(struct cli *cli, const char *name, uint16_t *number) {
     }
     (void)cli_unknown("service", name, names, count);
     return EXIT_NO;
-}
-
-int cli_parse_id(const struct cli *cli, const char *text, struct uuid *id) {
-    if (uuid_parse(slice_of(text), id)) {
-        return 0;
-    }
-    return cli_misused(cli,
-                       "\"%s\" is not an event id: an id looks like "
-                       "0192f0c1-2345-7abc-8def-0123456789ab",
-                       text);
 }
 
 int cli_parse_key(const struct cli *cli, const char *text, struct slice *key) {

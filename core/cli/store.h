@@ -6,6 +6,8 @@
 
 #include "cli/impl.h"
 
+#include "query/ids.h"
+
 /* Reads topics.conf into cli->conf, secrets included. 0, or an exit status after printing why. */
 int cli_load_conf(struct cli *cli);
 /* The same without secrets, for commands that only look at stores and hosts. */
@@ -21,7 +23,7 @@ int cli_find_data(struct cli *cli);
 int cli_find_hosts(struct cli *cli, unsigned *hosts);
 /* Switches from such a folder to that of host N. 0, or an exit status after printing why. */
 int cli_turn_to(struct cli *cli, uint64_t number);
-/* Opens the store, read only, without a transaction. 0, or an exit status after printing why. */
+/* Opens the store, read only, without a transaction, unless it is open. 0, or an exit status after printing why. */
 int cli_open_store(struct cli *cli);
 
 /* Closes what cli_open_store opened, if anything. */
@@ -43,8 +45,10 @@ int cli_read_failed(int code);
 int cli_service(struct cli *cli, const char *name, uint16_t *number);
 /* The service's name; never NULL. */
 const char *cli_service_name(const struct cli *cli, uint16_t number);
-/* Parses an event id. EXIT_USAGE after printing that it is not one. */
-int cli_parse_id(const struct cli *cli, const char *text, struct uuid *id);
+/* The id that the text is, or ends: then the running host looks for it, or else this does in the
+ * store, which it opens. EXIT_USAGE, EXIT_NO after printing that it is none, that nothing has such an
+ * id, or which ones fit. */
+int cli_find_id(struct cli *cli, const char *text, enum id_of of, struct uuid *id);
 /* Parses a key. EXIT_USAGE when it is too long to be one. */
 int cli_parse_key(const struct cli *cli, const char *text, struct slice *key);
 

@@ -9,6 +9,7 @@
 #include "base/json_read.h"
 #include "event/event.h"
 #include "base/utf8.h"
+#include "base/uuid.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -42,6 +43,16 @@ void text_add_safe(struct buf *out, struct slice text) {
             buf_add(out, text.data + i, len);
         }
         i += len == 0 ? 1 : len;
+    }
+}
+
+void text_add_id(struct buf *out, struct slice text) {
+    struct uuid id;
+    char digits[UUID_SHORT_DIGITS + 1];
+    if (uuid_parse(text, &id)) {
+        buf_add_str(out, uuid_short(&id, digits));
+    } else {
+        text_add_safe(out, text);
     }
 }
 

@@ -16,6 +16,8 @@
 
 /* Appends the text as one line: a newline becomes \n, other control characters \x1b. */
 void text_add_safe(struct buf *out, struct slice text);
+/* An id that is given in whole as the digits that stand for it in tables; other text as text_add_safe. */
+void text_add_id(struct buf *out, struct slice text);
 /* Appends the text's lines, escaped, each with `indent` before it and a newline after it. */
 void text_add_lines(struct buf *out, struct slice text, const char *indent);
 /* Width on a terminal in columns: the number of UTF-8 sequences. */

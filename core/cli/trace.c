@@ -104,7 +104,7 @@ static int read_on(struct cli *cli, struct trace *trace, int code) {
 
 static int trace_id(struct cli *cli, struct trace *trace) {
     struct uuid id;
-    int status = cli_parse_id(cli, cli->words[0], &id);
+    int status = cli_find_id(cli, cli->words[0], ID_OF_EVENT, &id);
     status = status == 0 ? cli_open_store(cli) : status;
     if (status != 0) {
         return status;

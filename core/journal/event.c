@@ -195,7 +195,9 @@ static int take_event(struct slice key, struct slice value, void *out) {
     if (!journal_take_event_key(key, &at->place)) {
         return ERR_CORRUPT;
     }
-    bool passed = walk != NULL && walk->by_partition && walk->partition != at->place.partition;
+    bool passed =
+        walk != NULL && (walk->keys_only ||
+                         (walk->by_partition && walk->partition != at->place.partition));
     return passed ? 0 : decode_event(&at->place, value, &at->event);
 }
 

@@ -44,11 +44,13 @@ struct event_walk {
     uint8_t group;
     bool by_partition; /* only events of this partition, which is in the group */
     uint8_t partition;
+    bool keys_only;        /* `at` goes from row to row, and no event is read */
     bool begun;            /* the event at `at` is not wanted any more */
     struct event_place at; /* zeroed for the first event; all ones for the last */
 };
 
-/* The next event from walk->at on. A copy on the heap; NULL: the row was one of another partition.
+/* The next event from walk->at on. A copy on the heap; NULL: the row was one of another partition,
+ * or only its key was wanted.
  * ERR_NOTFOUND. */
 int journal_event_next(struct journal *j, struct event_walk *walk, struct event **out);
 /* The same backward: the last event before walk->at. */

@@ -108,7 +108,7 @@ start_host
 ok "a host that starts again knows them" wait_for 20 figure_is outbox_refused 10
 
 id=$(first_refused)
-ok "one is given up by its id" says 0 'is discarded' outbox discard "$id"
+ok "one is given up by the last digits of its id" says 0 "^$id is discarded" outbox discard "$(printf %s "$id" | tail -c 8)"
 ok "what waited behind it goes on, or nothing did" wait_for 10 figure_is outbox_held 0
 ok "an id that is no refused publish's is told" complains 1 'no publish that the broker refuses' outbox discard "$id"
 allow 'good/#' 'bad/#'

@@ -208,6 +208,7 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **ow
     gateway_client_owes(connection, true);
     assert(!request->suspended && !request->in_callback);
     forget_body(request);
+    gateway_forget_set(request);
     free(request);
     *own = NULL;
 }

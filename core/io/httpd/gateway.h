@@ -90,6 +90,11 @@ struct address gateway_from(const struct gateway_request *request);
 bool gateway_is_secure(const struct gateway_request *request);
 struct slice gateway_body(const struct gateway_request *request);
 
+/* Puts this path in place of the request's; what is put in place of the value that its query has
+ * under the name, which is borrowed. False: out of memory. */
+bool gateway_set_path(struct gateway_request *request, const char *path);
+bool gateway_set_query(struct gateway_request *request, const char *name, const char *value);
+
 /* The name of the token it came with, for later: "" = none. */
 void gateway_set_who(struct gateway_request *request, const char *name);
 const char *gateway_who(const struct gateway_request *request);

@@ -64,6 +64,7 @@ const char *gateway_guest_header(const struct gateway_guest *guest, const char *
 static void free_guest(struct gateway_guest *guest) {
     free(guest->method);
     free(guest->path);
+    gateway_forget_set(&guest->request);
     buf_clear(&guest->query);
     buf_clear(&guest->headers);
     buf_clear(&guest->request.body);
@@ -120,6 +121,7 @@ bool gateway_is_final(const struct gateway_request *request) {
 /* ---- a query as an argument list ---- */
 
 struct listing {
+    const struct gateway_request *request;
     const char *without;
     struct buf *out;
 };
@@ -128,16 +130,18 @@ static enum MHD_Result add_pair(void *ctx, enum MHD_ValueKind kind, const char *
                                 const char *value) {
     (void)kind;
     const struct listing *listing = ctx;
+    bool is_set =
+        listing->request->set_value != NULL && strcmp(name, listing->request->set_name) == 0;
     if (value != NULL && strcmp(name, listing->without) != 0) {
         buf_add_lv(listing->out, slice_of(name));
-        buf_add_lv(listing->out, slice_of(value));
+        buf_add_lv(listing->out, slice_of(is_set ? listing->request->set_value : value));
     }
     return MHD_YES;
 }
 
 void gateway_add_query(const struct gateway_request *request, const char *without,
                        struct buf *out) {
-    struct listing listing = {without, out};
+    struct listing listing = {request, without, out};
     if (request->guest == NULL) {
         (void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, add_pair,
                                         &listing);

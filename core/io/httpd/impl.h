@@ -18,6 +18,9 @@ struct gateway_request {
     struct MHD_Connection *connection;
     struct gateway_guest *guest; /* then this is its origin; see io/httpd/guest.c */
     const char *method, *path;   /* libmicrohttpd's, valid as long as the request */
+    char *set_path;       /* from gateway_set_path: in place of path; owned */
+    const char *set_name; /* from gateway_set_query: borrowed */
+    char *set_value;      /* the same; owned */
     struct buf body;
     size_t body_max;  /* bytes of the body to keep; 0 = not wanted */
     size_t discarded; /* bytes of a body that is not kept */
@@ -111,6 +114,10 @@ enum MHD_Result gateway_queue(struct gateway *g, struct MHD_Connection *connecti
                               const char *content_type, const char *headers, struct slice body);
 /* Resumes every stream, which then ends: for the end of the daemon. */
 void gateway_end_streams(struct gateway *g);
+
+/* io/httpd/request.c */
+/* Frees what was put in place of its own. */
+void gateway_forget_set(struct gateway_request *request);
 
 /* io/httpd/guest.c */
 const char *gateway_guest_query(const struct gateway_guest *guest, const char *name);

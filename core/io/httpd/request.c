@@ -4,6 +4,7 @@
 #include "io/httpd/impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *gateway_method(const struct gateway_request *request) {
@@ -11,10 +12,13 @@ const char *gateway_method(const struct gateway_request *request) {
 }
 
 const char *gateway_path(const struct gateway_request *request) {
-    return request->path;
+    return request->set_path != NULL ? request->set_path : request->path;
 }
 
 const char *gateway_query(const struct gateway_request *request, const char *name) {
+    if (request->set_value != NULL && strcmp(name, request->set_name) == 0) {
+        return request->set_value;
+    }
     return request->guest != NULL
                ? gateway_guest_query(request->guest, name)
                : MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
@@ -64,6 +68,24 @@ static struct slice last_word(struct slice *list) {
         word.len--;
     }
     return word;
+}
+
+bool gateway_set_path(struct gateway_request *request, const char *path) {
+    free(request->set_path);
+    request->set_path = slice_dup(slice_of(path));
+    return request->set_path != NULL;
+}
+
+bool gateway_set_query(struct gateway_request *request, const char *name, const char *value) {
+    free(request->set_value);
+    request->set_name = name;
+    request->set_value = slice_dup(slice_of(value));
+    return request->set_value != NULL;
+}
+
+void gateway_forget_set(struct gateway_request *request) {
+    free(request->set_path);
+    free(request->set_value);
 }
 
 void gateway_set_who(struct gateway_request *request, const char *name) {

@@ -35,6 +35,7 @@ int admin_new(struct admin **out, const struct admin_options *options, struct re
     TAILQ_INIT(&a->readings);
     TAILQ_INIT(&a->relays);
     TAILQ_INIT(&a->follows);
+    TAILQ_INIT(&a->finds);
     const int rcs[] = {uv_idle_init(options->loop, &a->reader),
                        uv_timer_init(options->loop, &a->job_timer),
                        uv_timer_init(options->loop, &a->live_timer),
@@ -60,6 +61,7 @@ void admin_free(struct admin *a) {
     admin_forget_readings(a);
     admin_forget_relays(a);
     admin_forget_follows(a);
+    admin_forget_finds(a);
     admin_forget_jobs(a);
     admin_forget_changes(a);
     uv_close((uv_handle_t *)&a->reader, on_closed);
@@ -136,6 +138,7 @@ static const struct route rows[] = {
     {GET, "/api/history", ACCESS_READ, admin_show_history, 0},
     {GET, "/api/events", ACCESS_READ, admin_read, READING_EVENTS},
     {GET, "/api/events/*", ACCESS_READ, admin_read, READING_TRACE},
+    {GET, "/api/ids/*", ACCESS_READ, admin_read_ids, 0},
     {GET, "/api/dlq", ACCESS_READ, admin_read, READING_DEAD},
     {GET, "/api/dlq/groups", ACCESS_READ, admin_read, READING_GROUPS},
     {GET, "/api/dlq/*", ACCESS_READ, admin_read, READING_LETTER},
@@ -187,6 +190,9 @@ static bool is_change(const struct call *call) {
 const struct route_table admin_routes = {rows, sizeof rows / sizeof *rows};
 
 void admin_serve(struct admin *a, const struct call *call) {
+    if (admin_find(a, call)) {
+        return;
+    }
     if (is_change(call) && !admin_begin_change(a, call->request)) {
         gateway_answer_error(call->request, 503, NULL, error_text(ERR_MEMORY));
         return;

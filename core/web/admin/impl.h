@@ -9,6 +9,7 @@
  *   web/admin/reader.c   requests answered from the store, in pieces between turns
  *   web/admin/readings.c what they read: events, dead letters, keys, state
  *   web/admin/outgoing.c and the outbox, delayed publishes
+ *   web/admin/ids.c      ids by their last digits
  *   web/admin/service.c  one service, and its part of topics.conf
  *   web/admin/job.c      jobs: replay and discard of many letters, paced
  *   web/admin/rerun.c    jobs: replay of events that are done
@@ -33,6 +34,7 @@
 #include "base/limits.h"
 #include "query/dead.h"
 #include "query/events.h"
+#include "query/ids.h"
 #include "query/keys.h"
 #include "query/outgoing.h"
 #include "query/state.h"
@@ -46,10 +48,12 @@ struct reading;
 struct job;
 struct relay;
 struct follow;
+struct find;
 /* Oldest first. */
 TAILQ_HEAD(reading_list, reading);
 TAILQ_HEAD(relay_list, relay);
 TAILQ_HEAD(follow_list, follow);
+TAILQ_HEAD(find_list, find);
 
 enum { CHANGE_ID_BYTES = 8 };
 
@@ -78,6 +82,7 @@ struct admin {
     size_t reading_count;
     struct relay_list relays;   /* waiting for other hosts */
     struct follow_list follows; /* the same */
+    struct find_list finds;     /* for all that may have the id */
     struct job *jobs[JOBS_MAX]; /* oldest first; owned */
     size_t job_count;
     uint64_t last_job_id;
@@ -159,6 +164,7 @@ struct reading {
             struct dead_filter filter;
             struct uuid id;
         } letter;
+        struct id_search ids;
         struct held_walk keys;
         struct {
             struct outbox_walk walk;
@@ -223,6 +229,13 @@ bool admin_read_full(const struct reading *r);
 /* web/admin/outgoing.c */
 void admin_read_outbox(void *ctx, const struct call *call);
 void admin_read_delayed(void *ctx, const struct call *call);
+
+/* web/admin/ids.c */
+void admin_read_ids(void *ctx, const struct call *call);
+/* True if the request has only the last digits of an id: it was taken over, and is served when the
+ * whole one is known. */
+bool admin_find(struct admin *a, const struct call *call);
+void admin_forget_finds(struct admin *a);
 
 /* web/admin/service.c */
 void admin_show_service(void *ctx, const struct call *call);

@@ -75,18 +75,14 @@ static void answer(struct reading *r, int code) {
 
 /* ---- the work ---- */
 
-/* Reads one piece; true when the request has been answered. */
-static bool read_piece(struct admin *a, struct reading *r, int64_t until_us) {
+/* Reads one piece; 0: there is more. */
+static int read_piece(struct admin *a, struct reading *r, int64_t until_us) {
     int code = 0;
     while (code == 0 && clock_monotonic_us() < until_us) {
         code = r->kind->step(a, r);
         r->rows++;
     }
-    if (code == 0) {
-        return false;
-    }
-    answer(r, code);
-    return true;
+    return code;
 }
 
 static void on_reader(uv_idle_t *idle) {
@@ -98,22 +94,19 @@ static void on_reader(uv_idle_t *idle) {
     bool begun = store_begin(store) == 0;
     bool finding =
         begun && a->find_letters(a, r == NULL ? until_us : until_us - READING_US_MAX / 2);
-    bool answered = r != NULL && begun && read_piece(a, r, until_us);
-    if (r != NULL && !begun) {
-        answer(r, ERR_DISK);
-        answered = true;
-    }
+    int code = r == NULL ? 0 : begun ? read_piece(a, r, until_us) : ERR_DISK;
     if (begun) {
         store_abort(store);
     }
     if (r != NULL) { /* let the others take their turn */
         TAILQ_REMOVE(&a->readings, r, link);
-        if (!answered) {
+        if (code == 0) {
             TAILQ_INSERT_TAIL(&a->readings, r, link);
         }
     }
-    if (answered) {
+    if (code != 0) {
         a->reading_count--;
+        answer(r, code); /* after the transaction: who waited for it may begin another one */
         reading_free(r);
     }
     if (a->reading_count == 0 && !finding) {

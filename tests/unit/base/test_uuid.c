@@ -99,6 +99,29 @@ static void uuid_parse_takes_either_case_and_any_version(void **state) {
     assert_true(uuid_is_zero(&nil));
 }
 
+static void an_id_is_known_by_its_last_digits(void **state) {
+    (void)state;
+    char text[UUID_SHORT_DIGITS + 1];
+    struct uuid id = parsed("017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
+    assert_string_equal(uuid_short(&id, text), "0c07398f");
+    assert_true(uuid_ends_in(&id, slice_of(text)));
+    assert_true(uuid_ends_in(&id, slice_of("398F")));
+    assert_true(uuid_ends_in(&id, slice_of("7398f"))); /* an odd number of them */
+    assert_true(uuid_ends_in(&id, slice_of("017f22e279b07cc398c4dc0c0c07398f")));
+    assert_false(uuid_ends_in(&id, slice_of("1c07398f")));
+    assert_false(uuid_ends_in(&id, slice_of("398e")));
+}
+
+static void digits_that_are_too_few_or_none_stand_for_no_id(void **state) {
+    (void)state;
+    static const char *const texts[] = {"", "98f", "groups", "398g", "0x398f", "-398f",
+                                        "0017f22e279b07cc398c4dc0c0c07398f"};
+    assert_true(uuid_is_tail(slice_of("398f")));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_false(uuid_is_tail(slice_of(texts[i])));
+    }
+}
+
 static void uuid_parse_refuses_what_is_not_a_uuid(void **state) {
     (void)state;
     static const char *const bad[] = {
@@ -136,6 +159,8 @@ int main(void) {
         cmocka_unit_test(uuid_source_random_fills_zero_to_one_evenly),
         cmocka_unit_test(uuid_text_is_read_back_by_uuid_parse),
         cmocka_unit_test(uuid_parse_takes_either_case_and_any_version),
+        cmocka_unit_test(an_id_is_known_by_its_last_digits),
+        cmocka_unit_test(digits_that_are_too_few_or_none_stand_for_no_id),
         cmocka_unit_test(uuid_parse_refuses_what_is_not_a_uuid),
         cmocka_unit_test(a_name_has_the_same_id_each_time_and_another_one_another),
     };
