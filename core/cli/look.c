@@ -100,7 +100,7 @@ static int each_match(struct cli *cli, const struct events_filter *filter,
                       struct listing *listing) {
     struct look_walk walk;
     struct event *event = NULL;
-    look_walk_init(&walk, cli->journal, look_filter_partition(cli->journal, &filter->look));
+    look_walk_init(&walk, cli->journal, &filter->look);
     int code = cli_begin(cli);
     while (code == 0 && listing->seen < listing->limit && listing->status == 0 &&
            (code = look_walk_next(cli->journal, &walk, &event)) == 0) {

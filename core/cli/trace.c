@@ -127,15 +127,15 @@ static int trace_id(struct cli *cli, struct trace *trace) {
 }
 
 /* Collects the newest events of the key, up to the limit, newest first. */
-static int gather_key(struct cli *cli, uint16_t service, struct slice key, int partition,
-                      struct event **events, size_t limit, size_t *count) {
+static int gather_key(struct cli *cli, const struct look_filter *filter, struct event **events,
+                      size_t limit, size_t *count) {
     struct look_walk walk;
     struct event *event = NULL;
-    look_walk_init(&walk, cli->journal, partition);
+    look_walk_init(&walk, cli->journal, filter);
     int code = 0;
     while (code == 0 && *count < limit &&
            (code = look_walk_next(cli->journal, &walk, &event)) == 0) {
-        if (event != NULL && event->service == service && slice_equal(event->key, key)) {
+        if (event != NULL && look_matches(filter, event)) {
             events[(*count)++] = event;
         } else {
             event_free(event);
@@ -149,10 +149,11 @@ static int read_key(struct cli *cli, uint16_t service, struct slice key, size_t 
                     struct trace *trace) {
     struct event *events[TRACE_EVENTS_MAX];
     size_t count = 0;
-    uint64_t lane = journal_lane_of(cli->journal, slice_of(cli->words[0]), key);
+    const struct look_filter filter = {
+        .by_service = true, .service = service, .by_key = true, .key = key};
     int code = cli_begin(cli);
     if (code == 0) {
-        code = gather_key(cli, service, key, journal_partition(lane), events, limit, &count);
+        code = gather_key(cli, &filter, events, limit, &count);
     }
     for (size_t i = count; i > 0; i--) { /* oldest first */
         if (code == 0) {

@@ -42,11 +42,10 @@ uint64_t engine_kept(const struct engine *e, const struct engine_service *s, enu
     case RUN_QUOTAS:
         break;
     }
-    return engine_made_letters(e, s);
+    return journal_kept(e->journal, s->number, KEPT_MADE);
 }
 
 static uint64_t kept_by_all(const struct engine *e, enum run_quota kind) {
-    uint64_t sum = 0;
     switch (kind) {
     case RUN_QUOTA_STATE:
         return journal_kept_by_all(e->journal, KEPT_STATE);
@@ -60,10 +59,7 @@ static uint64_t kept_by_all(const struct engine *e, enum run_quota kind) {
     case RUN_QUOTAS:
         break;
     }
-    for (size_t i = 0; i < e->service_count; i++) {
-        sum += engine_made_letters(e, &e->services[i]);
-    }
-    return sum;
+    return journal_kept_by_all(e->journal, KEPT_MADE);
 }
 
 uint64_t engine_kept_room(const struct engine *e, const struct engine_service *s,

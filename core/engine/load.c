@@ -121,6 +121,7 @@ static int load(struct engine *e, bool all) {
     code = load_services(e);
     code = code == 0 && all ? load_departures(e) : code;
     bool places; /* the records of where events wait have been repaired: engine_mend */
+    code = code == 0 ? journal_kept_write(e->journal) : code;
     code = code == 0 ? journal_set_aside(e->journal, &places) : code;
     if (code != 0) {
         store_abort(journal_store(e->journal));

@@ -43,7 +43,7 @@ static int drop_letter(struct engine *e, const struct event *lost) {
     struct engine_service *s = engine_service_of(e, lost->service);
     struct dead_row row = {.partition = lost->partition, .service = lost->service, .id = lost->id};
     int code = journal_dead_get(e->journal, &row);
-    code = code == 0 ? engine_letter_lost(e, s, &row) : code;
+    code = code == 0 ? engine_letter_lost(e, &row) : code;
     if (code != 0 || s == NULL || s->books.dead == 0) {
         return code == ERR_NOTFOUND ? 0 : code;
     }

@@ -72,12 +72,12 @@ static int put_row(struct engine *e, struct engine_service *to, struct event *ev
 /* --- the event --- */
 
 /* Not through engine_letter_del, which would count the letter as no longer dead. */
-static int move_letter(struct engine *e, struct engine_service *from, struct engine_service *to,
-                       const struct event *old, const struct event *moved) {
+static int move_letter(struct engine *e, struct engine_service *to, const struct event *old,
+                       const struct event *moved) {
     if (!event_state_dead((enum event_state)old->state)) {
         return 0;
     }
-    int code = engine_letter_give(e, from, old);
+    int code = engine_letter_give(e, old);
     return code == 0 ? engine_letter_put(e, to, moved) : code;
 }
 
@@ -92,7 +92,7 @@ static int move(struct engine *e, struct engine_service *from, struct engine_ser
     }
     code = code == 0 ? engine_move_history(e, old, moved) : code;
     code = code == 0 ? journal_step_move(e->journal, old, moved) : code;
-    code = code == 0 ? move_letter(e, from, to, old, moved) : code;
+    code = code == 0 ? move_letter(e, to, old, moved) : code;
     code = code == 0 ? journal_event_del(e->journal, old->partition, &old->id, old->service) : code;
     code = code == 0 ? journal_event_put(e->journal, moved) : code;
     return code == 0 && placed ? put_row(e, to, moved, flags) : code;

@@ -21,6 +21,7 @@
 #include "engine/retention.h"
 #include "engine/space.h"
 #include "engine/watch.h"
+#include "journal/kept.h"
 #include "journal/letter.h"
 #include "journal/step.h"
 
@@ -37,8 +38,6 @@ static const char INDEXED[] = "letters"; /* flag: every letter has its row of TA
 
 /* Of one service. */
 struct letters {
-    uint64_t count[LETTER_KINDS], bytes[LETTER_KINDS];
-    uint64_t made_bytes;     /* of those: made by zing.dead_letter */
     uint64_t give_way_bytes; /* limit for refused ones; UINT64_MAX = the store has room */
     int64_t due_ms;          /* when a letter may first be past keep_dead; INT64_MAX = never */
     uint64_t untold;         /* expired since the last log line */
@@ -92,44 +91,23 @@ static struct letter_row row_of(const struct event *event) {
                                .made = is_made(event)};
 }
 
-static void count_more(struct letters *l, const struct letter_row *row) {
-    l->count[row->kind]++;
-    l->bytes[row->kind] += row->bytes;
-    l->made_bytes += row->made ? row->bytes : 0;
-}
-
-static uint64_t less(uint64_t from, uint64_t by) {
-    return by < from ? from - by : 0;
-}
-
-/* `s` NULL: a service that is no longer in topics.conf. */
-static int drop_row(struct engine *e, const struct engine_service *s,
-                    const struct letter_row *row) {
+static int drop_row(struct engine *e, const struct letter_row *row) {
     struct letter_row stored = *row;
     int code = journal_letter_del(e->journal, &stored);
-    if (code == 0 && s != NULL) {
-        struct letters *l = letters_of(e, s);
-        l->count[row->kind] = less(l->count[row->kind], 1);
-        l->bytes[row->kind] = less(l->bytes[row->kind], stored.bytes);
-        l->made_bytes = less(l->made_bytes, stored.made ? stored.bytes : 0);
-    }
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+/* `s` NULL: a service that is no longer in topics.conf. */
 static int put_row(struct engine *e, const struct engine_service *s, const struct event *event) {
     if (event->state != EVENT_DEAD || event->parked) {
         return 0;
     }
     struct letter_row row = row_of(event);
-    int code = drop_row(e, s, &row);
-    if (code == 0) {
-        code = journal_letter_put(e->journal, &row);
-    }
+    int code = journal_letter_put(e->journal, &row);
     if (code == 0 && s != NULL) {
         struct letters *l = letters_of(e, s);
         int64_t past_ms = row.dead_ms + s->conf->keep_dead_ms;
         bool sooner = row.kind == LETTER_RAN && s->conf->keep_dead_ms > 0 && past_ms < l->due_ms;
-        count_more(l, &row);
         l->due_ms = sooner ? past_ms : l->due_ms;
     }
     return code;
@@ -152,7 +130,7 @@ int engine_letter_move(struct engine *e, struct engine_service *s, const struct 
         .partition = from->partition, .service = from->service, .id = from->id};
     const struct letter_row letter = row_of(from);
     int code = journal_dead_del(e->journal, &row);
-    code = code == 0 || code == ERR_NOTFOUND ? drop_row(e, s, &letter) : code;
+    code = code == 0 || code == ERR_NOTFOUND ? drop_row(e, &letter) : code;
     return code == 0 ? engine_letter_put(e, s, to) : code;
 }
 
@@ -170,18 +148,18 @@ int engine_letter_del(struct engine *e, struct engine_service *s, const struct e
     engine_uncount_letter(e, s, event->state == EVENT_NEEDS_PERSON);
     int code = journal_dead_del(e->journal, &row);
     code = code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
-    return code == 0 ? drop_row(e, s, &letter) : code;
+    return code == 0 ? drop_row(e, &letter) : code;
 }
 
-int engine_letter_give(struct engine *e, struct engine_service *s, const struct event *event) {
+int engine_letter_give(struct engine *e, const struct event *event) {
     struct dead_row row = {
         .partition = event->partition, .service = event->service, .id = event->id};
     struct letter_row letter = row_of(event);
     int code = journal_dead_del(e->journal, &row);
-    return code == 0 || code == ERR_NOTFOUND ? drop_row(e, s, &letter) : code;
+    return code == 0 || code == ERR_NOTFOUND ? drop_row(e, &letter) : code;
 }
 
-int engine_letter_lost(struct engine *e, struct engine_service *s, const struct dead_row *dead) {
+int engine_letter_lost(struct engine *e, const struct dead_row *dead) {
     int code = 0;
     for (uint8_t kind = 0; code == 0 && kind < LETTER_KINDS; kind++) {
         const struct letter_row row = {.partition = dead->partition,
@@ -189,15 +167,14 @@ int engine_letter_lost(struct engine *e, struct engine_service *s, const struct 
                                        .kind = kind,
                                        .dead_ms = dead->dead_ms,
                                        .id = dead->id};
-        code = drop_row(e, s, &row);
+        code = drop_row(e, &row);
     }
     return code == 0 ? journal_dead_del(e->journal, dead) : code;
 }
 
-/* --- counting --- */
+/* --- loading --- */
 
 int engine_load_quotas(struct engine *e) {
-    struct letter_row row = {0};
     uint64_t indexed = 0;
     int code = journal_flag_get(e->journal, INDEXED, &indexed);
     if (code != 0 && code != ERR_NOTFOUND) {
@@ -209,13 +186,7 @@ int engine_load_quotas(struct engine *e) {
         struct letters *l = &e->quotas->of[i];
         *l = (struct letters){.give_way_bytes = UINT64_MAX, .told_ms = l->told_ms};
     }
-    while ((code = journal_letter_scan(e->journal, &row)) == 0) {
-        const struct engine_service *s = engine_service_of(e, row.service);
-        if (s != NULL) {
-            count_more(letters_of(e, s), &row);
-        }
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
+    return 0;
 }
 
 /* Writes the rows of letters stored by an older zingq, a few per turn. */
@@ -244,6 +215,11 @@ static int index_letters(struct engine *e, size_t most) {
 
 /* --- quotas --- */
 
+static uint64_t kept_bytes(const struct engine *e, const struct engine_service *s,
+                           enum letter_kind kind) {
+    return journal_kept(e->journal, s->number, kind == LETTER_RAN ? KEPT_RAN : KEPT_REFUSED);
+}
+
 static uint64_t allowed_bytes(const struct engine *e, const struct engine_service *s) {
     uint64_t each = e->status.store_max / REFUSED_PARTS;
     uint64_t shared = engine_share_of(e, e->status.store_max / 2);
@@ -253,24 +229,21 @@ static uint64_t allowed_bytes(const struct engine *e, const struct engine_servic
 
 bool engine_letters_full(const struct engine *e, const struct engine_service *s) {
     uint64_t allowed = allowed_bytes(e, s);
-    uint64_t bytes = letters_of(e, s)->bytes[LETTER_REFUSED];
+    uint64_t bytes = kept_bytes(e, s, LETTER_REFUSED);
     return bytes > allowed / 4 * 3 || bytes + DEAD_PAYLOAD_BYTES_MAX > allowed;
-}
-
-uint64_t engine_made_letters(const struct engine *e, const struct engine_service *s) {
-    return letters_of(e, s)->made_bytes;
 }
 
 /* True if there are more than allowed, whatever their age. */
 static bool are_too_many(const struct engine *e, const struct engine_service *s,
                          enum letter_kind kind) {
-    const struct letters *l = letters_of(e, s);
     const struct service_conf *conf = s->conf;
+    uint64_t bytes = kept_bytes(e, s, kind);
     if (kind == LETTER_REFUSED) {
-        return l->bytes[kind] > allowed_bytes(e, s);
+        return bytes > allowed_bytes(e, s);
     }
-    return (conf->max_dead.count > 0 && l->count[kind] > conf->max_dead.count) ||
-           (conf->max_dead.bytes > 0 && l->bytes[kind] > conf->max_dead.bytes);
+    uint64_t count = journal_kept(e->journal, s->number, KEPT_RAN_LETTERS);
+    return (conf->max_dead.count > 0 && count > conf->max_dead.count) ||
+           (conf->max_dead.bytes > 0 && bytes > conf->max_dead.bytes);
 }
 
 static bool is_past(const struct engine *e, const struct engine_service *s,
@@ -329,11 +302,11 @@ static int expire(struct engine *e, struct engine_service *s, const struct lette
     struct event *event = NULL;
     int code = journal_event_get(e->journal, row->partition, &row->id, row->service, &event);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? drop_row(e, s, row) : code;
+        return code == ERR_NOTFOUND ? drop_row(e, row) : code;
     }
     if (event->state != EVENT_DEAD || event->parked) { /* the row is damaged */
         event_free(event);
-        return drop_row(e, s, row);
+        return drop_row(e, row);
     }
     code = engine_letter_del(e, s, event);
     if (code == 0) {
@@ -367,6 +340,16 @@ static const struct letter_row *first_of(const struct oldest *o) {
     return first;
 }
 
+static void count_none(struct engine *e, const struct engine_service *s, enum letter_kind kind) {
+    if (kind == LETTER_REFUSED) {
+        journal_kept_none(e->journal, s->number, KEPT_REFUSED);
+        return;
+    }
+    journal_kept_none(e->journal, s->number, KEPT_RAN);
+    journal_kept_none(e->journal, s->number, KEPT_MADE);
+    journal_kept_none(e->journal, s->number, KEPT_RAN_LETTERS);
+}
+
 /* *most: how many letters may still expire in this turn. */
 static int expire_kind(struct engine *e, struct engine_service *s, enum letter_kind kind,
                        size_t *most) {
@@ -385,9 +368,8 @@ static int expire_kind(struct engine *e, struct engine_service *s, enum letter_k
         code = code == 0 ? look_behind(e, &o, partition) : code;
         --*most;
     }
-    if (code == 0 && row == NULL) { /* the count was off: rows could not be read */
-        l->count[kind] = l->bytes[kind] = 0;
-        l->made_bytes = kind == LETTER_RAN ? 0 : l->made_bytes;
+    if (code == 0 && row == NULL) { /* if anything is counted, rows could not be read */
+        count_none(e, s, kind);
     }
     if (kind == LETTER_RAN && s->conf->keep_dead_ms > 0) {
         l->due_ms = row == NULL ? INT64_MAX : row->dead_ms + s->conf->keep_dead_ms;
@@ -403,7 +385,8 @@ static void give_way(struct engine *e) {
     e->quotas->gave_way_ms = low ? e->now_ms : 0;
     for (size_t i = 0; i < e->service_count; i++) {
         struct letters *l = &e->quotas->of[i];
-        l->give_way_bytes = low ? l->bytes[LETTER_REFUSED] / 2 : UINT64_MAX;
+        uint64_t bytes = kept_bytes(e, &e->services[i], LETTER_REFUSED);
+        l->give_way_bytes = low ? bytes / 2 : UINT64_MAX;
     }
 }
 

@@ -10,7 +10,7 @@
 /* ERR_MEMORY. */
 int engine_make_quotas(struct engine *e);
 void engine_free_quotas(struct engine *e);
-/* Counts the letters of every service, as the store has them. */
+/* Begins anew, after the journal has counted the letters (journal/kept.h). */
 int engine_load_quotas(struct engine *e);
 
 /* Writes the rows of a dead event, or replaces them. */
@@ -24,15 +24,13 @@ int engine_letter_del(struct engine *e, struct engine_service *s, const struct e
  * that was accepted. */
 void engine_uncount_letter(struct engine *e, struct engine_service *s, bool person);
 /* Deletes its rows, because another service has the letter from now on; the books stay. */
-int engine_letter_give(struct engine *e, struct engine_service *s, const struct event *event);
-/* Deletes the rows of a letter whose record cannot be read. `s` NULL: not in topics.conf. */
-int engine_letter_lost(struct engine *e, struct engine_service *s, const struct dead_row *dead);
+int engine_letter_give(struct engine *e, const struct event *event);
+/* Deletes the rows of a letter whose record cannot be read. */
+int engine_letter_lost(struct engine *e, const struct dead_row *dead);
 
 /* True if a letter that never reached a handler keeps only its head, because such letters of the
  * service have used up their part of the store. */
 bool engine_letters_full(const struct engine *e, const struct engine_service *s);
-/* About what the letters take that its handlers made with zing.dead_letter. */
-uint64_t engine_made_letters(const struct engine *e, const struct engine_service *s);
 /* Expires letters beyond their quotas, oldest first: a bounded number per turn. */
 int engine_expire_letters(struct engine *e);
 /* When there may be such letters; INT64_MAX = not before another event dies. */

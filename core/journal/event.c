@@ -104,9 +104,9 @@ int journal_event_put(struct journal *j, const struct event *event) {
     return journal_put_record(j, TABLE_EVENT, &k);
 }
 
-/* An event's key, and the event after reading; NULL: it is not of the walk's partition. */
+/* An event's key, and the event after reading; NULL: the walk passes over it. */
 struct event_at {
-    const struct event_walk *walk; /* NULL: of any partition */
+    const struct event_walk *walk; /* NULL: over none */
     struct event_place place;
     struct event *event;
 };
@@ -189,15 +189,21 @@ static int decode_event(const struct event_place *at, struct slice value, struct
     return 0;
 }
 
+/* A record without a state does not decode. */
+static bool passes_over(const struct event_walk *walk, const struct event_place *place,
+                        struct slice value) {
+    return (walk->by_partition && walk->partition != place->partition) ||
+           (walk->by_service && walk->service != place->service) ||
+           (walk->by_state && value.len > STATE_AT && walk->state != (uint8_t)value.data[STATE_AT]);
+}
+
 static int take_event(struct slice key, struct slice value, void *out) {
     struct event_at *at = out;
-    const struct event_walk *walk = at->walk;
     if (!journal_take_event_key(key, &at->place)) {
         return ERR_CORRUPT;
     }
     bool passed =
-        walk != NULL && (walk->keys_only ||
-                         (walk->by_partition && walk->partition != at->place.partition));
+        at->walk != NULL && (at->walk->keys_only || passes_over(at->walk, &at->place, value));
     return passed ? 0 : decode_event(&at->place, value, &at->event);
 }
 
@@ -283,7 +289,7 @@ int journal_event_prev(struct journal *j, struct event_walk *walk, struct event 
     struct key k;
     *out = NULL;
     journal_event_key_in(j, &k, walk->group, &walk->at);
-    for (;;) {
+    for (unsigned passed = 0;; passed++) {
         struct slice key;
         struct slice value;
         struct event_at at = {.walk = walk};
@@ -297,10 +303,13 @@ int journal_event_prev(struct journal *j, struct event_walk *walk, struct event 
             walk->at = at.place;
             *out = at.event;
         }
-        if (code != ERR_CORRUPT) {
+        bool over = code == 0 && at.event == NULL && !walk->keys_only && passed < EVENT_ROWS_PASSED;
+        if (code != ERR_CORRUPT && !over) {
             return code;
         }
-        journal_broken(j, TABLE_EVENT, key, value);
+        if (code == ERR_CORRUPT) {
+            journal_broken(j, TABLE_EVENT, key, value);
+        }
         k.len = 0;
         if (!key_bytes(&k, key)) {
             return ERR_CORRUPT;

@@ -31,6 +31,8 @@ struct event_place {
     struct uuid id;
 };
 
+enum { EVENT_ROWS_PASSED = 64 };
+
 /* The next event of any, in key order, after *at (zeroed at the start). A copy on the heap.
  * ERR_NOTFOUND. */
 int journal_event_scan(struct journal *j, struct event_place *at, struct event **out);
@@ -40,20 +42,23 @@ int journal_event_scan(struct journal *j, struct event_place *at, struct event *
 unsigned journal_event_groups(const struct journal *j);
 uint8_t journal_event_group(const struct journal *j, uint8_t partition);
 
+/* Which rows a walk passes over without decoding them: all but those. */
 struct event_walk {
     uint8_t group;
-    bool by_partition; /* only events of this partition, which is in the group */
-    uint8_t partition;
+    bool by_partition, by_service, by_state;
+    uint8_t partition; /* in the group */
+    uint8_t state;     /* enum event_state */
+    uint16_t service;
     bool keys_only;        /* `at` goes from row to row, and no event is read */
     bool begun;            /* the event at `at` is not wanted any more */
     struct event_place at; /* zeroed for the first event; all ones for the last */
 };
 
-/* The next event from walk->at on. A copy on the heap; NULL: the row was one of another partition,
- * or only its key was wanted.
- * ERR_NOTFOUND. */
+/* The next event from walk->at on. A copy on the heap; NULL: rows were passed over, or only the key
+ * was wanted. ERR_NOTFOUND. */
 int journal_event_next(struct journal *j, struct event_walk *walk, struct event **out);
-/* The same backward: the last event before walk->at. */
+/* The same backward: the last event before walk->at. One call passes over EVENT_ROWS_PASSED rows at
+ * most. */
 int journal_event_prev(struct journal *j, struct event_walk *walk, struct event **out);
 
 /* --- rows: where a waiting event stands --- */

@@ -159,6 +159,7 @@ int journal_check_forward(enum store_table t, struct slice key, struct slice val
 int journal_check_outbox(enum store_table t, struct slice key, struct slice value);
 struct row;
 struct event_place;
+struct letter_row;
 
 /* --- keys of events: journal/event_key.c --- */
 
@@ -201,6 +202,8 @@ int journal_kept_put(struct journal *j, enum kept_kind kind, enum store_table t,
                      const struct key *k, struct slice value);
 int journal_kept_del(struct journal *j, enum kept_kind kind, enum store_table t,
                      const struct key *k);
+/* A row of TABLE_LETTER was written, or deleted. */
+int journal_kept_letter(struct journal *j, const struct letter_row *row, bool added);
 int journal_check_kept(struct slice value);
 /* The secrets of other stores, as the rows have them. */
 int journal_load_secrets(struct journal *j);

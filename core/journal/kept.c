@@ -2,12 +2,13 @@
  * kept.c - see journal/kept.h.
  *
  *   meta "kept/<number>"    -> u64 for each kind; a service without one keeps nothing
- *   meta "flag/kept"        -> 1: every service has been counted
+ *   meta "flag/kept"        -> 2: every service has been counted; 1: all but its letters
  */
 #include "journal/kept.h"
 
 #include "journal/impl.h"
 #include "journal/later.h"
+#include "journal/letter.h"
 #include "journal/outbox.h"
 
 #include <stdio.h>
@@ -20,6 +21,7 @@ enum {
 };
 
 static const char counted_flag[] = "kept";
+static const uint64_t counted_letters = 2;
 
 uint64_t journal_row_bytes(size_t key, size_t value) {
     uint64_t bytes = (uint64_t)key + value + ROW_BYTES;
@@ -102,6 +104,29 @@ int journal_kept_del(struct journal *j, enum kept_kind kind, enum store_table t,
     return code == 0 ? count(j, kind, service, 0, less) : code;
 }
 
+int journal_kept_letter(struct journal *j, const struct letter_row *row, bool added) {
+    bool ran = row->kind == LETTER_RAN;
+    const uint64_t amounts[KEPT_KINDS] = {[KEPT_REFUSED] = ran ? 0 : row->bytes,
+                                          [KEPT_RAN] = ran ? row->bytes : 0,
+                                          [KEPT_MADE] = row->made ? row->bytes : 0,
+                                          [KEPT_RAN_LETTERS] = ran ? 1 : 0};
+    int code = 0;
+    for (unsigned kind = KEPT_REFUSED; code == 0 && kind < KEPT_KINDS; kind++) {
+        code = count(j, (enum kept_kind)kind, row->service, added ? amounts[kind] : 0,
+                     added ? 0 : amounts[kind]);
+    }
+    return code;
+}
+
+void journal_kept_none(struct journal *j, uint16_t service, enum kept_kind kind) {
+    uint64_t bytes = journal_kept(j, service, kind);
+    if (bytes > 0) {
+        j->kept_by_all[kind] -= bytes;
+        j->kept[service].bytes[kind] = 0;
+        j->kept[service].dirty = true;
+    }
+}
+
 /* --- stored --- */
 
 static void kept_key(uint16_t service, char key[32]) {
@@ -161,16 +186,29 @@ static int count_table(struct journal *j, enum store_table t, enum kept_kind kin
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+static int count_letters(struct journal *j) {
+    struct letter_row row = {0};
+    int code;
+    while ((code = journal_letter_scan(j, &row)) == 0) {
+        code = journal_kept_letter(j, &row, true);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 static int count_all(struct journal *j) {
     int code = count_table(j, TABLE_STATE, KEPT_STATE);
     code = code == 0 ? count_table(j, TABLE_LOCK, KEPT_STATE) : code;
     code = code == 0 ? count_table(j, TABLE_SIGNAL, KEPT_SIGNALS) : code;
     code = code == 0 ? count_table(j, TABLE_TIMER, KEPT_DELAYED) : code;
+    code = code == 0 ? count_letters(j) : code;
     for (size_t i = 0; i < j->kept_count; i++) {
         j->kept[i].dirty = true; /* what was stored before is replaced */
     }
     code = code == 0 ? journal_kept_write(j) : code;
-    code = code == 0 ? journal_flag_put(j, counted_flag, 1) : code;
+    code = code == 0 ? journal_flag_put(j, counted_flag, counted_letters) : code;
     j->kept_counted = code == 0;
     return code;
 }
@@ -204,6 +242,6 @@ int journal_load_kept(struct journal *j) {
     if (code == 0 && j->name_count > 0) {
         code = make_place(j, j->name_count - 1);
     }
-    j->kept_counted = counted != 0;
+    j->kept_counted = counted == counted_letters;
     return code == 0 && j->kept_counted ? load_stored(j) : code;
 }

@@ -45,18 +45,25 @@ static int take_letter(struct slice key, struct slice value, void *out) {
 int journal_letter_put(struct journal *j, const struct letter_row *row) {
     assert(is_sound(row));
     struct key k;
+    struct letter_row before = *row;
+    int code = journal_letter_del(j, &before);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        return code;
+    }
     letter_key(&k, row);
     buf_reset(&j->record);
     buf_add_u64(&j->record, row->bytes);
     buf_add_u8(&j->record, row->made ? 1 : 0);
-    return journal_put_record(j, TABLE_LETTER, &k);
+    code = journal_put_record(j, TABLE_LETTER, &k);
+    return code == 0 ? journal_kept_letter(j, row, true) : code;
 }
 
 int journal_letter_del(struct journal *j, struct letter_row *row) {
     struct key k;
     letter_key(&k, row);
     int code = journal_take(j, TABLE_LETTER, &k, take_letter, row);
-    return code == 0 ? store_del(j->store, TABLE_LETTER, key_slice(&k)) : code;
+    code = code == 0 ? store_del(j->store, TABLE_LETTER, key_slice(&k)) : code;
+    return code == 0 ? journal_kept_letter(j, row, false) : code;
 }
 
 static int next(struct journal *j, size_t prefix_len, struct letter_row *row) {

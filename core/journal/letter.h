@@ -24,7 +24,7 @@ struct letter_row {
     bool made;      /* by zing.dead_letter */
 };
 
-/* Writes the row, or replaces it. */
+/* Writes the row, or replaces it. What the service keeps is counted (kept.h), here and below. */
 int journal_letter_put(struct journal *j, const struct letter_row *row);
 /* *row: as it was stored. ERR_NOTFOUND. */
 int journal_letter_del(struct journal *j, struct letter_row *row);

@@ -24,8 +24,11 @@ bool dead_group_is_valid(const char *text) {
 
 static bool in_group(const struct dead_row *row, const char *group) {
     char hex[17];
+    if (group == NULL) {
+        return true;
+    }
     (void)snprintf(hex, sizeof hex, "%016" PRIx64, row->fingerprint);
-    return group == NULL || strncmp(hex, group, strlen(group)) == 0;
+    return strncmp(hex, group, strlen(group)) == 0;
 }
 
 int dead_next(struct journal *j, const struct dead_filter *filter, struct dead_row *row,

@@ -38,15 +38,29 @@ int look_each_by_id(struct journal *j, const struct uuid *id, void *ctx,
 
 /* ---- the walk ---- */
 
-void look_walk_init(struct look_walk *walk, const struct journal *j, int partition) {
+/* The partition of the events that match; where they may be in any, 0. */
+static uint8_t partition_of(const struct journal *j, const struct look_filter *filter) {
+    if (!filter->by_service || !filter->by_key) {
+        return 0;
+    }
+    struct slice name = slice_of(look_service_name(j, filter->service));
+    return journal_partition(journal_lane_of(j, name, filter->key));
+}
+
+void look_walk_init(struct look_walk *walk, const struct journal *j,
+                    const struct look_filter *filter) {
+    struct event_walk wanted = {.by_partition = filter->by_service && filter->by_key,
+                                .by_service = filter->by_service,
+                                .by_state = filter->by_state,
+                                .partition = partition_of(j, filter),
+                                .service = filter->service,
+                                .state = (uint8_t)filter->state};
+    memset(&wanted.at, 0xFF, sizeof wanted.at);
     *walk = (struct look_walk){.count = journal_event_groups(j)};
     for (unsigned i = 0; i < walk->count; i++) {
-        struct event_walk *part = &walk->parts[i].walk;
-        memset(&part->at, 0xFF, sizeof part->at);
-        part->group = (uint8_t)i;
-        part->by_partition = partition >= 0;
-        part->partition = partition >= 0 ? (uint8_t)partition : 0;
-        walk->parts[i].over = partition >= 0 && i != journal_event_group(j, part->partition);
+        wanted.group = (uint8_t)i;
+        walk->parts[i].walk = wanted;
+        walk->parts[i].over = wanted.by_partition && i != journal_event_group(j, wanted.partition);
     }
 }
 
@@ -104,14 +118,6 @@ void look_walk_clear(struct look_walk *walk) {
 }
 
 /* ---- filters ---- */
-
-int look_filter_partition(const struct journal *j, const struct look_filter *filter) {
-    if (!filter->by_service || !filter->by_key) {
-        return -1;
-    }
-    struct slice name = slice_of(look_service_name(j, filter->service));
-    return journal_partition(journal_lane_of(j, name, filter->key));
-}
 
 bool look_matches(const struct look_filter *filter, const struct event *event) {
     return (!filter->by_service || event->service == filter->service) &&

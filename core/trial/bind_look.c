@@ -106,7 +106,7 @@ static int read_events(struct world *w, json_t *list) {
     if (code != 0) {
         return code;
     }
-    look_walk_init(&walk, j, -1);
+    look_walk_init(&walk, j, &(struct look_filter){.by_service = false});
     while (code == 0 && (code = look_walk_next(j, &walk, &event)) == 0) {
         code = add_event(j, event, list);
     }

@@ -211,6 +211,7 @@ static void forget_index(struct engine_fixture *f) {
     assert_int_equal(store_begin(f->store), 0);
     assert_int_equal(store_empty(f->store, TABLE_LETTER), 0);
     assert_int_equal(store_del(f->store, TABLE_META, slice_of("flag/letters")), 0);
+    assert_int_equal(store_del(f->store, TABLE_META, slice_of("flag/kept")), 0);
     assert_int_equal(store_commit(f->store), 0);
 }
 

@@ -2,7 +2,9 @@
 #include "store_check.h"
 
 #include "journal/event.h"
+#include "journal/kept.h"
 #include "journal/later.h"
+#include "journal/letter.h"
 #include "journal/outbox.h"
 #include "journal/step.h"
 
@@ -172,6 +174,28 @@ static void check_events(struct check *c) {
     expect(c, "rows of ready and lane", c->rows, c->expected_rows);
     expect(c, "rows of tenants", store_rows(c->store, TABLE_TENANT), c->queued);
     expect(c, "rows of letters that may expire", store_rows(c->store, TABLE_LETTER), c->letters);
+}
+
+/* What the letters' rows take of the store, by service. */
+static void check_kept_letters(struct check *c) {
+    uint64_t(*kept)[KEPT_KINDS] = calloc(SERVICES_MAX, sizeof *kept);
+    struct letter_row row = {0};
+    if (kept == NULL) {
+        abort();
+    }
+    while (journal_letter_scan(c->journal, &row) == 0) {
+        bool ran = row.kind == LETTER_RAN;
+        kept[row.service][ran ? KEPT_RAN : KEPT_REFUSED] += row.bytes;
+        kept[row.service][KEPT_MADE] += row.made ? row.bytes : 0;
+        kept[row.service][KEPT_RAN_LETTERS] += ran ? 1 : 0;
+    }
+    for (uint16_t i = 0; i < SERVICES_MAX; i++) {
+        for (unsigned kind = KEPT_REFUSED; kind < KEPT_KINDS; kind++) {
+            expect(c, "kept of letters", journal_kept(c->journal, i, (enum kept_kind)kind),
+                   kept[i][kind]);
+        }
+    }
+    free(kept);
 }
 
 /* Rows whose keys begin with an event's belong to one. */
@@ -366,6 +390,7 @@ bool store_check(struct journal *journal, struct engine *engine, const struct co
         check_lane_rows(c);
         check_ready_rows(c);
         check_events(c);
+        check_kept_letters(c);
         check_owned(c, TABLE_HISTORY, "history");
         check_owned(c, TABLE_STEP, "step");
         check_timers(c);

@@ -89,7 +89,6 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
     const char *before = gateway_query(r->request, "before");
     struct uuid id;
     uint16_t number = 0;
-    look_walk_init(&r->of.events.walk, r->journal, -1);
     int status = filter_service(r, &filter->by_service, &filter->service, report_out);
     status = status == 0 ? filter_key(r, &filter->key, &filter->by_key, report_out) : status;
     filter->topic = keep_query(r, 1, "topic");
@@ -104,7 +103,7 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
     if (status == 0 && before != NULL && !parse_place(before, &id, &number)) {
         status = refuse(report_out, 400, "before must be an event id or the value of Zingq-Next");
     }
-    look_walk_init(&r->of.events.walk, r->journal, look_filter_partition(r->journal, filter));
+    look_walk_init(&r->of.events.walk, r->journal, filter);
     if (status == 0 && before != NULL) {
         look_walk_after(&r->of.events.walk, &id, number);
     }
