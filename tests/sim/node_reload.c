@@ -165,6 +165,7 @@ static int change_engine(struct node *n, struct report *r) {
 
 static int take_over(struct node *n, struct report *r) {
     int code = engine_stop(n->engine);
+    n->lost = code != 0;
     if (code != 0) {
         engine_go_on(n->engine);
         return report(r, code, "cannot write the store: %s", error_text(code));
