@@ -301,6 +301,9 @@ void engine_begin_effects(struct engine *e, const struct event *event) {
 
 int engine_end_effects(struct engine *e, struct event *event) {
     struct slice publishes = buf_slice(&e->applying->publishes);
+    if (e->applying->publishes.failed) {
+        return ERR_MEMORY;
+    }
     return publishes.len > 0 ? event_set_publishes(event, publishes) : 0;
 }
 
@@ -323,7 +326,7 @@ int engine_make_applying(struct engine *e) {
     if (e->applying == NULL) {
         return ERR_MEMORY;
     }
-    buf_init(&e->applying->publishes, EFFECTS_BYTES_MAX);
+    buf_init(&e->applying->publishes, ROUNDS_BYTES_MAX + 2 * (size_t)EFFECTS_BYTES_MAX);
     return 0;
 }
 

@@ -455,5 +455,6 @@ void engine_free_attempts(struct engine *e) {
     if (e->attempts != NULL) {
         engine_forget_invocations(e);
         free(e->attempts);
+        e->attempts = NULL;
     }
 }

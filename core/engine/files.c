@@ -37,6 +37,7 @@ int engine_make_files(struct engine *e) {
 
 void engine_free_files(struct engine *e) {
     free(e->files);
+    e->files = NULL;
 }
 
 static int count_file(struct engine *e, int folder, const char *name) {

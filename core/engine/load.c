@@ -109,11 +109,12 @@ static int load_departures(struct engine *e) {
 
 static int load(struct engine *e, bool all) {
     engine_look_at_clock(e);
-    lanes_free(e->lanes);
-    e->lanes = lanes_new(e->service_count);
-    if (e->lanes == NULL) {
+    struct lanes *lanes = lanes_new(e->service_count);
+    if (lanes == NULL) {
         return ERR_MEMORY;
     }
+    lanes_free(e->lanes);
+    e->lanes = lanes;
     int code = store_begin(journal_store(e->journal));
     if (code != 0) {
         return code;

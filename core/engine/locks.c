@@ -5,17 +5,26 @@
  */
 #include "engine/locks.h"
 
-#include "base/json.h"
+#include "base/json_read.h"
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "journal/keyed.h"
 
-/* When that lock expired; the payload was made by lock_json. */
+/* When that lock expired; the payload was made by lock_json. It is read without memory, which could
+ * be short: an expiry taken for that of another lock would be lost. */
 static int64_t expired_ms(const struct event *event) {
-    json_t *lock = json_read(event->payload, "lock", NULL);
-    int64_t ms = json_integer_value(json_object_get(lock, "expires_ms"));
-    json_decref(lock);
-    return ms;
+    struct json_reader r;
+    json_open_text(&r, event->payload);
+    bool object = json_next(&r) == JSON_BEGIN_OBJECT;
+    while (object && json_next(&r) == JSON_NAME) {
+        bool wanted = slice_is(r.text, "expires_ms");
+        enum json_token token = json_next(&r);
+        if (wanted) {
+            return token == JSON_WHOLE ? r.whole : 0;
+        }
+        object = json_skip(&r, token);
+    }
+    return 0;
 }
 
 bool engine_is_expired_lock(const struct event *event, struct slice name, const struct lock *lock) {

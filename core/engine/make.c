@@ -107,8 +107,19 @@ static const struct part lasting[] = {
     {engine_make_shortage, engine_free_shortage},
 };
 
+static int make_lanes(struct engine *e) {
+    e->lanes = lanes_new(e->service_count);
+    return e->lanes == NULL ? ERR_MEMORY : 0;
+}
+
+static void free_lanes(struct engine *e) {
+    lanes_free(e->lanes);
+    e->lanes = NULL;
+}
+
 /* What is counted by the services' index, or points into topics.conf: the same for these. */
 static const struct part of_services[] = {
+    {make_lanes, free_lanes},
     {engine_make_rows, engine_free_rows},         {engine_make_windows, engine_free_windows},
     {engine_make_backlogs, engine_free_backlogs}, {engine_make_schedules, engine_free_schedules},
     {engine_make_attempts, engine_free_attempts}, {engine_make_quotas, engine_free_quotas},
@@ -222,7 +233,6 @@ void engine_free(struct engine *e) {
     }
     free_parts(e, of_services, OF_SERVICES);
     free_parts(e, lasting, LASTING);
-    lanes_free(e->lanes);
     outbox_free(e->outbox);
     append_free(e->append);
     forwards_free(e->forwards);
@@ -240,6 +250,7 @@ static int make_services_anew(struct engine *e, struct report *r) {
     engine_let_all_go(e);
     free_parts(e, of_services, OF_SERVICES);
     engine_free_removed(e);
+    e->services = NULL;
     e->service_count = 0;
     int code = find_services(e, r);
     return code == 0 ? make_parts(e, of_services, OF_SERVICES, r) : code;

@@ -56,6 +56,7 @@ int engine_make_moves(struct engine *e) {
 
 void engine_free_moves(struct engine *e) {
     free(e->moves);
+    e->moves = NULL;
 }
 
 static const char *flag_of(const char *service, const char *what, char out[FLAG_BYTES]) {

@@ -45,7 +45,7 @@ int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p) {
     buf_reset(&o->record);
     publication_encode(p, &o->record);
     if (o->record.failed) {
-        return ERR_LIMIT;
+        return ERR_MEMORY;
     }
     struct slice record = buf_slice(&o->record);
     uint64_t seq = journal_next_seq(o->journal, now_ms);

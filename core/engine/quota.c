@@ -59,6 +59,7 @@ int engine_make_quotas(struct engine *e) {
 
 void engine_free_quotas(struct engine *e) {
     free(e->quotas);
+    e->quotas = NULL;
 }
 
 static struct letters *letters_of(const struct engine *e, const struct engine_service *s) {

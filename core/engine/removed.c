@@ -110,6 +110,7 @@ void engine_free_removed(struct engine *e) {
         free(r->of);
     }
     free(r);
+    e->removed = NULL;
 }
 
 const struct service_conf *engine_removed(const struct engine *e, size_t n) {

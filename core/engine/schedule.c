@@ -59,6 +59,7 @@ int engine_make_schedules(struct engine *e) {
 
 void engine_free_schedules(struct engine *e) {
     free(e->schedules);
+    e->schedules = NULL;
 }
 
 int64_t engine_next_tick_ms(const struct engine *e) {

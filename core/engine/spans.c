@@ -322,5 +322,6 @@ void engine_free_spans(struct engine *e) {
         buf_clear(&e->spans->turn);
         buf_clear(&e->spans->attributes);
         free(e->spans);
+        e->spans = NULL;
     }
 }

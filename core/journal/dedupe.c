@@ -56,7 +56,7 @@ static int mark_buckets(struct journal *j) {
     for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
         buf_add_u64(&j->record, (uint64_t)j->buckets[i].until_ms);
     }
-    return store_put(j->store, TABLE_META, slice_of("dedupe"), buf_slice(&j->record));
+    return journal_put_meta(j, "dedupe");
 }
 
 void journal_buckets_get(const struct journal *j, int64_t until_ms[DEDUPE_BUCKETS]) {

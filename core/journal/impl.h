@@ -113,6 +113,8 @@ struct uuid read_uuid(struct reader *r);
 
 /* ERR_MEMORY when the record in hand could not be built, else writes it under the key. */
 int journal_put_record(struct journal *j, enum store_table t, const struct key *k);
+/* The same in TABLE_META. */
+int journal_put_meta(struct journal *j, const char *name);
 
 /* The row after `from` within the prefix (the first prefix_len bytes of from). ERR_NOTFOUND. */
 int journal_seek_prefix(struct journal *j, enum store_table t, const struct key *from,

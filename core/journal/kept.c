@@ -155,7 +155,7 @@ int journal_kept_write(struct journal *j) {
         for (size_t kind = 0; kind < KEPT_KINDS; kind++) {
             buf_add_u64(&j->record, j->kept[i].bytes[kind]);
         }
-        int code = store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
+        int code = journal_put_meta(j, key);
         if (code != 0) {
             return code;
         }

@@ -80,7 +80,7 @@ int journal_state_read(struct journal *j, const struct cell *cell, int64_t now_m
 }
 
 static int put_cell(struct journal *j, enum store_table table, const struct key *k) {
-    return j->record.failed ? ERR_LIMIT
+    return j->record.failed ? ERR_MEMORY
                             : journal_kept_put(j, KEPT_STATE, table, k, buf_slice(&j->record));
 }
 

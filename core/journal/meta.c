@@ -126,7 +126,7 @@ static int put_row(struct journal *j, uint16_t number, const char *name, const c
     buf_reset(&j->record);
     buf_add_u16(&j->record, number);
     buf_add_str(&j->record, strcmp(origin, name) == 0 ? "" : origin);
-    return store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
+    return journal_put_meta(j, key);
 }
 
 /* False: out of memory, and the list is as before. */
@@ -179,9 +179,7 @@ static int move_row(struct journal *j, const char *before, const char *from, con
     }
     buf_reset(&j->record);
     buf_add_slice(&j->record, value);
-    code = j->record.failed
-               ? ERR_MEMORY
-               : store_put(j->store, TABLE_META, slice_of(new_key), buf_slice(&j->record));
+    code = journal_put_meta(j, new_key);
     return code == 0 ? store_del(j->store, TABLE_META, slice_of(old_key)) : code;
 }
 
@@ -244,7 +242,7 @@ uint64_t journal_next_seq(struct journal *j, int64_t now_ms) {
 int journal_mark_seq(struct journal *j) {
     buf_reset(&j->record);
     buf_add_u64(&j->record, j->seq);
-    return store_put(j->store, TABLE_META, slice_of("seq"), buf_slice(&j->record));
+    return journal_put_meta(j, "seq");
 }
 
 /* INV-JOURNAL-16, checked on writing and on reading. */
@@ -282,7 +280,7 @@ int journal_clock_put(struct journal *j, const struct clock_mark *mark) {
     buf_add_u64(&j->record, (uint64_t)mark->at.boottime_ms);
     buf_add(&j->record, mark->at.boot.id, sizeof mark->at.boot.id);
     buf_add_u64(&j->record, mark->at.boot.time_namespace);
-    return store_put(j->store, TABLE_META, slice_of("clock"), buf_slice(&j->record));
+    return journal_put_meta(j, "clock");
 }
 
 static uint64_t books_ended(const struct books *b) {
@@ -343,7 +341,7 @@ int journal_books_put(struct journal *j, uint16_t service, const struct books *b
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         buf_add_u64(&j->record, fields[i]);
     }
-    return store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
+    return journal_put_meta(j, key);
 }
 
 static int flag_key(const char *name, char key[256]) {
@@ -365,7 +363,7 @@ int journal_flag_put(struct journal *j, const char *name, uint64_t value) {
     }
     buf_reset(&j->record);
     buf_add_u64(&j->record, value);
-    return store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
+    return journal_put_meta(j, key);
 }
 
 static int text_key(const char *name, char key[256]) {

@@ -26,11 +26,16 @@ struct uuid read_uuid(struct reader *r) {
     return id;
 }
 
+static int put(struct journal *j, enum store_table t, struct slice key) {
+    return j->record.failed ? ERR_MEMORY : store_put(j->store, t, key, buf_slice(&j->record));
+}
+
 int journal_put_record(struct journal *j, enum store_table t, const struct key *k) {
-    if (j->record.failed) {
-        return ERR_LIMIT;
-    }
-    return store_put(j->store, t, key_slice(k), buf_slice(&j->record));
+    return put(j, t, key_slice(k));
+}
+
+int journal_put_meta(struct journal *j, const char *name) {
+    return put(j, TABLE_META, slice_of(name));
 }
 
 int journal_seek_prefix(struct journal *j, enum store_table t, const struct key *from,

@@ -69,7 +69,7 @@ int journal_secret_write(struct journal *j, size_t n) {
     buf_reset(&j->record);
     buf_add_u64(&j->record, (uint64_t)secret->until_ms);
     buf_add(&j->record, secret->bytes, sizeof secret->bytes);
-    return store_put(j->store, TABLE_META, slice_of(name), buf_slice(&j->record));
+    return journal_put_meta(j, name);
 }
 
 int journal_secret_drop(struct journal *j, size_t n) {

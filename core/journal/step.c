@@ -184,7 +184,7 @@ int journal_signal_put(struct journal *j, const struct cell *cell, uint64_t seq,
     buf_add_u64(&j->record, (uint64_t)expires_ms);
     buf_add_slice(&j->record, value);
     return j->record.failed
-               ? ERR_LIMIT
+               ? ERR_MEMORY
                : journal_kept_put(j, KEPT_SIGNALS, TABLE_SIGNAL, &k, buf_slice(&j->record));
 }
 

@@ -542,10 +542,10 @@ void node_restore(struct node *n) {
     n->scripts = NULL;
     n->store = NULL;
     n->culprit = NULL;
-    n->memory = (struct memory){0};
     n->reader = 0;
     n->up = false;
     leave(n);
+    n->memory = (struct memory){0}; /* the scripts of a reload under way had some of it */
     bool made = make_folder(n);
     (void)snprintf(to, sizeof to, "%s/data", n->folder);
     if (made && backup_copy(from, to, &sizes, &r) != 0) {

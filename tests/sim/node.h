@@ -152,10 +152,9 @@ void node_scripts_mend(struct node *n);
 void node_start(struct node *n);
 /* Writes topics.conf into its folder. */
 bool node_write_topics(struct node *n, const struct node_topics *topics);
-/* Somebody changes topics.conf and reloads it; once the faults are over, so that everything is there;
- * and between two turns: takes the version over when it is time. */
+/* Somebody changes topics.conf and reloads it; and between two turns: takes the version over when it
+ * is time. Once the faults are over, one that has everything follows any that has not. */
 void node_reload(struct node *n);
-void node_reload_mend(struct node *n);
 void node_reload_turn(struct node *n);
 /* The host is gone, and what it was about to take over with it. */
 void node_reload_forget(struct node *n);

@@ -122,10 +122,11 @@ void node_reload(struct node *n) {
     reload_to(n, vary(n), sim_chance(n->sim, 30));
 }
 
-void node_reload_mend(struct node *n) {
+/* Whatever version was under way, or was there when the host started anew. */
+static void mend(struct node *n) {
     struct node_topics to = n->topics;
     to.no_guest = false;
-    if (n->up && (n->topics.no_guest || n->file_differs)) {
+    if (n->topics.no_guest || n->file_differs) {
         reload_to(n, to, false);
     }
 }
@@ -164,6 +165,7 @@ static int change_engine(struct node *n, struct report *r) {
 
 static int take_over(struct node *n, struct report *r) {
     int code = engine_stop(n->engine);
+    n->lost = code != 0;
     if (code != 0) {
         engine_go_on(n->engine);
         return report(r, code, "cannot write the store: %s", error_text(code));
@@ -186,6 +188,9 @@ void node_reload_turn(struct node *n) {
     struct sim *s = n->sim;
     struct node_reload *c = &n->reload;
     struct report r = {""};
+    if (s->settling) {
+        mend(n);
+    }
     if (c->conf == NULL || (engine_running(n->engine) > 0 && s->true_ms < c->late_ms)) {
         return;
     }

@@ -300,7 +300,6 @@ static void mend(struct sim *s) {
         if (n->up && !n->online) {
             change_link(s, n);
         }
-        node_reload_mend(n);
         tell_members(s, n, true);
     }
 }
