@@ -140,6 +140,7 @@ static int gather_key(struct cli *cli, uint16_t service, struct slice key, int p
         } else {
             event_free(event);
         }
+        code = cli_breathe(cli);
     }
     look_walk_clear(&walk);
     return code == ERR_NOTFOUND ? 0 : code;
