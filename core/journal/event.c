@@ -33,7 +33,6 @@ enum {
     FLAG_FORCED = 32,
     FLAG_ALONE = 64,
     FLAG_BATCH = 128,
-    OWNER_KEY_BYTES = 19, /* of what belongs to an event: its key begins with the event's */
     STATE_AT = 1,
     RANK_SHIFT = 4, /* above the QoS */
     QOS_MASK = (1 << RANK_SHIFT) - 1
@@ -236,10 +235,9 @@ bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid
     struct slice key;
     struct slice value;
     journal_event_key(j, &k, partition, id, 0);
-    const size_t id_len = sizeof(uint8_t) + UUID_BYTES;
     struct event_place at;
     bool after = false;
-    while (journal_seek_prefix(j, TABLE_EVENT, &k, id_len, after, &key, &value) == 0) {
+    while (journal_seek_prefix(j, TABLE_EVENT, &k, OWNER_SERVICE_AT, after, &key, &value) == 0) {
         uint8_t state = value.len > STATE_AT ? (uint8_t)value.data[STATE_AT] : EVENT_STATE_COUNT;
         bool ours = journal_take_event_key(key, &at) && at.partition == partition;
         if (ours && state < EVENT_STATE_COUNT && !event_state_ended((enum event_state)state)) {
@@ -309,10 +307,7 @@ int journal_event_prev(struct journal *j, struct event_walk *walk, struct event 
 /* --- history --- */
 
 static void history_key(struct key *k, const struct event *e, uint16_t n) {
-    k->len = 0;
-    key_u8(k, e->partition);
-    key_uuid(k, &e->id);
-    key_u16(k, e->service);
+    journal_owner_key(k, e->partition, &e->id, e->service);
     key_u16(k, n);
 }
 

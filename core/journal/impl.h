@@ -160,8 +160,15 @@ int journal_check_outbox(enum store_table t, struct slice key, struct slice valu
 struct row;
 struct event_place;
 
-/* --- keys of events: journal/event_key.c --- */
+/* --- keys of events, and of what belongs to them: journal/event_key.c --- */
 
+/* partition8 id128 service16 lead the keys of an event's history and steps, and were its own key
+ * before schema 4; today that has the group in the partition's place, and the partition behind. */
+enum { OWNER_ID_AT = 1, OWNER_SERVICE_AT = OWNER_ID_AT + UUID_BYTES };
+enum { OWNER_KEY_BYTES = OWNER_SERVICE_AT + sizeof(uint16_t) };
+
+/* Begins the key. */
+void journal_owner_key(struct key *k, uint8_t partition, const struct uuid *id, uint16_t service);
 /* Of an event, or where a walk of the group is. */
 void journal_event_key_in(const struct journal *j, struct key *k, uint8_t group,
                           const struct event_place *place);
