@@ -178,6 +178,8 @@ void journal_event_key(const struct journal *j, struct key *k, uint8_t partition
 bool journal_take_event_key(struct slice key, struct event_place *out);
 /* Whether the key is one of schema 3. */
 bool journal_event_is_old(struct slice key);
+/* The group whose events get their keys next, EVENT_GROUPS when all have them. */
+int journal_regrouped(struct journal *j, unsigned *group);
 /* Gives events of schema 3 their keys, a part in each transaction; a start after a crash goes on
  * with it. Begins and ends its own transactions. */
 int journal_regroup_events(struct journal *j);

@@ -5,10 +5,11 @@
  * The partitions of a group are merged in the order of the new keys, so that rows are appended and
  * pages are written once.
  *
- *   meta "flag/grouped"     -> 1: every event has its key
+ *   meta "flag/grouped"     -> the group whose events get their keys next; EVENT_GROUPS: all have
  */
 #include "journal/impl.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "journal/event.h"
 
@@ -21,7 +22,9 @@ enum {
     /* Moved in one transaction, which needs as much room a few times: */
     PART_BYTES_MIN = 64 << 10,
     PART_BYTES_MAX = 4 << 20,
-    STORE_PARTS = 256 /* the store's part, between these two */
+    STORE_PARTS = 256, /* the store's part, between these two */
+
+    TELL_MS = 5000
 };
 
 static const char grouped_flag[] = "grouped";
@@ -37,6 +40,7 @@ struct regroup {
     uint64_t part_bytes, moved;
     unsigned group; /* EVENT_GROUPS: done */
     bool begun;     /* the heads are of this group */
+    int64_t told_ms;
     struct head heads[GROUP_PARTITIONS];
 };
 
@@ -115,48 +119,66 @@ static int move_part(struct journal *j, struct regroup *work) {
             work->begun = false;
         }
     }
-    return code == 0 && work->group == EVENT_GROUPS ? journal_flag_put(j, grouped_flag, 1) : code;
+    return code == 0 ? journal_flag_put(j, grouped_flag, work->group) : code;
 }
 
-static int is_grouped(struct journal *j, bool *grouped) {
-    uint64_t value;
+int journal_regrouped(struct journal *j, unsigned *group) {
+    uint64_t value = 0;
+    int code = journal_flag_get(j, grouped_flag, &value);
+    *group = code == 0 && value <= EVENT_GROUPS ? (unsigned)value : 0;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int begin_work(struct journal *j, struct regroup *work) {
+    uint64_t part = store_limit(j->store) / STORE_PARTS;
+    part = part > PART_BYTES_MAX ? PART_BYTES_MAX : part < PART_BYTES_MIN ? PART_BYTES_MIN : part;
+    *work = (struct regroup){.part_bytes = part, .told_ms = clock_monotonic_ms()};
+    int code = store_begin(j->store);
+    if (code == 0) {
+        code = journal_regrouped(j, &work->group);
+        store_abort(j->store);
+    }
+    return code;
+}
+
+/* All or nothing. */
+static int move_part_at_once(struct journal *j, struct regroup *work) {
     int code = store_begin(j->store);
     if (code != 0) {
         return code;
     }
-    code = journal_flag_get(j, grouped_flag, &value);
-    *grouped = code == 0;
+    code = move_part(j, work);
+    if (code == 0) {
+        return store_commit(j->store);
+    }
     store_abort(j->store);
-    return code == ERR_NOTFOUND ? 0 : code;
+    return code;
+}
+
+static void tell(struct regroup *work) {
+    int64_t now_ms = clock_monotonic_ms();
+    if (work->group < EVENT_GROUPS && now_ms - work->told_ms >= TELL_MS) {
+        work->told_ms = now_ms;
+        log_info("store", "events of an older version are put in order: %llu so far, part %u of %d",
+                 (unsigned long long)work->moved, work->group + 1, EVENT_GROUPS);
+    }
 }
 
 static int move_all(struct journal *j, struct regroup *work) {
     int code = 0;
     while (code == 0 && work->group < EVENT_GROUPS) {
-        code = store_begin(j->store);
-        if (code != 0) {
-            return code;
-        }
-        code = move_part(j, work);
-        if (code == 0) {
-            code = store_commit(j->store);
-        } else {
-            store_abort(j->store);
-        }
+        code = move_part_at_once(j, work);
+        tell(work);
     }
     return code;
 }
 
 int journal_regroup_events(struct journal *j) {
-    struct regroup work = {.part_bytes = store_limit(j->store) / STORE_PARTS};
-    bool grouped = false;
-    int code = is_grouped(j, &grouped);
-    if (code != 0 || grouped) {
+    struct regroup work;
+    int code = begin_work(j, &work);
+    if (code != 0 || work.group == EVENT_GROUPS) {
         return code;
     }
-    work.part_bytes = work.part_bytes > PART_BYTES_MAX   ? PART_BYTES_MAX
-                      : work.part_bytes < PART_BYTES_MIN ? PART_BYTES_MIN
-                                                         : work.part_bytes;
     code = store_lend(j->store, STORE_LENT_SPARE);
     code = code == 0 ? move_all(j, &work) : code;
     if (code == 0 && work.moved > 0) {

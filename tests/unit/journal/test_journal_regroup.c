@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EVENTS = 3 * PARTITIONS, SERVICE = 2 };
+enum { EVENTS = 3 * PARTITIONS, SERVICE = 2, OLD_SCHEMA = 3 };
 
 static struct event *event_of(unsigned n) {
     char payload[16];
@@ -45,7 +45,10 @@ static void make_old(struct journal_fixture *f, const struct event *e) {
 }
 
 /* As an older program left it, or as a start that was killed did: every `step`-th is new. */
-static void leave_old_store(struct journal_fixture *f, unsigned step) {
+static void leave_old_store(struct journal_fixture *f, unsigned step, uint32_t schema) {
+    struct buf b;
+    buf_init(&b, 16);
+    buf_add_u32(&b, schema);
     for (unsigned n = 0; n < EVENTS; n++) {
         struct event *e = event_of(n);
         assert_int_equal(journal_event_put(f->journal, e), 0);
@@ -55,7 +58,9 @@ static void leave_old_store(struct journal_fixture *f, unsigned step) {
         event_free(e);
     }
     assert_int_equal(store_del(f->store, TABLE_META, slice_of("flag/grouped")), 0);
+    assert_int_equal(store_put(f->store, TABLE_META, slice_of("schema"), buf_slice(&b)), 0);
     assert_int_equal(store_commit(f->store), 0);
+    buf_clear(&b);
     journal_fixture_close(f);
 }
 
@@ -87,7 +92,7 @@ static void expect_all(struct journal_fixture *f) {
 
 static void events_of_an_older_store_get_their_keys_when_it_is_opened(void **state) {
     struct journal_fixture *f = *state;
-    leave_old_store(f, EVENTS + 1);
+    leave_old_store(f, EVENTS + 1, OLD_SCHEMA);
     journal_fixture_open(f, false);
     expect_all(f);
     assert_int_equal(journal_event_groups(f->journal), EVENT_GROUPS);
@@ -96,18 +101,40 @@ static void events_of_an_older_store_get_their_keys_when_it_is_opened(void **sta
 
 static void who_only_reads_an_older_store_finds_its_events(void **state) {
     struct journal_fixture *f = *state;
-    leave_old_store(f, EVENTS + 1);
+    leave_old_store(f, EVENTS + 1, OLD_SCHEMA);
     journal_fixture_open(f, true);
     expect_all(f);
 }
 
 static void a_start_goes_on_where_one_before_it_was_killed(void **state) {
     struct journal_fixture *f = *state;
-    leave_old_store(f, 2);
+    leave_old_store(f, 2, STORE_SCHEMA);
     journal_fixture_open(f, false);
     expect_all(f);
     assert_int_equal(store_rows(f->store, TABLE_EVENT), EVENTS);
 }
+
+static void a_start_goes_on_with_the_group_that_one_before_it_had_reached(void **state) {
+    struct journal_fixture *f = *state;
+    leave_old_store(f, EVENTS + 1, STORE_SCHEMA);
+    struct store *store = data_folder_store(&f->folder, 32 << 20);
+    struct buf b;
+    buf_init(&b, 16);
+    buf_add_u64(&b, EVENT_GROUPS - 1);
+    assert_int_equal(store_begin(store), 0);
+    assert_int_equal(store_put(store, TABLE_META, slice_of("flag/grouped"), buf_slice(&b)), 0);
+    assert_int_equal(store_commit(store), 0);
+    buf_clear(&b);
+    store_close(store);
+    journal_fixture_open(f, false);
+    for (unsigned n = 0; n < EVENTS; n++) {
+        struct uuid id = journal_id((uint8_t)n);
+        bool last = journal_group((uint8_t)(n % PARTITIONS)) == EVENT_GROUPS - 1;
+        assert_true(journal_event_exists(f->journal, n % PARTITIONS, &id, SERVICE) == last);
+    }
+}
+
+/* ---- room ---- */
 
 /* Opens the folder with as little room; what is committed stays when it is full. */
 static void open_small(struct journal_fixture *f) {
@@ -175,6 +202,7 @@ int main(void) {
         JOURNAL_TEST(events_of_an_older_store_get_their_keys_when_it_is_opened),
         JOURNAL_TEST(who_only_reads_an_older_store_finds_its_events),
         JOURNAL_TEST(a_start_goes_on_where_one_before_it_was_killed),
+        JOURNAL_TEST(a_start_goes_on_with_the_group_that_one_before_it_had_reached),
         JOURNAL_TEST(a_full_store_has_room_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
