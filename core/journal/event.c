@@ -105,6 +105,7 @@ int journal_event_put(struct journal *j, const struct event *event) {
 
 /* An event's key, and the event after reading; NULL: it is not of the walk's partition. */
 struct event_at {
+    const struct journal *walked;  /* NULL: no walk goes on from the key */
     const struct event_walk *walk; /* NULL: of any partition */
     struct event_place place;
     struct event *event;
@@ -194,6 +195,10 @@ static int take_event(struct slice key, struct slice value, void *out) {
     if (!journal_take_event_key(key, &at->place)) {
         return ERR_CORRUPT;
     }
+    int code = at->walked == NULL ? 0 : journal_event_key_fits(at->walked, key);
+    if (code != 0) {
+        return code;
+    }
     bool passed = walk != NULL && walk->by_partition && walk->partition != at->place.partition;
     return passed ? 0 : decode_event(&at->place, value, &at->event);
 }
@@ -251,7 +256,7 @@ bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid
 
 int journal_event_next(struct journal *j, struct event_walk *walk, struct event **out) {
     struct key k;
-    struct event_at at = {.walk = walk};
+    struct event_at at = {.walked = j, .walk = walk};
     *out = NULL;
     journal_event_key_in(j, &k, walk->group, &walk->at);
     int code = journal_take_next(j, TABLE_EVENT, &k, 1, walk->begun, take_event, &at);
@@ -265,7 +270,7 @@ int journal_event_next(struct journal *j, struct event_walk *walk, struct event 
 
 int journal_event_scan(struct journal *j, struct event_place *at, struct event **out) {
     struct key k;
-    struct event_at found = {.event = NULL};
+    struct event_at found = {.walked = j};
     journal_event_key(j, &k, at->partition, &at->id, at->service);
     int code = journal_take_next(j, TABLE_EVENT, &k, 0, true, take_event, &found);
     if (code == 0) {
@@ -282,7 +287,7 @@ int journal_event_prev(struct journal *j, struct event_walk *walk, struct event 
     for (;;) {
         struct slice key;
         struct slice value;
-        struct event_at at = {.walk = walk};
+        struct event_at at = {.walked = j, .walk = walk};
         int code = store_seek_back(j->store, TABLE_EVENT, key_slice(&k), &key, &value);
         bool ours = code == 0 && key.len > 0 && (uint8_t)key.data[0] == walk->group;
         if (!ours) {

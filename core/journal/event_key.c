@@ -41,6 +41,11 @@ bool journal_event_is_old(struct slice key) {
     return key.len == OWNER_KEY_BYTES;
 }
 
+int journal_event_key_fits(const struct journal *j, struct slice key) {
+    bool fits = journal_event_is_old(key) == j->old_events;
+    return fits ? 0 : store_read_only(j->store) ? ERR_SCHEMA : ERR_CORRUPT;
+}
+
 bool journal_take_event_key(struct slice key, struct event_place *out) {
     struct reader r = reader_of(key.data, key.len);
     uint8_t group = read_u8(&r);

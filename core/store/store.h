@@ -88,6 +88,10 @@ void store_abort(struct store *s);
 bool store_active(const struct store *s);
 bool store_read_only(const struct store *s);
 
+/* The schema of what is stored, within a transaction: an older one in a store that is only read.
+ * ERR_NOTFOUND, ERR_CORRUPT. */
+int store_schema(struct store *s, uint32_t *schema);
+
 /* Values point into the map: valid until the next write or the transaction's end. Keys are 1 to
  * 511 bytes. */
 int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value);
