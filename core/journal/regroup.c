@@ -38,8 +38,10 @@ struct head {
 /* How far it is. */
 struct regroup {
     uint64_t part_bytes, moved;
-    unsigned group; /* EVENT_GROUPS: done */
-    bool begun;     /* the heads are of this group */
+    unsigned group;            /* EVENT_GROUPS: done */
+    bool begun;                /* the heads are of this group */
+    uint64_t largest;          /* record of the part */
+    uint64_t lent, lent_moved; /* for a record of `lent` bytes, when so many events were moved */
     int64_t told_ms;
     struct head heads[GROUP_PARTITIONS];
 };
@@ -87,7 +89,7 @@ static struct head *first_head(struct regroup *work) {
     return first;
 }
 
-static int move_event(struct journal *j, const struct key *old, uint64_t *bytes) {
+static int move_event(struct journal *j, const struct key *old, size_t *bytes) {
     struct event_place place;
     struct slice value;
     struct key k;
@@ -95,7 +97,7 @@ static int move_event(struct journal *j, const struct key *old, uint64_t *bytes)
     if (code != 0 || !journal_take_event_key(key_slice(old), &place)) {
         return code == 0 ? ERR_CORRUPT : code;
     }
-    *bytes += ROW_BYTES + value.len;
+    *bytes = value.len;
     journal_event_key(j, &k, place.partition, &place.id, place.service);
     buf_reset(&j->record);
     buf_add_slice(&j->record, value);
@@ -107,11 +109,15 @@ static int move_event(struct journal *j, const struct key *old, uint64_t *bytes)
 static int move_part(struct journal *j, struct regroup *work) {
     uint64_t bytes = 0;
     int code = 0;
+    work->largest = 0;
     while (code == 0 && bytes < work->part_bytes && work->group < EVENT_GROUPS) {
         code = work->begun ? 0 : begin_group(j, work);
         struct head *head = code == 0 ? first_head(work) : NULL;
         if (head != NULL) {
-            code = move_event(j, &head->key, &bytes);
+            size_t record = 0;
+            code = move_event(j, &head->key, &record);
+            bytes += ROW_BYTES + record;
+            work->largest = record > work->largest ? record : work->largest;
             code = code == 0 ? next_head(j, head) : code;
             work->moved++;
         } else if (code == 0) {
@@ -155,6 +161,17 @@ static int move_part_at_once(struct journal *j, struct regroup *work) {
     return code;
 }
 
+/* When a part found no room: a large record needs its pages side by side. Lends again only if that
+ * is more, or what was lent has been used to get on. */
+static int lend_more(struct journal *j, struct regroup *work, uint64_t record) {
+    if (record <= work->lent && work->moved == work->lent_moved) {
+        return ERR_FULL;
+    }
+    work->lent = record > work->lent ? record : work->lent;
+    work->lent_moved = work->moved;
+    return store_lend_for(j->store, work->lent);
+}
+
 static void tell(struct regroup *work) {
     int64_t now_ms = clock_monotonic_ms();
     if (work->group < EVENT_GROUPS && now_ms - work->told_ms >= TELL_MS) {
@@ -167,7 +184,13 @@ static void tell(struct regroup *work) {
 static int move_all(struct journal *j, struct regroup *work) {
     int code = 0;
     while (code == 0 && work->group < EVENT_GROUPS) {
+        struct regroup before = *work;
         code = move_part_at_once(j, work);
+        if (code == ERR_FULL) {
+            uint64_t record = work->largest;
+            *work = before;
+            code = lend_more(j, work, record);
+        }
         tell(work);
     }
     return code;

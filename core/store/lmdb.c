@@ -296,14 +296,22 @@ uint64_t store_pieces(struct store *s, const struct store_space *space) {
     return scattered < left ? scattered : left;
 }
 
+static uint64_t spare(const struct store *s) {
+    return s->max_bytes / SPARE_PARTS / STORE_PAGE * STORE_PAGE + SPARE_BYTES_MIN;
+}
+
+int store_lend_for(struct store *s, uint64_t record_bytes) {
+    uint64_t bytes = (2 * record_bytes / STORE_PAGE + 1) * STORE_PAGE;
+    return resize(s, bytes > spare(s) ? bytes : spare(s));
+}
+
 int store_lend(struct store *s, enum store_lent what) {
-    uint64_t spare = s->max_bytes / SPARE_PARTS / STORE_PAGE * STORE_PAGE + SPARE_BYTES_MIN;
     struct store_space space = {0};
     switch (what) {
     case STORE_LENT_NOTHING:
         return resize(s, 0);
     case STORE_LENT_SPARE:
-        return resize(s, spare);
+        return resize(s, spare(s));
     case STORE_LENT_PIECES:
         break;
     }

@@ -140,6 +140,9 @@ enum store_lent { STORE_LENT_NOTHING, STORE_LENT_SPARE, STORE_LENT_PIECES };
 /* Measured from the present end of the file: lend again when that was used up. Between
  * transactions. ERR_DISK. */
 int store_lend(struct store *s, enum store_lent what);
+/* SPARE, or more: room to write a record of so many bytes anew, twice, before the old one is freed.
+ * ERR_DISK. */
+int store_lend_for(struct store *s, uint64_t record_bytes);
 /* How many bytes PIECES lends; 0 = the file is as large as it may become. */
 uint64_t store_pieces(struct store *s, const struct store_space *space);
 /* Clears reader slots of processes that died; returns how many. */
