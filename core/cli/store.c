@@ -194,7 +194,8 @@ int cli_open_store(struct cli *cli) {
     code = code != 0 ? code : journal_open(&cli->journal, cli->store, keep_ms, &r);
     code = code != 0 ? code : follow_clock(cli);
     if (code != 0) {
-        (void)cli_fail(code, "cannot read the store at %s: %s", cli->data, error_text(code));
+        (void)cli_fail(code, "cannot read the store at %s: %s", cli->data,
+                       r.text[0] != '\0' ? r.text : error_text(code));
         return EXIT_CANNOT_RUN;
     }
     return 0;

@@ -140,6 +140,7 @@ static int gather_key(struct cli *cli, const struct look_filter *filter, struct 
         } else {
             event_free(event);
         }
+        code = cli_breathe(cli);
     }
     look_walk_clear(&walk);
     return code == ERR_NOTFOUND ? 0 : code;

@@ -33,7 +33,6 @@ enum {
     FLAG_FORCED = 32,
     FLAG_ALONE = 64,
     FLAG_BATCH = 128,
-    OWNER_KEY_BYTES = 19, /* of what belongs to an event: its key begins with the event's */
     STATE_AT = 1,
     RANK_SHIFT = 4, /* above the QoS */
     QOS_MASK = (1 << RANK_SHIFT) - 1
@@ -106,6 +105,7 @@ int journal_event_put(struct journal *j, const struct event *event) {
 
 /* An event's key, and the event after reading; NULL: the walk passes over it. */
 struct event_at {
+    const struct journal *walked;  /* NULL: no walk goes on from the key */
     const struct event_walk *walk; /* NULL: over none */
     struct event_place place;
     struct event *event;
@@ -202,6 +202,10 @@ static int take_event(struct slice key, struct slice value, void *out) {
     if (!journal_take_event_key(key, &at->place)) {
         return ERR_CORRUPT;
     }
+    int code = at->walked == NULL ? 0 : journal_event_key_fits(at->walked, key);
+    if (code != 0) {
+        return code;
+    }
     bool passed =
         at->walk != NULL && (at->walk->keys_only || passes_over(at->walk, &at->place, value));
     return passed ? 0 : decode_event(&at->place, value, &at->event);
@@ -244,10 +248,9 @@ bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid
     struct slice key;
     struct slice value;
     journal_event_key(j, &k, partition, id, 0);
-    const size_t id_len = sizeof(uint8_t) + UUID_BYTES;
     struct event_place at;
     bool after = false;
-    while (journal_seek_prefix(j, TABLE_EVENT, &k, id_len, after, &key, &value) == 0) {
+    while (journal_seek_prefix(j, TABLE_EVENT, &k, OWNER_SERVICE_AT, after, &key, &value) == 0) {
         uint8_t state = value.len > STATE_AT ? (uint8_t)value.data[STATE_AT] : EVENT_STATE_COUNT;
         bool ours = journal_take_event_key(key, &at) && at.partition == partition;
         if (ours && state < EVENT_STATE_COUNT && !event_state_ended((enum event_state)state)) {
@@ -261,7 +264,7 @@ bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid
 
 int journal_event_next(struct journal *j, struct event_walk *walk, struct event **out) {
     struct key k;
-    struct event_at at = {.walk = walk};
+    struct event_at at = {.walked = j, .walk = walk};
     *out = NULL;
     journal_event_key_in(j, &k, walk->group, &walk->at);
     int code = journal_take_next(j, TABLE_EVENT, &k, 1, walk->begun, take_event, &at);
@@ -275,7 +278,7 @@ int journal_event_next(struct journal *j, struct event_walk *walk, struct event 
 
 int journal_event_scan(struct journal *j, struct event_place *at, struct event **out) {
     struct key k;
-    struct event_at found = {.event = NULL};
+    struct event_at found = {.walked = j};
     journal_event_key(j, &k, at->partition, &at->id, at->service);
     int code = journal_take_next(j, TABLE_EVENT, &k, 0, true, take_event, &found);
     if (code == 0) {
@@ -292,7 +295,7 @@ int journal_event_prev(struct journal *j, struct event_walk *walk, struct event 
     for (unsigned passed = 0;; passed++) {
         struct slice key;
         struct slice value;
-        struct event_at at = {.walk = walk};
+        struct event_at at = {.walked = j, .walk = walk};
         int code = store_seek_back(j->store, TABLE_EVENT, key_slice(&k), &key, &value);
         bool ours = code == 0 && key.len > 0 && (uint8_t)key.data[0] == walk->group;
         if (!ours) {
@@ -320,10 +323,7 @@ int journal_event_prev(struct journal *j, struct event_walk *walk, struct event 
 /* --- history --- */
 
 static void history_key(struct key *k, const struct event *e, uint16_t n) {
-    k->len = 0;
-    key_u8(k, e->partition);
-    key_uuid(k, &e->id);
-    key_u16(k, e->service);
+    journal_owner_key(k, e->partition, &e->id, e->service);
     key_u16(k, n);
 }
 

@@ -6,7 +6,13 @@
 
 #include "journal/event.h"
 
-enum { OLD_KEY_BYTES = 19 };
+void journal_owner_key(struct key *k, uint8_t partition, const struct uuid *id, uint16_t service) {
+    k->len = 0;
+    key_u8(k, partition);
+    key_uuid(k, id);
+    key_u16(k, service);
+    assert(k->len == OWNER_KEY_BYTES);
+}
 
 unsigned journal_event_groups(const struct journal *j) {
     return j->old_events ? PARTITIONS : EVENT_GROUPS;
@@ -19,10 +25,7 @@ uint8_t journal_event_group(const struct journal *j, uint8_t partition) {
 /* In schema 3 each partition was a group of its own, and its number led the key alone. */
 void journal_event_key_in(const struct journal *j, struct key *k, uint8_t group,
                           const struct event_place *place) {
-    k->len = 0;
-    key_u8(k, group);
-    key_uuid(k, &place->id);
-    key_u16(k, place->service);
+    journal_owner_key(k, group, &place->id, place->service);
     if (!j->old_events) {
         key_u8(k, place->partition);
     }
@@ -35,7 +38,12 @@ void journal_event_key(const struct journal *j, struct key *k, uint8_t partition
 }
 
 bool journal_event_is_old(struct slice key) {
-    return key.len == OLD_KEY_BYTES;
+    return key.len == OWNER_KEY_BYTES;
+}
+
+int journal_event_key_fits(const struct journal *j, struct slice key) {
+    bool fits = journal_event_is_old(key) == j->old_events;
+    return fits ? 0 : store_read_only(j->store) ? ERR_SCHEMA : ERR_CORRUPT;
 }
 
 bool journal_take_event_key(struct slice key, struct event_place *out) {

@@ -163,8 +163,15 @@ struct row;
 struct event_place;
 struct letter_row;
 
-/* --- keys of events: journal/event_key.c --- */
+/* --- keys of events, and of what belongs to them: journal/event_key.c --- */
 
+/* partition8 id128 service16 lead the keys of an event's history and steps, and were its own key
+ * before schema 4; today that has the group in the partition's place, and the partition behind. */
+enum { OWNER_ID_AT = 1, OWNER_SERVICE_AT = OWNER_ID_AT + UUID_BYTES };
+enum { OWNER_KEY_BYTES = OWNER_SERVICE_AT + sizeof(uint16_t), EVENT_KEYS_SCHEMA = 4 };
+
+/* Begins the key. */
+void journal_owner_key(struct key *k, uint8_t partition, const struct uuid *id, uint16_t service);
 /* Of an event, or where a walk of the group is. */
 void journal_event_key_in(const struct journal *j, struct key *k, uint8_t group,
                           const struct event_place *place);
@@ -174,6 +181,11 @@ void journal_event_key(const struct journal *j, struct key *k, uint8_t partition
 bool journal_take_event_key(struct slice key, struct event_place *out);
 /* Whether the key is one of schema 3. */
 bool journal_event_is_old(struct slice key);
+/* 0: the key is of the form that this journal's events have, so that a walk goes on from it.
+ * ERR_CORRUPT; ERR_SCHEMA, of a reader: a host that was started since gives events their keys. */
+int journal_event_key_fits(const struct journal *j, struct slice key);
+/* The group whose events get their keys next, EVENT_GROUPS when all have them. */
+int journal_regrouped(struct journal *j, unsigned *group);
 /* Gives events of schema 3 their keys, a part in each transaction; a start after a crash goes on
  * with it. Begins and ends its own transactions. */
 int journal_regroup_events(struct journal *j);

@@ -80,15 +80,19 @@ static int load_or_make_identity(struct journal *j, bool *made) {
     return code == 0 && !secret ? make_secret(j) : code;
 }
 
-/* A store that no host has opened since: journal/regroup.c. */
+/* Which keys events have, for who only reads: journal/regroup.c. ERR_BUSY: some have old ones. */
 static int load_event_keys(struct journal *j) {
-    struct slice key;
-    struct slice value;
-    int code = store_read_only(j->store)
-                   ? store_seek(j->store, TABLE_EVENT, slice_of(""), false, &key, &value)
-                   : ERR_NOTFOUND;
-    j->old_events = code == 0 && journal_event_is_old(key);
-    return code == ERR_NOTFOUND ? 0 : code;
+    uint32_t schema;
+    unsigned group = EVENT_GROUPS;
+    if (!store_read_only(j->store)) {
+        return 0;
+    }
+    int code = store_schema(j->store, &schema);
+    if (code == 0) {
+        j->old_events = schema < EVENT_KEYS_SCHEMA;
+        code = j->old_events ? 0 : journal_regrouped(j, &group);
+    }
+    return code == 0 && group < EVENT_GROUPS ? ERR_BUSY : code;
 }
 
 static int load_all(struct journal *j, bool *made) {
@@ -163,7 +167,11 @@ int journal_open(struct journal **out, struct store *store, int64_t keep_idempot
     code = journal_reload(j);
     if (code != 0) {
         journal_close(j);
-        return report(r, code, "cannot read the store's meta rows: %s", error_text(code));
+        return code == ERR_BUSY
+                   ? report(r, code,
+                            "the store is being brought up to date by a newer version: start its "
+                            "host, and wait until it is ready")
+                   : report(r, code, "cannot read the store's meta rows: %s", error_text(code));
     }
     *out = j;
     return 0;

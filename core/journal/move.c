@@ -15,6 +15,11 @@ enum {
     NONE = -1,
     AT_END = -2, /* the last eight bytes of the key */
 
+    /* in the keys of events, and of what belongs to them */
+    ID = OWNER_ID_AT,
+    SVC = OWNER_SERVICE_AT,
+    END = OWNER_KEY_BYTES,
+
     /* in the record described in journal/event.c */
     EVENT_STATE_AT = 1,
     EVENT_SEQ_AT = 75,
@@ -31,16 +36,16 @@ struct row_form {
 /* clang-format off */
 static const struct row_form forms[] = {
     /*                 partition service id    key    seq     in the value: id, seq, partition */
-    [TABLE_EVENT]   = {19,       17,     1,    NONE,  NONE,   NONE, EVENT_SEQ_AT, NONE},
+    [TABLE_EVENT]   = {END,      SVC,    ID,   NONE,  NONE,   NONE, EVENT_SEQ_AT, NONE},
     [TABLE_READY]   = {0,        1,      NONE, NONE,  3,      0,    NONE, NONE},
     [TABLE_LANE]    = {0,        1,      NONE, NONE,  11,     0,    NONE, NONE},
-    [TABLE_HISTORY] = {0,        17,     1,    NONE,  NONE,   NONE, NONE, NONE},
+    [TABLE_HISTORY] = {0,        SVC,    ID,   NONE,  NONE,   NONE, NONE, NONE},
     [TABLE_OUTBOX]  = {NONE,     NONE,   NONE, NONE,  0,      NONE, NONE, NONE},
     [TABLE_STATE]   = {0,        1,      NONE, 3,     NONE,   NONE, NONE, NONE},
     [TABLE_LOCK]    = {0,        1,      NONE, 3,     NONE,   NONE, NONE, NONE},
     [TABLE_DEAD]    = {0,        1,      3,    NONE,  NONE,   NONE, NONE, NONE},
     [TABLE_APPEND]  = {0,        NONE,   NONE, NONE,  1,      NONE, NONE, NONE},
-    [TABLE_STEP]    = {0,        17,     1,    NONE,  NONE,   NONE, NONE, NONE},
+    [TABLE_STEP]    = {0,        SVC,    ID,   NONE,  NONE,   NONE, NONE, NONE},
     [TABLE_SIGNAL]  = {0,        1,      NONE, 3,     AT_END, NONE, NONE, NONE},
     [TABLE_WAITER]  = {0,        1,      NONE, 3,     AT_END, 0,    NONE, NONE},
     [TABLE_DELAYED] = {NONE,     NONE,   0,    NONE,  NONE,   NONE, 9,    0},

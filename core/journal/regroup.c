@@ -5,10 +5,11 @@
  * The partitions of a group are merged in the order of the new keys, so that rows are appended and
  * pages are written once.
  *
- *   meta "flag/grouped"     -> 1: every event has its key
+ *   meta "flag/grouped"     -> the group whose events get their keys next; EVENT_GROUPS: all have
  */
 #include "journal/impl.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "journal/event.h"
 
@@ -21,7 +22,9 @@ enum {
     /* Moved in one transaction, which needs as much room a few times: */
     PART_BYTES_MIN = 64 << 10,
     PART_BYTES_MAX = 4 << 20,
-    STORE_PARTS = 256 /* the store's part, between these two */
+    STORE_PARTS = 256, /* the store's part, between these two */
+
+    TELL_MS = 5000
 };
 
 static const char grouped_flag[] = "grouped";
@@ -35,8 +38,11 @@ struct head {
 /* How far it is. */
 struct regroup {
     uint64_t part_bytes, moved;
-    unsigned group; /* EVENT_GROUPS: done */
-    bool begun;     /* the heads are of this group */
+    unsigned group;            /* EVENT_GROUPS: done */
+    bool begun;                /* the heads are of this group */
+    uint64_t largest;          /* record of the part */
+    uint64_t lent, lent_moved; /* for a record of `lent` bytes, when so many events were moved */
+    int64_t told_ms;
     struct head heads[GROUP_PARTITIONS];
 };
 
@@ -83,7 +89,7 @@ static struct head *first_head(struct regroup *work) {
     return first;
 }
 
-static int move_event(struct journal *j, const struct key *old, uint64_t *bytes) {
+static int move_event(struct journal *j, const struct key *old, size_t *bytes) {
     struct event_place place;
     struct slice value;
     struct key k;
@@ -91,7 +97,7 @@ static int move_event(struct journal *j, const struct key *old, uint64_t *bytes)
     if (code != 0 || !journal_take_event_key(key_slice(old), &place)) {
         return code == 0 ? ERR_CORRUPT : code;
     }
-    *bytes += ROW_BYTES + value.len;
+    *bytes = value.len;
     journal_event_key(j, &k, place.partition, &place.id, place.service);
     buf_reset(&j->record);
     buf_add_slice(&j->record, value);
@@ -103,11 +109,15 @@ static int move_event(struct journal *j, const struct key *old, uint64_t *bytes)
 static int move_part(struct journal *j, struct regroup *work) {
     uint64_t bytes = 0;
     int code = 0;
+    work->largest = 0;
     while (code == 0 && bytes < work->part_bytes && work->group < EVENT_GROUPS) {
         code = work->begun ? 0 : begin_group(j, work);
         struct head *head = code == 0 ? first_head(work) : NULL;
         if (head != NULL) {
-            code = move_event(j, &head->key, &bytes);
+            size_t record = 0;
+            code = move_event(j, &head->key, &record);
+            bytes += ROW_BYTES + record;
+            work->largest = record > work->largest ? record : work->largest;
             code = code == 0 ? next_head(j, head) : code;
             work->moved++;
         } else if (code == 0) {
@@ -115,48 +125,83 @@ static int move_part(struct journal *j, struct regroup *work) {
             work->begun = false;
         }
     }
-    return code == 0 && work->group == EVENT_GROUPS ? journal_flag_put(j, grouped_flag, 1) : code;
+    return code == 0 ? journal_flag_put(j, grouped_flag, work->group) : code;
 }
 
-static int is_grouped(struct journal *j, bool *grouped) {
-    uint64_t value;
+int journal_regrouped(struct journal *j, unsigned *group) {
+    uint64_t value = 0;
+    int code = journal_flag_get(j, grouped_flag, &value);
+    *group = code == 0 && value <= EVENT_GROUPS ? (unsigned)value : 0;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int begin_work(struct journal *j, struct regroup *work) {
+    uint64_t part = store_limit(j->store) / STORE_PARTS;
+    part = part > PART_BYTES_MAX ? PART_BYTES_MAX : part < PART_BYTES_MIN ? PART_BYTES_MIN : part;
+    *work = (struct regroup){.part_bytes = part, .told_ms = clock_monotonic_ms()};
+    int code = store_begin(j->store);
+    if (code == 0) {
+        code = journal_regrouped(j, &work->group);
+        store_abort(j->store);
+    }
+    return code;
+}
+
+/* All or nothing. */
+static int move_part_at_once(struct journal *j, struct regroup *work) {
     int code = store_begin(j->store);
     if (code != 0) {
         return code;
     }
-    code = journal_flag_get(j, grouped_flag, &value);
-    *grouped = code == 0;
+    code = move_part(j, work);
+    if (code == 0) {
+        return store_commit(j->store);
+    }
     store_abort(j->store);
-    return code == ERR_NOTFOUND ? 0 : code;
+    return code;
+}
+
+/* When a part found no room: a large record needs its pages side by side. Lends again only if that
+ * is more, or what was lent has been used to get on. */
+static int lend_more(struct journal *j, struct regroup *work, uint64_t record) {
+    if (record <= work->lent && work->moved == work->lent_moved) {
+        return ERR_FULL;
+    }
+    work->lent = record > work->lent ? record : work->lent;
+    work->lent_moved = work->moved;
+    return store_lend_for(j->store, work->lent);
+}
+
+static void tell(struct regroup *work) {
+    int64_t now_ms = clock_monotonic_ms();
+    if (work->group < EVENT_GROUPS && now_ms - work->told_ms >= TELL_MS) {
+        work->told_ms = now_ms;
+        log_info("store", "events of an older version are put in order: %llu so far, part %u of %d",
+                 (unsigned long long)work->moved, work->group + 1, EVENT_GROUPS);
+    }
 }
 
 static int move_all(struct journal *j, struct regroup *work) {
     int code = 0;
     while (code == 0 && work->group < EVENT_GROUPS) {
-        code = store_begin(j->store);
-        if (code != 0) {
-            return code;
+        struct regroup before = *work;
+        code = move_part_at_once(j, work);
+        if (code == ERR_FULL) {
+            uint64_t record = work->largest;
+            *work = before;
+            code = lend_more(j, work, record);
         }
-        code = move_part(j, work);
-        if (code == 0) {
-            code = store_commit(j->store);
-        } else {
-            store_abort(j->store);
-        }
+        tell(work);
     }
     return code;
 }
 
 int journal_regroup_events(struct journal *j) {
-    struct regroup work = {.part_bytes = store_limit(j->store) / STORE_PARTS};
-    bool grouped = false;
-    int code = is_grouped(j, &grouped);
-    if (code != 0 || grouped) {
+    struct regroup work;
+    int code = begin_work(j, &work);
+    if (code != 0 || work.group == EVENT_GROUPS) {
         return code;
     }
-    work.part_bytes = work.part_bytes > PART_BYTES_MAX   ? PART_BYTES_MAX
-                      : work.part_bytes < PART_BYTES_MIN ? PART_BYTES_MIN
-                                                         : work.part_bytes;
     code = store_lend(j->store, STORE_LENT_SPARE);
     code = code == 0 ? move_all(j, &work) : code;
     if (code == 0 && work.moved > 0) {

@@ -19,27 +19,23 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { STEP_FORM = 1, STEP_PREFIX_BYTES = 19 };
+enum { STEP_FORM = 1 };
 
 /* --- steps --- */
 
 static int step_key(struct key *k, const struct event *event, enum step_kind kind,
                     struct slice name) {
-    k->len = 0;
-    key_u8(k, event->partition);
-    key_uuid(k, &event->id);
-    key_u16(k, event->service);
-    assert(k->len == STEP_PREFIX_BYTES);
+    journal_owner_key(k, event->partition, &event->id, event->service);
     key_u8(k, (uint8_t)kind);
     return key_bytes(k, name) ? 0 : ERR_LIMIT;
 }
 
 static int take_step(struct slice key, struct slice value, void *ctx) {
     struct step *out = ctx;
-    if (key.len < STEP_PREFIX_BYTES) {
+    if (key.len < OWNER_KEY_BYTES) {
         return ERR_CORRUPT;
     }
-    struct reader k = reader_of(key.data + STEP_PREFIX_BYTES, key.len - STEP_PREFIX_BYTES);
+    struct reader k = reader_of(key.data + OWNER_KEY_BYTES, key.len - OWNER_KEY_BYTES);
     struct reader r = reader_of(value.data, value.len);
     uint8_t kind = read_u8(&k);
     uint8_t form = read_u8(&r);
@@ -103,9 +99,8 @@ int journal_step_next(struct journal *j, const struct event *event, struct step 
     struct key k;
     bool after = step->name.data != NULL;
     int code = step_key(&k, event, after ? step->kind : 0, step->name);
-    return code == 0
-               ? journal_take_next(j, TABLE_STEP, &k, STEP_PREFIX_BYTES, after, take_step, step)
-               : code;
+    return code == 0 ? journal_take_next(j, TABLE_STEP, &k, OWNER_KEY_BYTES, after, take_step, step)
+                     : code;
 }
 
 int journal_step_clear(struct journal *j, const struct event *event) {

@@ -237,22 +237,26 @@ static int check_tables(struct look *look, struct store *store) {
 
 /* --- the whole examination --- */
 
-/* NULL when it cannot be opened, which is a finding. */
-static struct store *open_store(struct look *look, const char *folder) {
+/* *out NULL when it cannot be opened, which is a finding; ERR_BUSY: it can be later. */
+static int open_store(struct look *look, const char *folder, struct store **out, struct report *r) {
     const struct store_options options = {.path = folder, .read_only = true};
-    struct store *store = NULL;
-    struct report r = {""};
-    int code = store_open(&store, &options, &r);
+    int code = store_open(out, &options, r);
     if (code == 0) {
-        code = journal_open(&look->journal, store, 0, &r);
+        code = journal_open(&look->journal, *out, 0, r);
+        if (code != 0) {
+            store_close(*out);
+        }
     }
-    if (code != 0) {
-        look->exam->pages_sound = false;
-        (void)find(look, "the store", r.text, mend_pages);
-        store_close(store);
-        return NULL;
+    if (code == 0) {
+        return 0;
     }
-    return store;
+    *out = NULL;
+    if (code == ERR_BUSY) {
+        return code;
+    }
+    look->exam->pages_sound = false;
+    (void)find(look, "the store", r->text, mend_pages);
+    return 0;
 }
 
 int store_examine(struct store_exam *exam, const char *folder, struct report *r) {
@@ -265,7 +269,8 @@ int store_examine(struct store_exam *exam, const char *folder, struct report *r)
         return report(r, ERR_MEMORY, "out of memory");
     }
     int code = store_survey(folder, &survey, r);
-    struct store *store = code == 0 ? open_store(&look, folder) : NULL;
+    struct store *store = NULL;
+    code = code == 0 ? open_store(&look, folder, &store, r) : code;
     if (store != NULL && exam->pages_sound) {
         code = check_tables(&look, store);
         code = code == 0 ? 0 : report(r, code, "reading the store failed: %s", error_text(code));

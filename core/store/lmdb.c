@@ -106,21 +106,36 @@ int store_write_schema(struct store *s) {
     return put_schema(s, s->txn, NULL);
 }
 
-/* Writes the schema into a new store, refuses a newer one. Additions of later schemas read as
- * absent where they are missing, so an older store only needs the new number. INV-STORE-8 */
-static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
+static int get_schema(const struct store *s, MDB_txn *txn, uint32_t *schema) {
     MDB_val key = {sizeof schema_key - 1, (void *)(uintptr_t)schema_key};
     MDB_val value;
     int rc = mdb_get(txn, s->tables[TABLE_META], &key, &value);
+    if (rc == 0) {
+        struct reader reader = reader_of(value.mv_data, value.mv_size);
+        *schema = read_u32(&reader);
+        rc = reader.failed ? MDB_CORRUPTED : 0;
+    }
+    return rc;
+}
+
+int store_schema(struct store *s, uint32_t *schema) {
+    assert(s->txn != NULL);
+    return store_failed(s, "schema", get_schema(s, s->txn, schema));
+}
+
+/* Writes the schema into a new store, refuses a newer one. An older store gets the new number at
+ * once, so that its program refuses it: what later schemas added reads as absent, and the keys of
+ * events are made new by the journal (journal/regroup.c), which says how far it is. INV-STORE-8 */
+static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
+    uint32_t schema = 0;
+    int rc = get_schema(s, txn, &schema);
     if (rc == MDB_NOTFOUND && !s->read_only) {
         return put_schema(s, txn, r);
     }
     if (rc != 0) {
         return report(r, store_code(rc), "%s is not a zingq store: %s", s->path, store_words(rc));
     }
-    struct reader reader = reader_of(value.mv_data, value.mv_size);
-    uint32_t schema = read_u32(&reader);
-    if (reader.failed || schema > STORE_SCHEMA) {
+    if (schema > STORE_SCHEMA) {
         return report(r, ERR_SCHEMA,
                       "%s was written with store schema %u, this zingq knows %d: use the newer "
                       "zingq, or another data folder",
@@ -281,14 +296,22 @@ uint64_t store_pieces(struct store *s, const struct store_space *space) {
     return scattered < left ? scattered : left;
 }
 
+static uint64_t spare(const struct store *s) {
+    return s->max_bytes / SPARE_PARTS / STORE_PAGE * STORE_PAGE + SPARE_BYTES_MIN;
+}
+
+int store_lend_for(struct store *s, uint64_t record_bytes) {
+    uint64_t bytes = (2 * record_bytes / STORE_PAGE + 1) * STORE_PAGE;
+    return resize(s, bytes > spare(s) ? bytes : spare(s));
+}
+
 int store_lend(struct store *s, enum store_lent what) {
-    uint64_t spare = s->max_bytes / SPARE_PARTS / STORE_PAGE * STORE_PAGE + SPARE_BYTES_MIN;
     struct store_space space = {0};
     switch (what) {
     case STORE_LENT_NOTHING:
         return resize(s, 0);
     case STORE_LENT_SPARE:
-        return resize(s, spare);
+        return resize(s, spare(s));
     case STORE_LENT_PIECES:
         break;
     }

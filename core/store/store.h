@@ -88,6 +88,10 @@ void store_abort(struct store *s);
 bool store_active(const struct store *s);
 bool store_read_only(const struct store *s);
 
+/* The schema of what is stored, within a transaction: an older one in a store that is only read.
+ * ERR_NOTFOUND, ERR_CORRUPT. */
+int store_schema(struct store *s, uint32_t *schema);
+
 /* Values point into the map: valid until the next write or the transaction's end. Keys are 1 to
  * 511 bytes. */
 int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value);
@@ -136,6 +140,9 @@ enum store_lent { STORE_LENT_NOTHING, STORE_LENT_SPARE, STORE_LENT_PIECES };
 /* Measured from the present end of the file: lend again when that was used up. Between
  * transactions. ERR_DISK. */
 int store_lend(struct store *s, enum store_lent what);
+/* SPARE, or more: room to write a record of so many bytes anew, twice, before the old one is freed.
+ * ERR_DISK. */
+int store_lend_for(struct store *s, uint64_t record_bytes);
 /* How many bytes PIECES lends; 0 = the file is as large as it may become. */
 uint64_t store_pieces(struct store *s, const struct store_space *space);
 /* Clears reader slots of processes that died; returns how many. */

@@ -20,6 +20,7 @@ if command -v systemd-analyze >/dev/null; then
     ok "its exposure is rated 2.5 at most" rated
 fi
 ok "it tells systemd when it is ready" has 'Type=notify'
+ok "its first start after an upgrade may take long" has 'TimeoutStartSec=1h'
 ok "it is watched" has 'WatchdogSec=.*'
 ok "it is started again without limit" has 'StartLimitIntervalSec=0'
 ok "it has a user of its own" has 'User=zingq'
