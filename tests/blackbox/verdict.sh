@@ -47,7 +47,7 @@ ok "so few attempts say nothing of failing" verdict '[.sentences[].code] | index
 
 # Given: a script that fails with words that are not UTF-8
 cp scripts/h.lua good.lua
-echo 'error("no \xff text")' >scripts/h.lua
+printf '%s\n' 'error("no \xff text")' >scripts/h.lua
 ok "a script that is refused is bad, whatever it says" wait_for 20 verdict '.level == "bad" and .sentences[0].code == "script"'
 ok "and its service is shown with that" eval 'ask | jq -e ".services[0].handler_error | test(\"no . text\")" >/dev/null'
 mv good.lua scripts/h.lua
