@@ -1,6 +1,8 @@
 /* error.c - names and texts of codes; sentences for people. */
 #include "base/error.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -34,6 +36,7 @@ int report(struct report *r, int code, const char *format, ...) {
         va_start(args, format);
         (void)vsnprintf(r->text, sizeof r->text, format, args);
         va_end(args);
+        utf8_mend(r->text);
     }
     return code;
 }

@@ -43,7 +43,7 @@ const char *error_text(int code);
 /* The code's name, "ERR_FULL"; never NULL. */
 const char *error_name(int code);
 
-/* A sentence for a person. Caller's memory; `text` is always terminated. */
+/* A sentence for a person. Caller's memory; `text` is always terminated, and UTF-8. */
 struct report {
     char text[1024];
 };

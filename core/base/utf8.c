@@ -24,6 +24,17 @@ size_t utf8_read(struct slice s, size_t at, uint32_t *character) {
     return wrong ? 0 : len;
 }
 
+void utf8_mend(char *text) {
+    const struct slice all = slice_of(text);
+    uint32_t character;
+    for (size_t at = 0, len; at < all.len; at += len == 0 ? 1 : len) {
+        len = utf8_read(all, at, &character);
+        if (len == 0) {
+            text[at] = '?';
+        }
+    }
+}
+
 bool utf8_is_harmful(uint32_t character) {
     static const uint32_t ranges[][2] = {
         {0x00, 0x1F},     {0x7F, 0x9F},     {0x061C, 0x061C}, {0x200B, 0x200F},

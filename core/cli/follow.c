@@ -11,6 +11,7 @@
 #include "cli/follow.h"
 
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/url.h"
 #include "cli/ask.h"
 #include "cli/options.h"
@@ -28,6 +29,7 @@ enum { FIRST = 10, PAGE = 200, SEEN = 2 * PAGE, LINE_BYTES = 1 << 20 };
 
 struct seen {
     char id[UUID_TEXT_BYTES + 1];
+    char service[NAME_BYTES_MAX + 1]; /* each that takes the event has one of that id */
     char state[16];
 };
 
@@ -46,7 +48,8 @@ static const char *word(const json_t *event, const char *name) {
 /* Whether the event has been printed; *same: in the state that it is in. */
 static bool look_up(struct follow *f, const json_t *event, bool *same) {
     for (size_t i = 0; i < SEEN; i++) {
-        if (strcmp(f->seen[i].id, word(event, "id")) == 0) {
+        if (strcmp(f->seen[i].id, word(event, "id")) == 0 &&
+            strcmp(f->seen[i].service, word(event, "service")) == 0) {
             *same = strcmp(f->seen[i].state, word(event, "state")) == 0;
             (void)snprintf(f->seen[i].state, sizeof f->seen[i].state, "%s", word(event, "state"));
             return true;
@@ -54,6 +57,7 @@ static bool look_up(struct follow *f, const json_t *event, bool *same) {
     }
     struct seen *seen = &f->seen[f->next++ % SEEN];
     (void)snprintf(seen->id, sizeof seen->id, "%s", word(event, "id"));
+    (void)snprintf(seen->service, sizeof seen->service, "%s", word(event, "service"));
     (void)snprintf(seen->state, sizeof seen->state, "%s", word(event, "state"));
     *same = false;
     return false;

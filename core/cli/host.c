@@ -123,13 +123,15 @@ static int leave_for(struct cli *cli, const char *client_id) {
     if (code != 0) {
         return cli_fail(code, "%s", r.text);
     }
+    int existed = session.existed ? EXIT_GOOD : EXIT_NO;
     if (cli->json) {
-        return cli_print_json(json_pack("{s:b}", "existed", (int)session.existed));
+        status = cli_print_json(json_pack("{s:b}", "existed", (int)session.existed));
+        return status == 0 ? existed : status;
     }
     (void)printf(session.existed ? "the broker has ended the session of %s\n"
                                  : "the broker had no session of %s\n",
                  client_id);
-    return session.existed ? EXIT_GOOD : EXIT_NO;
+    return existed;
 }
 
 static int leave(struct cli *cli) {
@@ -193,7 +195,8 @@ static const struct cli_option dev_options[] = {
 static const struct cli_option leave_options[] = {
     {"yes", NULL, "do not ask for confirmation"},
     {"client-id", "ID", "end the session of another host, whose data folder is gone"},
-    {"force", NULL, "with --client-id: although that host says that it is up"},
+    {"force", NULL,
+     "with --client-id: although that host says that it is up, or the broker does not tell"},
     {NULL, NULL, NULL},
 };
 

@@ -33,8 +33,10 @@ static bool on_presence(struct peer *peer, const struct mqtt_message *message) {
         return false;
     }
     peer->presences++;
-    copy_slice(peer->presence, sizeof peer->presence, message->topic);
-    peer->presence_up = presence->state != PRESENCE_GONE;
+    if (!peer->presence_up) {
+        copy_slice(peer->presence, sizeof peer->presence, message->topic);
+    }
+    peer->presence_up |= presence->state != PRESENCE_GONE;
     presence_free(presence);
     return true;
 }

@@ -41,8 +41,9 @@ struct peer {
     char version[128];
     long long dropped; /* -1 = not told */
     int presences;
-    char presence[32 + 2 * HOST_NAME_BYTES_MAX]; /* topic of the last one; "" = none */
-    bool presence_up;                            /* and that host says it is there */
+    char presence
+        [32 + 2 * HOST_NAME_BYTES_MAX]; /* topic of the last one, or of one that is up; "" = none */
+    bool presence_up;                   /* a host of that name says it is there */
 };
 
 struct probe {

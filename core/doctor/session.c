@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What the hand has learnt of the host's presence. */
-static int look_for(struct probe *p, const char *host, struct report *r) {
+/* What the hand learns of the host's presence. Where it cannot look, only force goes on. */
+static int look_for(struct probe *p, const struct doctor_session *s, struct report *r) {
     char filter[sizeof "zingq/hosts/+/" + HOST_NAME_BYTES_MAX];
-    (void)snprintf(filter, sizeof filter, "zingq/hosts/+/%s", host);
+    (void)snprintf(filter, sizeof filter, "zingq/hosts/+/%s", s->host);
     const struct peer_settings hand = {
         .name = "hand", .receive_maximum = WINDOW, .acknowledges = true, .filters = {filter}};
     int code = probe_start(p, &p->hand, &hand);
@@ -22,11 +22,18 @@ static int look_for(struct probe *p, const char *host, struct report *r) {
         code = report(r, ERR_NETWORK, "cannot connect to %s: %s", p->conf->url,
                       p->hand.text[0] == '\0' ? "no answer" : p->hand.text);
     }
-    if (code == 0) { /* a broker that does not show presences leaves it unknown */
-        (void)probe_wait(p, &p->hand.subscribed, 1, PROBE_WAIT_MS);
-        probe_wait_quiet(p, &p->hand.presences);
+    if (code != 0) {
+        return code;
     }
-    return code;
+    bool answered = probe_wait(p, &p->hand.subscribed, 1, PROBE_WAIT_MS);
+    if ((!answered || p->hand.refusal != 0) && !s->force) {
+        return report(r, ERR_BUSY,
+                      "it is unknown whether host %s is up: the broker %s the subscription to %s; "
+                      "if it is gone, add --force",
+                      s->host, answered ? "refuses" : "does not answer", filter);
+    }
+    probe_wait_quiet(p, &p->hand.presences);
+    return 0;
 }
 
 static int take_over(struct probe *p, struct doctor_session *s, struct report *r) {
@@ -65,7 +72,7 @@ static int forget_presence(struct probe *p, struct report *r) {
 }
 
 static int end_session(struct probe *p, struct doctor_session *s, struct report *r) {
-    int code = look_for(p, s->host, r);
+    int code = look_for(p, s, r);
     if (code == 0 && p->hand.presence_up && !s->force) {
         code = report(r, ERR_BUSY,
                       "host %s says that it is up (%s): run `zingq leave` on its machine; if it is "

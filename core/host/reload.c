@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "base/watchdog.h"
 #include "conf/change.h"
 #include "host/join.h"
@@ -54,6 +55,7 @@ static void answer(struct host_reload *c, bool changed) {
 static void fail(struct host *h, const char *what, const struct report *r) {
     struct host_reload *c = &h->reload;
     (void)snprintf(c->error, sizeof c->error, "%s: %.900s", what, r->text);
+    utf8_mend(c->error);
     log_error("host", "%s", c->error);
     if (c->request != NULL) {
         gateway_answer_error(c->request, 400, NULL, r->text);

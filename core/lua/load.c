@@ -8,6 +8,7 @@
  */
 #include "lua/host.h"
 
+#include "base/utf8.h"
 #include "lua/json.h"
 
 #include <assert.h>
@@ -232,6 +233,7 @@ static void explain(const struct script_state *state, int rc, struct report *r) 
         size_t len = strlen(r->text);
         (void)snprintf(r->text + len, sizeof r->text - len, " (service \"%s\", %s:%d)",
                        service->name, conf->file, service->line);
+        utf8_mend(r->text);
     }
 }
 

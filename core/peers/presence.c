@@ -188,6 +188,15 @@ static const char *text_of(struct source *s, const json_t *json, const char *nam
     return keep(&s->strings, (struct slice){json_string_value(value), len});
 }
 
+/* The same, of letters, digits and "._-" alone: commands to be copied hold it. */
+static const char *plain_of(struct source *s, const char *name, size_t max) {
+    const char *text = text_of(s, s->json, name, max, NULL);
+    if (s->wrong == NULL && !is_name(slice_of(text), max)) {
+        s->wrong = name;
+    }
+    return text;
+}
+
 static int64_t number_of(struct source *s, const json_t *json, const char *name, int64_t least,
                          int64_t most) {
     const json_t *value = json_object_get(json, name);
@@ -292,7 +301,7 @@ static void read_numbers(struct source *s, struct presence *p) {
 static void read_all(struct source *s, struct presence *p, struct slice group, struct slice host) {
     p->group = text_of(s, s->json, "group", NAME_BYTES_MAX, NULL);
     p->host = text_of(s, s->json, "host", HOST_NAME_BYTES_MAX, NULL);
-    p->id = text_of(s, s->json, "id", HOST_NAME_BYTES_MAX, NULL);
+    p->id = plain_of(s, "id", HOST_NAME_BYTES_MAX);
     p->version = text_of(s, s->json, "version", NAME_BYTES_MAX, "?");
     p->mark = text_of(s, s->json, "mark", HOST_NAME_BYTES_MAX, "");
     p->share.count = (uint16_t)number_of(s, s->json, "count", 1, PARTITIONS);

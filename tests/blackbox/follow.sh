@@ -15,6 +15,8 @@ cat >topics.conf <<'END'
 http { listen = "" }
 service "h" { subscribe = {"h/+"}  handler = "h.lua"  key = "topic:2"  retries = 0 }
 service "other" { subscribe = {"other"}  handler = "h.lua" }
+service "left"  { subscribe = {"both"}  handler = "h.lua"  retries = 0 }
+service "right" { subscribe = {"both"}  handler = "h.lua"  retries = 0 }
 END
 start_broker
 
@@ -62,6 +64,14 @@ ok "in JSON, a line each" wait_for 10 eval 'jq -e ".state == \"dead\" and .key =
 pub -t h/later -m bad
 "$ZINGQ" resume h >/dev/null
 ok "an event is shown when it comes into the state" wait_for 10 lines 1 '"key": *"later"'
+unfollow
+follow --topic 'both'
+"$ZINGQ" publish both good >/dev/null
+ok "an event that two services take has a line of each" wait_for 10 eval \
+    'lines 1 "  left  .*  done  " && lines 1 "  right .*  done  "'
+"$ZINGQ" publish both bad >/dev/null
+ok "also when it ends alike in both" wait_for 10 eval 'lines 1 "  left  .*  dead  " && lines 1 "  right .*  dead  "'
+ok "and no line comes again" eval '[ -z "$(cut -d " " -f 2- "$dir/lines" | sort | uniq -d)" ]'
 unfollow
 ok "-f is of commands that follow" complains 2 'unknown option -f' status -f
 

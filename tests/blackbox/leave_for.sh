@@ -5,7 +5,7 @@
 # ctest: timeout=120
 # shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
-: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
+: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
 # shellcheck source=tests/support/world.sh
 . "$SOURCE_DIR/tests/support/world.sh"
 
@@ -44,7 +44,19 @@ ok "the session is ended" says 0 "has ended the session of $old" leave --client-
 ok "nothing is missed from now on" ten 10
 ok "and the warning goes" eval 'wait_for 10 eval "! warned"'
 ok "there is nothing left to end" says 1 "had no session of $old" leave --client-id "$old" --yes
+ok "a script sees that, too" says 1 '"existed": *false' leave --client-id "$old" --yes --json
 ok "an empty client id is refused" complains 2 'a client id has' leave --client-id '' --yes
+
+# Given: a broker that does not let anybody look for hosts
+stop_host
+"$PYTHON" "$SOURCE_DIR/tests/support/limited_broker.py" record deny=87:zingq/hosts >limited.port 2>limited.err &
+keep $!
+must wait_for 10 test -s limited.port
+sed -i "s/127.0.0.1:$port/127.0.0.1:$(cat limited.port)/" topics.conf
+ok "where nobody can tell whether it is up, it is not left for" complains 3 \
+    'unknown whether host .* refuses the subscription.*--force' leave --client-id "$old" --yes
+ok "nor is its connection taken over" eval '! grep -q "^connect $old " record'
+ok "--force does it all the same" says 1 "had no session of $old" leave --client-id "$old" --yes --force
 
 echo "1..$count"
 [ "$failed" -eq 0 ]

@@ -45,6 +45,14 @@ ok "status names the command that shows it" prints \
     '^warning h: 1 dead letter waits for a person: zingq dlq groups --service h$'
 ok "so few attempts say nothing of failing" verdict '[.sentences[].code] | index("failing") == null'
 
+# Given: a script that fails with words that are not UTF-8
+cp scripts/h.lua good.lua
+printf '%s\n' 'error("no \xff text")' >scripts/h.lua
+ok "a script that is refused is bad, whatever it says" wait_for 20 verdict '.level == "bad" and .sentences[0].code == "script"'
+ok "and its service is shown with that" eval 'ask | jq -e ".services[0].handler_error | test(\"no . text\")" >/dev/null'
+mv good.lua scripts/h.lua
+ok "until it is mended" wait_for 20 verdict '[.sentences[].code] | index("script") == null'
+
 # Given: 150 events, of which one a second is done
 for _ in $(seq 150); do echo good; done | mosquitto_pub -V 5 -q 1 -p "$port" -t h -l
 clears() {

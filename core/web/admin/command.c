@@ -18,6 +18,20 @@ struct pending {
     struct buf notes;
 };
 
+/* NULL when out of memory. */
+static struct pending *pending_new(struct gateway_request *request, enum command_kind kind) {
+    struct pending *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        return NULL;
+    }
+    p->request = request;
+    p->order.command.kind = kind;
+    p->order.command.notes = &p->notes;
+    buf_init(&p->properties, GATEWAY_BODY_BYTES_MAX);
+    buf_init(&p->notes, NOTES_BYTES_MAX);
+    return p;
+}
+
 static void pending_free(struct pending *p) {
     if (p == NULL) {
         return;
@@ -117,7 +131,6 @@ static bool fill_properties(struct pending *p, const struct gateway_request *req
                             struct report *r) {
     char name[32];
     const char *pair = NULL;
-    buf_init(&p->properties, GATEWAY_BODY_BYTES_MAX);
     for (int i = 0; i < PROPERTIES_MAX; i++) {
         (void)snprintf(name, sizeof name, "property%d", i);
         pair = gateway_query(request, name);
@@ -139,8 +152,6 @@ static bool fill_properties(struct pending *p, const struct gateway_request *req
         }
         property_add(&p->properties, (struct slice){pair, len}, slice_of(pair + len + 1));
     }
-    add_trace(&p->properties, request);
-    p->order.command.properties = buf_slice(&p->properties);
     return !p->properties.failed;
 }
 
@@ -156,23 +167,25 @@ bool admin_find_priority(const struct gateway_request *request, const char **pri
     return true;
 }
 
-/* Adds the priority as a property; NULL: none was asked for. False when out of memory. */
-static bool add_priority(struct pending *p, const char *priority) {
+/* What is ours, beside the properties that were given: the trace, the priority and the idempotency
+ * key; NULL: there is none. False when out of memory. */
+static bool fill_own_properties(struct pending *p, const struct gateway_request *request,
+                                const char *once, const char *priority) {
+    add_trace(&p->properties, request);
     if (priority != NULL) {
         property_add(&p->properties, slice_of(PRIORITY_HEADER), slice_of(priority));
-        p->order.command.properties = buf_slice(&p->properties);
     }
-    return !p->properties.failed;
+    p->order.command.properties = buf_slice(&p->properties);
+    return !p->properties.failed && admin_keep(&p->once, &p->order.command.once, slice_of(once));
 }
 
-/* Sets the Idempotency-Key, if there is one. */
-static bool fill_once(struct pending *p, const struct gateway_request *request, struct report *r) {
-    struct slice once = slice_of(gateway_header(request, "Idempotency-Key"));
-    if (once.len > ONCE_BYTES_MAX) {
+static bool find_once(const struct gateway_request *request, const char **once, struct report *r) {
+    *once = gateway_header(request, "Idempotency-Key");
+    if (slice_of(*once).len > ONCE_BYTES_MAX) {
         (void)report(r, ERR_LIMIT, ONCE_TOO_LONG);
         return false;
     }
-    return admin_keep(&p->once, &p->order.command.once, once);
+    return true;
 }
 
 static bool fill_publish(struct pending *p, const struct gateway_request *request,
@@ -192,9 +205,11 @@ static bool fill_publish(struct pending *p, const struct gateway_request *reques
     p->order.command.qos = (uint8_t)qos;
     p->order.command.retain = retain != 0;
     p->order.command.after_ms = (int64_t)after_ms;
+    const char *once = NULL;
     const char *priority = NULL;
-    return fill_once(p, request, r) && fill_properties(p, request, r) &&
-           admin_find_priority(request, &priority, r) && add_priority(p, priority);
+    return find_once(request, &once, r) && fill_properties(p, request, r) &&
+           admin_find_priority(request, &priority, r) &&
+           fill_own_properties(p, request, once, priority);
 }
 
 /* True if the command names an event or a publish, not a service. */
@@ -272,44 +287,30 @@ void admin_command(void *ctx, const struct call *call) {
         gateway_answer_error(call->request, 503, NULL, BACKLOG_FULL);
         return;
     }
-    struct pending *p = calloc(1, sizeof *p);
-    if (p != NULL) {
-        p->order.command.kind = (enum command_kind)call->route->kind;
-        p->order.command.notes = &p->notes;
-        buf_init(&p->notes, NOTES_BYTES_MAX);
-    }
+    struct pending *p = pending_new(call->request, (enum command_kind)call->route->kind);
     if (p == NULL || !fill(p, call, &r)) {
         gateway_answer_error(call->request, p == NULL ? 503 : 400, NULL, r.text);
         pending_free(p);
         return;
     }
-    p->request = call->request;
     p->order.done = answer_command;
     admin_submit(a, &p->order);
 }
 
 void admin_command_publish(struct admin *a, struct gateway_request *request, const char *topic,
                            const char *once, const char *priority) {
-    struct pending *p = calloc(1, sizeof *p);
+    struct pending *p = pending_new(request, COMMAND_PUBLISH);
     struct command *c = p == NULL ? NULL : &p->order.command;
-    if (p != NULL) {
-        buf_init(&p->properties, TOPIC_BYTES_MAX);
-    }
     bool kept = p != NULL && admin_keep(&p->topic, &c->topic, slice_of(topic)) &&
                 admin_keep(&p->payload, &c->payload, gateway_body(request)) &&
                 admin_keep(&p->content_type, &c->content_type, slice_of("application/json")) &&
-                admin_keep(&p->once, &c->once, slice_of(once)) && add_priority(p, priority);
+                fill_own_properties(p, request, once, priority);
     if (!kept) {
         gateway_answer_error(request, 503, NULL, "out of memory");
         pending_free(p);
         return;
     }
-    buf_init(&p->properties, GATEWAY_BODY_BYTES_MAX);
-    add_trace(&p->properties, request);
-    c->properties = buf_slice(&p->properties);
-    p->request = request;
     p->order.done = answer_command;
-    c->kind = COMMAND_PUBLISH;
     c->qos = 1;
     admin_submit(a, &p->order);
 }

@@ -16,6 +16,7 @@
 #include "web/admin/job.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "query/json.h"
 
 #include <assert.h>
@@ -150,6 +151,7 @@ static void note_answer(struct admin *a, struct job *b, const struct command *c)
         b->gone++;
     } else {
         (void)snprintf(b->error, sizeof b->error, "%.255s", c->report.text);
+        utf8_mend(b->error);
         b->refused++;
     }
     /* A dropped turn: continuing is pointless. */

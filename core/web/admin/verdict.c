@@ -38,7 +38,9 @@ static void add(struct verdict *v, const struct sentence *s) {
         json_pack("{s:s, s:s, s:s?, s:s, s:s?, s:s, s:s?}", "level",
                   s->level == LEVEL_BAD ? "bad" : "warn", "code", s->code, "service", s->service,
                   "text", s->text, "more", s->more, "link", s->link, "command", s->command);
-    (void)json_array_append_new(s->level == LEVEL_BAD ? v->bad : v->warn, one);
+    if (json_array_append_new(s->level == LEVEL_BAD ? v->bad : v->warn, one) != 0) {
+        v->unsaid++;
+    }
 }
 
 void verdict_begin(struct verdict *v) {
@@ -261,7 +263,7 @@ void verdict_of_service(struct verdict *v, const struct engine_service_status *s
 /* --- the whole --- */
 
 json_t *verdict_end(struct verdict *v) {
-    size_t bad = json_array_size(v->bad);
+    size_t bad = json_array_size(v->bad) + v->unsaid;
     size_t count = bad + json_array_size(v->warn);
     char text[64] = "all is well";
     if (count > 0) {

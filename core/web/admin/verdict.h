@@ -10,9 +10,10 @@
 
 struct verdict {
     json_t *bad, *warn; /* arrays of sentences */
+    size_t unsaid;      /* sentences that could not be made; they count as bad */
 };
 
-/* Out of memory shows as a verdict without its sentences. */
+/* Out of memory shows as a verdict without its sentences, and never as "good". */
 void verdict_begin(struct verdict *v);
 /* `host`: the host's part of the status. */
 void verdict_of_host(struct verdict *v, const json_t *host);

@@ -66,6 +66,26 @@ static void a_long_sentence_is_cut_and_terminated(void **state) {
     assert_int_equal(strlen(r.text), sizeof r.text - 1);
 }
 
+static void a_sentence_that_quotes_other_bytes_is_text_all_the_same(void **state) {
+    (void)state;
+    struct report r;
+    (void)report(&r, ERR_SCRIPT, "h.lua:1: \xff and \xc3\xa4, \xc3");
+    assert_string_equal(r.text, "h.lua:1: ? and \xc3\xa4, ?");
+}
+
+static void a_cut_leaves_no_half_of_a_character(void **state) {
+    (void)state;
+    struct report r;
+    char longer[2 * sizeof r.text];
+    for (size_t i = 0; i + 1 < sizeof longer; i++) {
+        longer[i] = i % 2 == 0 ? '\xc3' : '\xa4';
+    }
+    longer[sizeof longer - 1] = '\0';
+    (void)report(&r, ERR_LIMIT, "%s", longer);
+    assert_int_equal(r.text[sizeof r.text - 2], '?'); /* of an odd number of bytes, the last */
+    assert_memory_equal(r.text + sizeof r.text - 4, "\xc3\xa4", 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_is_negative_and_stands_once),
@@ -74,6 +94,8 @@ int main(void) {
         cmocka_unit_test(a_report_carries_the_sentence_and_the_code),
         cmocka_unit_test(a_report_nobody_reads_still_carries_the_code),
         cmocka_unit_test(a_long_sentence_is_cut_and_terminated),
+        cmocka_unit_test(a_sentence_that_quotes_other_bytes_is_text_all_the_same),
+        cmocka_unit_test(a_cut_leaves_no_half_of_a_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

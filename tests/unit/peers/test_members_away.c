@@ -314,6 +314,23 @@ static void what_cannot_be_is_garbage(void **state) {
     }
 }
 
+static void an_id_that_a_shell_would_run_is_garbage(void **state) {
+    (void)state;
+    static const char *const ids[] = {"$(curl x|sh)two", "a b", "`two`", "x;y", "a/b"};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        char text[400];
+        struct presence *p = NULL;
+        struct report r;
+        (void)snprintf(text, sizeof text,
+                       "{\"host\":\"two\",\"id\":\"%s\",\"group\":\"default\",\"count\":1,"
+                       "\"this\":1,\"state\":\"gone\",\"since\":1}",
+                       ids[i]);
+        assert_int_equal(presence_read(&p, slice_of("zingq/hosts/default/two"), slice_of(text), &r),
+                         ERR_INVALID);
+        assert_non_null(strstr(r.text, "\"id\""));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_that_is_gone_for_a_while_is_stood_in_for),
@@ -329,6 +346,7 @@ int main(void) {
         cmocka_unit_test(a_host_that_is_gone_says_what_is_needed_to_stand_in_for_it),
         cmocka_unit_test(who_is_not_dealt_messages_names_no_client_id),
         cmocka_unit_test(what_cannot_be_is_garbage),
+        cmocka_unit_test(an_id_that_a_shell_would_run_is_garbage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,14 @@ static void what_keeps_a_host_from_being_ready_is_bad_other_warnings_are_not(voi
     json_decref(verdict);
 }
 
+static void what_cannot_be_said_is_bad_all_the_same(void **state) {
+    (void)state;
+    json_t *verdict = of_service(&(struct engine_service_status){
+        .name = "s", .active = true, .script_error = "h.lua:1: \xff"});
+    assert_string_equal(json_string_value(json_object_get(verdict, "text")), "1 thing to look at");
+    assert_says(verdict, "bad", NULL);
+}
+
 static json_t *of_engine(const struct engine_status *s, double full_s) {
     struct verdict v;
     verdict_begin(&v);
@@ -132,6 +140,7 @@ int main(void) {
         cmocka_unit_test(one_dead_letter_needs_a_look),
         cmocka_unit_test(a_share_of_few_attempts_says_nothing),
         cmocka_unit_test(waiting_is_no_fault_of_a_paused_service),
+        cmocka_unit_test(what_cannot_be_said_is_bad_all_the_same),
         cmocka_unit_test(what_keeps_a_host_from_being_ready_is_bad_other_warnings_are_not),
         cmocka_unit_test(a_store_that_fills_up_is_told_before_it_is_full),
         cmocka_unit_test(a_host_that_accepts_nothing_is_bad),
