@@ -1,6 +1,7 @@
 /* url.c - see base/url.h. */
 #include "base/url.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char MARK[] = "://";
@@ -62,6 +63,16 @@ void url_add_public(struct buf *out, struct slice text) {
             at += url_login_bytes((struct slice){text.data + at + 1, text.len - at - 1});
         }
     }
+}
+
+const char *url_shown(const char *url, char out[URL_SHOWN_BYTES]) {
+    struct slice all = slice_of(url);
+    struct buf text;
+    buf_init(&text, all.len + 1);
+    url_add_public(&text, all); /* before it is cut, perhaps ahead of the @ */
+    (void)snprintf(out, URL_SHOWN_BYTES, "%s", buf_str(&text));
+    buf_clear(&text);
+    return out;
 }
 
 void url_add_escaped(struct buf *out, struct slice text, const char *others) {

@@ -14,6 +14,9 @@ size_t url_login_bytes(struct slice rest);
 size_t url_cut_logins(char *text);
 /* Appends the text without them. */
 void url_add_public(struct buf *out, struct slice text);
+enum { URL_SHOWN_BYTES = 512 };
+/* The URL without them, cut to what fits. Returns `out`. */
+const char *url_shown(const char *url, char out[URL_SHOWN_BYTES]);
 /* Appends the text percent-encoded, except for ASCII letters, digits and the bytes of `others`. */
 void url_add_escaped(struct buf *out, struct slice text, const char *others);
 /* Appends a part of a path or a query, percent-encoded. */

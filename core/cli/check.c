@@ -402,12 +402,9 @@ static void print_verdict(const struct conf *conf) {
     }
     (void)printf("every script compiles");
     if (telemetry_is_on(&conf->telemetry)) {
-        struct buf url;
-        buf_init(&url, LINE_BYTES_MAX);
-        url_add_public(&url, slice_of(conf->telemetry.otlp));
+        char url[URL_SHOWN_BYTES];
         (void)printf(", spans of %g %% of the traces go to %s", conf->telemetry.sample * 100,
-                     buf_str(&url));
-        buf_clear(&url);
+                     url_shown(conf->telemetry.otlp, url));
     }
     if (cli_warnings() > 0) {
         (void)printf("; %u warning%s", cli_warnings(), cli_warnings() == 1 ? "" : "s");

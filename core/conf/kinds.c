@@ -382,9 +382,8 @@ static int set_receiver(const struct setting *s) {
     if (!none &&
         (scheme == 0 || strcspn(s->text + scheme, "/?#") == 0 || strpbrk(s->text, "?# ") != NULL)) {
         return conf_fail(s->place,
-                         "\"%s\" is not the address of a receiver of OTLP over HTTP: write "
-                         "\"http://127.0.0.1:4318\", or \"\" for none",
-                         s->text);
+                         "the address of a receiver of OTLP over HTTP is written "
+                         "\"http://127.0.0.1:4318\", without ?, # and blanks, or \"\" for none");
     }
     return keep(s->text, s->field);
 }

@@ -4,6 +4,7 @@
 #include "conf/setting.h"
 
 #include "base/limits.h"
+#include "event/call.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -97,21 +98,24 @@ int conf_set_header(const struct setting *s) {
     if (s->text[0] == '\0') {
         return 0;
     }
-    if (s->text[name] != ':' || !slice_is_plain(named, "!#$%&'*+-.^_`|~")) {
+    if (s->text[name] != ':' || name == 0 || !slice_is_plain(named, "!#$%&'*+-.^_`|~")) {
         return conf_fail(s->place, "a header is written \"Name: value\"");
     }
     if (list->count >= CALL_HEADERS_MAX) {
         return conf_fail(s->place, "more than %d headers", CALL_HEADERS_MAX);
     }
     int code = conf_resolve(s->place, text + strspn(text, " "), false, &value, &secret);
-    struct buf line;
-    buf_init(&line, CONF_BYTES_MAX);
+    struct call_request request = {0}; /* that would carry it */
     if (code == 0) {
-        buf_printf(&line, "%.*s: %s", (int)name, s->text, value);
-        char *own = line.failed ? NULL : slice_dup(buf_slice(&line));
-        code = own == NULL ? ERR_MEMORY : list_add_own(list, own);
+        code = call_request_header(&request, named, slice_of(value));
+        if (code == ERR_INVALID) {
+            code = conf_fail(s->place,
+                             "the value of %.*s holds a line end or another control character",
+                             (int)name, s->text);
+        }
     }
-    buf_clear(&line);
+    code = code == 0 ? list_add_own(list, request.headers[0]) : code;
+    free(request.headers);
     free(value);
     return code;
 }

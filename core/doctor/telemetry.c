@@ -6,16 +6,13 @@
 #include "base/url.h"
 #include "io/otlp/otlp.h"
 
-#include <stdio.h>
-
 void doctor_telemetry(struct doctor *d, const struct telemetry_conf *conf) {
     struct report r = {""};
-    char url[512];
+    char url[URL_SHOWN_BYTES];
     if (!telemetry_is_on(conf)) {
         return;
     }
-    (void)snprintf(url, sizeof url, "%s", conf->otlp);
-    (void)url_cut_logins(url);
+    (void)url_shown(conf->otlp, url);
     if (otlp_probe(conf, &r) == 0) {
         (void)doctor_add(d, "telemetry", DOCTOR_GOOD, "%s takes spans", url);
         return;

@@ -24,9 +24,7 @@ enum { SPAN_NAME_BYTES = 256, ATTRIBUTES_BYTES_MAX = 64 << 10, CLOCK_SLACK_US = 
 
 /* --- ids --- */
 
-enum part { PART_EVENT = 'e', PART_ATTEMPT = 'a', PART_CRASH = 'c' };
-
-static struct span_id id_of(const struct event *event, enum part part, uint64_t number,
+static struct span_id id_of(const struct event *event, enum span_part part, uint64_t number,
                             uint64_t at) {
     const uint64_t numbers[] = {htole64(event->lane), htole64(event->seq), htole64(part),
                                 htole64(number), htole64(at)};
@@ -220,42 +218,31 @@ void engine_trace_crash(struct engine *e, const struct engine_service *s, const 
 
 /* --- what events cause --- */
 
-bool spans_state_of(const struct event *event, struct slice *tracestate) {
+struct slice spans_state_of(const struct event *event) {
     struct span_context came;
-    return span_trace_of(event, &came) &&
-           property_find(event->properties, "tracestate", tracestate);
-}
-
-static void add_context(const struct event *event, const struct span_context *at,
-                        struct buf *properties) {
-    char text[TRACEPARENT_BYTES + 1];
-    struct slice state;
-    property_add(properties, slice_of("traceparent"), slice_of(span_context_text(at, text)));
-    if (spans_state_of(event, &state)) {
-        property_add(properties, slice_of("tracestate"), state);
+    struct slice state = {"", 0};
+    if (span_trace_of(event, &came)) {
+        (void)property_find(event->properties, "tracestate", &state);
     }
+    return state;
 }
 
-/* Passes both on as they came, except what `own` has. */
-static void repeat(const struct event *event, struct slice own, struct buf *properties) {
-    static const char *const passed[] = {"traceparent", "tracestate"};
-    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
-        struct slice value;
-        if (property_find(event->properties, passed[i], &value) &&
-            !property_find(own, passed[i], &(struct slice){0})) {
-            property_add(properties, slice_of(passed[i]), value);
-        }
+/* Passes on the trace that the event came with, if it did. */
+static void repeat(const struct event *event, struct buf *properties) {
+    struct span_context came;
+    if (span_trace_of(event, &came)) {
+        span_carry(&came, spans_state_of(event), properties);
     }
 }
 
 void engine_trace_on(struct engine *e, const struct event *event, struct buf *properties) {
     struct span_id parent;
     if (!e->traces) {
-        repeat(event, (struct slice){NULL, 0}, properties);
+        repeat(event, properties);
         return;
     }
     struct span_context at = spans_of_event(e, event, &parent);
-    add_context(event, &at, properties);
+    span_carry(&at, spans_state_of(event), properties);
 }
 
 /* The filter of a service of this host that gets the publish, or NULL. */
@@ -278,15 +265,19 @@ static void publish(struct engine *e, const struct event *event, const struct ef
     span.name = name_of(name, "send", filter);
     span.start_us = span.end_us = spans_now(e);
     add(e, &span);
-    add_context(event, &span.at, properties);
+    span_carry(&span.at, spans_state_of(event), properties);
 }
 
 void engine_trace_publish(struct engine *e, const struct event *event, const struct effect *effect,
                           struct buf *properties) {
-    if (!e->traces || property_find(effect->properties, "traceparent", &(struct slice){0})) {
-        repeat(event, effect->properties, properties);
-    } else {
+    struct slice own;
+    if (property_find(effect->properties, "traceparent", &own)) {
+        return;
+    }
+    if (e->traces) {
         publish(e, event, effect, properties);
+    } else {
+        repeat(event, properties);
     }
 }
 

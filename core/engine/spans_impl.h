@@ -8,6 +8,15 @@
 #include "engine/spans.h"
 #include "event/span.h"
 
+/* What a span tells of, as part of what its id follows from. */
+enum span_part {
+    PART_EVENT = 'e',
+    PART_ATTEMPT = 'a',
+    PART_CRASH = 'x',
+    PART_CALL = 'c',
+    PART_STEP = 's',
+};
+
 struct spans {
     struct buf turn;       /* the spans of the turn under way, as span_write wrote them */
     size_t count;          /* of them */
@@ -28,7 +37,7 @@ struct buf *spans_attributes(struct engine *e);
 /* Appends the span, if its trace is sampled, to `out`. False: it was not. */
 bool spans_add(struct engine *e, struct buf *out, const struct span *span);
 
-/* The rest of the trace that the event came with. */
-bool spans_state_of(const struct event *event, struct slice *tracestate);
+/* The tracestate of the trace that the event came with; "" = none. */
+struct slice spans_state_of(const struct event *event);
 
 #endif

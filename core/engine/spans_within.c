@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { WORD_BYTES_MAX = 16, ADDRESS_BYTES_MAX = 256 };
+enum { WORD_BYTES_MAX = 16, CARRIED_BYTES_MAX = 1024 };
 
 /* What an attempt has done. */
 struct traced {
@@ -23,7 +23,8 @@ struct traced {
     bool calling;       /* it waits for this one: */
     struct span_id call, call_parent;
     int64_t call_us;
-    bool stepping; /* it is within this one: */
+    size_t statement; /* bytes of its SQL, before the comment was added */
+    bool stepping;    /* it is within this one: */
     struct span_id step;
     int64_t step_us;
     char step_name[STEP_LABEL_BYTES_MAX + 1];
@@ -53,9 +54,7 @@ static int64_t now_us(struct engine *e) {
     return e->doors.monotonic_us(e->doors.ctx);
 }
 
-enum part { PART_CALL = 'c', PART_STEP = 's' };
-
-static struct span_id id_within(const struct traced *t, enum part part, uint64_t number,
+static struct span_id id_within(const struct traced *t, enum span_part part, uint64_t number,
                                 struct slice name) {
     const uint64_t numbers[] = {htole64(part), htole64(number)};
     char bytes[SPAN_ID_BYTES + sizeof numbers + STEP_LABEL_BYTES_MAX];
@@ -141,16 +140,19 @@ static bool has_header(const struct call_request *request, const char *name) {
 /* A header that does not fit is left out. */
 static void add_headers(struct call_request *request, const struct event *event,
                         const struct span_context *at) {
-    char text[TRACEPARENT_BYTES + 1];
-    struct slice state;
+    struct buf carried;
+    struct slice name;
+    struct slice value;
+    size_t next = 0;
     if (has_header(request, "traceparent")) {
         return;
     }
-    (void)call_request_header(request, slice_of("traceparent"),
-                              slice_of(span_context_text(at, text)));
-    if (spans_state_of(event, &state)) {
-        (void)call_request_header(request, slice_of("tracestate"), state);
+    buf_init(&carried, CARRIED_BYTES_MAX);
+    span_carry(at, spans_state_of(event), &carried);
+    while (property_next(buf_slice(&carried), &next, &name, &value)) {
+        (void)call_request_header(request, name, value);
     }
+    buf_clear(&carried);
 }
 
 /* As sqlcommenter has it: the server's log and pg_stat_activity show it. A statement is sent unnamed,
@@ -183,19 +185,15 @@ static void pass_on(struct call_request *request, const struct event *event,
 
 /* --- calls --- */
 
-/* The number of bytes of an SQL statement without the comment. */
-static size_t statement_bytes(const struct call_request *request) {
-    const char *at = memmem(request->body, request->body_len, " /*traceparent='", 16);
-    return at == NULL ? request->body_len : (size_t)(at - request->body);
-}
-
-static void describe_sql(struct buf *out, const struct call_request *request,
+static void describe_sql(struct buf *out, const struct call_request *request, size_t bytes,
                          const struct call_result *result, char word[WORD_BYTES_MAX]) {
-    struct slice statement = {request->body, statement_bytes(request)};
+    struct slice statement = {request->body, bytes};
     char state[CALL_STATUS_BYTES];
     size_t len = 0;
-    statement.data += strspn(request->body, " \t\r\n");
-    statement.len -= (size_t)(statement.data - request->body);
+    while (statement.len > 0 && memchr(" \t\r\n", statement.data[0], 4) != NULL) {
+        statement.data++;
+        statement.len--;
+    }
     while (len < statement.len && len < WORD_BYTES_MAX - 1 &&
            byte_is_plain(statement.data[len], "_")) {
         word[len] = (char)(statement.data[len] & ~0x20); /* in capital letters */
@@ -273,7 +271,7 @@ static void end_call(struct engine *e, struct traced *t, const struct call_reque
         describe_http(attributes, request, result);
         break;
     case CALL_KIND_SQL:
-        describe_sql(attributes, request, result, word);
+        describe_sql(attributes, request, t->statement, result, word);
         span.name = slice_of(word[0] == '\0' ? "postgresql" : word);
         break;
     case CALL_KIND_MAIL: /* to whom is nobody's business */
@@ -312,6 +310,7 @@ void engine_trace_call(struct engine *e, struct invocation *inv) {
     t->call = id_within(t, PART_CALL, ++t->calls, (struct slice){NULL, 0});
     t->call_parent = t->stepping ? t->step : t->attempt.span;
     t->call_us = now_us(e);
+    t->statement = inv->run->request->body_len;
     at = t->attempt;
     at.span = t->call;
     pass_on(inv->run->request, event, &at);

@@ -93,6 +93,23 @@ bool span_trace_of(const struct event *event, struct span_context *out) {
     return false;
 }
 
+static bool is_passed_on(struct slice tracestate) {
+    bool plain = tracestate.len > 0 && tracestate.len <= TRACESTATE_BYTES_MAX;
+    for (size_t i = 0; plain && i < tracestate.len; i++) {
+        plain = tracestate.data[i] >= 0x20 && tracestate.data[i] <= 0x7e;
+    }
+    return plain;
+}
+
+void span_carry(const struct span_context *at, struct slice tracestate, struct buf *properties) {
+    char text[TRACEPARENT_BYTES + 1];
+    struct slice own;
+    property_add(properties, slice_of("traceparent"), slice_of(span_context_text(at, text)));
+    if (is_passed_on(tracestate) && !property_find(buf_slice(properties), "tracestate", &own)) {
+        property_add(properties, slice_of("tracestate"), tracestate);
+    }
+}
+
 /* By the last 7 bytes, which are random in ids of events as well. */
 bool span_is_sampled(const struct span_context *context, double sample) {
     uint64_t number = 0;

@@ -17,8 +17,9 @@
 enum {
     TRACE_ID_BYTES = 16,
     SPAN_ID_BYTES = 8,
-    TRACEPARENT_BYTES = 55, /* "00-<trace>-<span>-<flags>" */
-    TRACE_SAMPLED = 1,      /* flag: its spans are wanted */
+    TRACEPARENT_BYTES = 55,     /* "00-<trace>-<span>-<flags>" */
+    TRACESTATE_BYTES_MAX = 512, /* a longer one is not passed on */
+    TRACE_SAMPLED = 1,          /* flag: its spans are wanted */
 };
 
 struct span_id {
@@ -42,6 +43,10 @@ const char *span_trace_text(const struct span_context *context, char out[2 * TRA
 /* The trace of the event, and the span that caused it: from the property traceparent, or, without
  * a valid one (false), a trace of its own that is named by the event's id and has no flags. */
 bool span_trace_of(const struct event *event, struct span_context *out);
+/* Adds the trace to the properties of what goes on with it: its traceparent, and the tracestate, "" =
+ * none, unless they have one. One that is longer than TRACESTATE_BYTES_MAX, or is not of printable ASCII, is left out, as
+ * the recommendation allows (3.3.1.5). */
+void span_carry(const struct span_context *at, struct slice tracestate, struct buf *properties);
 /* Whether the part `sample` (0 to 1) of all traces has this one: the same answer on every host. */
 bool span_is_sampled(const struct span_context *context, double sample);
 /* An id that follows from the bytes. */

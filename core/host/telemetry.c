@@ -14,7 +14,9 @@ int host_use_telemetry(struct host *h) {
     if (on && h->otlp == NULL) {
         return otlp_new(&h->otlp, &options);
     }
-    if (!on) {
+    if (on) {
+        otlp_again(h->otlp);
+    } else {
         otlp_end(h->otlp, NULL);
         h->otlp = NULL;
     }
@@ -48,18 +50,16 @@ void host_end_telemetry(struct host *h) {
 
 void host_telemetry_status(const struct host *h, json_t *object) {
     struct otlp_state s;
-    struct buf url;
+    char url[URL_SHOWN_BYTES];
     if (h->otlp == NULL) {
         return;
     }
     otlp_look(h->otlp, &s);
-    buf_init(&url, CONF_BYTES_MAX);
-    url_add_public(&url, slice_of(h->conf->telemetry.otlp));
-    json_t *telemetry = json_pack("{s:s, s:I, s:I, s:I, s:s?}", "otlp", buf_str(&url), "sent",
-                                  (json_int_t)s.sent, "waiting", (json_int_t)s.waiting, "dropped",
-                                  (json_int_t)s.dropped, "error", s.error);
+    json_t *telemetry =
+        json_pack("{s:s, s:I, s:I, s:I, s:s?}", "otlp", url_shown(h->conf->telemetry.otlp, url),
+                  "sent", (json_int_t)s.sent, "waiting", (json_int_t)s.waiting, "dropped",
+                  (json_int_t)s.dropped, "error", s.error);
     (void)json_object_set_new(object, "telemetry", telemetry);
-    buf_clear(&url);
 }
 
 void host_telemetry_metrics(const struct host *h, struct buf *out) {

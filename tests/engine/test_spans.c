@@ -44,6 +44,18 @@ static const json_t *span_named(const json_t *spans, const char *name, size_t n)
     return NULL;
 }
 
+/* Its attribute of that name, a text. */
+static const char *attribute_of(const json_t *span, const char *name) {
+    const json_t *attribute = NULL;
+    size_t i;
+    json_array_foreach(json_object_get(span, "attributes"), i, attribute) {
+        if (strcmp(text_of(attribute, "key"), name) == 0) {
+            return text_of(json_object_get(attribute, "value"), "stringValue");
+        }
+    }
+    return "(none)";
+}
+
 static bool is_told(const json_t *spans, const char *id) {
     const json_t *span = NULL;
     size_t found = 0;
@@ -203,6 +215,36 @@ static void without_telemetry_the_trace_goes_on_as_it_came(void **state) {
     assert_int_equal(f->span_count, 0);
 }
 
+/* The n-th call and publish have the trace, and nothing of its state. */
+static void assert_goes_on_without_state(struct engine_fixture *f, size_t n) {
+    char text[512];
+    run_dry(f);
+    assert_non_null(strstr(f->asked[n].headers, "traceparent: 00-" TRACE "-"));
+    assert_null(strstr(f->asked[n].headers, "tracestate"));
+    answer(f, n, 200, "");
+    run_dry(f);
+    const struct published *p = nth_published(f, "out", n);
+    assert_non_null(strstr(published_property(p, "traceparent", text), TRACE));
+    assert_string_equal(published_property(p, "tracestate", text), "");
+}
+
+static void a_state_that_is_long_or_no_ascii_stays_behind(void **state) {
+    struct engine_fixture *f = *state;
+    static const char *const telemetry[] = {SERVICE, TELEMETRY SERVICE};
+    char text[514];
+    memset(text, 'a', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    fixture_run(f, SERVICE, LUA(calls_and_publishes));
+    for (size_t i = 0; i < 2; i++) {
+        fixture_conf(f, telemetry[i]);
+        assert_int_equal(fixture_reconfigure(f), 0);
+        offer(f, "s", "in/a", "x", "traceparent", PARENT, "tracestate", text, NULL);
+        assert_goes_on_without_state(f, 2 * i);
+        offer(f, "s", "in/a", "y", "traceparent", PARENT, "tracestate", "a=\xc3\xa9", NULL);
+        assert_goes_on_without_state(f, 2 * i + 1);
+    }
+}
+
 static void a_trace_that_is_not_sampled_goes_on_and_is_not_told(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, TELEMETRY SERVICE, LUA(calls_and_publishes));
@@ -240,6 +282,26 @@ static void an_event_without_a_trace_begins_one_unless_none_are_sampled(void **s
     answer(f, 1, 200, "");
     run_dry(f);
     assert_int_equal(f->span_count, before);
+}
+
+static void a_statement_is_told_as_the_handler_wrote_it(void **state) {
+    struct engine_fixture *f = *state;
+    static const char own[] = "/*traceparent='mine'*/ select $1";
+    fixture_run(f, TELEMETRY "database shop { url = \"postgres://db/shop\" }\n" SERVICE,
+                LUA(statements));
+    offer(f, "s", "in/a", "x", "traceparent", PARENT, NULL);
+    run_dry(f);
+    for (size_t call = 0; call < 4; call++) {
+        assert_non_null(strstr(f->asked[call].body, " /*traceparent='00-" TRACE "-"));
+        answer(f, call, call_sqlstate("42601"), "");
+        run_dry(f);
+    }
+    json_t *spans = spans_of(f);
+    assert_string_equal(attribute_of(span_named(spans, "postgresql", 0), "db.query.text"), "");
+    assert_string_equal(attribute_of(span_named(spans, "postgresql", 1), "db.query.text"), "");
+    assert_string_equal(attribute_of(span_named(spans, "postgresql", 2), "db.query.text"), own);
+    assert_string_equal(attribute_of(span_named(spans, "SELECT", 0), "db.query.text"), "select $1");
+    json_decref(spans);
 }
 
 static void each_event_of_a_batch_has_its_attempt(void **state) {
@@ -288,8 +350,10 @@ int main(void) {
         ENGINE_TEST(a_trace_goes_on_with_calls_and_publishes),
         ENGINE_TEST(a_header_of_the_handlers_own_stays),
         ENGINE_TEST(without_telemetry_the_trace_goes_on_as_it_came),
+        ENGINE_TEST(a_state_that_is_long_or_no_ascii_stays_behind),
         ENGINE_TEST(a_trace_that_is_not_sampled_goes_on_and_is_not_told),
         ENGINE_TEST(an_event_without_a_trace_begins_one_unless_none_are_sampled),
+        ENGINE_TEST(a_statement_is_told_as_the_handler_wrote_it),
         ENGINE_TEST(each_event_of_a_batch_has_its_attempt),
         ENGINE_TEST(a_dead_letter_is_told_and_announced_within_its_trace),
     };

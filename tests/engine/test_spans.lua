@@ -35,3 +35,10 @@ return function(events)
   zing.publish('out', 'x')
   return {[1] = 'no'}
 end
+
+--- statements
+return function(event)
+  for _, statement in ipairs({'', ' \n', " /*traceparent='mine'*/ select $1", 'select $1'}) do
+    pcall(zing.sql, 'shop', statement, {1})
+  end
+end

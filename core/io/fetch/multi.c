@@ -157,6 +157,9 @@ int fetch_easy_setup(CURL *easy, struct transfer *transfer, const char *protocol
     CURLcode code = curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)(void *)transfer);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, protocols);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    /* A transfer that ends does not wait for the name server: the thread that asks it is left to
+     * itself, and frees what it has once there is an answer. */
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -27,7 +27,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-enum { ERROR_TEXT_BYTES = 256, OWN_BYTES_MAX = 64 << 10 };
+enum { ERROR_TEXT_BYTES = 256, OWN_BYTES_MAX = 64 << 10, ANSWER_BYTES_MAX = 64 << 10 };
 
 static const char path[] = "/v1/traces";
 static const char batch_end[] = "]}]}]}";
@@ -167,19 +167,18 @@ static void request_free(struct call_request *request) {
 }
 
 static void fail(struct otlp *o, const char *why) {
-    char url[ERROR_TEXT_BYTES];
-    (void)snprintf(url, sizeof url, "%s", o->options.conf->otlp);
-    (void)url_cut_logins(url);
+    char url[URL_SHOWN_BYTES];
     if (o->error[0] == '\0') {
         log_warn("host",
                  "telemetry.otlp: %s does not take spans: %s; those for which there is no "
                  "room are dropped",
-                 url, why);
+                 url_shown(o->options.conf->otlp, url), why);
     }
     (void)snprintf(o->error, sizeof o->error, "%s", why);
 }
 
-/* The delay doubles, with a fifth more or less, so that hosts do not come back together. */
+/* The delay doubles, with a fifth more or less, so that hosts do not come back together. What the
+ * receiver asks for counts instead, within reason. */
 static void put_off(struct otlp *o, int64_t asked_ms) {
     uint64_t ms = SPANS_RETRY_MS_MIN;
     for (unsigned i = 0; i < o->failures && ms < SPANS_RETRY_MS_MAX; i++) {
@@ -188,7 +187,10 @@ static void put_off(struct otlp *o, int64_t asked_ms) {
     ms = ms < SPANS_RETRY_MS_MAX ? ms : SPANS_RETRY_MS_MAX;
     ms = ms * 4 / 5 + randombytes_uniform((uint32_t)(ms * 2 / 5));
     o->failures++;
-    o->not_before_ms = uv_now(o->options.loop) + (asked_ms >= 0 ? (uint64_t)asked_ms : ms);
+    if (asked_ms >= 0) {
+        ms = asked_ms < OTLP_RETRY_AFTER_MS_MAX ? (uint64_t)asked_ms : OTLP_RETRY_AFTER_MS_MAX;
+    }
+    o->not_before_ms = uv_now(o->options.loop) + ms;
 }
 
 static void send_first(struct otlp *o) {
@@ -230,6 +232,9 @@ static bool comes_again(const struct call_result *result) {
 
 /* partialSuccess.rejectedSpans of the answer: a 64-bit number, so a text. */
 static uint64_t rejected_of(const struct call_result *result) {
+    if (result->body.len > ANSWER_BYTES_MAX) {
+        return 0;
+    }
     json_t *answer = json_read(buf_slice(&result->body), "the answer", NULL);
     const json_t *count =
         json_object_get(json_object_get(answer, "partialSuccess"), "rejectedSpans");
@@ -350,6 +355,12 @@ void otlp_add(struct otlp *o, struct slice spans, size_t count, uint64_t dropped
         uint64_t due = due_ms(o);
         wake_in(o, due > now_ms ? due - now_ms : 0);
     }
+}
+
+void otlp_again(struct otlp *o) {
+    o->not_before_ms = 0;
+    o->failures = 0;
+    wake_in(o, 0);
 }
 
 void otlp_look(const struct otlp *o, struct otlp_state *out) {

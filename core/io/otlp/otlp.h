@@ -19,6 +19,8 @@
 
 struct otlp;
 
+enum { OTLP_RETRY_AFTER_MS_MAX = 300000 /* a Retry-After that asks for more is cut to this */ };
+
 struct otlp_options {
     uv_loop_t *loop;
     const struct telemetry_conf *conf; /* borrowed; what it says may change at any time */
@@ -30,6 +32,8 @@ struct otlp_options {
 int otlp_new(struct otlp **out, const struct otlp_options *options);
 /* Adds spans, as event/span.h writes them; `dropped`: as many more were dropped before. */
 void otlp_add(struct otlp *o, struct slice spans, size_t count, uint64_t dropped);
+/* The receiver, or what it is sent, may be another: it is asked at once, whatever the last one said. */
+void otlp_again(struct otlp *o);
 /* Sends what waits and frees it, while the loop runs: after SPANS_GOODBYE_MS at the latest, and
  * immediately if the receiver is not there, or none is named any more; then *ended, which may be NULL, becomes true. NULL is
  * ignored. */
@@ -41,6 +45,7 @@ struct otlp_state {
     const char *error;      /* of the last request, or NULL */
 };
 
+/* How it is; the error is borrowed, and changes with the next answer. */
 void otlp_look(const struct otlp *o, struct otlp_state *out);
 
 /* Sends an empty request on a loop of its own, and waits for the answer. ERR_REFUSED: the answer is an

@@ -120,10 +120,7 @@ static void add_trace(struct buf *properties, const struct gateway_request *requ
         !span_context_parse(parent, &context)) {
         return;
     }
-    property_add(properties, slice_of("traceparent"), parent);
-    if (state.len > 0 && property_check(state, "tracestate", NULL) == 0) {
-        property_add(properties, slice_of("tracestate"), state);
-    }
+    span_carry(&context, state, properties);
 }
 
 /* property0=NAME=VALUE, property1=... */

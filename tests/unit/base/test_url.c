@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void shows(const char *text, const char *expected) {
     struct buf out;
@@ -38,6 +39,18 @@ static void what_is_none_stays(void **state) {
     shows("://@", "://");
 }
 
+static void a_long_password_is_hidden_before_the_url_is_cut(void **state) {
+    (void)state;
+    char text[3 * URL_SHOWN_BYTES];
+    char shown[URL_SHOWN_BYTES];
+    memset(text, 'p', sizeof text);
+    memcpy(text, "http://user:", 12);
+    memcpy(text + sizeof text - 8, "@host/a", 8);
+    assert_string_equal(url_shown(text, shown), "http://host/a");
+    text[sizeof text - 8] = '/'; /* now it is all host */
+    assert_int_equal(strlen(url_shown(text, shown)), URL_SHOWN_BYTES - 1);
+}
+
 static void a_part_is_escaped_byte_by_byte(void **state) {
     (void)state;
     struct buf out;
@@ -54,6 +67,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_passwords_are_cut_however_they_are_written),
         cmocka_unit_test(what_is_none_stays),
+        cmocka_unit_test(a_long_password_is_hidden_before_the_url_is_cut),
         cmocka_unit_test(a_part_is_escaped_byte_by_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

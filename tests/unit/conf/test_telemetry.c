@@ -47,13 +47,15 @@ static void the_value_of_a_header_may_be_a_secret(void **state) {
 
 static void what_cannot_work_is_refused(void **state) {
     (void)state;
-    refuse_with(
-        "telemetry { otlp = \"127.0.0.1:4318\" }",
-        "topics.conf:2: telemetry: otlp: \"127.0.0.1:4318\" is not the address of a receiver "
-        "of OTLP over HTTP: write \"http://127.0.0.1:4318\", or \"\" for none");
+    refuse_with("telemetry { otlp = \"127.0.0.1:4318\" }",
+                "topics.conf:2: telemetry: otlp: the address of a receiver of OTLP over HTTP is "
+                "written \"http://127.0.0.1:4318\", without ?, # and blanks, or \"\" for none");
     refuse_with("telemetry { otlp = \"http://\" }",
-                "topics.conf:2: telemetry: otlp: \"http://\" is not the address of a receiver of "
-                "OTLP over HTTP: write \"http://127.0.0.1:4318\", or \"\" for none");
+                "topics.conf:2: telemetry: otlp: the address of a receiver of OTLP over HTTP is "
+                "written \"http://127.0.0.1:4318\", without ?, # and blanks, or \"\" for none");
+    refuse_with("telemetry { otlp = \"user:secret@127.0.0.1:4318\" }",
+                "topics.conf:2: telemetry: otlp: the address of a receiver of OTLP over HTTP is "
+                "written \"http://127.0.0.1:4318\", without ?, # and blanks, or \"\" for none");
     refuse_with("telemetry { headers = {\"Bearer\"} }",
                 "topics.conf:2: telemetry: headers: a header is written \"Name: value\"");
     refuse_with("telemetry { headers = {\"Authorization: env:OTLP_NOT_SET\"} }",
@@ -61,11 +63,25 @@ static void what_cannot_work_is_refused(void **state) {
                 "set");
 }
 
+static void a_header_that_no_request_could_carry_is_refused(void **state) {
+    (void)state;
+    assert_int_equal(setenv("OTLP_AUTH", "Bearer x\r", 1), 0);
+    refuse_with("telemetry { headers = {\"Authorization: env:OTLP_AUTH\"} }",
+                "topics.conf:2: telemetry: headers: the value of Authorization holds a line end or "
+                "another control character");
+    refuse_with("telemetry { headers = {\"Authorization: a\\nb\"} }",
+                "topics.conf:2: telemetry: headers: the value of Authorization holds a line end or "
+                "another control character");
+    refuse_with("telemetry { headers = {\": x\"} }",
+                "topics.conf:2: telemetry: headers: a header is written \"Name: value\"");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_off_unless_there_is_a_receiver),
         cmocka_unit_test(the_value_of_a_header_may_be_a_secret),
         cmocka_unit_test(what_cannot_work_is_refused),
+        cmocka_unit_test(a_header_that_no_request_could_carry_is_refused),
     };
     return cmocka_run_group_tests_name("conf/telemetry", tests, NULL, NULL);
 }

@@ -48,6 +48,34 @@ static void what_is_no_traceparent_is_ignored(void **state) {
     assert_false(parses("00_" TRACE "-" SPAN "-01"));
 }
 
+/* What goes on with a trace that came with this state. */
+static const char *carried_state(struct slice state, struct buf *properties) {
+    struct span_context c;
+    struct slice value;
+    assert_true(span_context_parse(slice_of("00-" TRACE "-" SPAN "-01"), &c));
+    buf_reset(properties);
+    span_carry(&c, state, properties);
+    assert_true(property_find(buf_slice(properties), "traceparent", &value));
+    assert_true(slice_is(value, "00-" TRACE "-" SPAN "-01"));
+    return property_find(buf_slice(properties), "tracestate", &value) ? value.data : NULL;
+}
+
+static void a_state_goes_on_if_it_is_short_and_printable(void **state) {
+    (void)state;
+    struct buf properties;
+    char text[513];
+    memset(text, 'a', sizeof text);
+    buf_init(&properties, 4096);
+    assert_memory_equal(carried_state(slice_of("a=1, b=~"), &properties), "a=1, b=~", 8);
+    assert_non_null(carried_state((struct slice){text, 512}, &properties));
+    assert_null(carried_state((struct slice){text, 513}, &properties));
+    assert_null(carried_state(slice_of("a=1\x7f"), &properties));
+    assert_null(carried_state(slice_of("a=\t"), &properties));
+    assert_null(carried_state(slice_of("a=\xc3\xa9"), &properties));
+    assert_null(carried_state(slice_of(""), &properties));
+    buf_clear(&properties);
+}
+
 static void ids_follow_from_their_bytes(void **state) {
     (void)state;
     struct span_id a = span_id_of(slice_of("one"));
@@ -144,6 +172,7 @@ int main(void) {
         cmocka_unit_test(a_traceparent_is_read_and_written),
         cmocka_unit_test(flags_of_later_versions_are_not_passed_on),
         cmocka_unit_test(what_is_no_traceparent_is_ignored),
+        cmocka_unit_test(a_state_goes_on_if_it_is_short_and_printable),
         cmocka_unit_test(ids_follow_from_their_bytes),
         cmocka_unit_test(a_part_of_all_traces_is_sampled),
         cmocka_unit_test(a_span_is_written_as_otlp),

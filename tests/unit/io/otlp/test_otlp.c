@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "port.h"
+#include "silent.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -103,6 +104,70 @@ static void a_receiver_that_is_away_is_told_and_spans_wait(void **state) {
     assert_int_equal(s.dropped, 0);
 }
 
+/* A receiver that answers so, whatever it is sent. */
+static struct silent *receiver_that_says(struct receiver *w, const char *answer) {
+    uint16_t port;
+    struct silent *s = silent_new(answer, strlen(answer), &port);
+    assert_non_null(s);
+    (void)snprintf(w->url, sizeof w->url, "http://127.0.0.1:%u", (unsigned)port);
+    return s;
+}
+
+static struct otlp_state run_until_answered(struct receiver *w) {
+    struct otlp_state s = {.error = NULL};
+    while (s.sent + s.dropped == 0 && s.error == NULL) {
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+        otlp_look(w->otlp, &s);
+    }
+    return s;
+}
+
+static void an_answer_that_is_too_long_to_be_one_is_not_read(void **state) {
+    struct receiver *w = *state;
+    enum { LONG = 100 << 10 };
+    char *answer = malloc(2 * LONG);
+    assert_non_null(answer);
+    (void)snprintf(answer, 2 * LONG, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%-*s", LONG,
+                   LONG, "{\"partialSuccess\":{\"rejectedSpans\":\"1\"}}");
+    struct silent *long_winded = receiver_that_says(w, answer);
+    otlp_add(w->otlp, slice_of("{}"), 1, 0);
+    struct otlp_state s = run_until_answered(w);
+    assert_int_equal(s.sent, 1);
+    assert_int_equal(s.dropped, 0);
+    silent_free(long_winded);
+    free(answer);
+}
+
+static const char come_back_tomorrow[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                                         "Retry-After: 86400\r\nContent-Length: 0\r\n\r\n";
+
+static void a_receiver_is_asked_again_the_same_day_whatever_it_says(void **state) {
+    struct receiver *w = *state;
+    struct silent *busy = receiver_that_says(w, come_back_tomorrow);
+    otlp_add(w->otlp, slice_of("{}"), 1, 0);
+    assert_int_equal(run_until_answered(w).waiting, 1);
+    silent_free(busy);
+    (void)uv_run(&w->loop, UV_RUN_NOWAIT);
+    assert_in_range(uv_backend_timeout(&w->loop), 0, OTLP_RETRY_AFTER_MS_MAX);
+}
+
+static void another_receiver_is_asked_at_once(void **state) {
+    struct receiver *w = *state;
+    struct silent *busy = receiver_that_says(w, come_back_tomorrow);
+    otlp_add(w->otlp, slice_of("{}"), 1, 0);
+    assert_int_equal(run_until_answered(w).waiting, 1);
+    silent_free(busy);
+    struct silent *other = receiver_that_says(w, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    struct otlp_state s = {.sent = 0};
+    otlp_again(w->otlp);
+    while (s.sent == 0) {
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+        otlp_look(w->otlp, &s);
+    }
+    assert_null(s.error);
+    silent_free(other);
+}
+
 static void telemetry_that_is_turned_off_ends_with_what_waits(void **state) {
     struct receiver *w = *state;
     bool ended = false;
@@ -130,6 +195,9 @@ int main(void) {
         OTLP_TEST(memory_that_others_need_is_not_for_spans),
         OTLP_TEST(what_was_dropped_before_counts),
         OTLP_TEST(a_receiver_that_is_away_is_told_and_spans_wait),
+        OTLP_TEST(an_answer_that_is_too_long_to_be_one_is_not_read),
+        OTLP_TEST(a_receiver_is_asked_again_the_same_day_whatever_it_says),
+        OTLP_TEST(another_receiver_is_asked_at_once),
         OTLP_TEST(telemetry_that_is_turned_off_ends_with_what_waits),
         OTLP_TEST(a_probe_says_that_nobody_is_there),
     };
