@@ -23,6 +23,7 @@
 #include "query/json.h"
 #include "store/store.h"
 #include "journal/event.h"
+#include "journal/flags.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -86,14 +87,12 @@ static int count_rows(struct cli *cli, struct screen *screen) {
 }
 
 static int read_line(struct cli *cli, uint16_t number, struct service_line *line) {
-    char flag[sizeof "paused/" + NAME_BYTES_MAX];
     uint64_t paused = 0;
     size_t index;
     line->name = cli_service_name(cli, number);
     line->configured =
         cli->conf == NULL || conf_find_service(cli->conf, slice_of(line->name), &index);
-    (void)snprintf(flag, sizeof flag, "paused/%s", line->name);
-    int code = journal_flag_get(cli->journal, flag, &paused);
+    int code = flags_get(cli->journal, FLAG_PAUSED, line->name, &paused);
     line->paused = code == 0 && paused != 0;
     return code == 0 || code == ERR_NOTFOUND ? journal_books_get(cli->journal, number, &line->books)
                                              : code;

@@ -12,8 +12,8 @@
  * With priorities, each priority of a tenant is a tenant here; where there are no tenants, each
  * priority is one. So whatever waits at a low priority, there is room for the others. A lane on disk
  * waits as the most urgent of its events, whose rank its head's row takes over. Lanes that come back
- * otherwise (at the start, for another attempt) rank as the first LANE_LOAD of their events until those
- * are done: what is behind them is not looked at, because a lane may have a million.
+ * otherwise (at the start, for another attempt), or begin to wait here then, rank as the first
+ * LANE_LOAD of their events until those are done: what is behind them is not looked at, because a lane may have a million.
  *
  * Left out on purpose: the order of a tenant's keys among each other. Within a key it is kept.
  */

@@ -33,8 +33,8 @@
 #include "engine/services.h"
 #include "engine/spans.h"
 #include "journal/event.h"
+#include "journal/flags.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* What to be careful about because of crashes before this start. */
@@ -108,14 +108,12 @@ static int charge_publish(struct engine *e, const struct uuid *id) {
 static int charge_hang(struct engine *e, uint16_t number) {
     enum { HOUR_MS = 3600000, COUNT_BITS = 8 };
     struct engine_service *s = engine_service_of(e, number);
-    char flag[sizeof "hangs/" + NAME_BYTES_MAX];
     uint64_t hour = (uint64_t)e->now_ms / HOUR_MS;
     uint64_t saved = 0;
     if (s == NULL) {
         return 0;
     }
-    (void)snprintf(flag, sizeof flag, "hangs/%s", s->conf->name);
-    int code = journal_flag_get(e->journal, flag, &saved);
+    int code = flags_get(e->journal, FLAG_HANGS, s->conf->name, &saved);
     uint64_t since = saved >> COUNT_BITS;
     uint64_t count = saved & ((1u << COUNT_BITS) - 1);
     if (code == ERR_NOTFOUND || hour > since + 1) {
@@ -132,7 +130,8 @@ static int charge_hang(struct engine *e, uint16_t number) {
         code = engine_set_paused(e, s, true);
         count = 0;
     }
-    return code == 0 ? journal_flag_put(e->journal, flag, since << COUNT_BITS | count) : code;
+    return code == 0 ? flags_put(e->journal, FLAG_HANGS, s->conf->name, since << COUNT_BITS | count)
+                     : code;
 }
 
 /* Whether an earlier start has stored this charge, and went down before it could note that in the

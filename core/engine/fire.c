@@ -37,12 +37,14 @@ static int fire_event(struct engine *e, const struct timer *timer) {
     if (row.tenant == 0 && lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX) {
         return engine_put_wake(e, &timer->row, e->now_ms + WINDOW_FULL_DELAY_MS);
     }
+    struct row urgent = row;
     bool queue = false;
-    code = row.tenant == 0 ? 0 : engine_must_queue(e, s, &row, &queue);
+    code = engine_hasten(e, s, &urgent);
+    code = code == 0 && row.tenant != 0 ? engine_must_queue(e, s, &urgent, &queue) : code;
     if (code != 0) {
         return code;
     }
-    return queue ? engine_queue_head(e, s, &row) : engine_lane_wake(e, s, &row);
+    return queue ? engine_queue_head(e, s, &urgent) : engine_lane_wake(e, s, &row);
 }
 
 static int fire_state(struct engine *e, const struct timer *timer) {

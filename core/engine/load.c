@@ -35,15 +35,12 @@
 #include "engine/spans.h"
 #include "engine/timers.h"
 #include "engine/watch.h"
+#include "journal/flags.h"
 #include "journal/kept.h"
-
-#include <string.h>
 
 static int load_service(struct engine *e, struct engine_service *s) {
     struct clock_mark mark = {.engine_ms = 0};
-    char flag[sizeof "paused/" + NAME_BYTES_MAX] = "paused/";
     uint64_t paused = 0;
-    strncat(flag, s->conf->name, NAME_BYTES_MAX);
     int code = journal_service_number(e->journal, s->conf->name, &s->number);
     s->origin = journal_origin_of(e->journal, s->name);
     if (code == 0) {
@@ -53,7 +50,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
         code = engine_note_rules(e, s);
     }
     if (code == 0) {
-        code = journal_flag_get(e->journal, flag, &paused);
+        code = flags_get(e->journal, FLAG_PAUSED, s->conf->name, &paused);
         code = code == ERR_NOTFOUND ? 0 : code;
     }
     code = code == 0 ? journal_clock_get(e->journal, &mark) : code;

@@ -30,13 +30,13 @@
 #include "engine/place.h"
 #include "engine/signal.h"
 #include "engine/space.h"
+#include "journal/flags.h"
 #include "journal/give.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-enum { FLAG_BYTES = sizeof "moving/" + NAME_BYTES_MAX, ROWS_PASSED = 16 };
+enum { ROWS_PASSED = 16 };
 
 static const uint64_t NOWHERE = UINT64_MAX; /* of "move/<service>": it is back in topics.conf */
 
@@ -59,37 +59,29 @@ void engine_free_moves(struct engine *e) {
     e->moves = NULL;
 }
 
-static const char *flag_of(const char *service, const char *what, char out[FLAG_BYTES]) {
-    (void)snprintf(out, FLAG_BYTES, "%s/%s", what, service);
-    return out;
-}
-
 /* --- beginning --- */
 
 static int put_flags(struct engine *e, const char *from, uint16_t to) {
-    char flag[FLAG_BYTES];
-    int code = journal_flag_put(e->journal, flag_of(from, "move", flag), to);
-    return code == 0 ? journal_flag_put(e->journal, flag_of(from, "moving", flag), 1) : code;
+    int code = flags_put(e->journal, FLAG_MOVE, from, to);
+    return code == 0 ? flags_put(e->journal, FLAG_MOVING, from, 1) : code;
 }
 
-static int forget(struct engine *e, const char *service, const char *what, uint64_t value) {
-    char flag[FLAG_BYTES];
+static int forget(struct engine *e, const char *service, enum service_flag flag, uint64_t value) {
     uint64_t noted;
-    int code = journal_flag_get(e->journal, flag_of(service, what, flag), &noted);
-    return code == 0 && noted != value ? journal_flag_put(e->journal, flag, value)
+    int code = flags_get(e->journal, flag, service, &noted);
+    return code == 0 && noted != value ? flags_put(e->journal, flag, service, value)
            : code == ERR_NOTFOUND      ? 0
                                        : code;
 }
 
 int engine_forget_move(struct engine *e, const char *service) {
-    int code = forget(e, service, "move", NOWHERE);
-    return code == 0 ? forget(e, service, "moving", 0) : code;
+    int code = forget(e, service, FLAG_MOVE, NOWHERE);
+    return code == 0 ? forget(e, service, FLAG_MOVING, 0) : code;
 }
 
 int engine_note_move(struct engine *e, const char *from, uint16_t to) {
-    char flag[FLAG_BYTES];
     uint64_t noted;
-    int code = journal_flag_get(e->journal, flag_of(from, "move", flag), &noted);
+    int code = flags_get(e->journal, FLAG_MOVE, from, &noted);
     return code == 0 && noted == to            ? 0
            : code == 0 || code == ERR_NOTFOUND ? put_flags(e, from, to)
                                                : code;
@@ -106,17 +98,15 @@ static void begin(struct engine *e, struct engine_service *from, struct engine_s
 }
 
 static int load_one(struct engine *e, struct engine_service *s) {
-    char flag[FLAG_BYTES];
     uint64_t to = 0;
     uint64_t moving = 0;
-    int code = s->removed ? journal_flag_get(e->journal, flag_of(s->conf->name, "move", flag), &to)
-                          : ERR_NOTFOUND;
+    int code = s->removed ? flags_get(e->journal, FLAG_MOVE, s->conf->name, &to) : ERR_NOTFOUND;
     struct engine_service *heir =
         code == 0 && to != NOWHERE ? engine_service_of(e, (uint16_t)to) : NULL;
     if (heir == NULL || heir == s || heir->removed) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
-    code = journal_flag_get(e->journal, flag_of(s->conf->name, "moving", flag), &moving);
+    code = flags_get(e->journal, FLAG_MOVING, s->conf->name, &moving);
     s->heir = heir;
     if (code == 0 && moving != 0) {
         begin(e, s, heir);
@@ -218,7 +208,6 @@ static void give_books(struct engine *e, struct engine_service *from, struct eng
 }
 
 static int finish(struct engine *e, struct engine_service *from, struct engine_service *to) {
-    char flag[FLAG_BYTES];
     give_books(e, from, to);
     from->moving = false;
     to->taking--;
@@ -235,7 +224,7 @@ static int finish(struct engine *e, struct engine_service *from, struct engine_s
                  to->taken_left, from->conf->name, to->conf->name, from->conf->name);
     }
     *e->moves = (struct moves){.from = NULL};
-    return journal_flag_put(e->journal, flag_of(from->conf->name, "moving", flag), 0);
+    return flags_put(e->journal, FLAG_MOVING, from->conf->name, 0);
 }
 
 /* *done: there are no more. */

@@ -5,9 +5,9 @@
 
 #include "engine/impl.h"
 #include "engine/lane.h"
+#include "journal/flags.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 struct engine_service *engine_service_of(struct engine *e, uint16_t number) {
     for (size_t i = 0; i < e->service_count; i++) {
@@ -89,11 +89,9 @@ bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *s
 }
 
 int engine_set_paused(struct engine *e, struct engine_service *s, bool paused) {
-    char flag[sizeof "paused/" + NAME_BYTES_MAX];
-    (void)snprintf(flag, sizeof flag, "paused/%s", s->conf->name);
     s->paused = paused;
     engine_hold(e, s);
-    return journal_flag_put(e->journal, flag, paused ? 1 : 0);
+    return flags_put(e->journal, FLAG_PAUSED, s->conf->name, paused ? 1 : 0);
 }
 
 void engine_hold(struct engine *e, const struct engine_service *s) {
@@ -162,13 +160,6 @@ int engine_load_books(struct engine *e, struct engine_service *s) {
 
 /* --- rates and throttles --- */
 
-enum { FLAG_BYTES = sizeof "throttled/" + NAME_BYTES_MAX };
-
-static const char *flag_of(const struct engine_service *s, const char *what, char out[FLAG_BYTES]) {
-    (void)snprintf(out, FLAG_BYTES, "%s/%s", what, s->conf->name);
-    return out;
-}
-
 void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_ms) {
     lanes_throttle(e->lanes, s->index, until_ms);
     if (until_ms > s->throttled_until_ms) {
@@ -177,19 +168,18 @@ void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_m
     }
 }
 
-static int load_ms(struct engine *e, const struct engine_service *s, const char *what,
+static int load_ms(struct engine *e, const struct engine_service *s, enum service_flag flag,
                    int64_t *out) {
-    char flag[FLAG_BYTES];
     uint64_t ms = 0;
-    int code = journal_flag_get(e->journal, flag_of(s, what, flag), &ms);
+    int code = flags_get(e->journal, flag, s->conf->name, &ms);
     *out = (int64_t)ms;
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
 int engine_load_pace(struct engine *e, struct engine_service *s) {
     s->pace_dirty = false;
-    int code = load_ms(e, s, "rate", &s->rate_full_ms);
-    code = code == 0 ? load_ms(e, s, "throttled", &s->throttled_until_ms) : code;
+    int code = load_ms(e, s, FLAG_RATE, &s->rate_full_ms);
+    code = code == 0 ? load_ms(e, s, FLAG_THROTTLED, &s->throttled_until_ms) : code;
     if (code == 0) {
         lanes_resume(e->lanes, s->index, s->rate_full_ms, e->now_ms);
     }
@@ -200,34 +190,32 @@ int engine_load_pace(struct engine *e, struct engine_service *s) {
 }
 
 int engine_load_window(struct engine *e, struct engine_service *s) {
-    char flag[FLAG_BYTES];
     int64_t window_ms = s->conf->idempotency_window_ms;
     int64_t before_ms = 0;
-    int code = load_ms(e, s, "window", &before_ms);
-    code = code == 0 ? load_ms(e, s, "forgotten", &s->forgotten_ms) : code;
+    int code = load_ms(e, s, FLAG_WINDOW, &before_ms);
+    code = code == 0 ? load_ms(e, s, FLAG_FORGOTTEN, &s->forgotten_ms) : code;
     if (code != 0 || before_ms == window_ms) {
         return code;
     }
     int64_t kept_from_ms = e->now_ms - before_ms;
     if (before_ms > 0 && before_ms < window_ms && kept_from_ms > s->forgotten_ms) {
         s->forgotten_ms = kept_from_ms;
-        code = journal_flag_put(e->journal, flag_of(s, "forgotten", flag), (uint64_t)kept_from_ms);
+        code = flags_put(e->journal, FLAG_FORGOTTEN, s->conf->name, (uint64_t)kept_from_ms);
     }
-    return code == 0 ? journal_flag_put(e->journal, flag_of(s, "window", flag), (uint64_t)window_ms)
+    return code == 0 ? flags_put(e->journal, FLAG_WINDOW, s->conf->name, (uint64_t)window_ms)
                      : code;
 }
 
 static int write_pace(struct engine *e, struct engine_service *s) {
-    char flag[FLAG_BYTES];
     int64_t full_ms = lanes_full_ms(e->lanes, s->index);
     int code = 0;
     if (s->pace_dirty) {
-        code = journal_flag_put(e->journal, flag_of(s, "throttled", flag),
-                                (uint64_t)s->throttled_until_ms);
+        code =
+            flags_put(e->journal, FLAG_THROTTLED, s->conf->name, (uint64_t)s->throttled_until_ms);
         s->pace_dirty = false;
     }
     if (code == 0 && full_ms > s->rate_full_ms + 1) { /* 1: it was rounded */
-        code = journal_flag_put(e->journal, flag_of(s, "rate", flag), (uint64_t)full_ms);
+        code = flags_put(e->journal, FLAG_RATE, s->conf->name, (uint64_t)full_ms);
         s->rate_full_ms = full_ms;
     }
     return code;

@@ -46,6 +46,25 @@ int engine_head_waits(struct engine *e, struct row *row, bool *waits) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+int engine_hasten(struct engine *e, const struct engine_service *s, struct row *head) {
+    struct row row = *head;
+    int code = 0;
+    if (!s->ranks || head->tenant == 0) {
+        return 0;
+    }
+    for (size_t i = 1; i < LANE_LOAD; i++) {
+        code = journal_lane_next(e->journal, &row);
+        if (code != 0 || row.flags != LANE_BEHIND) {
+            break;
+        }
+        if (row.tenant != 0 && rank_priority(row.rank) > rank_priority(head->rank)) {
+            head->rank = row.rank;
+            head->tenant = row.tenant;
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 /* It becomes runnable now: its linger time begins. Events marked alone skip batching. */
 static int linger_anew(struct engine *e, struct engine_service *s, struct lane_item *item) {
     int code = engine_load_body(e, s, item);

@@ -5,6 +5,7 @@
 #include "journal/filters.h"
 
 #include "base/bloom.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 #include <assert.h>
@@ -17,7 +18,8 @@ struct filters {
     struct bloom *of[DEDUPE_BUCKETS]; /* NULL: not read yet */
     struct bloom *next;               /* being made for the bucket `reading`; or NULL */
     size_t reading;
-    struct key at; /* the last row read */
+    struct key at;                /* the last row read */
+    bool damaged[DEDUPE_BUCKETS]; /* its rows cannot all be read: it has no filter */
 };
 
 /* The last bytes of a key are random: those of a hash, or of an id. */
@@ -79,6 +81,10 @@ void filters_forget(struct journal *j) {
     for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
         filters_drop(j, i);
     }
+}
+
+void filters_free(struct journal *j) {
+    filters_forget(j);
     free(j->filters);
     j->filters = NULL;
 }
@@ -90,7 +96,7 @@ void filters_forget(struct journal *j) {
 static bool begin(struct journal *j) {
     struct filters *f = j->filters;
     for (size_t i = 0; f->next == NULL && i < DEDUPE_BUCKETS; i++) {
-        uint64_t rows = store_rows(j->store, TABLE_DEDUPE + i);
+        uint64_t rows = f->damaged[i] ? 0 : store_rows(j->store, TABLE_DEDUPE + i);
         if (rows > 0 && (f->of[i] == NULL || rows > bloom_hashes(f->of[i]))) {
             f->next = make(j, rows + rows / 2 + HASHES_MIN);
             f->reading = i;
@@ -114,6 +120,7 @@ static int read_row(struct journal *j) {
         return 0;
     }
     if (code != 0) {
+        f->damaged[f->reading] = code == ERR_CORRUPT;
         return code;
     }
     f->at.len = 0;
@@ -126,6 +133,14 @@ static int read_row(struct journal *j) {
     return 0;
 }
 
+static void tell_damage(const struct journal *j) {
+    char name[STORE_TABLE_NAME_BYTES];
+    log_error("store",
+              "%s cannot be read as a whole: its keys are looked up on disk from now on; `zingq "
+              "doctor --store` reads the whole store",
+              store_table_name(TABLE_DEDUPE + j->filters->reading, name));
+}
+
 int filters_read(struct journal *j, size_t rows, bool *more) {
     if (j->filters == NULL) {
         j->filters = calloc(1, sizeof *j->filters);
@@ -135,6 +150,9 @@ int filters_read(struct journal *j, size_t rows, bool *more) {
     for (size_t i = 0; code == 0 && *more && i < rows; i++) {
         *more = j->filters->next != NULL || begin(j);
         code = *more ? read_row(j) : 0;
+    }
+    if (code == ERR_CORRUPT) {
+        tell_damage(j);
     }
     return code;
 }

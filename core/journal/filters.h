@@ -22,7 +22,9 @@ void filters_note(struct journal *j, size_t bucket, const struct key *k);
 /* The bucket is empty, or about to be emptied. */
 void filters_drop(struct journal *j, size_t bucket);
 void filters_forget(struct journal *j);
-/* Reads so many rows at most. *more: there are others to read. */
+void filters_free(struct journal *j);
+/* Reads so many rows at most. *more: there are others to read. ERR_CORRUPT: a bucket is damaged; it
+ * is left alone from then on, so that once the transaction has been dropped all goes on. */
 int filters_read(struct journal *j, size_t rows, bool *more);
 
 #endif

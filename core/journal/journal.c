@@ -183,7 +183,7 @@ void journal_close(struct journal *j) {
     }
     journal_free_names(j);
     recent_forget(j);
-    filters_forget(j);
+    filters_free(j);
     free(j->secrets);
     free(j->broken);
     free(j->kept);

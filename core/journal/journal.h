@@ -158,9 +158,10 @@ uint64_t books_waiting(const struct books *b);
 int journal_books_get(struct journal *j, uint16_t service, struct books *out); /* zeros if none */
 int journal_books_put(struct journal *j, uint16_t service, const struct books *b);
 
-/* A small flag kept by name, such as "paused/<service>". ERR_NOTFOUND. */
+/* A number kept by name; those of services: journal/flags.h. ERR_NOTFOUND. */
 int journal_flag_get(struct journal *j, const char *name, uint64_t *value);
 int journal_flag_put(struct journal *j, const char *name, uint64_t value);
+int journal_flag_del(struct journal *j, const char *name);
 
 /* A text kept by name, such as the subscriptions the session holds. Points into the store.
  * ERR_NOTFOUND. */

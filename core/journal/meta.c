@@ -8,13 +8,15 @@
  *   meta "clock"            -> i64 engine_ms wall_ms boottime_ms | boot id128 | u64 time namespace
  *   meta "service/<name>"   -> u16, its number; its first name, if that is another: names.c
  *   meta "books/<number>"   -> u64 * 13; schema 1 wrote no needs_person
- *   meta "flag/<name>"      -> u64
+ *   meta "flag/<name>"      -> u64; those of services: journal/flags.c
  *   meta "text/<name>"      -> bytes
  *   meta "dedupe"           -> see journal/dedupe.c
  *   meta "kept/<number>"    -> see journal/kept.c
  *   meta "schedule/<name>"  -> see journal/later.c
  */
 #include "journal/impl.h"
+
+#include "journal/flags.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -184,8 +186,6 @@ static int move_row(struct journal *j, const char *before, const char *from, con
 }
 
 int journal_service_rename(struct journal *j, uint16_t number, const char *name) {
-    static const char *const rows[] = {"flag/paused/", "flag/rate/", "flag/throttled/",
-                                       "text/rules/"};
     char key[SERVICE_KEY_BYTES];
     char from[NAME_BYTES_MAX + 1];
     char origin[NAME_BYTES_MAX + 1];
@@ -195,9 +195,8 @@ int journal_service_rename(struct journal *j, uint16_t number, const char *name)
     (void)snprintf(key, sizeof key, "service/%s", from);
     int code = put_row(j, number, name, origin);
     code = code == 0 ? store_del(j->store, TABLE_META, slice_of(key)) : code;
-    for (size_t i = 0; code == 0 && i < sizeof rows / sizeof *rows; i++) {
-        code = move_row(j, rows[i], from, name);
-    }
+    code = code == 0 ? flags_rename(j, from, name) : code;
+    code = code == 0 ? move_row(j, "text/rules/", from, name) : code;
     return code == 0 ? journal_note_name(j, number, name, origin) : code;
 }
 
@@ -364,6 +363,12 @@ int journal_flag_put(struct journal *j, const char *name, uint64_t value) {
     buf_reset(&j->record);
     buf_add_u64(&j->record, value);
     return journal_put_meta(j, key);
+}
+
+int journal_flag_del(struct journal *j, const char *name) {
+    char key[256];
+    int code = flag_key(name, key);
+    return code == 0 ? store_del(j->store, TABLE_META, slice_of(key)) : code;
 }
 
 static int text_key(const char *name, char key[256]) {

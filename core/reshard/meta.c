@@ -5,6 +5,7 @@
 
 #include "journal/owner.h"
 #include "journal/dedupe.h"
+#include "journal/flags.h"
 #include "journal/later.h"
 
 #include <stdio.h>
@@ -214,18 +215,12 @@ static int write_books(struct reshard *re, size_t to, struct report *r) {
 
 /* --- shared by all folders --- */
 
-static int copy_pauses(struct reshard *re, size_t from, size_t to) {
+static int join_flags(struct reshard *re, size_t from, size_t to) {
     const struct folder *f = &re->folders[from];
     int code = 0;
     for (uint16_t n = 0; code == 0 && n < journal_service_count(f->journal); n++) {
-        char flag[sizeof "paused/" + NAME_BYTES_MAX];
         const char *name = journal_service_name(f->journal, n);
-        uint64_t paused = 0;
-        (void)snprintf(flag, sizeof flag, "paused/%s", name == NULL ? "" : name);
-        code = journal_flag_get(f->journal, flag, &paused);
-        code = code == 0 && paused != 0 ? journal_flag_put(re->folders[to].to_journal, flag, paused)
-                                        : code;
-        code = code == ERR_NOTFOUND ? 0 : code;
+        code = name == NULL ? 0 : flags_join(re->folders[to].to_journal, f->journal, name);
     }
     return code;
 }
@@ -266,7 +261,7 @@ static int write_shared(struct reshard *re, size_t to) {
     code = code == 0 && re->mark.engine_ms > 0 ? journal_clock_put(j, &re->mark) : code;
     for (size_t i = 0; code == 0 && i < re->folder_count; i++) {
         if (re->folders[i].journal != NULL) {
-            code = copy_pauses(re, i, to);
+            code = join_flags(re, i, to);
             code = code == 0 ? copy_schedules(re, i, to) : code;
         }
     }

@@ -281,6 +281,36 @@ static void an_urgent_event_behind_what_memory_has_of_its_key_hurries_it(void **
     assert_all_done(f, 2 * OF_A_KEY + 2);
 }
 
+/* Its head, of the lowest priority, waits for another attempt when the urgent one arrives. */
+static void an_urgent_event_behind_one_that_is_tried_again_hurries_its_key(void **state) {
+    enum { FIRST = 2 };
+    struct engine_fixture *f = *state;
+    int n = FIRST;
+    f->unchecked = true;
+    fixture_run(f, RANKED("key = \"json:/key\" concurrency = 1 delay = \"10s\" jitter = 0"),
+                "return function(e) if e.json.n == 0 and e.attempt == 1 then error('not yet') end "
+                "zing.publish('out', e.payload) end");
+    offer_ranked(f, 0, "late", 0);
+    run_dry(f);
+    hold(f, true);
+    for (; n < MANY; n++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "k%d", n);
+        offer_ranked(f, n % 100 == 0 ? 4 : 0, key, n);
+        if (n % 1000 == 999) {
+            run_dry(f);
+        }
+    }
+    offer_ranked(f, 9, "late", 1);
+    run_dry(f);
+    advance(f, 11000);
+    engine_check(f);
+    hold(f, false);
+    assert_int_equal(number_in(nth_published(f, "out", 0), "n"), 0);
+    assert_int_equal(number_in(nth_published(f, "out", 1), "n"), 1);
+    assert_all_done(f, MANY - FIRST + 2);
+}
+
 /* A full window of urgent events, and some on disk; then others of new tenants come as fast as they are
  * done. */
 static void a_flood_of_new_tenants_does_not_pass_urgent_events_on_disk_for_ever(void **state) {
@@ -434,6 +464,7 @@ int main(void) {
         ENGINE_TEST(a_backlog_from_before_makes_way_once_there_are_priorities),
         ENGINE_TEST(an_urgent_event_on_disk_hurries_its_key_that_waits_there),
         ENGINE_TEST(an_urgent_event_behind_what_memory_has_of_its_key_hurries_it),
+        ENGINE_TEST(an_urgent_event_behind_one_that_is_tried_again_hurries_its_key),
         ENGINE_TEST(a_flood_of_new_tenants_does_not_pass_urgent_events_on_disk_for_ever),
         ENGINE_TEST(what_waits_runs_although_urgent_events_keep_coming),
         ENGINE_TEST(a_replay_keeps_it_and_an_edit_finds_it_anew),

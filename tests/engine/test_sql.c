@@ -128,20 +128,27 @@ static void past_the_window_a_person_must_look(void **state) {
 }
 
 /* A window of an hour was over before it was made a day. */
-static void a_window_that_was_raised_does_not_bring_back_what_was_trimmed(void **state) {
-    struct engine_fixture *f = *state;
-    char conf[sizeof SHOP + 16];
+static void raise_window(struct engine_fixture *f, const char *service) {
+    const char *options = strstr(SHOP, "subscribe");
+    char conf[sizeof SHOP + 64];
     start(f, LUA(ONCE));
     answer_row(f, 0, NULL);
     answer_row(f, 1, "4");
     answer_code(f, 2, ERR_NETWORK);
     run_dry(f);
     advance(f, 7000 * 1000);
-    (void)snprintf(conf, sizeof conf, "%.*s idempotency_window = \"1d\" }",
-                   (int)(strstr(SHOP, "idempotency_window") - SHOP), SHOP);
+    (void)snprintf(conf, sizeof conf,
+                   "database shop { url = \"postgres://db/shop\" }\n"
+                   "service %s %.*s idempotency_window = \"1d\" }",
+                   service, (int)(strstr(options, "idempotency_window") - options), options);
     fixture_conf(f, conf);
     restart(f);
     advance(f, 1000 * 1000);
+}
+
+static void a_window_that_was_raised_does_not_bring_back_what_was_trimmed(void **state) {
+    struct engine_fixture *f = *state;
+    raise_window(f, "s {");
     assert_int_equal(f->asked_count, 3);
     assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
     deliver(f, "s", "in", "later");
@@ -151,6 +158,13 @@ static void a_window_that_was_raised_does_not_bring_back_what_was_trimmed(void *
     restart(f);
     advance(f, 2 * 3600 * 1000);
     assert_int_equal(f->asked_count, 7);
+}
+
+static void a_window_that_is_raised_with_a_new_name_brings_nothing_back_either(void **state) {
+    struct engine_fixture *f = *state;
+    raise_window(f, "t { was = {\"s\"}");
+    assert_int_equal(f->asked_count, 3);
+    assert_int_equal(state_of(f, "t", "x"), EVENT_DEAD);
 }
 
 static void a_table_that_cannot_be_made_for_now_is_no_death(void **state) {
@@ -204,6 +218,7 @@ int main(void) {
         ENGINE_TEST(a_commit_without_an_answer_is_looked_for_within_the_window),
         ENGINE_TEST(past_the_window_a_person_must_look),
         ENGINE_TEST(a_window_that_was_raised_does_not_bring_back_what_was_trimmed),
+        ENGINE_TEST(a_window_that_is_raised_with_a_new_name_brings_nothing_back_either),
         ENGINE_TEST(a_table_that_cannot_be_made_for_now_is_no_death),
         ENGINE_TEST(a_table_that_another_host_has_just_made_is_found),
         ENGINE_TEST(an_undo_that_cannot_look_for_now_is_tried_again),

@@ -5,6 +5,7 @@
 
 #include "conf/division.h"
 #include "journal/move.h"
+#include "journal/flags.h"
 #include "journal/later.h"
 
 #include <stdio.h>
@@ -234,12 +235,14 @@ void shards_expect_divided(struct reshard_world *w) {
         struct journal *j = NULL;
         struct store *store = shards_open(w, i, &j);
         uint16_t orders;
+        uint64_t window_ms;
         if (store == NULL) {
             assert_true(i >= w->count);
             continue;
         }
         expect_division(w, i, j);
         assert_true(find_service(j, "orders", &orders));
+        assert_int_equal(flags_get(j, FLAG_WINDOW, "orders", &window_ms), 0);
         for (unsigned t = 0; t < TABLE_DEDUPE; t++) {
             if (t != TABLE_META && t != TABLE_ASIDE) {
                 expect_rows_here(w, i, (enum store_table)t, store, orders);

@@ -7,14 +7,17 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "journal/dedupe.h"
+#include "store/folder.h"
 #include "test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
     MANY = 3 * FILTER_ROWS,
     TRIM_ROWS = 512,
     BUCKET_MS = JOURNAL_KEEP_MS / (DEDUPE_BUCKETS - 1) + 1,
+    DEDUPE_KEY_LEN = 1 + 16,
     SMALL_BYTES = 64 << 10, /* a budget: a twelfth of what is left of it is the keys' */
 };
 
@@ -170,6 +173,61 @@ static void filters_keep_within_their_share_of_memory_and_give_it_back(void **st
     assert_int_equal(budget.used[MEMORY_KEYS], 0);
 }
 
+/* The page of a bucket that has this key is no page of rows any more. */
+static void damage_page(const struct journal_fixture *f, const char node[2 + DEDUPE_KEY_LEN]) {
+    enum { PAGE_BYTES = 4096, FLAGS_AT = 10, LEAF = 2 };
+    char name[STORE_PATH_BYTES];
+    char page[PAGE_BYTES];
+    size_t damaged = 0;
+    assert_int_equal(store_data_file(f->folder.path, name, NULL), 0);
+    FILE *file = fopen(name, "r+b");
+    assert_non_null(file);
+    for (long at = 0; fread(page, sizeof page, 1, file) == 1; at += PAGE_BYTES) {
+        if (page[FLAGS_AT] == LEAF && memmem(page, sizeof page, node, 2 + DEDUPE_KEY_LEN) != NULL) {
+            page[FLAGS_AT] = 0;
+            assert_int_equal(fseek(file, at, SEEK_SET), 0);
+            assert_int_equal(fwrite(page, sizeof page, 1, file), 1);
+            assert_int_equal(fseek(file, at + PAGE_BYTES, SEEK_SET), 0);
+            damaged++;
+        }
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_true(damaged > 0);
+}
+
+static void damage_first_page_of_a_bucket(struct journal_fixture *f) {
+    char node[2 + DEDUPE_KEY_LEN] = {DEDUPE_KEY_LEN}; /* the key's length stands before it */
+    struct slice key;
+    struct slice value;
+    unsigned t = TABLE_DEDUPE;
+    while (t < TABLE_RECENT && store_rows(f->store, (enum store_table)t) == 0) {
+        t++;
+    }
+    assert_int_equal(store_seek(f->store, (enum store_table)t, slice_of(""), false, &key, &value),
+                     0);
+    assert_int_equal(key.len, DEDUPE_KEY_LEN);
+    memcpy(node + 2, key.data, key.len);
+    journal_restart(f);
+    damage_page(f, node); /* the store maps the file */
+}
+
+static void a_bucket_that_is_damaged_fails_one_transaction_and_then_has_no_filter(void **state) {
+    struct journal_fixture *f = *state;
+    int64_t now_ms = fill(f, 0, MANY, JOURNAL_T0);
+    int64_t next_ms;
+    damage_first_page_of_a_bucket(f);
+    assert_int_equal(journal_dedupe_trim(f->journal, now_ms, TRIM_ROWS, &next_ms), ERR_CORRUPT);
+    store_abort(f->store);
+    assert_int_equal(journal_reload(f->journal), 0);
+    assert_int_equal(store_begin(f->store), 0);
+    trim(f, now_ms);
+    for (uint32_t n = PARTITIONS - 1; n < MANY; n += PARTITIONS) { /* of the last page */
+        assert_true(is_known(f, n, now_ms));
+    }
+    assert_int_equal(store_commit(f->store), 0);
+    assert_int_equal(store_begin(f->store), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         JOURNAL_TEST(a_key_is_known_before_while_and_after_its_filter_is_read),
@@ -177,6 +235,7 @@ int main(void) {
         JOURNAL_TEST(a_filter_that_has_become_too_small_is_replaced_and_misses_none),
         JOURNAL_TEST(a_bucket_that_is_emptied_and_filled_again_knows_what_it_has_now),
         JOURNAL_TEST(a_transaction_that_was_dropped_leaves_nothing_behind),
+        JOURNAL_TEST(a_bucket_that_is_damaged_fails_one_transaction_and_then_has_no_filter),
         JOURNAL_TEST(filters_keep_within_their_share_of_memory_and_give_it_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
