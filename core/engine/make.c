@@ -120,10 +120,14 @@ static void free_lanes(struct engine *e) {
 /* What is counted by the services' index, or points into topics.conf: the same for these. */
 static const struct part of_services[] = {
     {make_lanes, free_lanes},
-    {engine_make_rows, engine_free_rows},         {engine_make_windows, engine_free_windows},
-    {engine_make_backlogs, engine_free_backlogs}, {engine_make_schedules, engine_free_schedules},
-    {engine_make_attempts, engine_free_attempts}, {engine_make_quotas, engine_free_quotas},
-    {engine_make_moves, engine_free_moves},       {engine_make_files, engine_free_files},
+    {engine_make_rows, engine_free_rows},
+    {engine_make_windows, engine_free_windows},
+    {engine_make_backlogs, engine_free_backlogs},
+    {engine_make_schedules, engine_free_schedules},
+    {engine_make_attempts, engine_free_attempts},
+    {engine_make_quotas, engine_free_quotas},
+    {engine_make_moves, engine_free_moves},
+    {engine_make_files, engine_free_files},
     {engine_make_spans, engine_free_spans},
 };
 

@@ -18,9 +18,9 @@ struct gateway_request {
     struct MHD_Connection *connection;
     struct gateway_guest *guest; /* then this is its origin; see io/httpd/guest.c */
     const char *method, *path;   /* libmicrohttpd's, valid as long as the request */
-    char *set_path;       /* from gateway_set_path: in place of path; owned */
-    const char *set_name; /* from gateway_set_query: borrowed */
-    char *set_value;      /* the same; owned */
+    char *set_path;              /* from gateway_set_path: in place of path; owned */
+    const char *set_name;        /* from gateway_set_query: borrowed */
+    char *set_value;             /* the same; owned */
     struct buf body;
     size_t body_max;  /* bytes of the body to keep; 0 = not wanted */
     size_t discarded; /* bytes of a body that is not kept */

@@ -114,8 +114,8 @@ static void an_id_is_known_by_its_last_digits(void **state) {
 
 static void digits_that_are_too_few_or_none_stand_for_no_id(void **state) {
     (void)state;
-    static const char *const texts[] = {"", "98f", "groups", "398g", "0x398f", "-398f",
-                                        "0017f22e279b07cc398c4dc0c0c07398f"};
+    static const char *const texts[] = {
+        "", "98f", "groups", "398g", "0x398f", "-398f", "0017f22e279b07cc398c4dc0c0c07398f"};
     assert_true(uuid_is_tail(slice_of("398f")));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         assert_false(uuid_is_tail(slice_of(texts[i])));
