@@ -15,8 +15,10 @@
 #include "base/log.h"
 #include "engine/impl.h"
 #include "engine/move.h"
+#include "journal/flags.h"
 #include "journal/journal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Whether a service of the store, other than the one of that name, is hashed with `origin`. */
@@ -33,6 +35,13 @@ static bool is_taken(const struct journal *j, const char *origin, const char *na
     return false;
 }
 
+static int rename_service(struct journal *j, uint16_t number, const char *name) {
+    char from[NAME_BYTES_MAX + 1];
+    (void)snprintf(from, sizeof from, "%s", journal_service_name(j, number));
+    int code = journal_service_rename(j, number, name);
+    return code == 0 ? flags_rename(j, from, name) : code;
+}
+
 /* The service has no number yet: it takes that of an earlier name, or a new one. */
 static int take_number(struct engine *e, const struct service_conf *s, struct report *r,
                        uint16_t *number) {
@@ -41,7 +50,7 @@ static int take_number(struct engine *e, const struct service_conf *s, struct re
         if (journal_service_find(e->journal, s->was[i], number)) {
             log_info("engine", "service \"%s\" takes over what service \"%s\" has: it was renamed",
                      s->name, s->was[i]);
-            return journal_service_rename(e->journal, *number, s->name);
+            return rename_service(e->journal, *number, s->name);
         }
     }
     if (is_taken(e->journal, s->name, s->name, &by)) {

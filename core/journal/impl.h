@@ -28,6 +28,10 @@ struct broken_row;
 struct recent;
 struct filters;
 
+/* The flag that says whether what services keep has been counted; 1: all but their letters. */
+#define KEPT_FLAG "kept"
+enum { KEPT_WITH_LETTERS = 2 };
+
 /* What a service keeps: journal/kept.c. */
 struct kept {
     uint64_t bytes[KEPT_KINDS];
@@ -216,6 +220,9 @@ int journal_kept_put(struct journal *j, enum kept_kind kind, enum store_table t,
                      const struct key *k, struct slice value);
 int journal_kept_del(struct journal *j, enum kept_kind kind, enum store_table t,
                      const struct key *k);
+/* A row that is there is counted. */
+int journal_kept_row(struct journal *j, enum kept_kind kind, enum store_table t, struct slice key,
+                     struct slice value);
 /* A row of TABLE_LETTER was written, or deleted. */
 int journal_kept_letter(struct journal *j, const struct letter_row *row, bool added);
 int journal_check_kept(struct slice value);

@@ -20,9 +20,6 @@ enum {
     ROW_BYTES = 64 /* around a row: its header, a timer, what pages leave empty */
 };
 
-static const char counted_flag[] = "kept";
-static const uint64_t counted_letters = 2;
-
 uint64_t journal_row_bytes(size_t key, size_t value) {
     uint64_t bytes = (uint64_t)key + value + ROW_BYTES;
     return bytes > PAGE_BYTES / 2 ? (bytes / PAGE_BYTES + 1) * PAGE_BYTES : bytes;
@@ -104,6 +101,11 @@ int journal_kept_del(struct journal *j, enum kept_kind kind, enum store_table t,
     return code == 0 ? count(j, kind, service, 0, less) : code;
 }
 
+int journal_kept_row(struct journal *j, enum kept_kind kind, enum store_table t, struct slice key,
+                     struct slice value) {
+    return count(j, kind, service_of(t, key, value), journal_row_bytes(key.len, value.len), 0);
+}
+
 int journal_kept_letter(struct journal *j, const struct letter_row *row, bool added) {
     bool ran = row->kind == LETTER_RAN;
     const uint64_t amounts[KEPT_KINDS] = {[KEPT_REFUSED] = ran ? 0 : row->bytes,
@@ -169,50 +171,6 @@ int journal_check_kept(struct slice value) {
     return take_kept((struct slice){NULL, 0}, value, &kept);
 }
 
-/* --- counting --- */
-
-static int count_table(struct journal *j, enum store_table t, enum kept_kind kind) {
-    struct key at = {.len = 0};
-    struct slice key;
-    struct slice value;
-    int code;
-    while ((code = store_seek(j->store, t, key_slice(&at), at.len > 0, &key, &value)) == 0) {
-        code = count(j, kind, service_of(t, key, value), journal_row_bytes(key.len, value.len), 0);
-        at.len = 0;
-        if (code != 0 || !key_bytes(&at, key)) {
-            return code == 0 ? ERR_CORRUPT : code;
-        }
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
-static int count_letters(struct journal *j) {
-    struct letter_row row = {0};
-    int code;
-    while ((code = journal_letter_scan(j, &row)) == 0) {
-        code = journal_kept_letter(j, &row, true);
-        if (code != 0) {
-            return code;
-        }
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
-static int count_all(struct journal *j) {
-    int code = count_table(j, TABLE_STATE, KEPT_STATE);
-    code = code == 0 ? count_table(j, TABLE_LOCK, KEPT_STATE) : code;
-    code = code == 0 ? count_table(j, TABLE_SIGNAL, KEPT_SIGNALS) : code;
-    code = code == 0 ? count_table(j, TABLE_TIMER, KEPT_DELAYED) : code;
-    code = code == 0 ? count_letters(j) : code;
-    for (size_t i = 0; i < j->kept_count; i++) {
-        j->kept[i].dirty = true; /* what was stored before is replaced */
-    }
-    code = code == 0 ? journal_kept_write(j) : code;
-    code = code == 0 ? journal_flag_put(j, counted_flag, counted_letters) : code;
-    j->kept_counted = code == 0;
-    return code;
-}
-
 static int load_stored(struct journal *j) {
     int code = 0;
     for (uint16_t i = 0; code == 0 && i < j->name_count; i++) {
@@ -229,19 +187,15 @@ static int load_stored(struct journal *j) {
     return code;
 }
 
-int journal_count_kept(struct journal *j) {
-    return j->kept_counted ? 0 : count_all(j);
-}
-
 int journal_load_kept(struct journal *j) {
     uint64_t counted = 0;
     j->kept_count = 0;
     memset(j->kept_by_all, 0, sizeof j->kept_by_all);
-    int code = journal_flag_get(j, counted_flag, &counted);
+    int code = journal_flag_get(j, KEPT_FLAG, &counted);
     code = code == ERR_NOTFOUND ? 0 : code;
     if (code == 0 && j->name_count > 0) {
         code = make_place(j, j->name_count - 1);
     }
-    j->kept_counted = counted == counted_letters;
+    j->kept_counted = counted == KEPT_WITH_LETTERS;
     return code == 0 && j->kept_counted ? load_stored(j) : code;
 }

@@ -16,7 +16,6 @@
  */
 #include "journal/impl.h"
 
-#include "journal/flags.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -195,7 +194,6 @@ int journal_service_rename(struct journal *j, uint16_t number, const char *name)
     (void)snprintf(key, sizeof key, "service/%s", from);
     int code = put_row(j, number, name, origin);
     code = code == 0 ? store_del(j->store, TABLE_META, slice_of(key)) : code;
-    code = code == 0 ? flags_rename(j, from, name) : code;
     code = code == 0 ? move_row(j, "text/rules/", from, name) : code;
     return code == 0 ? journal_note_name(j, number, name, origin) : code;
 }

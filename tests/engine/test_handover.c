@@ -125,10 +125,11 @@ static void traceparent_is_passed_on_unless_the_handler_gives_one(void **state) 
     char text[512];
     fixture_run(f, "service \"s\" { subscribe = {\"in\"} handler = \"h.lua\" }\n",
                 LUA(traceparent_is_passed_on_unless_the_handler_gives_one));
-    offer(f, "s", "in", "go", "traceparent", "00-abc", "other", "x", NULL);
+    offer(f, "s", "in", "go", "traceparent",
+          "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "other", "x", NULL);
     run_dry(f);
     assert_string_equal(published_property(nth_published(f, "a", 0), "traceparent", text),
-                        "00-abc");
+                        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     assert_string_equal(published_property(nth_published(f, "b", 0), "traceparent", text), "mine");
     assert_string_equal(published_property(nth_published(f, "a", 0), "other", text), "");
 }

@@ -115,7 +115,7 @@ enum MHD_Result gateway_queue(struct gateway *g, struct MHD_Connection *connecti
 /* Resumes every stream, which then ends: for the end of the daemon. */
 void gateway_end_streams(struct gateway *g);
 
-/* io/httpd/request.c */
+/* io/httpd/rewrite.c */
 /* Frees what was put in place of its own. */
 void gateway_forget_set(struct gateway_request *request);
 

@@ -30,6 +30,7 @@ int admin_new(struct admin **out, const struct admin_options *options, struct re
         return code;
     }
     a->request_here = admin_request;
+    a->routes = &admin_routes;
     a->find_letters = admin_job_find;
     LIST_INIT(&a->changes);
     TAILQ_INIT(&a->readings);

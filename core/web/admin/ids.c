@@ -150,7 +150,7 @@ static void complete(struct find *f) {
     char id[UUID_TEXT_BYTES + 1];
     char path[128];
     (void)uuid_text(&f->found.ids[0], id);
-    (void)route_find(&admin_routes, gateway_method(request), gateway_path(request), &call);
+    (void)route_find(f->admin->routes, gateway_method(request), gateway_path(request), &call);
     const struct parts *parts = &call.parts;
     bool kept;
     if (parts->count > 2) {

@@ -70,6 +70,7 @@ struct admin {
     struct engine *engine;
     /* Calls from the lower files of this folder to the upper ones. */
     void (*request_here)(struct admin *a, struct gateway_request *request); /* admin_request */
+    const struct route_table *routes;                                       /* admin_routes */
     bool (*find_letters)(struct admin *a, int64_t until_us);                /* admin_job_find */
     struct audit *audit;
     struct change_list changes; /* under way; owned */
