@@ -16,7 +16,6 @@
  */
 #include "journal/impl.h"
 
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
