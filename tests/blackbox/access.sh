@@ -143,11 +143,9 @@ write_conf 'token = "the-admin-of-this-host"' ''
 
 # ---- guessing ----
 
-guess() { # how often of 40 a wrong token is told to be wrong
-    for i in $(seq 40); do
-        curl -sS -o out -w '%{http_code}\n' -H 'Content-Type: application/json' \
-            -d "{\"token\": \"guess-$i\"}" "$@" "$base/login"
-    done | grep -c 401
+guess() { # how often of 40 a wrong token is told to be wrong; by one curl, faster than they are forgiven
+    curl -sS -o out -w '%{http_code}\n' -H 'Content-Type: application/json' -d '{"token": "guess-1"}' \
+        "$@" "$base/login?[1-40]" | grep -c 401
 }
 
 # braked CURL-OPTION...: after one more wrong token the right one is not looked at. What it is to wait
