@@ -6,7 +6,7 @@
  * commit may fail, an attempt may fail: each a bounded number of times, whenever it hurts most.
  *
  * What stands for what:
- *   collect, decide, commit, act   core/engine/engine.c, core/host/host.c (the turn), core/host/pump.c
+ *   collect, decide, commit, act   core/engine/engine.c, core/host/loop.c
  *   held_back                      the PUBACKs that libmosquitto has queued: core/io/mqtt/ (mqtt_flush)
  *   identity, state                core/engine/admit.c, core/engine/lane.c, core/engine/outcome.c
  *   row, sent, mid                 core/engine/outbox.c, core/engine/outbox_queue.c
