@@ -66,21 +66,9 @@ json_t *json_null(void) {
     return make(KIND_NULL);
 }
 
-static bool is_utf8(const char *text, size_t len) {
-    uint32_t character;
-    size_t one;
-    for (size_t at = 0; at < len; at += one) {
-        one = (unsigned char)text[at] < 0x80 ? 1
-                                             : utf8_read((struct slice){text, len}, at, &character);
-        if (one == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 json_t *json_stringn(const char *text, size_t len) {
-    json_t *value = text != NULL && is_utf8(text, len) ? make(KIND_STRING) : NULL;
+    json_t *value =
+        text != NULL && utf8_is_valid((struct slice){text, len}) ? make(KIND_STRING) : NULL;
     if (value != NULL) {
         value->string.text = slice_dup((struct slice){text, len});
         value->string.len = len;
@@ -360,7 +348,7 @@ static bool add_member(json_t *object, const char *name, size_t len, json_t *val
 
 int json_object_setn_new(json_t *object, const char *name, size_t len, json_t *value) {
     bool ok = json_is_object(object) && value != NULL && value != object && name != NULL &&
-              is_utf8(name, len);
+              utf8_is_valid((struct slice){name, len});
     struct json_member *m = ok ? find(object, name, len) : NULL;
     if (m != NULL) {
         json_decref(m->value);

@@ -24,6 +24,18 @@ size_t utf8_read(struct slice s, size_t at, uint32_t *character) {
     return wrong ? 0 : len;
 }
 
+bool utf8_is_valid(struct slice s) {
+    uint32_t character;
+    size_t one;
+    for (size_t at = 0; at < s.len; at += one) {
+        one = (unsigned char)s.data[at] < 0x80 ? 1 : utf8_read(s, at, &character);
+        if (one == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void utf8_mend(char *text) {
     const struct slice all = slice_of(text);
     uint32_t character;

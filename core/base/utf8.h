@@ -9,6 +9,8 @@
 /* The length in bytes of the character at `at`, and the character; 0 if it is not valid UTF-8. at <
  * s.len. */
 size_t utf8_read(struct slice s, size_t at, uint32_t *character);
+/* Whether it is UTF-8 from its first byte to its last. */
+bool utf8_is_valid(struct slice s);
 /* Replaces each byte that is part of no character by '?'. */
 void utf8_mend(char *text);
 /* Whether a character moves the cursor, colours the screen, turns the direction of writing or is

@@ -18,15 +18,7 @@ struct look {
 };
 
 static bool is_text(struct slice s) {
-    uint32_t character;
-    for (size_t at = 0; at < s.len;) {
-        size_t len = utf8_read(s, at, &character);
-        if (len == 0 || character == 0) {
-            return false;
-        }
-        at += len;
-    }
-    return true;
+    return utf8_is_valid(s) && !slice_has_nul(s);
 }
 
 /* A name of another form, as with a space at its end, is another header to whoever trims it. */
