@@ -277,7 +277,7 @@ void lanes_note_behind(struct lanes *lanes, struct lane *lane, uint8_t rank, uin
     uint8_t priority = rank_priority(rank);
     note_deep(lane, priority, seq);
     if (lane->count > 0 && priority > lane->priority) {
-        lane_raise(lanes, lane, priority);
+        lane_set_priority(lanes, lane, priority);
     }
 }
 
@@ -303,7 +303,7 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) 
         uint8_t deep = deep_priority(lane);
         lane->priority = deep > priority ? deep : priority;
     } else if (priority > lane->priority) {
-        lane_raise(lanes, lane, priority);
+        lane_set_priority(lanes, lane, priority);
     }
     if (can_enter(lane)) {
         lane_enter(lanes, lane, true);
@@ -467,7 +467,7 @@ void lanes_withdraw(struct lanes *lanes, struct lane_item *item) {
     lane_lost_event(lanes, lane);
     uint8_t priority = most_urgent(lane);
     if (priority < lane->priority && !lane->aged) {
-        lane_lower(lanes, lane, priority);
+        lane_set_priority(lanes, lane, priority);
     }
 }
 

@@ -67,10 +67,9 @@ void lane_leave_flows(struct lanes *lanes, struct lane *lane);
 /* The lane, which has events and does not run, goes on towards the ring as far as its flows let it.
  * `comes`: because an event has arrived. */
 void lane_enter(struct lanes *lanes, struct lane *lane, bool comes);
-/* An event of that priority has come to it: it may pass others. */
-void lane_raise(struct lanes *lanes, struct lane *lane, uint8_t priority);
-/* Its most urgent event has gone: others may pass it. */
-void lane_lower(struct lanes *lanes, struct lane *lane, uint8_t priority);
+/* Its most urgent event is another one: where an urgent one has come it may pass others, where it has
+ * gone others may pass the lane. */
+void lane_set_priority(struct lanes *lanes, struct lane *lane, uint8_t priority);
 /* The idle lane has no turns any more; others of its flows follow. */
 void lane_step_out(struct lanes *lanes, struct lane *lane);
 /* Its head has been taken: others of its flows follow. */

@@ -163,7 +163,7 @@ static void put_back(struct lanes *lanes, struct flow *flow, struct lane *next) 
 static bool passes(struct lanes *lanes, struct flow *flow, struct lane *lane) {
     struct lane *ahead = flow == NULL ? NULL : flow->first;
     if (ahead != NULL && ahead->priority < lane->priority && ahead->aged) {
-        lane_raise(lanes, ahead, lane->priority);
+        lane_set_priority(lanes, ahead, lane->priority);
     } else if (ahead != NULL && ahead->priority < lane->priority) {
         put_back(lanes, flow, lane);
     }
@@ -177,17 +177,6 @@ void lane_enter(struct lanes *lanes, struct lane *lane, bool comes) {
         ring_enter(&s->ring, lane, comes);
     } else {
         s->behind++;
-    }
-}
-
-void lane_raise(struct lanes *lanes, struct lane *lane, uint8_t priority) {
-    bool waits = lane->in_ring || lane->behind != NULL;
-    if (waits) {
-        lanes_take_out(lanes, lane);
-    }
-    lane->priority = priority;
-    if (waits) {
-        lane_enter(lanes, lane, true);
     }
 }
 
@@ -221,14 +210,17 @@ void lane_step_out(struct lanes *lanes, struct lane *lane) {
     follow(lanes, lane->tenant == lane->key ? NULL : lane->tenant);
 }
 
-void lane_lower(struct lanes *lanes, struct lane *lane, uint8_t priority) {
+void lane_set_priority(struct lanes *lanes, struct lane *lane, uint8_t priority) {
     bool waits = lane->in_ring || lane->behind != NULL;
-    if (waits) {
+    bool more = priority > lane->priority;
+    if (waits && more) {
+        lanes_take_out(lanes, lane);
+    } else if (waits) {
         lane_step_out(lanes, lane);
     }
     lane->priority = priority;
     if (waits) {
-        lane_enter(lanes, lane, false);
+        lane_enter(lanes, lane, more);
     }
 }
 
