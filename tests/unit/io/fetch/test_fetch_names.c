@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-static sem_t asked, answers;
+static sem_t asked, answers, answered;
 static atomic_bool waited_for; /* nobody let the name server go: someone waited for it */
 
 enum { PATIENCE_S = 10 };
@@ -31,11 +31,13 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
     if (sem_timedwait(&answers, &late) != 0) {
         atomic_store(&waited_for, true);
     }
+    (void)sem_post(&answered);
     return EAI_AGAIN;
 }
 
 static void name_server_answers(void) {
     assert_int_equal(sem_post(&answers), 0);
+    assert_int_equal(sem_wait(&answered), 0); /* or the next to ask might take this answer */
 }
 
 static struct call_request *elsewhere(struct call_request *request, const char *url) {
@@ -106,7 +108,9 @@ static void fetch_ends_at_once(void **state) {
 
 static int start(void **state) {
     (void)state;
-    return sem_init(&asked, 0, 0) == 0 && sem_init(&answers, 0, 0) == 0 ? 0 : -1;
+    bool ok = sem_init(&asked, 0, 0) == 0 && sem_init(&answers, 0, 0) == 0 &&
+              sem_init(&answered, 0, 0) == 0;
+    return ok ? 0 : -1;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fetch_world_open, fetch_world_close)
