@@ -97,6 +97,7 @@ for key in 1 2 3 4 5 6; do
 done
 sleep 2
 kill -9 "$host" "$broker"
+rmdir data/files/blocked.txt
 for data in data pair; do
     (cd "$data" && rm -f zingq.sock zingq.lock token processor history) # of a machine, or large
     "$NOW" export --data "$data" "$data.jsonl"
