@@ -3,7 +3,7 @@
 # there) opens: everything in it is there, goes through an export into a new folder, and ends.
 #
 # ctest: long timeout=300
-# shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
+# shellcheck disable=SC2016,SC2154,SC2317 # eval assigns; what sh -c gets is expanded when it runs; ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
 # shellcheck source=tests/support/world.sh
