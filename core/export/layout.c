@@ -211,17 +211,8 @@ static bool fits(const struct layout *l, enum store_table t, struct slice key) {
     return begins && ends && marked;
 }
 
-/* What a store counts, or does once, for itself. */
-static bool is_own(struct slice key) {
-    static const char kept[] = "kept/";
-    bool counts = key.len >= sizeof kept - 1 && memcmp(key.data, kept, sizeof kept - 1) == 0;
-    return counts || slice_is(key, "schema") || slice_is(key, "flag/kept") ||
-           slice_is(key, "flag/grouped");
-}
-
-const struct layout *layout_of(enum store_table t, struct slice key, bool *of_the_store) {
-    *of_the_store = t == TABLE_META && is_own(key);
-    for (size_t i = 0; !*of_the_store && i < LAYOUT_COUNT; i++) {
+const struct layout *layout_of(enum store_table t, struct slice key) {
+    for (size_t i = 0; i < LAYOUT_COUNT; i++) {
         if (fits(&layouts[i], t, key)) {
             return &layouts[i];
         }

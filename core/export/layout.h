@@ -83,9 +83,8 @@ struct layout {
     const struct field *key, *value;
 };
 
-/* That of a row; NULL: it has none, or is not for an export, which *own then says: the store says it
- * of its own file. */
-const struct layout *layout_of(enum store_table t, struct slice key, bool *own);
+/* That of a row; NULL: there is none. */
+const struct layout *layout_of(enum store_table t, struct slice key);
 /* NULL: there is none of that kind. */
 const struct layout *layout_named(struct slice kind);
 /* The i-th, to list them; NULL behind the last. */

@@ -104,10 +104,12 @@ static json_t *row_as_stored(struct export_writer *w, enum store_table t, struct
 
 static int write_row(struct export_writer *w, enum store_table t, struct slice key,
                      struct slice value, const struct service_names *services) {
-    bool own;
-    const struct layout *l = layout_of(t, key, &own);
-    int code = own ? 0 : journal_check_row(t, key, value);
-    if (own || (code != 0 && code != ERR_CORRUPT)) {
+    if (journal_row_is_own(t, key)) {
+        return 0;
+    }
+    const struct layout *l = layout_of(t, key);
+    int code = journal_check_row(t, key, value);
+    if (code != 0 && code != ERR_CORRUPT) {
         return code;
     }
     json_t *object = NULL;

@@ -123,5 +123,28 @@ for folder in "$SOURCE_DIR"/tests/data/schema-*; do
     pair_ends "$format" "$(grep -c '"kind":"forward"' "$folder/pair.jsonl")"
 done
 
+# The newest one as a program that comes later leaves it.
+cd "$dir" && cp -R "$SOURCE_DIR/tests/data/schema-$newest/data" newer || exit 1
+"$PYTHON" - newer/data.mdb "$newest" <<'END'
+import sys
+name, schema = sys.argv[1], int(sys.argv[2])
+pages = open(name, "rb").read()
+key = lambda number: b"schema" + number.to_bytes(4, "little")
+assert key(schema) in pages
+open(name, "wb").write(pages.replace(key(schema), key(schema + 1)))
+END
+cp newer/data.mdb before.mdb
+printf 'store { path = "newer" }\n' >topics.conf
+mkdir -p scripts
+said="was written by .*, with store schema $((newest + 1)); this is zingq .*go back with .zingq export. of that one"
+for command in status dlq\ list export run compact "export --salvage --into saved" "doctor --store"; do
+    # shellcheck disable=SC2086 # words are split
+    ok "a store of a newer zingq is refused by $command" complains 3 "$said\|written by a newer zingq" $command
+done
+ok "check tells it before a start" complains 0 "$said" check
+ok "and nothing was made or changed" sh -c 'cmp newer/data.mdb before.mdb && [ ! -e saved/data.mdb ]'
+cp -R "$SOURCE_DIR/tests/data/schema-3/data" older
+ok "check tells that an older one will be brought up to date" complains 0 'has schema 3, and the first start gives it' check --data older
+
 echo "1..$count"
 exit "$failed"

@@ -5,9 +5,10 @@
 #include "data_folder.h"
 #include "test.h"
 
-#include "backup/backup.h"
+#include "backup/files.h"
 #include "export/export.h"
 #include "journal/journal.h"
+#include "store/folder.h"
 #include "temp_dir.h"
 
 #include <sodium.h>
@@ -46,20 +47,27 @@ static char *export_of(const char *path, size_t *bytes) {
     return text;
 }
 
-static void set_up_with(struct world *w, const char *from) {
-    struct backup_sizes sizes;
+/* The folder of the newest format: opening it where it lies would leave something there. */
+static void copy_sample(const char *to) {
+    static const char from[] = TESTS_DIR "/data/schema-4/data";
+    const struct backup_owner owner = {.user = getuid(), .group = getgid()};
+    struct backup_sizes sizes = {0};
     struct report r = {""};
-    data_folder_make(&w->source);
-    data_folder_make(&w->target);
-    (void)snprintf(w->folder, sizeof w->folder, "%s/data", w->source.path);
-    (void)snprintf(w->new_folder, sizeof w->new_folder, "%s/new", w->target.path);
-    assert_int_equal(backup_copy(from, w->folder, &sizes, &r), 0);
-    w->text = export_of(w->folder, &w->bytes);
+    assert_int_equal(store_folder_make(to, &r), 0);
+    assert_int_equal(backup_file(from, to, "data.mdb", &owner, &sizes, &r), 0);
+    assert_int_equal(backup_file(from, to, "audit.jsonl", &owner, &sizes, &r), 0);
+    assert_int_equal(backup_folder(from, to, "files", &owner, &sizes, &r), 0);
+    assert_int_equal(sizes.files, 3);
 }
 
 static int set_up(void **state) {
     static struct world w;
-    set_up_with(&w, TESTS_DIR "/data/schema-4/data");
+    data_folder_make(&w.source);
+    data_folder_make(&w.target);
+    (void)snprintf(w.folder, sizeof w.folder, "%s/data", w.source.path);
+    (void)snprintf(w.new_folder, sizeof w.new_folder, "%s/new", w.target.path);
+    copy_sample(w.folder);
+    w.text = export_of(w.folder, &w.bytes);
     *state = &w;
     return 0;
 }
