@@ -13,6 +13,8 @@
 #include "base/limits.h"
 #include "io/mqtt/tls.h"
 #include "lua/script.h"
+#include "store/folder.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -186,6 +188,45 @@ static void warn_of_variables(const struct conf *conf) {
     buf_clear(&text);
 }
 
+/* ---- a store of another version ---- */
+
+/* What cannot be read now is told by whoever wants to read it. */
+static void warn_of_one_store(const char *path) {
+    const struct store_options options = {.path = path, .read_only = true};
+    struct store *store = NULL;
+    struct report r = {""};
+    uint32_t schema = STORE_SCHEMA;
+    int code = store_open(&store, &options, &r);
+    if (code == ERR_SCHEMA) {
+        cli_warn("%s", r.text);
+    }
+    if (code == 0 && store_begin(store) == 0 && store_schema(store, &schema) == 0 &&
+        schema < STORE_SCHEMA) {
+        cli_warn(
+            "the store in %s has schema %u, and the first start gives it %d, which an older zingq "
+            "refuses: make a backup first (docs/upgrade.md)",
+            path, schema, STORE_SCHEMA);
+    }
+    if (code == 0) {
+        store_close(store);
+    }
+}
+
+static void warn_of_store(const char *path) {
+    unsigned hosts = store_folder_hosts(path);
+    for (unsigned i = 1; i <= hosts; i++) {
+        char folder[STORE_PATH_BYTES];
+        char name[16];
+        (void)snprintf(name, sizeof name, "%u", i);
+        if (store_folder_file(path, name, folder, NULL) == 0) {
+            warn_of_one_store(folder);
+        }
+    }
+    if (hosts == 0) {
+        warn_of_one_store(path);
+    }
+}
+
 void cli_warn_of_mistakes(const struct cli *cli, const struct script_host *scripts) {
     warn_of_routes(cli->conf, scripts);
     warn_of_unheard(cli->conf);
@@ -194,4 +235,5 @@ void cli_warn_of_mistakes(const struct cli *cli, const struct script_host *scrip
     warn_of_missing_secrets(cli->conf);
     warn_of_variables(cli->conf);
     cli_warn_of_secrets(cli->conf, scripts);
+    warn_of_store(cli->conf->store_path);
 }

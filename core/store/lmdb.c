@@ -38,6 +38,9 @@ enum { SPARE_PARTS = 16, SPARE_BYTES_MIN = 1 << 20 };
 enum { DISK_FULL_BYTES = 1 << 20 }; /* if less is free, a short write was caused by a full disk */
 
 static const char schema_key[] = "schema";
+static const char writer_key[] = "schema by"; /* the version that wrote the schema's number */
+
+enum { VERSION_BYTES = 32 };
 
 /* LMDB would abort: a page that passed store_check_pages has been damaged since, or was not
  * checked. */
@@ -90,13 +93,18 @@ static int open_table(struct store *s, MDB_txn *txn, size_t t) {
     return rc;
 }
 
+static int put_text(struct store *s, MDB_txn *txn, const char *name, struct slice text) {
+    MDB_val key = val_of(slice_of(name));
+    MDB_val value = val_of(text);
+    return mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
+}
+
 static int put_schema(struct store *s, MDB_txn *txn, struct report *r) {
-    MDB_val key = {sizeof schema_key - 1, (void *)(uintptr_t)schema_key};
     struct buf b;
     buf_init(&b, 16);
     buf_add_u32(&b, STORE_SCHEMA);
-    MDB_val value = val_of(buf_slice(&b));
-    int rc = b.failed ? ENOMEM : mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
+    int rc = b.failed ? ENOMEM : put_text(s, txn, schema_key, buf_slice(&b));
+    rc = rc == 0 ? put_text(s, txn, writer_key, slice_of(ZINGQ_VERSION)) : rc;
     buf_clear(&b);
     return rc == 0 ? 0 : report(r, store_code(rc), "%s: %s", s->path, store_words(rc));
 }
@@ -123,6 +131,31 @@ int store_schema(struct store *s, uint32_t *schema) {
     return store_failed(s, "schema", get_schema(s, s->txn, schema));
 }
 
+/* INV-STORE-8 */
+static int refuse_newer(const struct store *s, MDB_txn *txn, uint32_t schema, struct report *r) {
+    MDB_val key = val_of(slice_of(writer_key));
+    MDB_val value;
+    bool known = mdb_get(txn, s->tables[TABLE_META], &key, &value) == 0 &&
+                 value.mv_size < VERSION_BYTES && slice_is_plain(slice_of_val(value), ".-+~");
+    struct slice by = known ? slice_of_val(value) : slice_of("a newer version");
+    return report(r, ERR_SCHEMA,
+                  "%s was written by zingq %.*s, with store schema %u; this is zingq " ZINGQ_VERSION
+                  ", which knows %d, and nothing was changed: use the newer zingq, or go back with "
+                  "`zingq export` of that one and `zingq import` of this one, or with the backup "
+                  "from before the upgrade (docs/upgrade.md)",
+                  s->path, (int)by.len, by.data, schema, STORE_SCHEMA);
+}
+
+/* Said before it is done: there is no way back but by another folder. */
+static int raise_schema(struct store *s, MDB_txn *txn, uint32_t schema, struct report *r) {
+    log_warn(
+        "store",
+        "%s has schema %u and gets %d now: a zingq that does not know it refuses the store from "
+        "now on, and the way back is `zingq export` and `zingq import`, or a backup from before",
+        s->path, schema, STORE_SCHEMA);
+    return put_schema(s, txn, r);
+}
+
 /* Writes the schema into a new store, refuses a newer one. An older store gets the new number at
  * once, so that its program refuses it: what later schemas added reads as absent, and the keys of
  * events are made new by the journal (journal/regroup.c), which says how far it is. INV-STORE-8 */
@@ -136,12 +169,9 @@ static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
         return report(r, store_code(rc), "%s is not a zingq store: %s", s->path, store_words(rc));
     }
     if (schema > STORE_SCHEMA) {
-        return report(r, ERR_SCHEMA,
-                      "%s was written with store schema %u, this zingq knows %d: use the newer "
-                      "zingq, or another data folder",
-                      s->path, schema, STORE_SCHEMA);
+        return refuse_newer(s, txn, schema, r);
     }
-    return schema < STORE_SCHEMA && !s->read_only ? put_schema(s, txn, r) : 0;
+    return schema < STORE_SCHEMA && !s->read_only ? raise_schema(s, txn, schema, r) : 0;
 }
 
 static int open_tables(struct store *s, struct report *r) {

@@ -3,8 +3,8 @@
 #include "lua/api/api.h"
 
 #include "fault.h"
+#include "restore.h"
 #include "sim.h"
-#include "backup/backup.h"
 #include "journal/outbox.h"
 
 #include <lmdb.h>
@@ -535,7 +535,6 @@ bool node_make(struct node *n, struct sim *s, unsigned number) {
 void node_restore(struct node *n) {
     char from[NODE_PATH_BYTES + 32];
     char to[NODE_PATH_BYTES + 32];
-    struct backup_sizes sizes;
     struct report r = {""};
     (void)snprintf(from, sizeof from, "%s/data", n->folder);
     n->engine = NULL; /* and all that it works with: they are the other world's */
@@ -548,7 +547,7 @@ void node_restore(struct node *n) {
     n->memory = (struct memory){0}; /* the scripts of a reload under way had some of it */
     bool made = make_folder(n);
     (void)snprintf(to, sizeof to, "%s/data", n->folder);
-    if (made && backup_copy(from, to, &sizes, &r) != 0) {
+    if (made && restore_folder(n->sim, from, to, &r) != 0) {
         sim_fail(n->sim, "host %u cannot be backed up: %s", n->number, r.text);
     }
     n->file_differs = true; /* it is where the new folder is */
