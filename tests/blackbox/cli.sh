@@ -205,6 +205,14 @@ ok "what may yet work waits" wait_for 20 count_is 1 retrying bills
 ok "what parks its key is dead" wait_for 20 count_is 1 dead parking
 
 ok "status shows that the books balance" says 0 'holds; every waiting event was found' status
+cp topics.conf good.conf
+echo 'service "half" { subscribe = {"half"} }' >>topics.conf
+ok "a host can be looked at while its topics.conf has mistakes" says 0 'running for' status
+ok "which are told" complains 0 'service "half": "handler" is required' status
+echo '{' >>topics.conf
+ok "of one that cannot be read the data folder must be told" complains 2 'data DIR looks at a host' status
+ok "and is" says 0 'running for' status --data data
+mv good.conf topics.conf
 ok "status knows the running host" says 0 'broker  mqtt://127.0.0.1:[0-9]* connected' status
 ok "status as JSON says the same" says 0 '"balanced": true' status --json
 ok "events finds by key" says 0 'o-2' events --service orders --key o-2
