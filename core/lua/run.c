@@ -381,6 +381,26 @@ int run_start_batch(struct run **out, struct script_host *host, size_t service,
     return 0;
 }
 
+void run_note_session(struct run *run, uint64_t id, const struct call_result *result) {
+    const struct call_request *request = run->request;
+    if (request->kind != CALL_KIND_SQL) {
+        return;
+    }
+    if (request->scope == SQL_BEGIN && result->code == 0 && result->status == 0) {
+        run->session = id;
+    } else if (request->scope == SQL_COMMIT) {
+        run->session = 0;
+    }
+}
+
+void run_time_out(struct run *run, int64_t timeout_ms) {
+    char text[32];
+    buf_reset(&run->error);
+    buf_printf(&run->error, "timed out: the attempt took longer than %s (timeout)",
+               conf_duration_text(timeout_ms, text));
+    run->outcome = OUTCOME_ERROR;
+}
+
 void run_resume(struct run *run, const struct call_result *result) {
     assert((run->outcome == OUTCOME_CALL) == (result != NULL)); /* INV-RUN-4 */
     assert(goes_on(run->outcome) && run->thread.L != NULL);     /* INV-RUN-3 */

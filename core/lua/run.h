@@ -184,6 +184,11 @@ int run_start_batch(struct run **out, struct script_host *host, size_t service,
 /* Continues after OUTCOME_CALL, KEEP, YIELD, or a WAIT whose signal is there; `result`: of the call, NULL
  * for the others; it is read during the call only. */
 void run_resume(struct run *run, const struct call_result *result);
+/* Before run_resume: its call, `id`, is answered. Keeps run->session: a transaction begins with the call that
+ * opened it, and is named by its id; with the commit it is over, whatever became of that. */
+void run_note_session(struct run *run, uint64_t id, const struct call_result *result);
+/* The attempt has used up its time: an error that says so. */
+void run_time_out(struct run *run, int64_t timeout_ms);
 /* run->durable, created if there was none; NULL when out of memory. */
 struct run_durable *run_durable(struct run *run);
 /* The open step failed: drops what was staged in it. `itself`: because of its own error, not

@@ -13,7 +13,6 @@
 #include "journal/keyed.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -356,25 +355,13 @@ static int step_letter(struct admin *a, struct reading *r) {
 
 /* ---- keys ---- */
 
-/* Parses a number up to `max`, followed by `stop`, and returns the position after it; NULL if there
- * is none, or if text is NULL. */
-static const char *parse_number(const char *text, int base, uint64_t max, char stop,
-                                uint64_t *out) {
-    if (text == NULL || !isxdigit((unsigned char)*text)) { /* strtoull accepts blanks and signs */
-        return NULL;
-    }
-    char *end = NULL;
-    *out = strtoull(text, &end, base);
-    return end != text && *end == stop && *out <= max ? end + 1 : NULL;
-}
-
 /* Parses "PARTITION.SERVICE.LANE". */
 static bool parse_lane(const char *text, struct row *row) {
     uint64_t partition = 0;
     uint64_t service = 0;
-    text = parse_number(text, 10, PARTITIONS - 1, '.', &partition);
-    text = parse_number(text, 10, UINT16_MAX, '.', &service);
-    text = parse_number(text, 16, UINT64_MAX, '\0', &row->lane);
+    text = admin_parse_number(text, 10, PARTITIONS - 1, '.', &partition);
+    text = admin_parse_number(text, 10, UINT16_MAX, '.', &service);
+    text = admin_parse_number(text, 16, UINT64_MAX, '\0', &row->lane);
     row->partition = (uint8_t)partition;
     row->service = (uint16_t)service;
     row->seq = UINT64_MAX;
