@@ -6,15 +6,17 @@ It knows nothing of ZingQueue's state. It reads what each side wrote down by its
 and what was broken when (faults.jsonl, end.json).
 
 What a Mosquitto that is killed loses of what it had acknowledged is not ZingQueue's: such messages, and answers, are counted
-apart. Only those acknowledged within KILL_S before a kill count as such.
+apart. Its own log says when it wrote its database; only what it acknowledged behind the last time before it was killed
+counts as such. (Told to write it at each change, it does so when a message leaves, not when one comes: with all receivers
+away it acknowledges for seconds what is in its memory only.)
 """
 
+import bisect
 import collections
 import json
 import os
 import sys
 
-KILL_S = 2
 # What a host that ends by itself is forgiven for: a limit that it can only die of.
 DEADLY = ("memory", "file size")
 DEADLY_S = 5
@@ -46,8 +48,14 @@ class Check:
         with open(os.path.join(folder, "end.json"), encoding="utf-8") as file:
             self.end = json.load(file)
         self.kills = [f["at"] for f in self.faults if f["what"] == "begin" and f["fault"] == "kill broker"]
+        self.saves = self.read_saves()
         self.found = []  # (wrong, fault, text)
         self.with_broker = 0
+
+    def read_saves(self):
+        """The seconds in which the broker began to write its database."""
+        with open(os.path.join(self.folder, "broker.log"), encoding="utf-8") as lines:
+            return sorted({int(line.split(":")[0]) for line in lines if ": Saving in-memory database" in line})
 
     # ---- findings ----
 
@@ -63,10 +71,18 @@ class Check:
         """An effect that is not there: the host still has its event, or the broker lost it, or it is lost."""
         if message["id"] not in self.acked:
             return
-        if message["door"] == "mqtt" and any(0 <= at - message["at"] <= KILL_S for at in self.kills):
+        if self.broker_had_it(message):
             self.with_broker += 1
         else:
             self.wrong("lost" if self.end["drained"] else "stuck", message, text)
+
+    def broker_had_it(self, message):
+        """Whether the broker was killed before it can be known to have written down what it acknowledged."""
+        killed = min((at for at in self.kills if at >= message["at"]), default=None)
+        if message["door"] != "mqtt" or killed is None:
+            return False
+        save = bisect.bisect_left(self.saves, message["at"] + 1)  # they are in whole seconds
+        return save == len(self.saves) or self.saves[save] > killed - 1
 
     def once(self, message, effects, what):
         if not effects:
@@ -129,14 +145,9 @@ class Check:
             if able and not owners:
                 self.missing(able[-1], "seat %s is sold to nobody" % key)
             elif able and owners[0]["id"] != able[0]["id"] and self.ordered(able[0]):
-                before = [m["id"] for m in able if m["n"] < owners[0]["n"]]
-                self.missing_or_passed(able[0], owners[0], before)
-
-    def missing_or_passed(self, first, owner, before):
-        if first["door"] == "mqtt" and any(0 <= at - first["at"] <= KILL_S for at in self.kills):
-            self.with_broker += 1
-        else:
-            self.wrong("out of order", owner, "has the seat before %s" % " ".join(before))
+                passed = [m["id"] for m in able if m["n"] < owners[0]["n"] and not self.broker_had_it(m)]
+                if passed:
+                    self.wrong("out of order", owners[0], "has the seat before %s" % " ".join(passed))
 
     def check_mails(self):
         ids = grouped((m["subject"], m["message_id"]) for m in lines_of(self.folder, "mail.jsonl"))

@@ -1,5 +1,6 @@
 """What breaks in a run, drawn from its seed. A fault has a place, which has one fault at a time; most end after a while."""
 
+import errno
 import os
 import resource
 import shutil
@@ -189,10 +190,9 @@ class Faults:
         place, ballast = "disk " + host, self.world.path(host, "ballast")
         if not self.free(place):
             return None
-        disk = os.statvfs(self.world.path(host))
-        room = disk.f_bavail * disk.f_frsize - self.chance.choice((0, 0, 8192, 65536))
+        spare = self.chance.choice((0, 0, 8192, 65536))
         with open(ballast, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(room, 4096))
+            fill(file.fileno(), spare)
         return place, lambda: os.unlink(ballast)
 
     def limited(self, host, what, soft):
@@ -218,6 +218,16 @@ class Faults:
         spare = self.chance.randrange(4)
         host = self.chance.choice(self.world.hosts)
         return self.limited(host, resource.RLIMIT_NOFILE, lambda pid: len(os.listdir("/proc/%d/fd" % pid)) + spare)
+
+
+def fill(fd, spare):
+    """Leaves so many bytes on the disk of the file, as far as others do not take them meanwhile."""
+    disk = os.fstatvfs(fd)
+    try:
+        os.posix_fallocate(fd, 0, max(disk.f_bavail * disk.f_frsize - spare, disk.f_frsize))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
 
 
 def data_bytes(pid):

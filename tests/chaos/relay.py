@@ -12,6 +12,7 @@ Each order is answered by a line.
 """
 
 import asyncio
+import collections
 import json
 import random
 import sys
@@ -78,7 +79,7 @@ class Link:
         self.port, self.target = port, target
         self.near, self.far = Side(self, "up"), None
         self.full = {"up": False, "down": False}
-        self.due = {"up": 0, "down": 0}
+        self.kept = {"up": collections.deque(), "down": collections.deque()}  # (when it is due, data)
         self.early = []  # what came before the service had been reached
         self.torn = self.lossy = self.over = False
         port.links.add(self)
@@ -126,12 +127,22 @@ class Link:
             self.give(way, data[: len(data) // 2])
             asyncio.get_running_loop().call_soon(self.reset)
         else:
-            loop = asyncio.get_running_loop()
-            self.due[way] = max(self.due[way], loop.time() + random.uniform(*self.port.delay))
-            if self.due[way] <= loop.time():
-                self.give(way, data)
-            else:
-                loop.call_at(self.due[way], self.give, way, data)
+            self.keep(way, data)
+
+    def keep(self, way, data):
+        """For the port's delay. One timer a piece: it gives the first one, whichever it was set for."""
+        loop, kept = asyncio.get_running_loop(), self.kept[way]
+        due = loop.time() + random.uniform(*self.port.delay)
+        if kept:
+            due = max(due, kept[-1][0])
+        kept.append((due, data))
+        if due <= loop.time():
+            self.give_first(way)
+        else:
+            loop.call_at(due, self.give_first, way)
+
+    def give_first(self, way):
+        self.give(way, self.kept[way].popleft()[1])
 
     def give(self, way, data):
         side = self.far if way == "up" else self.near
