@@ -18,6 +18,6 @@ set -- --rate 20 --hosts 2 --short --minutes "${ZINGQ_CHAOS_MINUTES:-0.25}"
 if [ -n "${ZINGQ_CHAOS_SEED:-}" ]; then
     set -- "$@" --seed "$ZINGQ_CHAOS_SEED"
 elif [ -z "${ZINGQ_CHAOS_MINUTES:-}" ]; then
-    set -- "$@" --seed 1
+    set -- "$@" --seed 26 # most kinds of faults are among its first
 fi
 "$PYTHON" "$SOURCE_DIR/tests/chaos/chaos.py" "$@"
