@@ -7,6 +7,7 @@ everything, waits until all has ended, and has check.py, which knows nothing of 
 """
 
 import argparse
+import collections
 import heapq
 import json
 import os
@@ -100,14 +101,12 @@ class Run:
         self.tell_load("go")
         return "process broker", None
 
+    def lines_of(self, name):
+        with open(self.world.path(name), encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+
     def acked(self):
-        counts = {}
-        with open(self.world.path("acks.jsonl"), encoding="utf-8") as lines:
-            for line in lines:
-                message = json.loads(line)
-                if message["what"] == "acked":
-                    counts[message["kind"]] = counts.get(message["kind"], 0) + 1
-        return counts
+        return [message for message in self.lines_of("acks.jsonl") if message["what"] == "acked"]
 
     def all_taken(self):
         statuses = [self.world.status(host) for host in self.world.hosts]
@@ -117,7 +116,8 @@ class Run:
         for status in statuses:
             for service in status["services"]:
                 taken[service["name"]] = taken.get(service["name"], 0) + service["accepted"]
-        return all(taken.get(kind, 0) >= count for kind, count in self.acked().items())
+        wanted = collections.Counter(message["kind"] for message in self.acked())
+        return all(taken.get(kind, 0) >= count for kind, count in wanted.items())
 
     # ---- from start to end ----
 
@@ -161,7 +161,13 @@ class Run:
             return False
 
     def nothing_waits(self):
-        return all(self.left(host) == {} for host in self.world.hosts)
+        return self.world.all_ready() and all(self.left(host) == {} for host in self.world.hosts) and self.last_answered()
+
+    def last_answered(self):
+        """The last message of each key of "order" is answered. A broker keeps the order of what it has for a host, so by then
+        the hosts have all that it had for them."""
+        last = {message["key"]: message["id"] for message in self.acked() if message["kind"] == "order"}
+        return set(last.values()) <= {answer["said"]["id"] for answer in self.lines_of("answers.jsonl")}
 
     def left(self, host):
         """What the host has not brought to its end, by name."""
