@@ -7,8 +7,8 @@ and what was broken when (faults.jsonl, end.json).
 
 What a Mosquitto that is killed loses of what it had acknowledged is not ZingQueue's: such messages, and answers, are counted
 apart. Its own log says when it wrote its database; only what it acknowledged behind the last time before it was killed
-counts as such. (Told to write it at each change, it does so when a message leaves, not when one comes: with all receivers
-away it acknowledges for seconds what is in its memory only.)
+counts as such. (Told to write it at each change, Mosquitto 2.0 takes no notice of a message that is sent to a client that is
+connected: until that has acknowledged it, or something else changes, it is in memory only.)
 """
 
 import bisect

@@ -198,7 +198,7 @@ class Faults:
     def limited(self, host, what, soft):
         place = "process " + host
         program = self.world.programs[host]
-        if not self.free(place) or not program.running():
+        if not self.free(place) or not self.world.ready(host):
             return None
         try:
             return place, self.world.limit(host, what, soft(program.process.pid))

@@ -19,6 +19,7 @@ SERVICES = ("broker", "gateway", "mail", "database")
 PORTS = {"broker": 1883, "gateway": 9090, "mail": 2525, "database": 5432}
 FRONT_PORT = 8080
 RESTART_S = 0.5
+CRASH_S, STOP_S = 10, 60  # within these a program has ended
 DISK = "96m"
 
 
@@ -59,16 +60,17 @@ class Program:
         if self.running():
             self.process.send_signal(number)
 
-    def end(self, number=None, timeout_s=60):
-        """Ends it for now, by its way of crashing if no signal is given."""
+    def end(self, number=None):
+        """Ends it for now, by its way of crashing if no signal is given. That one need not be heeded."""
         self.wanted = False
         self.signal(number or self.crash)
         try:
-            self.process.wait(timeout_s)
+            self.process.wait(CRASH_S if number is None else STOP_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise Trouble("%s did not end within %d s of signal %d" % (self.name, timeout_s, number)) from None
+            if number is not None:
+                raise Trouble("%s did not end within %d s of signal %d" % (self.name, STOP_S, number)) from None
 
     def look_after(self):
         """Starts it again if it ended by itself. Returns how it ended, or None."""
