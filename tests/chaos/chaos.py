@@ -7,7 +7,6 @@ everything, waits until all has ended, and has check.py, which knows nothing of 
 """
 
 import argparse
-import collections
 import heapq
 import json
 import os
@@ -90,7 +89,7 @@ class Run:
         """The broker dies and has lost all. What was at the broker alone is lost with it, so first everything is taken;
         and sessions are made anew, so nothing is said until all hosts are there again."""
         self.faults.heal(but=("process gateway", "process mail", "process database"))
-        self.tell_load("pause")
+        self.tell_load("mark")
         self.world.wait(DRAIN_S, self.all_taken, "the hosts do not take what the broker has")
         broker = self.world.programs["broker"]
         broker.end()
@@ -101,23 +100,17 @@ class Run:
         self.tell_load("go")
         return "process broker", None
 
+    def all_taken(self):
+        """The last message of each key of "order" is answered. A broker keeps the order of what it has for a host, so by then
+        the hosts have all that it had for them."""
+        if not self.world.all_ready():
+            return False
+        last = {m["key"]: m["id"] for m in self.lines_of("acks.jsonl") if m["what"] == "acked" and m["kind"] == "order"}
+        return set(last.values()) <= {answer["said"]["id"] for answer in self.lines_of("answers.jsonl")}
+
     def lines_of(self, name):
         with open(self.world.path(name), encoding="utf-8") as lines:
             return [json.loads(line) for line in lines]
-
-    def acked(self):
-        return [message for message in self.lines_of("acks.jsonl") if message["what"] == "acked"]
-
-    def all_taken(self):
-        statuses = [self.world.status(host) for host in self.world.hosts]
-        if None in statuses or not all(status["host"]["ready"] for status in statuses):
-            return False
-        taken = {}
-        for status in statuses:
-            for service in status["services"]:
-                taken[service["name"]] = taken.get(service["name"], 0) + service["accepted"]
-        wanted = collections.Counter(message["kind"] for message in self.acked())
-        return all(taken.get(kind, 0) >= count for kind, count in wanted.items())
 
     # ---- from start to end ----
 
@@ -128,7 +121,7 @@ class Run:
         self.break_things()
         self.note("begin", "none", "all")
         self.faults.heal()
-        self.tell_load("finish")
+        self.tell_load("mark")
         drained = self.drain()
         self.write_end(drained)
 
@@ -161,13 +154,7 @@ class Run:
             return False
 
     def nothing_waits(self):
-        return self.world.all_ready() and all(self.left(host) == {} for host in self.world.hosts) and self.last_answered()
-
-    def last_answered(self):
-        """The last message of each key of "order" is answered. A broker keeps the order of what it has for a host, so by then
-        the hosts have all that it had for them."""
-        last = {message["key"]: message["id"] for message in self.acked() if message["kind"] == "order"}
-        return set(last.values()) <= {answer["said"]["id"] for answer in self.lines_of("answers.jsonl")}
+        return all(self.left(host) == {} for host in self.world.hosts) and self.all_taken()
 
     def left(self, host):
         """What the host has not brought to its end, by name."""
@@ -199,7 +186,7 @@ class Run:
 
 
 def attempt(given, folder, network):
-    """0 if all held, 1 if not, 2 if the run is worth nothing."""
+    """0 if all held, 1 if not, 2 if the run did not come to its end."""
     run = Run(given, folder, network)
     verdict = 2
     try:

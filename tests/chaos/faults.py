@@ -32,7 +32,7 @@ class Faults:
     # ---- the schedule ----
 
     def draw(self):
-        """The next fault, with how long it lasts: (name, seconds), or None if its place is taken."""
+        """Begins the next fault: its place and for how many seconds, or None if there is nothing to end."""
         name, make, _ = self.chance.choices(self.table, [weight for _, _, weight in self.table])[0]
         long = not self.short and self.chance.random() < 0.12
         seconds = self.chance.uniform(*(LONG_S if long else SHORT_S))
@@ -57,7 +57,7 @@ class Faults:
 
     def heal(self, but=()):
         for place in list(self.active):
-            if not place.startswith(but) or not but:
+            if not place.startswith(but):
                 self.end(place)
 
     def free(self, place):

@@ -6,8 +6,8 @@ is one message: {"what": "sent"/"acked", "id", "kind", "key", "n", "door", "at",
 2, ..., and the next one is sent when the one before has been acknowledged; so their order is beyond doubt. A key has
 one door: MQTT, or the front door of one of the hosts, without or with an Idempotency-Key.
 
-Standard input: "pause" (answered "paused" when nothing is unacknowledged), "go", "finish" (one more of each key of
-"order", then it ends).
+Standard input: "go", and "mark": nothing is said any more but one message of each key of "order"; answered "mark done" when
+all is acknowledged.
 """
 
 import asyncio
@@ -167,13 +167,10 @@ class Publisher:
             else:
                 self.going.clear()
                 await self.quiet()
-            if line == "finish":
                 for number in range(KEYS):
                     self.begin(self.make("order", number))
                 await self.quiet()
             print(line + " done", flush=True)
-            if line == "finish":
-                return
 
 
 async def run(plan, log):

@@ -32,7 +32,7 @@ PLANTS = {
 
 
 class Trouble(Exception):
-    """What makes a run worthless: a program that does not start."""
+    """What ends a run early: something does not start, end or go on, although nothing hinders it."""
 
 
 class Program:
