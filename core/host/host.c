@@ -503,6 +503,7 @@ int host_run(const struct host_options *options) {
     h->options = options;
     STAILQ_INIT(&h->asks);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is like a full disk */
     if (raise_file_limit() != 0) {
         log_warn("host", "cannot raise the number of open files: %s", strerror(errno));
     }

@@ -19,6 +19,7 @@ int store_code(int rc) {
     case MDB_TXN_FULL:
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
         return ERR_FULL;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
