@@ -345,8 +345,15 @@ LIBRARY(MHD_add_response_header, enum MHD_Result,
 LIBRARY(MHD_queue_response, enum MHD_Result,
         (struct MHD_Connection * c, unsigned status, struct MHD_Response *response),
         (c, status, response), MHD_NO)
-LIBRARY(MHD_add_connection, enum MHD_Result,
-        (struct MHD_Daemon * daemon, MHD_socket fd, const struct sockaddr *address, socklen_t len),
-        (daemon, fd, address, len), MHD_NO)
+
+/* The socket is closed in any case. */
+HEAD(enum MHD_Result, MHD_add_connection,
+     (struct MHD_Daemon * daemon, MHD_socket fd, const struct sockaddr *address, socklen_t len)) {
+    if (fault_strikes(FAULT_LIBRARY, "MHD_add_connection")) {
+        (void)__real_close(fd);
+        return MHD_NO;
+    }
+    return __real_MHD_add_connection(daemon, fd, address, len);
+}
 
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,bugprone-macro-parentheses) */

@@ -20,7 +20,7 @@ static int __lsan_do_recoverable_leak_check(void) {
 }
 #endif
 
-enum { POINTS = 40, STACK = 24, WARM = 2, DENSER = 8 };
+enum { POINTS = 40, STACK = 24, WARM = 2, DENSER = 8, SETTLE_SECONDS = 5 };
 
 static const struct {
     enum fault kind;
@@ -112,8 +112,8 @@ static bool tell(fault_story *story, void *ctx, enum fault kind, unsigned long a
     if (!struck && !well) {
         fail_msg("%s: an error, although nothing failed: %s", point.story, point.error);
     }
-    struct wait wait = wait_of(FAULT_SECONDS); /* a server may be a thread of this program */
-    while (descriptors_open() != descriptors) {
+    struct wait wait = wait_of(SETTLE_SECONDS); /* a server may be a thread of this program */
+    while (at > 0 && descriptors_open() != descriptors) {
         if (!wait_more(&wait)) {
             tell_point();
             fail_msg("%s: %zu descriptors were open before, and %zu after", point.story,
