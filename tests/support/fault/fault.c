@@ -39,6 +39,7 @@ static struct {
     void *stack[STACK];
     int depth;
     char error[256]; /* what the story said of it */
+    bool under_way;
 } point;
 
 static _Thread_local bool counts;
@@ -78,6 +79,13 @@ static void tell_point(void) {
     backtrace_symbols_fd(point.stack, point.depth, STDERR_FILENO);
 }
 
+/* An assertion of cmocka's leaves the loop. */
+static void on_exit_of_program(void) {
+    if (point.under_way) {
+        tell_point();
+    }
+}
+
 static void on_end(int signal_number) {
     counts = false;
     tell_point();
@@ -105,7 +113,9 @@ static bool tell(fault_story *story, void *ctx, enum fault kind, unsigned long a
     point.depth = 0;
     size_t descriptors = descriptors_open();
     (void)alarm(FAULT_SECONDS);
+    point.under_way = true;
     bool well = story(ctx);
+    point.under_way = false;
     (void)alarm(0);
     fault_off();
     bool struck = at > 0 && point.left == 0;
@@ -176,6 +186,7 @@ void fault_each(const char *name, unsigned kinds, fault_story *story, void *ctx)
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         (void)signal(ends[i], on_end);
     }
+    assert_int_equal(atexit(on_exit_of_program), 0);
     point.story = name;
     for (int i = 0; i < WARM; i++) {
         point.kind = "none";
