@@ -20,7 +20,7 @@ static int __lsan_do_recoverable_leak_check(void) {
 }
 #endif
 
-enum { POINTS = 40, STACK = 24, WARM = 2, DENSER = 8, SETTLE_SECONDS = 5 };
+enum { POINTS = 12, STACK = 24, WARM = 2, SPREAD = 2, SETTLE_SECONDS = 5 };
 
 static const struct {
     enum fault kind;
@@ -147,9 +147,9 @@ static bool tell_tightly(fault_story *story, void *ctx, enum fault kind, unsigne
     return struck;
 }
 
-/* The points are dense at first; `points` of them, and then each one is further by an eighth. */
+/* The points are dense at first; `points` of them, and then each one is further by half. */
 static unsigned long next_point(unsigned long at, unsigned long points) {
-    return at < points ? at + 1 : at + 1 + at / DENSER;
+    return at < points ? at + 1 : at + 1 + at / SPREAD;
 }
 
 static unsigned long points_wanted(void) {

@@ -1,7 +1,7 @@
 /*
  * test_conf_faults.c - topics.conf is read whole, or refused with a sentence, whatever fails meanwhile.
  *
- * ctest: faults
+ * ctest: faults label=torture
  */
 #include "conf_folder.h"
 #include "fault.h"

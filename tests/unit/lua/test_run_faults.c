@@ -2,7 +2,7 @@
  * test_run_faults.c - memory and files fail while scripts are loaded and run: a handler ends as it should or with an error, and
  * never with some of its effects; the last good version stays.
  *
- * ctest: faults
+ * ctest: faults label=torture
  */
 #include "fault.h"
 #include "lua_world.h"

@@ -2,7 +2,7 @@
  * test_store_faults.c - calls of LMDB, files and memory fail while a store is opened, written, compacted, copied: what was
  * committed before is there, a commit that said it had succeeded is there, and nothing else is.
  *
- * ctest: faults
+ * ctest: faults label=torture
  */
 #include "backup/backup.h"
 #include "fault.h"

@@ -2,7 +2,7 @@
  * test_fetch_faults.c - calls whose memory, libcurl or libuv fails: each ends once, with an answer or an error that says whether
  * it may have been sent, and the next one succeeds.
  *
- * ctest: faults
+ * ctest: faults label=torture
  */
 #include "fault.h"
 #include "fetch_world.h"

@@ -2,7 +2,7 @@
  * test_gateway_faults.c - memory, sockets, libmicrohttpd and libuv fail while the front door opens and is asked: the client has
  * the answer or none, the host goes on, and the next request is answered.
  *
- * ctest: faults
+ * ctest: faults label=torture
  */
 #include "fault.h"
 #include "gateway_world.h"

@@ -2,7 +2,7 @@
  * test_mqtt_faults.c - memory, libmosquitto and libuv fail while a client connects, subscribes, publishes and is sent messages by
  * a real Mosquitto: it connects again, what was published is confirmed, and every message comes.
  *
- * ctest: faults timeout=120
+ * ctest: faults timeout=120 label=torture
  */
 #include "fault.h"
 #include "mqtt_world.h"

@@ -5,7 +5,7 @@
  * The server is that of tests/blackbox/sql.sh, which runs this with its address in $ZINGQ_TEST_DATABASE; its application_name is
  * "faults".
  *
- * ctest: faults
+ * ctest: faults label=torture
  */
 #include "fault.h"
 #include "test.h"
