@@ -209,6 +209,14 @@ for n = 1, 60 do
 end
 return 60'
 
+# ---- calls that fail in turn: tests/unit/io/pg/test_pg_faults.c ----
+
+faults=$(dirname "$ZINGQ")/tests/test_pg_faults
+if [ -x "$faults" ]; then
+    ok "whatever fails meanwhile, what is said to be done is done" env \
+        ZINGQ_TEST_DATABASE="$DATABASE_URL?application_name=faults" "$faults"
+fi
+
 # ---- an address that is silent ----
 
 must kill -STOP "$sealer"
