@@ -73,6 +73,10 @@ static bool of_crashes(struct slice reason) {
 static void died(struct sim *s, struct said *one, struct slice reason) {
     const char *part = fates[one->flags].reason;
     bool crashes = of_crashes(reason);
+    if (load_is_fault(reason)) { /* it took the last attempt */
+        one->other++;
+        return;
+    }
     if (crashes && one->known && one->kills < CRASHES) {
         sim_fail(s, "die %u (%s) dies of %u crashes", one->number, fates[one->flags].name,
                  one->kills);
@@ -90,9 +94,10 @@ static bool buried(struct sim *s, struct said *one, const char *text) {
     return is;
 }
 
-/* How often it may have died of crashes: of half of them nobody knows how many there were. */
+/* How often it may have died of crashes, or of faults: of half of them nobody knows how many crashes
+ * there were. */
 static unsigned crash_deaths(const struct said *one) {
-    return one->known ? one->kills / CRASHES : UINT16_MAX;
+    return one->known ? one->kills / CRASHES + one->other : UINT16_MAX;
 }
 
 static bool deaths_are_right(const struct said *one) {

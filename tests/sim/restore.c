@@ -18,12 +18,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RESTORED_S_MAX = 150 };
+enum { RESTORED_S_MAX = 1000 };
 
 /* In the child. */
 static _Noreturn void live_on(struct sim *s, int words) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)alarm(RESTORED_S_MAX);
+    (void)alarm(RESTORED_S_MAX); /* the processor time of a world is limited here, too */
     struct sim_tally *tally = made(malloc(sizeof *tally)); /* ours counts nothing twice */
     *tally = *s->tally;
     s->tally = tally;
