@@ -18,7 +18,7 @@ void buf_clear(struct buf *b) {
 
 void buf_reset(struct buf *b) {
     b->len = 0;
-    b->failed = false;
+    b->failed = b->lacked = false;
 }
 
 void buf_trim(struct buf *b, size_t most) {
@@ -43,7 +43,7 @@ bool buf_reserve(struct buf *b, size_t more) {
     }
     char *data = realloc(b->data, cap);
     if (data == NULL) {
-        b->failed = true;
+        b->failed = b->lacked = true;
         return false;
     }
     b->data = data;

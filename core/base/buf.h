@@ -26,6 +26,7 @@ struct buf {
     size_t cap;  /* bytes allocated */
     size_t max;  /* bytes it may grow to; fixed at buf_init */
     bool failed; /* an append went past max or out of memory; contents end before it */
+    bool lacked; /* it was memory */
 };
 
 void buf_init(struct buf *b, size_t max);

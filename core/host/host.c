@@ -315,6 +315,7 @@ static int open_engine(struct host *h, struct report *r) {
     }
     if (code == 0) {
         code = script_host_new(&h->scripts, h->conf, &api_library);
+        code = code == 0 ? 0 : report(r, code, "out of memory");
     }
     if (code == 0) {
         script_use_memory(h->scripts, &h->memory);

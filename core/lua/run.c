@@ -251,9 +251,11 @@ static void settle_error(struct run *run, int status, bool over) {
     /* In a batch it concerns one event, and nobody knows which. */
     bool final = !over && !memory && run->event_count == 1 && failure_is_final(run->thread.L, -1);
     run->outcome = final ? OUTCOME_REJECT : OUTCOME_ERROR;
-    run_describe_error(run, over     ? script_time_text(run->state, limit)
-                            : memory ? script_memory_text(run->state, limit)
-                                     : NULL);
+    run->lacks = over ? 0 : script_lacks(run->state);
+    run_describe_error(run, over                        ? script_time_text(run->state, limit)
+                            : memory && run->lacks != 0 ? "the host is out of memory"
+                            : memory                    ? script_memory_text(run->state, limit)
+                                                        : NULL);
     end_thread(run, over);
     if (over || memory) { /* the next handler should not pay for this one's garbage */
         (void)lua_gc(run->state->L, LUA_GCCOLLECT);
@@ -515,9 +517,9 @@ int run_retry_policy(struct script_host *host, size_t service, struct event *eve
     if (function_for(&run) == LUA_NOREF) {
         rc = ERR_NOTFOUND;
     } else if (first_step(&run, error) != 0) {
-        rc = report(r, ERR_SCRIPT, "out of memory");
+        rc = report(r, ERR_MEMORY, "out of memory");
     } else if (run.outcome != OUTCOME_DONE) {
-        rc = report(r, ERR_SCRIPT, "%s",
+        rc = report(r, run.lacks != 0 ? run.lacks : ERR_SCRIPT, "%s",
                     run.error.len > 0 ? buf_str(&run.error) : "a retry policy must return");
     }
     clear_run(&run);

@@ -137,11 +137,13 @@ struct run {
     size_t culprit; /* REJECT, of several events: which one it concerns, from 1; 0 = all */
     size_t service; /* index in conf->services */
     struct effects effects;
-    enum outcome outcome;         /* of the last step */
-    int64_t after_ms;             /* RETRY, SNOOZE, THROTTLE */
-    bool cancelled;               /* a person has ended the attempt: event.cancelled() says so */
-    bool key_only;                /* THROTTLE: the event's key alone backs off */
-    struct buf error;             /* ERROR, RETRY, REJECT: why; message, then the traceback */
+    enum outcome outcome; /* of the last step */
+    int64_t after_ms;     /* RETRY, SNOOZE, THROTTLE */
+    bool cancelled;       /* a person has ended the attempt: event.cancelled() says so */
+    bool key_only;        /* THROTTLE: the event's key alone backs off */
+    struct buf error;     /* ERROR, RETRY, REJECT: why; message, then the traceback */
+    int lacks; /* ERROR: the host did not have what was asked for, ERR_MEMORY or ERR_DISK; 0 = it is
+                  the script's own */
     struct call_request *request; /* CALL: what to ask for; owned by the run, freed on resume */
     struct call_request *held;    /* a call of unknown outcome, while its reconcile runs; owned */
     struct run_durable *durable;  /* owned; NULL = no step, sleep or wait so far */
@@ -210,7 +212,7 @@ static inline size_t run_staged(const struct run *run) {
 void run_free(struct run *run);
 
 /* ERR_NOTFOUND when the service has no retry script; ERR_SCRIPT (r) when it fails or returns
- * something invalid: the caller then uses the numbers. */
+ * something invalid: the caller then uses the numbers. ERR_MEMORY, ERR_DISK (r): as run->lacks. */
 int run_retry_policy(struct script_host *host, size_t service, struct event *event,
                      const char *error, const struct run_view *view, struct retry_verdict *verdict,
                      struct report *r);

@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RESTORED_S_MAX = 150, STORE_BYTES_MAX = 1 << 30 };
+enum { RESTORED_S_MAX = 1000, STORE_BYTES_MAX = 1 << 30 };
 
 /* ---- a folder ---- */
 
@@ -65,7 +65,7 @@ int restore_folder(const struct sim *s, const char *from, const char *to, struct
 /* In the child. */
 static _Noreturn void live_on(struct sim *s, int words) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)alarm(RESTORED_S_MAX);
+    (void)alarm(RESTORED_S_MAX); /* the processor time of a world is limited here, too */
     struct sim_tally *tally = made(malloc(sizeof *tally)); /* ours counts nothing twice */
     *tally = *s->tally;
     s->tally = tally;
