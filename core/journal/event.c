@@ -367,7 +367,7 @@ static int history_make_room(struct journal *j, const struct event *e) {
 }
 
 int journal_history_add(struct journal *j, const struct event *event, const struct attempt *a) {
-    assert(a->end < ATTEMPT_END_COUNT); /* INV-JOURNAL-3 */
+    assert(event->partition < PARTITIONS && a->end < ATTEMPT_END_COUNT); /* INV-JOURNAL-3 */
     uint16_t last;
     uint16_t count;
     int code = history_last(j, event, &last, &count);
@@ -393,10 +393,8 @@ int journal_history_add(struct journal *j, const struct event *event, const stru
 
 static int take_attempt(struct slice key, struct slice value, void *out) {
     struct attempt *a = out;
-    if (key.len < OWNER_KEY_BYTES) {
-        return ERR_CORRUPT;
-    }
-    struct reader n = reader_of(key.data + OWNER_KEY_BYTES, key.len - OWNER_KEY_BYTES);
+    struct reader n;
+    bool owned = journal_take_owner_key(key, &n);
     a->n = read_u16_be(&n);
     struct reader r = reader_of(value.data, value.len);
     a->end = read_u8(&r);
@@ -404,7 +402,8 @@ static int take_attempt(struct slice key, struct slice value, void *out) {
     a->duration_us = read_u32(&r);
     a->version = read_u64(&r);
     a->text = read_lv(&r);
-    return n.failed || n.at != n.end || r.failed || a->end >= ATTEMPT_END_COUNT ? ERR_CORRUPT : 0;
+    bool whole = owned && !n.failed && n.at == n.end && !r.failed;
+    return whole && a->end < ATTEMPT_END_COUNT ? 0 : ERR_CORRUPT;
 }
 
 int journal_history_next(struct journal *j, const struct event *event, struct attempt *a) {
