@@ -275,8 +275,8 @@ const char *script_memory_text(const struct script_state *state, char out[96]) {
 }
 
 int script_raise_lack(lua_State *L, int code, const char *what) {
-    /* What is damaged is so in the next turn, too. */
-    script_state_of(L)->lacks = code == ERR_CORRUPT ? 0 : code;
+    bool passes = code == ERR_MEMORY || code == ERR_DISK; /* what is damaged stays so */
+    script_state_of(L)->lacks = passes ? code : 0;
     return luaL_error(L, "%s: %s", what, error_text(code));
 }
 

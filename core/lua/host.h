@@ -181,7 +181,7 @@ static inline void script_charge(lua_State *L, size_t units) {
 /* "used more than 200 ms of CPU time (limits.lua_time)". Returns `out`. */
 const char *script_time_text(const struct script_state *state, char out[96]);
 const char *script_memory_text(const struct script_state *state, char out[96]);
-/* Raises "WHAT: ...": the host could not do it, as that error code says. See run->lacks. */
+/* Raises "WHAT: ...", as that error code says. ERR_MEMORY, ERR_DISK: the host lacks it. See run->lacks. */
 int script_raise_lack(lua_State *L, int code, const char *what);
 /* What the host lacked since the state was entered: an error code, or 0. */
 int script_lacks(const struct script_state *state);
