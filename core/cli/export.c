@@ -120,36 +120,35 @@ static int export_all(struct cli *cli, const char *files) {
     return tell(cli, "exported", &sums, is_stream(cli));
 }
 
-/* From a copy of the store, `folder` in a temporary one. */
-static int export_copy(struct cli *cli, const char *folder) {
-    struct report r = {""};
-    char *files = slice_dup(slice_of(cli->data));
-    int code = files == NULL ? report(&r, ERR_MEMORY, "out of memory")
-                             : store_copy(cli->store, folder, &r);
-    int status = code == 0 ? turn_to(cli, folder) : cli_fail(code, "%s", r.text);
-    status = status == 0 ? export_all(cli, files) : EXIT_CANNOT_RUN;
-    cli_close_store(cli);
-    free(files);
-    return status;
-}
-
 static int make_folder(const char *name, char folder[STORE_PATH_BYTES]) {
     struct report r;
     int code = temp_folder_new(name, folder, STORE_PATH_BYTES, &r);
     return code == 0 ? 0 : cli_fail(ERR_DISK, "%s; set TMPDIR to another folder", r.text);
 }
 
+/* Turns to a copy of the store in the folder; its files are removed once it is open, so that whatever
+ * ends this process leaves nothing. */
+static int turn_to_copy(struct cli *cli, const char *folder) {
+    char copy[STORE_PATH_BYTES];
+    struct report r = {""};
+    int code = store_folder_file(folder, "store", copy, &r);
+    code = code == 0 ? store_copy(cli->store, copy, &r) : code;
+    int status = code == 0 ? turn_to(cli, copy) : cli_fail(code, "%s", r.text);
+    store_folder_remove(copy);
+    return status;
+}
+
 static int export_beside_host(struct cli *cli) {
     char folder[STORE_PATH_BYTES];
-    char copy[STORE_PATH_BYTES];
-    int status = make_folder("export", folder);
-    if (status != 0) {
-        return status;
+    char *files = slice_dup(slice_of(cli->data));
+    int status = files == NULL ? cli_fail(ERR_MEMORY, "out of memory") : 0;
+    status = status == 0 ? make_folder("export", folder) : status;
+    if (status == 0) {
+        status = turn_to_copy(cli, folder);
+        store_folder_remove(folder);
     }
-    status = store_folder_file(folder, "store", copy, NULL) == 0 ? export_copy(cli, copy)
-                                                                 : EXIT_CANNOT_RUN;
-    store_folder_remove(copy);
-    store_folder_remove(folder);
+    status = status == 0 ? export_all(cli, files) : EXIT_CANNOT_RUN;
+    free(files);
     return status;
 }
 
