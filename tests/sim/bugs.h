@@ -79,7 +79,12 @@
     X(RULES_FORGOTTEN, "rules-forgotten", "what comes for a removed service has its key")          \
     X(MISTAKE_TAKEN, "mistake-taken", "what needs a restart is refused")                           \
     X(WITHDRAW_FORGOTTEN, "withdraw-forgotten", "what is cancelled waits no more")                 \
-    X(REPLACE_KEPT, "replace-kept", "a publish that is replaced does not leave")
+    X(REPLACE_KEPT, "replace-kept", "a publish that is replaced does not leave")                   \
+    X(LOG_INCOMPLETE, "log-incomplete", "the log has all that is stored")                          \
+    X(LOG_LATE, "log-late", "the log has a turn before the store has it")                          \
+    X(CATCH_UP_SKIPPED, "catch-up-skipped", "what the log has is stored")                          \
+    X(DOUBT_DISMISSED, "doubt-dismissed", "what the log has is stored")                            \
+    X(FENCE_IGNORED, "fence-ignored", "who is fenced stores nothing")
 
 enum bug {
     BUG_NONE,
