@@ -108,7 +108,10 @@ static int item_failed(struct engine *e, struct engine_service *s, struct lane_i
     struct buf reason;
     buf_init(&reason, ERROR_BYTES_MAX + 1024);
     int64_t delay_ms = 0;
-    if (next_delay(e, s, event, v, &delay_ms, &reason)) {
+    bool again = next_delay(e, s, event, v, &delay_ms, &reason);
+    if (reason.failed) {
+        code = ERR_MEMORY;
+    } else if (again) {
         code = engine_try_again(e, s, item, v->error, delay_ms);
     } else {
         code = engine_fail_for_good(e, s, item, buf_str(&reason));

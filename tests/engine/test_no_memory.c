@@ -10,6 +10,7 @@
 #include "test.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* --- memory that fails on demand: the linker (--wrap, tests/CMakeLists.txt) leads calls here --- */
 
@@ -148,8 +149,34 @@ static void another_one_in_the_recovery_changes_nothing(void **state) {
     }
 }
 
+static bool dies_at(unsigned long at) {
+    struct engine_fixture *f = fixture_new();
+    char text[512];
+    f->unchecked = true;
+    fixture_run(f, CONF, LUA(REJECTS));
+    offer(f, "s", "in/a", "ann", NULL);
+    fault.left = at;
+    for (int seconds = 0; seconds < 30; seconds++) {
+        run_through(f);
+        f->now_ms += 1000;
+    }
+    bool struck = fault.left == 0;
+    fault.left = 0;
+    engine_check(f);
+    assert_non_null(strstr(reason_of(f, "s", "ann", text), "no such seat"));
+    fixture_free(f);
+    return struck;
+}
+
+static void whoever_dies_meanwhile_still_says_why(void **state) {
+    (void)state;
+    for (unsigned long at = 1; dies_at(at); at++) {
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whoever_dies_meanwhile_still_says_why),
         cmocka_unit_test(one_failed_allocation_anywhere_changes_nothing),
         cmocka_unit_test(another_one_in_the_recovery_changes_nothing),
     };

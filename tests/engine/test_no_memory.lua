@@ -6,3 +6,6 @@ s["in/+"] = function(e)
 end
 function s.on_lock_expired(lock) zing.publish("out", "over " .. lock.owner) end
 return s
+
+--- REJECTS
+return {["in/+"] = function() zing.reject("no such seat") end}
