@@ -301,6 +301,12 @@ static void act(struct engine *e) {
 
 /* --- the turn --- */
 
+static void tell_dropped(int code) {
+    log_error("engine", "a turn was dropped, %s: %s",
+              code == ERR_DOUBT ? "and may be stored" : "nothing of it is stored",
+              error_text(code));
+}
+
 int engine_turn(struct engine *e) {
     bool turned_away = false;
     int ready = engine_make_ready(e, &turned_away);
@@ -338,7 +344,7 @@ int engine_turn(struct engine *e) {
             store_abort(store);
         }
         (void)engine_enter(e, PHASE_SEND);
-        log_error("engine", "a turn was dropped, nothing of it is stored: %s", error_text(code));
+        tell_dropped(code);
         engine_start_over(e, code, least);
         return code;
     }

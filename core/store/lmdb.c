@@ -3,7 +3,7 @@
  *
  * One environment; one named database per table; for each table and transaction, one cached cursor
  * for seeks. store/error.c translates LMDB's errors. store/space.c says how full the store is, and
- * who reads it.
+ * who reads it. store/log.c begins and commits: it has what a log needs around that.
  */
 #include "store/impl.h"
 
@@ -280,6 +280,7 @@ void store_close(struct store *s) {
     if (s->lock_fd >= 0) {
         (void)close(s->lock_fd);
     }
+    writeset_free(s->writes);
     free(s->path);
     free(s);
 }
@@ -349,7 +350,7 @@ int store_lend(struct store *s, enum store_lent what) {
     return code == 0 ? resize(s, store_pieces(s, &space)) : code;
 }
 
-int store_begin(struct store *s) {
+int store_txn_begin(struct store *s) {
     assert(s->txn == NULL); /* INV-STORE-1 */
     if (s->env == NULL) {
         return ERR_DISK; /* store_reopen failed */
@@ -384,7 +385,7 @@ static void close_cursors(struct store *s) {
     }
 }
 
-int store_commit(struct store *s) {
+int store_txn_commit(struct store *s) {
     assert(s->txn != NULL);
     close_cursors(s);
     int rc = mdb_txn_commit(s->txn);
@@ -400,6 +401,9 @@ void store_abort(struct store *s) {
     close_cursors(s);
     mdb_txn_abort(s->txn);
     s->txn = NULL;
+    if (s->writes != NULL) {
+        writeset_reset(s->writes);
+    }
 }
 
 bool store_active(const struct store *s) {
@@ -444,20 +448,34 @@ int store_get(struct store *s, enum store_table t, struct slice key, struct slic
     return store_failed(s, "get", rc);
 }
 
-/* All writes pass through this function; value NULL = delete. */
+/* Every change passes here before it is made: what a log is to have. */
+static int note_change(struct store *s, enum write_kind kind, enum store_table t, struct slice key,
+                       const struct slice *value) {
+    const struct write write = {
+        .kind = kind, .table = t, .key = key, .value = value == NULL ? (struct slice){0} : *value};
+    return writeset_add(s->writes, s->home, &write);
+}
+
+/* Value NULL = delete. What is not found is no change. */
 static int write_row(struct store *s, enum store_table t, struct slice key,
                      const struct slice *value) {
-    assert(s->txn != NULL && !s->read_only); /* INV-STORE-2 */
-    assert(key.len > 0 && key.len <= 511);   /* INV-STORE-3 */
+    assert(s->txn != NULL && !s->read_only);               /* INV-STORE-2 */
+    assert(key.len > 0 && key.len <= STORE_KEY_BYTES_MAX); /* INV-STORE-3 */
     MDB_cursor *cursor = NULL;
     int code = cursor_of(s, t, &cursor);
     if (code != 0) {
         return code;
     }
     MDB_val k = val_of(key);
+    int rc = value == NULL ? mdb_cursor_get(cursor, &k, NULL, MDB_SET) : 0;
+    if (rc == 0 && s->writes != NULL) {
+        code = note_change(s, value == NULL ? WRITE_DELETE : WRITE_PUT, t, key, value);
+    }
+    if (rc != 0 || code != 0) {
+        return rc != 0 ? store_failed(s, "delete", rc) : code;
+    }
     if (value == NULL) {
-        int rc = mdb_cursor_get(cursor, &k, NULL, MDB_SET);
-        return store_failed(s, "delete", rc == 0 ? mdb_cursor_del(cursor, 0) : rc);
+        return store_failed(s, "delete", mdb_cursor_del(cursor, 0));
     }
     MDB_val v = val_of(*value);
     return store_failed(s, "put", mdb_cursor_put(cursor, &k, &v, 0));
@@ -477,7 +495,9 @@ int store_empty(struct store *s, enum store_table t) {
         mdb_cursor_close(s->cursors[t]);
         s->cursors[t] = NULL;
     }
-    return store_failed(s, "empty", mdb_drop(s->txn, s->tables[t], 0));
+    int code =
+        s->writes == NULL ? 0 : note_change(s, WRITE_CLEAR, t, (struct slice){NULL, 0}, NULL);
+    return code == 0 ? store_failed(s, "empty", mdb_drop(s->txn, s->tables[t], 0)) : code;
 }
 
 /* Compares as LMDB orders keys. */

@@ -89,7 +89,12 @@
     X(DELAYED_UNKEPT, "delayed-unkept", "a delayed publish can be found")                          \
     X(LINE_UNCUT, "line-uncut", "a line is written once")                                          \
     X(QUOTA_UNREAD, "quota-unread", "a letter past its quota goes")                                \
-    X(RELOAD_UNHEARD, "reload-unheard", "a topics.conf that is taken over counts")
+    X(RELOAD_UNHEARD, "reload-unheard", "a topics.conf that is taken over counts")                 \
+    X(LOG_INCOMPLETE, "log-incomplete", "the log has all that is stored")                          \
+    X(LOG_LATE, "log-late", "the log has a turn before the store has it")                          \
+    X(CATCH_UP_SKIPPED, "catch-up-skipped", "what the log has is stored")                          \
+    X(DOUBT_DISMISSED, "doubt-dismissed", "what the log has is stored")                            \
+    X(FENCE_IGNORED, "fence-ignored", "who is fenced stores nothing")
 
 enum bug {
     BUG_NONE,

@@ -2,6 +2,7 @@
 #include "node.h"
 #include "lua/api/api.h"
 
+#include "fake_log.h"
 #include "fault.h"
 #include "restore.h"
 #include "sim.h"
@@ -54,9 +55,9 @@ static void note_killed(struct node *n) {
 
 static void become_ghost(struct node *n, enum action action) {
     static const char *const names[ACTIONS] = {
-        "a publish",    "a forward",      "a receipt", "a call",
-        "a call's end", "an answer",      "a run",     "an apply",
-        "a commit",     "after a commit", "a PUBACK",  "between two turns"};
+        "a publish",      "a forward", "a receipt",        "a call",       "a call's end",
+        "an answer",      "a run",     "an apply",         "a turn's log", "a commit",
+        "after a commit", "a PUBACK",  "between two turns"};
     node_note_crash(n, action);
     note_killed(n);
     FILE *page = open_page(n, "r");
@@ -231,7 +232,7 @@ static bool open_parts(struct node *n, struct report *r) {
         node_scripts_mend(n);
     }
     n->memory.limit = (n->starts + n->number) % LITTLE_EVERY == 0 ? LITTLE_MEMORY : MUCH_MEMORY;
-    bool opened = store_open(&n->store, &store, r) == 0 &&
+    bool opened = store_open(&n->store, &store, r) == 0 && node_log_use(n) == 0 &&
                   culprit_open(&n->culprit, n->conf->store_path, boot, r) == 0 &&
                   (!fresh || load_scripts(n, r));
     if (!opened && fresh) {
@@ -346,7 +347,7 @@ void node_start(struct node *n) {
         code = engine_new(&n->engine, &options, &r);
         working = NULL;
     }
-    bool excused = node_has_failed(n) || disk != DISK_WELL || n->ghost;
+    bool excused = node_has_failed(n) || disk != DISK_WELL || n->ghost || n->log_refused;
     if (code == 0 && !n->ghost) {
         begin(n);
         return;
@@ -435,6 +436,9 @@ void node_turn(struct node *n) {
             sim_tell(s, "host %u: the turn fails: %s", n->number, error_text(code));
             broker_dropped(s, n);
             n->retry_ms = s->true_ms + NODE_PAUSE_MS;
+            if (node_log_is_lost(n)) {
+                die(n);
+            }
             return;
         }
         if (node_acts(n, ACTION_PUBACK)) {
@@ -526,7 +530,7 @@ static bool make_folder(struct node *n) {
 
 bool node_make(struct node *n, struct sim *s, unsigned number) {
     *n = (struct node){.sim = s, .number = number, .online = true};
-    if (!make_folder(n) || !read_topics(n)) {
+    if (!node_log_make(n) || !make_folder(n) || !read_topics(n)) {
         return false;
     }
     node_start(n);
@@ -570,6 +574,7 @@ void node_free(struct node *n) {
     node_reader_end(n);
     script_host_free(n->scripts);
     conf_free(n->conf);
+    fake_log_free(n->log);
     for (size_t i = 0; n->folder[0] != '\0' && i < sizeof files / sizeof *files; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", n->folder, files[i]);
         (void)unlink(path);

@@ -1,9 +1,11 @@
 /* engine_fixture.c - the world around an engine under test. */
 #include "engine_fixture.h"
 #include "conf/change.h"
+#include "journal/home.h"
 #include "lua/api/api.h"
 
 #include "engine_doors.h"
+#include "fake_log.h"
 #include "pace.h"
 #include "test.h"
 
@@ -25,6 +27,7 @@ struct engine_fixture *fixture_new(void) {
     f->ids = calloc(FIXTURE_IDS, sizeof *f->ids);
     assert_non_null(f->ids);
     buf_init(&f->spans, 64 << 20);
+    f->log = fake_log_new();
     data_folder_make(&f->folder);
     (void)snprintf(path, sizeof path, "%s/scripts", f->folder.path);
     assert_int_equal(mkdir(path, 0700), 0);
@@ -111,6 +114,9 @@ static int try_start(struct engine_fixture *f) {
                                     .max_bytes = f->conf->store_max_bytes};
     int code = load_scripts(f, f->conf, &f->scripts);
     code = code == 0 ? store_open(&f->store, &options, &f->report) : code;
+    if (code == 0 && !f->unlogged) {
+        code = store_use_log(f->store, fake_log_join(f->log), journal_home);
+    }
     code = code == 0 ? culprit_open(&f->culprit, f->conf->store_path, boot, &f->report) : code;
     return code == 0 ? start_engine(f) : code;
 }
@@ -274,8 +280,26 @@ static void forget_offered(struct engine_fixture *f, bool all) {
     f->offered_count = kept;
 }
 
+/* Whatever a test has done: the store can be built from the log alone. */
+static void check_log(struct engine_fixture *f) {
+    char folder[96];
+    char why[256] = "";
+    if (f->unlogged || f->store == NULL) {
+        return;
+    }
+    if (store_active(f->store)) {
+        store_abort(f->store);
+    }
+    (void)snprintf(folder, sizeof folder, "%s/built", f->folder.path);
+    if (!fake_log_is_store(f->log, f->store, folder, why, sizeof why)) {
+        fail_msg("%s", why);
+    }
+}
+
 void fixture_free(struct engine_fixture *f) {
+    check_log(f);
     close_all(f);
+    fake_log_free(f->log);
     forget_offered(f, true);
     forget_published(f);
     for (size_t i = 0; i < f->asked_count; i++) {
