@@ -206,7 +206,7 @@ int cli_open_store(struct cli *cli) {
         return status;
     }
     struct report r = {""};
-    const struct store_options options = {.path = cli->data, .read_only = true};
+    const struct store_options options = {.path = cli->data, .read_only = true, .for_a_look = true};
     int code = store_open(&cli->store, &options, &r);
     if (code != 0) {
         cli->store = NULL;

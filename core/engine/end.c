@@ -114,7 +114,7 @@ static int item_failed(struct engine *e, struct engine_service *s, struct lane_i
     buf_init(&reason, ERROR_BYTES_MAX + 1024);
     int64_t delay_ms = 0;
     code = next_delay(e, s, event, v, &delay_ms, &reason);
-    code = code == 0 && reason.failed ? ERR_MEMORY : code;
+    code = code == 0 && reason.lacked ? ERR_MEMORY : code;
     if (code == 0 && delay_ms >= 0) {
         code = engine_try_again(e, s, item, v->error, delay_ms);
     } else if (code == 0) {

@@ -45,7 +45,7 @@ static int end_attempt(struct engine *e, struct invocation *inv, enum attempt_en
 }
 
 static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) {
-    if (inv->run->error.failed) {
+    if (inv->run->error.lacked) {
         return ERR_MEMORY; /* nobody would be told why */
     }
     if (inv->run->outcome != OUTCOME_RETRY) {
@@ -183,7 +183,7 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
     }
     assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes &&
            outcomes[inv->run->outcome] != NULL);
-    if (inv->run->error.failed) {
+    if (inv->run->error.lacked) {
         return ERR_MEMORY; /* nobody would be told why */
     }
     bool goes_on = inv->run->outcome == OUTCOME_CALL || inv->run->outcome == OUTCOME_YIELD;

@@ -337,11 +337,12 @@ bool journal_dedupe_is_behind(const struct journal *j) {
 
 int journal_dedupe_trim(struct journal *j, int64_t now_ms, size_t rows, int64_t *next_ms) {
     int64_t pause_ms = now_ms + SWEEP_PAUSE_MS;
+    size_t filter_rows = store_changed(j->store) ? FILTER_ROWS : FILTER_ROWS_IDLE;
     *next_ms = pause_ms;
     int code = fill_bucket(j, now_ms, rows);
     code = code == 0 ? empty_buckets(j, now_ms, rows, next_ms) : code;
     bool more = false;
-    code = code == 0 ? filters_read(j, FILTER_ROWS, &more) : code;
+    code = code == 0 ? filters_read(j, filter_rows, &more) : code;
     *next_ms = more && pause_ms < *next_ms ? pause_ms : *next_ms;
     int64_t due_ms = recent_due_ms(j, now_ms, j->bucket_ms);
     due_ms = due_ms < pause_ms ? pause_ms : due_ms;

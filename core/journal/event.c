@@ -68,7 +68,7 @@ static void encode_event(const struct event *e, struct buf *b) {
     buf_add_u64(b, e->version);
     buf_add_u64(b, e->seq);
     buf_add_u64(b, e->lane);
-    buf_add(b, e->cause.bytes, UUID_BYTES);
+    buf_add_fixed(b, e->cause.bytes, UUID_BYTES);
     const struct slice slices[] = {
         e->topic,       e->key,        e->payload, e->content_type, e->response_topic,
         e->correlation, e->properties, e->reason,  e->publishes};

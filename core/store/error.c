@@ -48,7 +48,7 @@ const char *store_words(int rc) {
     }
 }
 
-int store_failed(const struct store *s, const char *what, int rc) {
+int store_tell(const struct store *s, const char *what, int rc) {
     int code = store_code(rc);
     if (code != 0 && code != ERR_NOTFOUND) {
         log_error("store", "%s failed path=%s error=\"%s\"", what, s->path, store_words(rc));

@@ -225,8 +225,9 @@ static int open_checked(struct store *s, struct report *r) {
     if (code == 0) {
         /* Next to a running host it would be pointless: the host has checked the file, and is
          * writing to it. */
-        bool whole = !s->read_only || !store_folder_in_use(s->path);
-        code = store_check_pages(s->path, whole, r);
+        bool in_use = s->read_only && store_folder_in_use(s->path);
+        uint64_t bytes_max = s->for_a_look ? STORE_WALK_LOOK_BYTES_MAX : STORE_WALK_BYTES_MAX;
+        code = store_check_pages(s->path, in_use ? 0 : bytes_max, r);
     }
     return code == 0 ? open_env(s, r) : code;
 }
@@ -241,6 +242,7 @@ int store_open(struct store **out, const struct store_options *options, struct r
     s->max_bytes = options->max_bytes;
     s->map_bytes = s->max_bytes / STORE_PAGE * STORE_PAGE; /* LMDB requires whole pages */
     s->read_only = options->read_only;
+    s->for_a_look = options->for_a_look;
     s->path = slice_dup(slice_of(options->path));
     if (s->path == NULL) {
         free(s);
@@ -355,6 +357,7 @@ int store_txn_begin(struct store *s) {
     if (s->env == NULL) {
         return ERR_DISK; /* store_reopen failed */
     }
+    s->changed = false;
     int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
     if (rc == MDB_READERS_FULL && store_clear_readers(s) > 0) {
         rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
@@ -408,6 +411,10 @@ void store_abort(struct store *s) {
 
 bool store_active(const struct store *s) {
     return s->txn != NULL;
+}
+
+bool store_changed(const struct store *s) {
+    return s->txn != NULL && s->changed;
 }
 
 bool store_read_only(const struct store *s) {
@@ -482,11 +489,14 @@ static int write_row(struct store *s, enum store_table t, struct slice key,
 }
 
 int store_put(struct store *s, enum store_table t, struct slice key, struct slice value) {
+    s->changed = true;
     return write_row(s, t, key, &value);
 }
 
 int store_del(struct store *s, enum store_table t, struct slice key) {
-    return write_row(s, t, key, NULL);
+    int code = write_row(s, t, key, NULL);
+    s->changed = s->changed || code != ERR_NOTFOUND;
+    return code;
 }
 
 int store_empty(struct store *s, enum store_table t) {
@@ -495,6 +505,7 @@ int store_empty(struct store *s, enum store_table t) {
         mdb_cursor_close(s->cursors[t]);
         s->cursors[t] = NULL;
     }
+    s->changed = true;
     int code =
         s->writes == NULL ? 0 : note_change(s, WRITE_CLEAR, t, (struct slice){NULL, 0}, NULL);
     return code == 0 ? store_failed(s, "empty", mdb_drop(s->txn, s->tables[t], 0)) : code;
@@ -506,6 +517,13 @@ static int compare(struct slice a, struct slice b) {
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
+/* Whether it stands there already, as in a walk that goes on: then LMDB need not search. */
+static bool is_at(MDB_cursor *cursor, struct slice key) {
+    MDB_val k;
+    return mdb_cursor_get(cursor, &k, NULL, MDB_GET_CURRENT) == 0 &&
+           slice_equal(slice_of_val(k), key);
+}
+
 int store_seek(struct store *s, enum store_table t, struct slice from, bool after,
                struct slice *key, struct slice *value) {
     MDB_cursor *cursor = NULL;
@@ -515,7 +533,9 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
     }
     MDB_val k = val_of(from);
     MDB_val v;
-    int rc = mdb_cursor_get(cursor, &k, &v, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
+    int rc = after && from.len > 0 && is_at(cursor, from)
+                 ? 0
+                 : mdb_cursor_get(cursor, &k, &v, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
     if (rc == 0 && after && slice_equal(slice_of_val(k), from)) {
         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     }
@@ -540,7 +560,7 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
     }
     MDB_val k = val_of(before);
     MDB_val v;
-    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    int rc = is_at(cursor, before) ? 0 : mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
     if (rc == MDB_NOTFOUND) {
         rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
     } else if (rc == 0) {

@@ -152,7 +152,6 @@ struct reading {
     char *text[2];         /* what the filter borrows; owned */
     union {
         struct {
-            struct look_filter filter;
             struct look_walk walk;
             bool with_steps;
         } events;
