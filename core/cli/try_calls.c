@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/limits.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 

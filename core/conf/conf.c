@@ -576,12 +576,8 @@ void conf_free(struct conf *c) {
 }
 
 bool conf_has_service(const struct conf *c, const char *name) {
-    for (size_t i = 0; i < c->service_count; i++) {
-        if (strcmp(c->services[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
+    size_t index;
+    return conf_find_service(c, slice_of(name), &index);
 }
 
 int64_t conf_keep_idempotency(const struct conf *c, const struct service_conf *s) {
