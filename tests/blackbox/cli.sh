@@ -217,6 +217,13 @@ ok "status knows the running host" says 0 'broker  mqtt://127.0.0.1:[0-9]* conne
 ok "status as JSON says the same" says 0 '"balanced": true' status --json
 ok "events finds by key" says 0 'o-2' events --service orders --key o-2
 ok "events finds by topic" says 0 'bill/new' events --topic 'bill/#'
+older_are_listed() { # after the second one
+    "$ZINGQ" events --json | jq -r '.[].id' >"$dir/all" && second=$(sed -n 2p "$dir/all") &&
+        awk -v id="$second" 'seen && $0 != id; $0 == id { seen = 1 }' "$dir/all" >"$dir/older" && [ -s "$dir/older" ] &&
+        "$ZINGQ" events --before "$second" --json | jq -r '.[].id' | diff - "$dir/older"
+}
+ok "events goes on behind an event" older_are_listed
+ok "events goes on behind nothing else" complains 2 'takes an event' events --before x
 ok "events knows the states" complains 2 'did you mean "dead"' events --state ded
 ok "trace follows a publish into another service" says 0 '  done  bills  key o-1' trace "$order"
 ok "trace finds by key" says 0 "$bad" trace orders o-2
