@@ -145,10 +145,14 @@ static void note_less(struct script_state *state, size_t bytes) {
 }
 
 static void *make_block(struct script_state *state, size_t size) {
-    void *block = may_grow(state, size) ? blocks_take(size) : NULL;
+    if (!may_grow(state, size)) {
+        return NULL;
+    }
+    void *block = blocks_take(size);
     if (block != NULL) {
         note_more(state, size);
     }
+    state->starved = state->starved || block == NULL;
     return block;
 }
 
@@ -159,6 +163,7 @@ static void *resize_block(struct script_state *state, void *block, size_t old_si
     }
     void *moved = blocks_resize(block, old_size, new_size);
     if (moved == NULL && new_size > old_size) {
+        state->starved = true;
         return NULL;
     }
     note_less(state, old_size);

@@ -62,6 +62,11 @@ void script_state_free(struct script_state *state) {
     free(state);
 }
 
+int script_starve(lua_State *L, const char *file) {
+    script_state_of(L)->starved = true;
+    return luaL_error(L, "scripts/%s: out of memory", file);
+}
+
 int script_protect(struct script_state *state, lua_CFunction fn, void *ud, struct report *r) {
     lua_State *L = state->L;
     lua_pushcfunction(L, fn);
