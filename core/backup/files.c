@@ -34,11 +34,12 @@ int backup_own(const char *path, const struct backup_owner *owner, struct report
 static int open_source(const char *path, uint64_t *bytes, int *code, struct report *r) {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+    bool known = fd >= 0 && fstat(fd, &st) == 0;
+    if (known && S_ISREG(st.st_mode)) {
         *bytes = (uint64_t)st.st_size;
         return fd;
     }
-    bool absent = fd >= 0 || errno == ENOENT || errno == ELOOP || errno == ENXIO;
+    bool absent = known || (fd < 0 && (errno == ENOENT || errno == ELOOP || errno == ENXIO));
     *code = absent ? 0 : fail("read", path, errno, r);
     if (fd >= 0) {
         (void)close(fd);

@@ -68,7 +68,7 @@ static void run_file(lua_State *L, const char *name, int env) {
     struct report r = {""};
     struct script_file *file = track_file(script_state_of(L)->code, name);
     if (file == NULL) {
-        luaL_error(L, "scripts/%s: out of memory", name); /* raises; no resources are held */
+        (void)script_starve(L, name); /* raises; no resources are held */
         return;
     }
     if (script_file_read(host, file, &host->scratch, &r) != 0) {
@@ -265,8 +265,10 @@ int script_load(struct script_host *host, size_t service, struct script_state **
     int rc = run_load(state, r);
     if (rc != 0) {
         explain(state, rc, r);
-        *refused = state->code;
-        state->code = NULL;
+        if (script_lacks(state) == 0) { /* else the next look tries again */
+            *refused = state->code;
+            state->code = NULL;
+        }
         script_state_free(state);
         return host->load_refused ? ERR_REFUSED : ERR_SCRIPT;
     }

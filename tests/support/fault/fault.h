@@ -43,4 +43,7 @@ bool fault_named(const char *sentence);
 void fault_on(void);
 void fault_off(void);
 
+/* From here on, the call that $ZINGQ_FAULT names fails in this thread, once; what it was is told at the end. */
+void fault_one(void);
+
 #endif
