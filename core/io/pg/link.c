@@ -222,9 +222,8 @@ static enum pg_task task_of(const struct pg_link *link) {
 
 static int send_statement(struct pg_link *link) {
     const struct call_request *q = link->call->request;
-    int sent = PQsendQueryParams(link->conn, q->body, (int)q->param_count, NULL,
-                                 (const char *const *)q->params, NULL, NULL, 0);
-    return sent == 1 ? PQsetSingleRowMode(link->conn) : 0;
+    return PQsendQueryParams(link->conn, q->body, (int)q->param_count, NULL,
+                             (const char *const *)q->params, NULL, NULL, 0);
 }
 
 static int send_task(struct pg_link *link) {
@@ -270,7 +269,11 @@ static void next_task(struct pg_link *link) {
         broken(link);
         return;
     }
-    link->call->result.sent = counts(link);
+    link->call->result.sent = counts(link); /* libpq may have written it already */
+    if (task_of(link) == TASK_STATEMENT && PQsetSingleRowMode(link->conn) != 1) {
+        broken(link);
+        return;
+    }
     flush(link, false);
 }
 

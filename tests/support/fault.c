@@ -27,13 +27,19 @@ void fault_release(const int *was) {
     held = *was;
 }
 
-static bool fails(enum fault kind) {
+bool fault_strikes(enum fault kind) {
     if (armed == NULL || held > 0 || armed->kind != kind || --armed->left > 0) {
         return false;
     }
     armed->kind = FAULT_NONE;
     struck = true;
     return true;
+}
+
+static bool lacks(size_t size) {
+    enum { LARGE_BYTES = 1 << 20 };
+    bool large = armed != NULL && held == 0 && armed->kind == FAULT_LARGE && size >= LARGE_BYTES;
+    return large || fault_strikes(FAULT_MEMORY);
 }
 
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): named by the linker */
@@ -45,15 +51,15 @@ void *__real_realloc(void *p, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 
 void *__wrap_malloc(size_t size) {
-    return fails(FAULT_MEMORY) ? NULL : __real_malloc(size);
+    return lacks(size) ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t count, size_t size) {
-    return fails(FAULT_MEMORY) ? NULL : __real_calloc(count, size);
+    return lacks(count * size) ? NULL : __real_calloc(count, size);
 }
 
 void *__wrap_realloc(void *p, size_t size) {
-    return fails(FAULT_MEMORY) ? NULL : __real_realloc(p, size);
+    return lacks(size) ? NULL : __real_realloc(p, size);
 }
 
 /* NAME fails as a disk does that cannot be read, or that is full. */
@@ -61,7 +67,7 @@ void *__wrap_realloc(void *p, size_t size) {
     int __real_##name parameters;                                                                  \
     int __wrap_##name parameters;                                                                  \
     int __wrap_##name parameters {                                                                 \
-        return fails(FAULT_STORE) ? EIO : __real_##name arguments;                                 \
+        return fault_strikes(FAULT_STORE) ? EIO : __real_##name arguments;                         \
     }
 
 CALL(mdb_txn_begin, (MDB_env * env, MDB_txn *parent, unsigned flags, MDB_txn **txn),
