@@ -2,8 +2,8 @@
  * json_other.c - see json_other.h.
  *
  * Where they differ: YAJL knows neither a byte order mark nor our limit on depth, does not look closely
- * at UTF-8, makes a question mark of half a surrogate pair, and does not mind half a token behind the
- * text.
+ * at UTF-8, makes a question mark of half a surrogate pair, takes all of C's white space, and does not
+ * mind half a token behind the text.
  */
 #include "json_other.h"
 
@@ -101,12 +101,15 @@ static bool other_takes(const yajl_callbacks *callbacks, struct json_reader *r, 
 static bool is_bad(struct slice text) {
     struct json_reader r;
     enum json_token token;
-    bool whole = false;
+    bool whole = false; /* or YAJL does not see it */
     size_t opened = 0;
     json_open_text(&r, text);
     while ((token = json_next(&r)) > JSON_END) {
         opened += token == JSON_BEGIN_ARRAY || token == JSON_BEGIN_OBJECT;
         whole = r.depth == 0;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        whole = whole || text.data[i] == '\v' || text.data[i] == '\f';
     }
     return !whole && opened < JSON_READ_DEPTH_MAX && utf8_is_valid(text);
 }

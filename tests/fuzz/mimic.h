@@ -23,7 +23,7 @@ struct mimic {
     uint16_t port;
     struct slice script; /* what is left of it */
     bool over;           /* the script has ended */
-    bool late;           /* the time of mimic_play is up */
+    unsigned waits;      /* since mimic_play */
     char bytes[65536];
 };
 
