@@ -134,7 +134,7 @@ class World:
         os.symlink(HERE + "/scripts", self.path("scripts"))
 
     def make_database(self):
-        self.bin = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
+        self.bin = (sorted(glob.glob("/usr/lib/postgresql/*/bin")) or ["/usr/bin"])[-1]
         self.user = []
         data = self.path("database")
         os.makedirs(data, 0o700)
