@@ -117,7 +117,7 @@ static void assert_the_end(struct engine_fixture *f) {
 /* Whether the story has as many allocations. */
 static bool fail_at(unsigned long at, unsigned long again) {
     struct engine_fixture *f = fixture_new();
-    f->unlogged = true; /* the test's own has no room, either */
+    f->unlogged = true; /* the test's own log has no room, either */
     fault.left = at;
     fault.again = again;
     tell_story(f);
@@ -151,6 +151,7 @@ static void another_one_in_the_recovery_changes_nothing(void **state) {
 
 static bool dies_at(unsigned long at) {
     struct engine_fixture *f = fixture_new();
+    f->unlogged = true; /* the test's own log has no room, either */
     char text[512];
     f->unchecked = true;
     fixture_run(f, CONF, LUA(REJECTS));
