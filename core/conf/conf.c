@@ -510,6 +510,11 @@ int conf_load(struct conf **out, const char *file, const struct conf_overrides *
         l.place.no_secrets = overrides != NULL && overrides->no_secrets;
         l.place.mistakes = overrides == NULL ? NULL : overrides->mistakes;
         code = load(&l, shown, bytes, len, overrides);
+        if (code == ERR_INVALID && overrides != NULL && overrides->folder != NULL &&
+            (l.wrong & 1u << CONF_STORE) == 0) {
+            *overrides->folder = c->store_path;
+            c->store_path = NULL;
+        }
     }
     free(bytes);
     if (code == ERR_MEMORY) {

@@ -283,7 +283,8 @@ static int on_word(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result) {
     struct kept *kept = malloc(sizeof *kept + len + 1);
     if (kept == NULL) {
         parse->code = ERR_MEMORY;
-        return -1;
+        *(void **)result = NULL;
+        return hidden ? 0 : -1; /* libconfuse aborts when it cannot set a default */
     }
     kept->line = cfg->line;
     memcpy(kept->text, text, len + 1);

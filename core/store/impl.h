@@ -17,10 +17,12 @@ struct store {
     char *path;
     uint64_t max_bytes;
     bool read_only;
+    bool for_a_look;
     uint64_t map_bytes; /* size of the map: max_bytes, or more while room is lent */
     int lock_fd;        /* flock on DATA/zingq.lock while open to write; -1 = none */
     MDB_env *env;
     MDB_txn *txn; /* the current one, or NULL */
+    bool changed; /* it has written something */
     MDB_dbi tables[TABLE_COUNT];
     MDB_cursor *cursors[TABLE_COUNT]; /* of txn; NULL until a seek needs one */
     const struct store_log *log;      /* NULL = none, as what follows: store/log.c */
@@ -42,7 +44,10 @@ int store_code(int rc);
  * it. */
 const char *store_words(int rc);
 /* Logs LMDB's error, once, where it is converted; returns our code. */
-int store_failed(const struct store *s, const char *what, int rc);
+int store_tell(const struct store *s, const char *what, int rc);
+static inline int store_failed(const struct store *s, const char *what, int rc) {
+    return rc == 0 ? 0 : store_tell(s, what, rc);
+}
 
 /* The transaction in LMDB alone. Errors as those of store_begin and store_commit. */
 int store_txn_begin(struct store *s);

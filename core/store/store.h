@@ -70,6 +70,7 @@ struct store_options {
     const char *path;   /* folder; created when missing, unless read_only */
     uint64_t max_bytes; /* store.max_size: the map */
     bool read_only;
+    bool for_a_look; /* read only: only a small file is checked page by page */
 };
 
 /* Opening an older schema for writing updates it. ERR_BUSY: another host has the folder.
@@ -89,6 +90,8 @@ int store_begin(struct store *s);
 int store_commit(struct store *s);
 void store_abort(struct store *s);
 bool store_active(const struct store *s);
+/* Whether the transaction has written anything: if not, its commit costs nothing. */
+bool store_changed(const struct store *s);
 bool store_read_only(const struct store *s);
 
 /* The schema of what is stored, within a transaction: an older one in a store that is only read.

@@ -98,7 +98,7 @@ struct node {
     struct engine *engine;
     bool up, online;
     enum disk disk;
-    struct fault_plan fault; /* to come, in its turns */
+    struct fault_plan fault; /* to come */
     int reader;              /* a process that reads its store and hangs; 0 = none */
     unsigned reader_turns;   /* see node_reader_check */
     int64_t reader_seen_ms;
@@ -188,6 +188,10 @@ void node_stop(struct node *n);
  * ghost it is gone now. */
 void node_arm(struct node *n, unsigned crash);
 void node_disarm(struct node *n);
+
+/* Between these a single call of the host may fail; true: one has. */
+void node_may_fail(struct node *n);
+bool node_has_failed(struct node *n);
 
 /* The host whose engine is on the processor; NULL = none. */
 struct node *node_at_work(void);

@@ -108,7 +108,8 @@ void fixture_run(struct engine_fixture *f, const char *conf, const char *script)
 /* As SIGTERM; fixture_start begins anew. */
 void fixture_stop(struct engine_fixture *f);
 /* Takes over the topics.conf and the scripts that are written by now, as the host does at a reload:
- * 0, or why they are refused, with the sentence in f->report, and nothing has changed. */
+ * 0, or why they are refused, with the sentence in f->report, and nothing has changed; but after
+ * ERR_MEMORY in between the engine can only be started anew. */
 int fixture_reconfigure(struct engine_fixture *f);
 /* Reads the scripts folder again, as the host does when a file was saved. */
 void fixture_reload(struct engine_fixture *f);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -132,6 +133,7 @@ static void smtp_up(struct world *w) {
     w->smtp = fork();
     assert_true(w->smtp >= 0);
     if (w->smtp == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)dup2(out[1], STDOUT_FILENO);
         (void)close(out[0]);
         (void)execl(TESTS_DIR "/demo/smtp_sink.py", "smtp_sink.py", "--log", w->smtp_log,

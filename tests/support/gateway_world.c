@@ -39,7 +39,7 @@ void gateway_world_on_request(void *ctx, struct gateway_request *request) {
     w->count++;
 }
 
-static struct gateway_welcome welcome(void *ctx, const struct gateway_request *request) {
+struct gateway_welcome gateway_world_welcome(void *ctx, const struct gateway_request *request) {
     const struct world *w = ctx;
     assert_non_null(gateway_path(request));
     bool vital = strcmp(gateway_path(request), "/healthz") == 0;
@@ -61,7 +61,7 @@ static bool make_room(void *ctx) {
 void gateway_world_open(struct world *w) {
     struct gateway_callbacks callbacks = {.ctx = w,
                                           .on_request = gateway_world_on_request,
-                                          .welcome = welcome,
+                                          .welcome = gateway_world_welcome,
                                           .make_room = make_room,
                                           .memory = &w->memory};
     struct report r = {""};

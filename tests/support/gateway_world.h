@@ -54,6 +54,7 @@ int gateway_world_tear_down(void **state);
 void gateway_world_open(struct world *w);
 /* The door's callback: notes what came, answers or keeps the request. */
 void gateway_world_on_request(void *ctx, struct gateway_request *request);
+struct gateway_welcome gateway_world_welcome(void *ctx, const struct gateway_request *request);
 /* Lets the loop do all that is ready now. */
 void gateway_world_settle(struct world *w);
 void run_until_requests(struct world *w, size_t count);

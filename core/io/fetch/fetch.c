@@ -41,6 +41,7 @@ int fetch_new(struct fetch **out, uv_loop_t *loop, void *ctx,
     TAILQ_INIT(&f->finished);
     TAILQ_INIT(&f->put_off);
     TAILQ_INIT(&f->paused);
+    LIST_INIT(&f->unwatched);
     mail_init(f);
     if (fetch_multi_open(f) != 0) {
         goto no_multi;

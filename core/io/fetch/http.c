@@ -222,8 +222,7 @@ static void on_complete(struct transfer *transfer, CURLcode code) {
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &result->status);
     (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
     result->sent = request_bytes > 0;
-    CURLMcode removed = curl_multi_remove_handle(call->fetch->multi, call->easy);
-    assert(removed == CURLM_OK);
+    fetch_easy_remove(call->fetch, call->easy, transfer);
     call->fetch->http_running--;
     call->fetch->pooled = true;
     release(call);
@@ -311,8 +310,7 @@ void http_stop(struct call *call) {
     } else {
         assert(call->place == CALL_HTTP);
         fetch_leave_paused(call);
-        CURLMcode removed = curl_multi_remove_handle(f->multi, call->easy);
-        assert(removed == CURLM_OK);
+        fetch_easy_remove(f, call->easy, &call->transfer);
         f->http_running--;
         release(call);
     }

@@ -22,7 +22,10 @@ enum {
 /* Receives curl's "this handle is done" message: the first field of a call or of a session. */
 struct transfer {
     void (*on_complete)(struct transfer *transfer, CURLcode code);
+    bool unwatched; /* a socket of it could not be watched: it is in the list, and ends */
+    LIST_ENTRY(transfer) link;
 };
+LIST_HEAD(transfer_list, transfer);
 
 enum call_place {
     CALL_NOWHERE,
@@ -68,6 +71,7 @@ struct fetch {
     struct call *favoured;   /* its answer is read even without free memory; NULL = none */
     uv_timer_t paused_timer;
     CURLM *multi;
+    struct transfer_list unwatched;
     uv_timer_t curl_timer; /* when curl wants to be called */
     uv_timer_t hand_over;  /* zero delay: there are finished calls, and no event is expected */
     uv_timer_t mail_timer; /* the next deadline of a mail or of an idle session */
@@ -128,6 +132,8 @@ int fetch_multi_open(struct fetch *f);
 bool fetch_multi_renew(struct fetch *f);
 /* Sets the options that both doors need on an easy handle, and adds it to the multi handle. */
 int fetch_easy_setup(CURL *easy, struct transfer *transfer, const char *protocols);
+/* Takes it out of the multi handle. */
+void fetch_easy_remove(struct fetch *f, CURL *easy, struct transfer *transfer);
 int fetch_code_of(CURLcode code);
 /* Closes a libuv handle that f->handles counts; `on_closed` must call fetch_handle_closed. */
 void fetch_handle_closed(struct fetch *f);

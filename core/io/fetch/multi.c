@@ -11,6 +11,8 @@
  */
 #include "io/fetch/impl.h"
 
+#include "base/limits.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -56,7 +58,7 @@ int fetch_code_of(CURLcode code) {
     return ERR_NETWORK;
 }
 
-/* Concludes every transfer that curl has finished, then delivers the finished calls. */
+/* Concludes every transfer that curl has finished, or that cannot go on, then delivers the finished calls. */
 static void collect(struct fetch *f) {
     int left;
     CURLMsg *message;
@@ -71,14 +73,25 @@ static void collect(struct fetch *f) {
         struct transfer *transfer = (struct transfer *)(void *)private;
         transfer->on_complete(transfer, code);
     }
+    struct transfer *unwatched;
+    while ((unwatched = LIST_FIRST(&f->unwatched)) != NULL) {
+        unwatched->on_complete(unwatched, CURLE_OUT_OF_MEMORY);
+        assert(LIST_FIRST(&f->unwatched) != unwatched);
+    }
     fetch_hand_over(f);
     (void)fetch_multi_renew(f);
 }
 
+static void on_curl_timer(uv_timer_t *timer);
+
 static void act(struct fetch *f, curl_socket_t fd, int what) {
     int running;
     CURLMcode code = curl_multi_socket_action(f->multi, fd, what, &running);
-    assert(code == CURLM_OK || code == CURLM_BAD_SOCKET);
+    assert(code == CURLM_OK || code == CURLM_BAD_SOCKET || code == CURLM_OUT_OF_MEMORY);
+    if (code == CURLM_OUT_OF_MEMORY && !uv_is_active((uv_handle_t *)&f->curl_timer)) {
+        (void)uv_timer_start(&f->curl_timer, on_curl_timer, CALL_AGAIN_MS,
+                             0); /* it did not get through */
+    }
     collect(f);
 }
 
@@ -116,9 +129,22 @@ static struct watch *watch_new(struct fetch *f, curl_socket_t fd) {
     return watch;
 }
 
-/* curl: watch this socket for `what` from now on. Returning -1 makes curl fail its transfers. */
+/* The transfer ends as soon as curl is not on the stack. To tell curl instead would end all others as well, and its multi
+ * handle. */
+static int give_up(struct fetch *f, CURL *easy) {
+    char *private = NULL;
+    CURLcode found = curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    assert(found == CURLE_OK && private != NULL);
+    struct transfer *transfer = (struct transfer *)(void *)private;
+    if (!transfer->unwatched) {
+        transfer->unwatched = true;
+        LIST_INSERT_HEAD(&f->unwatched, transfer, link);
+    }
+    return 0;
+}
+
+/* curl: watch this socket for `what` from now on. */
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *assigned) {
-    (void)easy;
     struct fetch *f = ctx;
     struct watch *watch = assigned;
     if (what == CURL_POLL_REMOVE) {
@@ -131,13 +157,14 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void 
     if (watch == NULL) {
         watch = watch_new(f, fd);
         if (watch == NULL) {
-            return -1;
+            return give_up(f, easy);
         }
-        (void)curl_multi_assign(f->multi, fd, watch);
+        CURLMcode code = curl_multi_assign(f->multi, fd, watch);
+        assert(code == CURLM_OK); /* it knows the socket */
     }
     int events = (what & CURL_POLL_IN) != 0 ? UV_READABLE : 0;
     events |= (what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0;
-    return uv_poll_start(&watch->poll, events, on_socket) == 0 ? 0 : -1;
+    return uv_poll_start(&watch->poll, events, on_socket) == 0 ? 0 : give_up(f, easy);
 }
 
 /* curl: call me in timeout_ms, or never (-1). */
@@ -164,6 +191,15 @@ int fetch_easy_setup(CURL *easy, struct transfer *transfer, const char *protocol
     code = code ? code : curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     return code == CURLE_OK ? 0 : ERR_MEMORY;
+}
+
+void fetch_easy_remove(struct fetch *f, CURL *easy, struct transfer *transfer) {
+    if (transfer->unwatched) {
+        LIST_REMOVE(transfer, link);
+        transfer->unwatched = false;
+    }
+    CURLMcode removed = curl_multi_remove_handle(f->multi, easy);
+    assert(removed == CURLM_OK);
 }
 
 /* ---- its life ---- */

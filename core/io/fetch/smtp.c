@@ -97,8 +97,7 @@ void smtp_close(struct mail_session *s) {
         size_t sent;
         (void)curl_easy_send(s->easy, "QUIT\r\n", 6, &sent);
     }
-    CURLMcode removed = curl_multi_remove_handle(f->multi, s->easy);
-    assert(removed == CURLM_OK);
+    fetch_easy_remove(f, s->easy, &s->transfer);
     curl_easy_cleanup(s->easy);
     s->easy = NULL;
     if (s->polling) {

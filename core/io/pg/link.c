@@ -222,9 +222,8 @@ static enum pg_task task_of(const struct pg_link *link) {
 
 static int send_statement(struct pg_link *link) {
     const struct call_request *q = link->call->request;
-    int sent = PQsendQueryParams(link->conn, q->body, (int)q->param_count, NULL,
-                                 (const char *const *)q->params, NULL, NULL, 0);
-    return sent == 1 ? PQsetSingleRowMode(link->conn) : 0;
+    return PQsendQueryParams(link->conn, q->body, (int)q->param_count, NULL,
+                             (const char *const *)q->params, NULL, NULL, 0);
 }
 
 static int send_task(struct pg_link *link) {
@@ -270,7 +269,11 @@ static void next_task(struct pg_link *link) {
         broken(link);
         return;
     }
-    link->call->result.sent = counts(link);
+    link->call->result.sent = counts(link); /* libpq may have written it already */
+    if (task_of(link) == TASK_STATEMENT && PQsetSingleRowMode(link->conn) != 1) {
+        broken(link);
+        return;
+    }
     flush(link, false);
 }
 
@@ -367,7 +370,9 @@ static bool is_lost(const struct pg_link *link) {
 /* The server has done the task. */
 static void end_task(struct pg_link *link) {
     enum pg_task task = task_of(link);
-    if (PQstatus(link->conn) == CONNECTION_BAD) {
+    /* An error without an SQLSTATE is libpq's: it could not make sense of the server's answer. */
+    bool answered = !link->failed || call_is_sqlstate(link->call->result.status);
+    if (PQstatus(link->conn) == CONNECTION_BAD || !answered) {
         broken(link);
         return;
     }
