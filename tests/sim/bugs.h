@@ -87,8 +87,8 @@
     X(FAN_IN_DEAF, "fan-in-deaf", "the last signal wakes who waits for several")                   \
     X(REPLACE_MIXED, "replace-mixed", "a publish replaces the one of its name")                    \
     X(DELAYED_UNKEPT, "delayed-unkept", "a delayed publish can be found")                          \
-    X(LINE_UNCUT, "line-uncut", "a line is written once")                                          \
-    X(QUOTA_UNREAD, "quota-unread", "a letter past its quota goes")                                \
+    X(WAITER_KEPT, "waiter-kept", "who has a signal waits no more")                                \
+    X(SIGNAL_TEXT, "signal-text", "a signal is what was sent")                                     \
     X(RELOAD_UNHEARD, "reload-unheard", "a topics.conf that is taken over counts")                 \
     X(LOG_INCOMPLETE, "log-incomplete", "the log has all that is stored")                          \
     X(LOG_LATE, "log-late", "the log has a turn before the store has it")                          \

@@ -1,19 +1,17 @@
 /*
  * bugs_newer.c - planted bugs of what came last: tenants, filters of idempotency keys, publishes under
- * a name, fan-in, quotas, lines of files after a backup, another topics.conf. See bugs.h.
+ * a name, fan-in, waits that are over, another topics.conf. See bugs.h.
  */
 #include "bugs.h"
 #include "sim.h"
 
 #include "conf/change.h"
-#include "engine/quota.h"
+#include "engine/signal_message.h"
 #include "engine/waiters.h"
 #include "journal/event.h"
 #include "journal/filters.h"
 #include "journal/later.h"
 #include "journal/recent.h"
-
-#include <unistd.h>
 
 /* --- duplicates --- */
 
@@ -38,10 +36,25 @@ WRAP(int, journal_tenant_next, struct journal *j, struct row *row) {
     return bug_is(BUG_TENANT_UNREAD) ? ERR_NOTFOUND : __real_journal_tenant_next(j, row);
 }
 
+/* signal-text: the JSON of an operator's signal is a string. */
+WRAP(int, engine_signal_value, struct slice payload, struct buf *out) {
+    if (!bug_is(BUG_SIGNAL_TEXT)) {
+        return __real_engine_signal_value(payload, out);
+    }
+    buf_add_u8(out, 's');
+    buf_add_slice(out, payload);
+    return 0;
+}
+
 /* waits-kept: an event has ended, and waits for a signal. */
 WRAP(int, engine_forget_waits, struct engine *e, const struct event *event) {
     bool ended = event_state_ended((enum event_state)event->state);
     return ended && bug_is(BUG_WAITS_KEPT) ? 0 : __real_engine_forget_waits(e, event);
+}
+
+/* waiter-kept: an event has its signal, and still waits for it. */
+WRAP(int, engine_drop_waiter, struct engine *e, const struct cell *cell, uint64_t seq) {
+    return bug_strikes(BUG_WAITER_KEPT, 4) ? 0 : __real_engine_drop_waiter(e, cell, seq);
 }
 
 /* --- publishes under a name --- */
@@ -57,17 +70,7 @@ WRAP(int, journal_delayed_put, struct journal *j, const struct uuid *id,
     return bug_strikes(BUG_DELAYED_UNKEPT, 4) ? 0 : __real_journal_delayed_put(j, id, delayed);
 }
 
-/* --- files, quotas, another topics.conf --- */
-
-/* line-uncut: what a file has beyond its store, after a crash or in a backup, stays. */
-WRAP(int, ftruncate, int fd, off_t length) {
-    return bug_is(BUG_LINE_UNCUT) ? 0 : __real_ftruncate(fd, length);
-}
-
-/* quota-unread: a start does not count the dead letters that there are. */
-WRAP(int, engine_load_quotas, struct engine *e) {
-    return bug_is(BUG_QUOTA_UNREAD) ? 0 : __real_engine_load_quotas(e);
-}
+/* --- another topics.conf --- */
 
 /* reload-unheard: nothing of another topics.conf is taken over, and the operator is told that it is. */
 WRAP(void, conf_exchange, struct conf *running, struct conf *fresh) {
