@@ -215,7 +215,7 @@ static void warn_of_variables(const struct conf *conf) {
 
 /* What cannot be read now is told by whoever wants to read it. */
 static void warn_of_one_store(const char *path) {
-    const struct store_options options = {.path = path, .read_only = true};
+    const struct store_options options = {.path = path, .read_only = true, .for_a_look = true};
     struct store *store = NULL;
     struct report r = {""};
     uint32_t schema = STORE_SCHEMA;

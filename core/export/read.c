@@ -18,7 +18,6 @@
 enum {
     ROWS_PER_COMMIT = 20000,
     BYTES_PER_COMMIT = 16 << 20,
-    KEY_BYTES = 511,
     LINE_BYTES_KEPT = 1 << 20,
 };
 
@@ -312,7 +311,7 @@ int export_read(const struct import_options *options, struct export_sums *sums, 
     struct import im = {.options = options, .sums = sums, .r = r};
     *sums = (struct export_sums){0};
     buf_init(&im.line, EXPORT_LINE_BYTES_MAX);
-    buf_init(&im.key, KEY_BYTES);
+    buf_init(&im.key, STORE_KEY_BYTES_MAX);
     buf_init(&im.value, EXPORT_LINE_BYTES_MAX);
     (void)crypto_hash_sha256_init(&im.sum);
     int code = tell(&im, take_first(&im));

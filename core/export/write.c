@@ -124,7 +124,7 @@ static int write_row(struct export_writer *w, enum store_table t, struct slice k
 
 static int write_table(struct export_writer *w, struct store *store, enum store_table t,
                        const struct service_names *services) {
-    char bytes[511];
+    char bytes[STORE_KEY_BYTES_MAX];
     struct slice at = {bytes, 0};
     struct slice key;
     struct slice value;
