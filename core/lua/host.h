@@ -89,8 +89,8 @@ struct script_state {
     size_t memory_churn;               /* bytes allocated since the hook last checked */
     size_t memory_kept;                /* left after the last full collection; 0 = none */
     bool memory_strict;                /* the limit is in force */
-    bool starved;                      /* the machine had no memory, although the limit allowed it */
-    bool full;                         /* too much of it is kept: a new state is needed */
+    bool starved; /* the machine had no memory, although the limit allowed it */
+    bool full;    /* too much of it is kept: a new state is needed */
     struct script_watch watch;
 
     bool unwinding;             /* nothing may catch the current error: see lua/api/step.c */
