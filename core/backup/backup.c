@@ -17,11 +17,18 @@
 #include <unistd.h>
 
 struct job {
-    const char *from, *to;
-    struct store *store; /* of `from`, to read */
+    const char *to;
+    backup_maker *make;
+    void *ctx;
     struct backup_owner owner;
+    char building[STORE_PATH_BYTES]; /* the folder of the new store */
+};
+
+/* What copy_host copies. */
+struct copy {
+    const char *from;
+    struct store *store; /* to read */
     struct backup_sizes *sizes;
-    char building[STORE_PATH_BYTES]; /* the folder of the copy */
 };
 
 /* Only a folder without a store is written to. */
@@ -43,25 +50,27 @@ static int refuse_store(const char *to, struct report *r) {
                : report(r, ERR_DISK, "cannot look at %s: %s", file, strerror(errno));
 }
 
-static int copy_store(const struct job *job, struct report *r) {
+static int copy_store(const struct copy *copy, const char *building, struct report *r) {
     char file[STORE_PATH_BYTES];
     struct stat st;
-    int code = store_copy(job->store, job->building, r);
-    code = code == 0 ? store_data_file(job->building, file, r) : code;
-    code = code == 0 ? backup_own(file, &job->owner, r) : code;
-    code = code == 0 ? store_sync_file(file, r) : code;
+    int code = store_copy(copy->store, building, r);
+    code = code == 0 ? store_data_file(building, file, r) : code;
     if (code == 0 && stat(file, &st) != 0) {
         return report(r, ERR_DISK, "cannot look at %s: %s", file, strerror(errno));
     }
-    job->sizes->store_bytes += code == 0 ? (uint64_t)st.st_size : 0;
+    copy->sizes->store_bytes += code == 0 ? (uint64_t)st.st_size : 0;
     return code;
 }
 
-static int copy_files(const struct job *job, struct report *r) {
+/* A backup_maker. */
+static int make_copy(void *ctx, const char *building, const char *to,
+                     const struct backup_owner *owner, struct report *r) {
     static const char *const names[] = {"audit.1.jsonl", "audit.jsonl"};
-    int code = backup_folder(job->from, job->to, "files", &job->owner, job->sizes, r);
+    const struct copy *copy = ctx;
+    int code = copy_store(copy, building, r);
+    code = code == 0 ? backup_folder(copy->from, to, "files", owner, copy->sizes, r) : code;
     for (size_t i = 0; i < sizeof names / sizeof *names && code == 0; i++) {
-        code = backup_file(job->from, job->to, names[i], &job->owner, job->sizes, r);
+        code = backup_file(copy->from, to, names[i], owner, copy->sizes, r);
     }
     return code;
 }
@@ -73,6 +82,8 @@ static int put_in_place(const struct job *job, struct report *r) {
     char file[STORE_PATH_BYTES];
     char lock[STORE_PATH_BYTES];
     int code = store_data_file(job->building, built, r);
+    code = code == 0 ? backup_own(built, &job->owner, r) : code;
+    code = code == 0 ? store_sync_file(built, r) : code;
     code = code == 0 ? store_data_file(job->to, file, r) : code;
     code = code == 0 ? store_folder_file(job->to, "lock.mdb", lock, r) : code;
     if (code == 0 && unlink(lock) != 0 && errno != ENOENT) {
@@ -86,15 +97,14 @@ static int put_in_place(const struct job *job, struct report *r) {
     return code == 0 ? store_folder_mark(job->to, r) : code;
 }
 
-static int copy_locked(struct job *job, struct report *r) {
+static int make_locked(struct job *job, struct report *r) {
     int code = refuse_store(job->to, r);
     if (code != 0) {
         return code;
     }
     store_folder_tidy(job->to);
     code = store_folder_file(job->to, STORE_COMPACT_FOLDER, job->building, r);
-    code = code == 0 ? copy_store(job, r) : code;
-    code = code == 0 ? copy_files(job, r) : code;
+    code = code == 0 ? job->make(job->ctx, job->building, job->to, &job->owner, r) : code;
     code = code == 0 ? put_in_place(job, r) : code;
     store_folder_tidy(job->to);
     return code;
@@ -112,12 +122,11 @@ static int own_small_files(const struct job *job, struct report *r) {
     return code;
 }
 
-static int lock_and_copy(struct job *job, struct report *r) {
+static int lock_and_make(struct job *job, struct report *r) {
     int fd = -1;
     int code = store_folder_lock(job->to, &fd, r);
-    code = code == 0 ? copy_locked(job, r) : code;
+    code = code == 0 ? make_locked(job, r) : code;
     code = code == 0 ? own_small_files(job, r) : code;
-    job->sizes->hosts += code == 0;
     if (fd >= 0) {
         (void)close(fd);
     }
@@ -133,20 +142,27 @@ static int find_owner(const char *path, struct backup_owner *owner, struct repor
     return 0;
 }
 
+int backup_make(const char *to, backup_maker *make, void *ctx, struct report *r) {
+    struct job job = {.to = to, .make = make, .ctx = ctx};
+    int code = refuse_store(to, r);
+    code = code == 0 ? store_folder_make(to, r) : code;
+    code = code == 0 ? find_owner(to, &job.owner, r) : code;
+    return code == 0 ? lock_and_make(&job, r) : code;
+}
+
 /* Nothing is made in `to` before the store to copy is open. */
 static int copy_host(const char *from, const char *to, struct backup_sizes *sizes,
                      struct report *r) {
-    struct job job = {.from = from, .to = to, .sizes = sizes};
+    struct copy copy = {.from = from, .sizes = sizes};
     const struct store_options options = {.path = from, .read_only = true};
     int code = refuse_store(to, r);
-    code = code == 0 ? store_open(&job.store, &options, r) : code;
+    code = code == 0 ? store_open(&copy.store, &options, r) : code;
     if (code != 0) {
         return code;
     }
-    code = store_folder_make(to, r);
-    code = code == 0 ? find_owner(to, &job.owner, r) : code;
-    code = code == 0 ? lock_and_copy(&job, r) : code;
-    store_close(job.store);
+    code = backup_make(to, make_copy, &copy, r);
+    sizes->hosts += code == 0;
+    store_close(copy.store);
     return code;
 }
 

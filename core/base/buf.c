@@ -7,18 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void buf_init(struct buf *b, size_t max) {
-    *b = (struct buf){.max = max};
-}
-
 void buf_clear(struct buf *b) {
     free(b->data);
     buf_init(b, b->max);
-}
-
-void buf_reset(struct buf *b) {
-    b->len = 0;
-    b->failed = false;
 }
 
 void buf_trim(struct buf *b, size_t most) {
@@ -43,7 +34,7 @@ bool buf_reserve(struct buf *b, size_t more) {
     }
     char *data = realloc(b->data, cap);
     if (data == NULL) {
-        b->failed = true;
+        b->failed = b->lacked = true;
         return false;
     }
     b->data = data;
@@ -64,22 +55,6 @@ void buf_add_str(struct buf *b, const char *text) {
 
 void buf_add_slice(struct buf *b, struct slice s) {
     buf_add(b, s.data, s.len);
-}
-
-void buf_add_lv(struct buf *b, struct slice s) {
-    if (s.len > UINT32_MAX) {
-        b->failed = true;
-        return;
-    }
-    uint32_t len = htole32((uint32_t)s.len);
-    if (!buf_has(b, sizeof len + s.len)) {
-        return;
-    }
-    memcpy(b->data + b->len, &len, sizeof len);
-    if (s.len > 0) {
-        memcpy(b->data + b->len + sizeof len, s.data, s.len);
-    }
-    b->len += sizeof len + s.len;
 }
 
 void buf_printf(struct buf *b, const char *format, ...) {
@@ -104,14 +79,6 @@ const char *buf_str(struct buf *b) {
     assert(b->len < b->cap);
     b->data[b->len] = '\0';
     return b->data;
-}
-
-struct slice slice_of(const char *text) {
-    return (struct slice){text, text == NULL ? 0 : strlen(text)};
-}
-
-struct slice buf_slice(const struct buf *b) {
-    return (struct slice){b->data, b->len};
 }
 
 bool slice_equal(struct slice a, struct slice b) {
@@ -155,24 +122,4 @@ char *slice_dup(struct slice s) {
     }
     copy[s.len] = '\0';
     return copy;
-}
-
-struct reader reader_of(const void *data, size_t len) {
-    const uint8_t *at = data;
-    return (struct reader){.at = at, .end = at == NULL ? NULL : at + len};
-}
-
-struct slice read_bytes(struct reader *r, size_t len) {
-    if (r->failed || (size_t)(r->end - r->at) < len) {
-        r->failed = true;
-        return (struct slice){NULL, 0};
-    }
-    struct slice s = {(const char *)r->at, len};
-    r->at += len;
-    return s;
-}
-
-struct slice read_lv(struct reader *r) {
-    uint32_t len = read_u32(r);
-    return read_bytes(r, len);
 }

@@ -26,13 +26,20 @@ struct buf {
     size_t cap;  /* bytes allocated */
     size_t max;  /* bytes it may grow to; fixed at buf_init */
     bool failed; /* an append went past max or out of memory; contents end before it */
+    bool lacked; /* it was memory */
 };
 
-void buf_init(struct buf *b, size_t max);
+/* Small functions are inline here, because records are made of many of these. */
+static inline void buf_init(struct buf *b, size_t max) {
+    *b = (struct buf){.max = max};
+}
 /* Frees the bytes; the buffer may be used again with the same maximum. */
 void buf_clear(struct buf *b);
 /* Forgets the contents, keeps the memory. */
-void buf_reset(struct buf *b);
+static inline void buf_reset(struct buf *b) {
+    b->len = 0;
+    b->failed = b->lacked = false;
+}
 /* The same, but memory of more than `most` bytes is freed. */
 void buf_trim(struct buf *b, size_t most);
 
@@ -41,7 +48,6 @@ void buf_add_str(struct buf *b, const char *text);
 void buf_add_slice(struct buf *b, struct slice s); /* the bytes alone */
 /* Makes room for `more` bytes past len and one for a terminator; false: failed. */
 bool buf_reserve(struct buf *b, size_t more);
-/* Inline, because records are made of many of these. */
 static inline bool buf_has(struct buf *b, size_t more) {
     return (more < b->cap - b->len && more <= b->max - b->len && !b->failed) ||
            buf_reserve(b, more);
@@ -79,13 +85,33 @@ static inline void buf_add_u64_be(struct buf *b, uint64_t v) {
     v = htobe64(v);
     buf_add_fixed(b, &v, sizeof v);
 }
-void buf_add_lv(struct buf *b, struct slice s); /* u32 length, then the bytes */
+/* u32 length, then the bytes. */
+static inline void buf_add_lv(struct buf *b, struct slice s) {
+    if (s.len > UINT32_MAX) {
+        b->failed = true;
+        return;
+    }
+    uint32_t len = htole32((uint32_t)s.len);
+    if (!buf_has(b, sizeof len + s.len)) {
+        return;
+    }
+    memcpy(b->data + b->len, &len, sizeof len);
+    if (s.len > 0) {
+        memcpy(b->data + b->len + sizeof len, s.data, s.len);
+    }
+    b->len += sizeof len + s.len;
+}
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Terminates the contents with a NUL that is not counted in len; "" if that is not possible. */
 const char *buf_str(struct buf *b);
 
-struct slice slice_of(const char *text); /* NULL gives the empty slice */
-struct slice buf_slice(const struct buf *b);
+/* NULL gives the empty slice. */
+static inline struct slice slice_of(const char *text) {
+    return (struct slice){text, text == NULL ? 0 : strlen(text)};
+}
+static inline struct slice buf_slice(const struct buf *b) {
+    return (struct slice){b->data, b->len};
+}
 bool slice_equal(struct slice a, struct slice b);
 bool slice_is(struct slice a, const char *text);
 bool slice_has_nul(struct slice text);
@@ -105,8 +131,11 @@ struct reader {
     bool failed;
 };
 
-struct reader reader_of(const void *data, size_t len);
-/* Inline, as buf_add_fixed. `out` keeps its value if there is less to read. */
+static inline struct reader reader_of(const void *data, size_t len) {
+    const uint8_t *at = data;
+    return (struct reader){.at = at, .end = at == NULL ? NULL : at + len};
+}
+/* `out` keeps its value if there is less to read. */
 static inline void read_fixed(struct reader *r, void *out, size_t len) {
     if (r->failed || (size_t)(r->end - r->at) < len) {
         r->failed = true;
@@ -150,7 +179,19 @@ static inline uint64_t read_u64_be(struct reader *r) {
     read_fixed(r, &v, sizeof v);
     return be64toh(v);
 }
-struct slice read_bytes(struct reader *r, size_t len); /* points into what is read */
-struct slice read_lv(struct reader *r);                /* points into what is read */
+/* Points into what is read; the same below. */
+static inline struct slice read_bytes(struct reader *r, size_t len) {
+    if (r->failed || (size_t)(r->end - r->at) < len) {
+        r->failed = true;
+        return (struct slice){NULL, 0};
+    }
+    struct slice s = {(const char *)r->at, len};
+    r->at += len;
+    return s;
+}
+static inline struct slice read_lv(struct reader *r) {
+    uint32_t len = read_u32(r);
+    return read_bytes(r, len);
+}
 
 #endif

@@ -26,7 +26,10 @@
     X(ERR_NETWORK, -12, "the network or the peer failed")                                          \
     X(ERR_REFUSED, -13, "refused by the peer")                                                     \
     X(ERR_TIMEOUT, -14, "timed out")                                                               \
-    X(ERR_SYSTEM, -15, "the system refused an operation")
+    X(ERR_SYSTEM, -15, "the system refused an operation")                                          \
+    X(ERR_FENCED, -16, "another host has taken over")                                              \
+    X(ERR_DOUBT, -17, "the log has not confirmed it: it may be stored")                            \
+    X(ERR_LOST, -18, "the log lacks what it had confirmed")
 
 enum error_code {
     ERR_NONE = 0,

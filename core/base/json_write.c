@@ -44,7 +44,7 @@ static bool is_plain(unsigned char c) {
 bool json_quote(struct slice text, struct buf *out) {
     const unsigned char *s = (const unsigned char *)text.data;
     bool valid = true;
-    buf_add(out, "\"", 1);
+    buf_add_u8(out, '"');
     for (size_t i = 0; i < text.len;) {
         size_t run = i;
         while (run < text.len && is_plain(s[run])) {
@@ -68,6 +68,6 @@ bool json_quote(struct slice text, struct buf *out) {
         }
         i += len;
     }
-    buf_add(out, "\"", 1);
+    buf_add_u8(out, '"');
     return valid;
 }

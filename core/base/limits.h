@@ -52,13 +52,16 @@ enum {
 
     READER_OLD_MS = 60000, /* a process that holds a read transaction longer is named in the log */
     STORE_WALK_BYTES_MAX = 1 << 30, /* store files up to this are checked page by page at open;
-                                       of larger ones only the length, unless they are short */
+                                       of larger ones only the length, unless they are short; */
+    STORE_WALK_LOOK_BYTES_MAX = 64 << 20, /* by commands that only look: a tenth of a second */
     STORE_GROWTH_MAX = 2,   /* times store.max_size: a file whose free pages are scattered */
     SPACE_WORDS_MAX = 2048, /* the sentence about what fills the store and what helps */
 
-    MEMORY_PARTS = 12,           /* of limits.memory: a use is sure of one, Lua of two */
-    MEMORY_OWN_BYTES = 16 << 20, /* of limits.memory, for the host itself, or a quarter if less */
-    MEMORY_AGAIN_MS = 20,        /* what waits for memory looks again after this */
+    MEMORY_PARTS = 12,            /* of limits.memory: a use is sure of one, Lua of two */
+    MEMORY_OWN_BYTES = 16 << 20,  /* of limits.memory, for the host itself, or a quarter if less */
+    MEMORY_AGAIN_MS = 20,         /* what waits for memory looks again after this */
+    POLICY_WAIT_MS = 5000,        /* for so long turns fail because a policy lacks memory, */
+    POLICY_WAIT_EVERY_MS = 60000, /* in this time: what it asks for may never be there */
 
     LINGER_MS_MIN = 2,  /* store.linger = "auto": between two turns of a busy host, */
     LINGER_MS_MAX = 50, /* as long as the disk takes for a commit */
@@ -201,6 +204,7 @@ enum {
     RECENT_TABLES = 2,  /* tables of idempotency keys noted lately: one is filled, one emptied */
     RECENT_KEYS_MAX = 65536,  /* keys in each, found by an index in memory */
     FILTER_ROWS = 2048,       /* read into their filter in a turn: half a millisecond */
+    FILTER_ROWS_IDLE = 8192,  /* the same in a turn that does nothing else: two milliseconds */
     DEDUPE_SECRETS_MAX = 128, /* secrets of other stores, which a reshard brought; they expire */
 
     APPEND_LINES_MAX = 4096,     /* lines of zing.append in memory; the rest wait on disk */
@@ -244,7 +248,7 @@ enum {
 
     READINGS_MAX = 64,           /* requests being answered from the store at once */
     READING_US_MAX = 2000,       /* time spent reading between two turns */
-    READING_ROWS_MAX = 500000,   /* rows examined for one response; a longer search is paged */
+    READING_ROWS_MAX = 100000,   /* rows examined for one response; a longer search is paged */
     READING_BYTES_MAX = 2 << 20, /* size of a response; beyond it the next page begins */
     READING_ITEMS_MAX = 1000,    /* events, dead letters, keys... in one response */
     TRACE_BYTES_MAX = 1 << 20,   /* events in one trace that a host answers: it is sent whole */

@@ -91,6 +91,11 @@ static int read_stream(const char *data, struct backup_sizes *sizes, struct repo
 
 /* ---- the commands ---- */
 
+void cli_warn_of_twin(void) {
+    cli_warn("the copy is the same client to the broker as the host it was taken from: start it "
+             "only if that one does not run any more");
+}
+
 /* Told on standard error if standard output is the copy. */
 static int tell(const struct cli *cli, const char *to, const struct backup_sizes *sizes) {
     if (cli->json && !is_stream(to)) {
@@ -153,9 +158,7 @@ int cli_restore(struct cli *cli) {
     int code = is_stream(from) ? read_stream(cli->data, &sizes, &r)
                                : backup_copy(from, cli->data, &sizes, &r);
     if (code == 0) {
-        cli_warn(
-            "the copy is the same client to the broker as the host it was taken from: start it "
-            "only if that one does not run any more");
+        cli_warn_of_twin();
     }
     return finish(cli, code, cli->data, &sizes, &r);
 }

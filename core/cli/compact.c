@@ -1,5 +1,5 @@
 /*
- * compact.c - commands about the store as a whole: backup, restore, compact, export, reshard.
+ * compact.c - commands about the store as a whole: export, import, backup, restore, compact, reshard.
  */
 #include "cli/impl.h"
 
@@ -76,9 +76,13 @@ static const struct cli_option reshard_options[] = {
 };
 
 const struct cli_command cli_file_commands[] = {
-    {"export", "", "print the whole store as JSON lines",
-     "Events with their history, state, locks, waiting publishes, lines for files.", 0, 0,
-     export_options, cli_export},
+    {"export", "[FILE|-]", "write all that the data folder holds as JSON lines",
+     "The store as of one commit, the files of zing.append, the audit log. The host may run.\n"
+     "docs/export.md describes the lines. Of several hosts that share a folder, one.",
+     0, 1, export_options, cli_export},
+    {"import", "FILE|-", "make the data folder from what `zingq export` wrote",
+     "The folder may not hold a store yet. All of it is imported, or nothing.", 1, 1, NULL,
+     cli_import},
     {"backup", "DIR|-", "copy the data folder, while its host runs, to a folder or as a tar stream",
      "The store as of one commit, the files of zing.append, the audit log. Of several hosts that "
      "share\n"

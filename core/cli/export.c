@@ -1,194 +1,161 @@
 /*
- * export.c - export: everything in the store, as lines of JSON; --salvage: everything that is still
- * readable in a damaged store.
+ * export.c - export: everything a data folder holds, as lines of JSON; --salvage: everything that is
+ * still readable in a damaged one. import: a data folder made of such lines.
  *
- * Each line has a "kind": event (like a dead letter in `dlq export`), state, lock, publish (one
- * that waits for the broker, or for its time), append (a line for a file). A damaged store is first
- * copied without the unreadable parts, and the copy is exported.
+ * A damaged store is first copied without the unreadable parts, and the copy is exported. So is a
+ * store whose host runs when the lines go into a pipe: its reader may take its time, and as long as the
+ * store is read, no page that the host frees can be reused.
  */
 #include "cli/impl.h"
 
+#include "base/json.h"
+#include "base/temp.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/store.h"
 #include "cli/tell.h"
-#include "base/clock.h"
-#include "base/json.h"
-#include "base/temp.h"
-#include "query/dead.h"
-#include "query/json.h"
-#include "query/life.h"
+#include "cli/text.h"
+#include "export/export.h"
 #include "query/salvage.h"
-#include "query/state.h"
+#include "store/copy.h"
 #include "store/folder.h"
-#include "journal/event.h"
-#include "journal/later.h"
-#include "journal/outbox.h"
-#include "journal/keyed.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum { PLACE_BYTES = KEY_BYTES_MAX + STATE_NAME_BYTES_MAX };
+/* Of a store that is imported without a topics.conf. */
+#define STORE_BYTES_MAX ((uint64_t)64 << 30)
 
-/* ---- lines ---- */
-
-static int print_line(struct cli *cli, const char *kind, json_t *line) {
-    if (line == NULL || json_object_set_new(line, "kind", json_string(kind)) != 0) {
-        json_decref(line);
-        return ERR_MEMORY;
-    }
-    int code = cli_print_json_line(cli, line) == 0 ? 0 : ERR_MEMORY;
-    return code == 0 ? cli_breathe(cli) : code;
+static bool is_stream(const struct cli *cli) {
+    return cli->word_count == 0 || strcmp(cli->words[0], "-") == 0;
 }
 
-static int export_event(struct cli *cli, struct event *event) {
-    struct life life;
-    int code = life_read(cli->journal, event, &life);
+/* From now on `folder` is the data folder, and its store is open. */
+static int turn_to(struct cli *cli, const char *folder) {
+    char *copy = slice_dup(slice_of(folder));
+    if (copy == NULL) {
+        return cli_fail(ERR_MEMORY, "out of memory");
+    }
+    cli_close_store(cli);
+    free(cli->data);
+    cli->data = copy;
+    return cli_open_store(cli);
+}
+
+/* ---- what was done ---- */
+
+/* On standard error if standard output is the export. */
+static int tell(const struct cli *cli, const char *done, const struct export_sums *sums,
+                bool quietly) {
+    if (sums->damaged > 0) {
+        cli_warn("%" PRIu64
+                 " records cannot be read: they are %s as they are stored; `zingq doctor "
+                 "--store` names them",
+                 sums->damaged, done);
+    }
+    if (cli->json && !quietly) {
+        return cli_print_json(json_pack("{s:I, s:I, s:I}", "records", (json_int_t)sums->records,
+                                        "bytes", (json_int_t)sums->bytes, "damaged",
+                                        (json_int_t)sums->damaged));
+    }
+    struct buf line;
+    buf_init(&line, 2 * STORE_PATH_BYTES);
+    buf_printf(&line, "%" PRIu64 " records %s, ", sums->records, done);
+    text_add_bytes(&line, sums->bytes);
+    (void)fprintf(quietly ? stderr : stdout, "%s\n", buf_str(&line));
+    buf_clear(&line);
+    return EXIT_GOOD;
+}
+
+/* ---- export ---- */
+
+static int write_to(struct cli *cli, FILE *out, const char *files, struct export_sums *sums,
+                    struct report *r) {
+    const struct export_options options = {
+        .folder = files, .out = out, .ascii = isatty(fileno(out)) == 1};
+    return export_write(cli->journal, &options, sums, r);
+}
+
+/* Nobody else may read it: it has the payloads, and the secret of the idempotency keys. */
+static int write_file(struct cli *cli, const char *path, const char *files,
+                      struct export_sums *sums, struct report *r) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (out == NULL) {
+        const char *why = errno == EEXIST ? "it exists already" : strerror(errno);
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return report(r, ERR_DISK, "cannot create %s: %s", path, why);
+    }
+    int code = write_to(cli, out, files, sums, r);
+    if (code == 0 && fsync(fd) != 0) {
+        code = report(r, ERR_DISK, "cannot sync %s: %s", path, strerror(errno));
+    }
+    if (fclose(out) != 0 && code == 0) {
+        code = report(r, ERR_DISK, "cannot write %s: %s", path, strerror(errno));
+    }
     if (code != 0) {
-        return code;
+        (void)unlink(path);
     }
-    bool dead = event_state_dead((enum event_state)life.event->state);
-    json_t *line = dead ? dead_letter_json(cli->journal, &life) : life_json(cli->journal, &life);
-    life_clear(&life);
-    return print_line(cli, "event", line);
+    return code;
 }
 
-static int export_events(struct cli *cli) {
-    struct event_place at = {0};
-    struct event *event = NULL;
-    int code;
-    while ((code = journal_event_scan(cli->journal, &at, &event)) == 0) {
-        code = export_event(cli, event);
-        if (code != 0) {
-            return code;
-        }
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
-/* Copies a cell out of the store, whose transaction ends between two lines. */
-static void keep_place(struct cell *cell, char room[PLACE_BYTES]) {
-    memcpy(room, cell->key.data, cell->key.len);
-    memcpy(room + cell->key.len, cell->name.data, cell->name.len);
-    cell->key.data = room;
-    cell->name.data = room + cell->key.len;
-}
-
-static int export_cell(struct cli *cli, const struct cell *cell, bool lock) {
-    struct buf text;
-    struct state_item item;
-    buf_init(&text, (size_t)1 << 30);
-    int code = state_read(cli->journal, cell, lock, cli->now_ms, &text, &item);
-    json_t *line = code == 0 ? state_item_json(&item) : NULL;
-    buf_clear(&text);
+/* Writes the open store, and the files of the folder, NULL for none. */
+static int export_all(struct cli *cli, const char *files) {
+    struct export_sums sums = {0};
+    struct report r = {""};
+    int code = is_stream(cli) ? write_to(cli, stdout, files, &sums, &r)
+                              : write_file(cli, cli->words[0], files, &sums, &r);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? 0 : code; /* expired in the meantime */
+        (void)cli_fail(code, "%s", r.text);
+        return EXIT_CANNOT_RUN;
     }
-    if (line != NULL && !look_json_text(line, "service", cli_service_name(cli, cell->service))) {
-        json_decref(line);
-        line = NULL;
-    }
-    return print_line(cli, lock ? "lock" : "state", line);
+    return tell(cli, "exported", &sums, is_stream(cli));
 }
 
-static int export_cells(struct cli *cli, enum store_table table) {
-    char room[PLACE_BYTES];
-    struct cell cell = {0};
-    struct slice value;
-    int code;
-    while ((code = journal_cell_scan(cli->journal, table, &cell, &value)) == 0) {
-        if (cell.key.len + cell.name.len > sizeof room) {
-            return ERR_CORRUPT;
-        }
-        keep_place(&cell, room);
-        code = export_cell(cli, &cell, table == TABLE_LOCK);
-        if (code != 0) {
-            return code;
-        }
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
+static int make_folder(const char *name, char folder[STORE_PATH_BYTES]) {
+    struct report r;
+    int code = temp_folder_new(name, folder, STORE_PATH_BYTES, &r);
+    return code == 0 ? 0 : cli_fail(ERR_DISK, "%s; set TMPDIR to another folder", r.text);
 }
 
-static json_t *publish_json(const struct publication *p, int64_t due_ms) {
-    char id[UUID_TEXT_BYTES + 1];
-    json_t *line = json_pack("{s:s, s:i, s:b}", "id", uuid_text(&p->id, id), "qos", (int)p->qos,
-                             "retain", (int)p->retain);
-    bool ok = line != NULL && look_json_bytes(line, "topic", p->topic) &&
-              look_json_bytes(line, "payload", p->payload) &&
-              look_json_bytes(line, "key", p->key) &&
-              look_json_bytes(line, "content_type", p->content_type) &&
-              look_json_properties(line, p->properties) && look_json_time(line, "due_at", due_ms);
-    if (!ok) {
-        json_decref(line);
-        return NULL;
-    }
-    return line;
+/* Turns to a copy of the store in the folder; its files are removed once it is open, so that whatever
+ * ends this process leaves nothing. */
+static int turn_to_copy(struct cli *cli, const char *folder) {
+    char copy[STORE_PATH_BYTES];
+    struct report r = {""};
+    int code = store_folder_file(folder, "store", copy, &r);
+    code = code == 0 ? store_copy(cli->store, copy, &r) : code;
+    int status = code == 0 ? turn_to(cli, copy) : cli_fail(code, "%s", r.text);
+    store_folder_remove(copy);
+    return status;
 }
 
-static int export_outbox(struct cli *cli) {
-    uint64_t seq = 0;
-    struct slice record;
-    int code;
-    while ((code = journal_outbox_next(cli->journal, &seq, &record)) == 0) {
-        struct publication p;
-        code = publication_decode(record, &p);
-        code = code == 0 ? print_line(cli, "publish", publish_json(&p, 0)) : code;
-        if (code != 0) {
-            return code;
-        }
+static int export_beside_host(struct cli *cli) {
+    char folder[STORE_PATH_BYTES];
+    char *files = slice_dup(slice_of(cli->data));
+    int status = files == NULL ? cli_fail(ERR_MEMORY, "out of memory") : 0;
+    status = status == 0 ? make_folder("export", folder) : status;
+    if (status == 0) {
+        status = turn_to_copy(cli, folder);
+        store_folder_remove(folder);
     }
-    return code == ERR_NOTFOUND ? 0 : code;
+    status = status == 0 ? export_all(cli, files) : EXIT_CANNOT_RUN;
+    free(files);
+    return status;
 }
 
-static int export_delayed(struct cli *cli) {
-    struct uuid id = {{0}};
-    struct delayed delayed;
-    struct publication p;
-    int code;
-    while ((code = journal_delayed_next(cli->journal, &id, &delayed, &p)) == 0) {
-        code = print_line(cli, "publish",
-                          publish_json(&p, clock_due(delayed.due_ms, delayed.by_wall)));
-        if (code != 0) {
-            return code;
-        }
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
-static int export_appends(struct cli *cli) {
-    uint8_t partition = 0;
-    uint64_t seq = 0;
-    struct slice file;
-    struct slice text;
-    int code;
-    while ((code = journal_append_next(cli->journal, &partition, &seq, &file, &text)) == 0) {
-        json_t *line = json_object();
-        if (line != NULL &&
-            !(look_json_bytes(line, "file", file) && look_json_bytes(line, "line", text))) {
-            json_decref(line);
-            line = NULL;
-        }
-        code = print_line(cli, "append", line);
-        if (code != 0) {
-            return code;
-        }
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
-static int export_all(struct cli *cli) {
-    int code = cli_begin(cli);
-    code = code == 0 ? export_events(cli) : code;
-    code = code == 0 ? export_cells(cli, TABLE_STATE) : code;
-    code = code == 0 ? export_cells(cli, TABLE_LOCK) : code;
-    code = code == 0 ? export_outbox(cli) : code;
-    code = code == 0 ? export_delayed(cli) : code;
-    code = code == 0 ? export_appends(cli) : code;
-    cli_end(cli);
-    return code == 0 ? EXIT_GOOD : cli_read_failed(code);
+static bool may_take_long(const struct cli *cli) {
+    struct stat st;
+    bool file = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+    return is_stream(cli) && !file && store_folder_in_use(cli->data);
 }
 
 /* ---- salvage ---- */
@@ -203,14 +170,6 @@ static void tell_found(void *ctx, const char *table, uint64_t pages) {
     (void)cli_fail(0, "recovered below lost pages: %" PRIu64 " pages of table %s", pages, table);
 }
 
-static int make_folder(char folder[STORE_PATH_BYTES]) {
-    struct report r;
-    int code = temp_folder_new("salvage", folder, STORE_PATH_BYTES, &r);
-    return code == 0
-               ? 0
-               : cli_fail(ERR_DISK, "%s; set TMPDIR to another folder, or use --into DIR", r.text);
-}
-
 static int salvage_into(struct cli *cli, const char *into) {
     struct salvage salvage = {.on_loss = tell_loss, .on_found = tell_found};
     struct report r = {""};
@@ -221,14 +180,8 @@ static int salvage_into(struct cli *cli, const char *into) {
     }
     (void)cli_fail(0, "%" PRIu64 " records saved, %" PRIu64 " lost, named above", salvage.rows,
                    salvage.lost);
-    char *copy = slice_dup(slice_of(into));
-    if (copy == NULL) {
-        return cli_fail(ERR_MEMORY, "out of memory");
-    }
-    free(cli->data);
-    cli->data = copy;
-    int status = cli_open_store(cli);
-    return status == 0 ? export_all(cli) : status;
+    int status = turn_to(cli, into);
+    return status == 0 ? export_all(cli, NULL) : status;
 }
 
 static int salvage(struct cli *cli) {
@@ -241,7 +194,7 @@ static int salvage(struct cli *cli) {
     if (into != NULL) {
         return salvage_into(cli, into);
     }
-    status = make_folder(folder);
+    status = make_folder("salvage", folder);
     if (status == 0) {
         status = salvage_into(cli, folder);
         store_folder_remove(folder); /* the copied store */
@@ -257,5 +210,44 @@ int cli_export(struct cli *cli) {
         return cli_misused(cli, "--into requires --salvage");
     }
     int status = cli_open_store(cli);
-    return status == 0 ? export_all(cli) : status;
+    if (status != 0) {
+        return status;
+    }
+    return may_take_long(cli) ? export_beside_host(cli) : export_all(cli, cli->data);
+}
+
+/* ---- import ---- */
+
+static int import_from(struct cli *cli, FILE *in, const char *name) {
+    struct export_sums sums = {0};
+    struct report r = {""};
+    const struct import_options options = {
+        .in = in,
+        .name = name,
+        .folder = cli->data,
+        .max_bytes = cli->conf == NULL ? STORE_BYTES_MAX : cli->conf->store_max_bytes};
+    int code = export_read(&options, &sums, &r);
+    if (code != 0) {
+        (void)cli_fail(code, "%s", r.text);
+        return EXIT_CANNOT_RUN;
+    }
+    cli_warn_of_twin();
+    return tell(cli, "imported", &sums, false);
+}
+
+int cli_import(struct cli *cli) {
+    int status = cli_find_data(cli);
+    if (status != 0) {
+        return status;
+    }
+    if (is_stream(cli)) {
+        return import_from(cli, stdin, "standard input");
+    }
+    FILE *in = fopen(cli->words[0], "re");
+    if (in == NULL) {
+        return cli_fail(ERR_NOTFOUND, "cannot read %s: %s", cli->words[0], strerror(errno));
+    }
+    status = import_from(cli, in, cli->words[0]);
+    (void)fclose(in);
+    return status;
 }

@@ -106,10 +106,13 @@ int cli_new_handler(struct cli *cli);
 int cli_doctor(struct cli *cli);
 int cli_doctor_store(struct cli *cli);
 int cli_export(struct cli *cli);
+int cli_import(struct cli *cli);
 int cli_audit(struct cli *cli);
 int cli_reshard(struct cli *cli);
 int cli_backup(struct cli *cli);
 int cli_restore(struct cli *cli);
+/* A copy of a data folder is the same client to the broker. */
+void cli_warn_of_twin(void);
 int cli_manual(struct cli *cli);
 int cli_reference(struct cli *cli);
 

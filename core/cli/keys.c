@@ -108,16 +108,18 @@ static int list_lane(struct cli *cli, struct listing *listing, const struct held
 }
 
 /* Visits each lane once, with its head and the number of other events; for one service or (-1)
- * all. */
+ * all. Those that are only counted are not read to the last. */
 static int each_lane(struct cli *cli, int service, struct listing *listing) {
     struct held_walk walk = {.by_service = service >= 0, .service = (uint16_t)service};
     struct held held;
     bool found = false;
+    uint64_t rows = 0;
     int code = cli_begin(cli);
-    while (code == 0 && listing->status == 0 &&
+    while (code == 0 && listing->status == 0 && !listing->cut &&
            (code = held_walk_next(cli->journal, &walk, &held, &found)) == 0) {
         code = found ? list_lane(cli, listing, &held) : 0;
         code = code == 0 ? cli_breathe(cli) : code;
+        listing->cut = ++rows >= READING_ROWS_MAX && listing->seen > listing->limit;
     }
     cli_end(cli);
     return code == ERR_NOTFOUND ? 0 : code;

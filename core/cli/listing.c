@@ -40,7 +40,8 @@ int listing_print(const struct cli *cli, const struct listing *listing, int code
     } else if (code == 0) {
         code = table_print(listing->table, stdout, cli->colour, table_terminal_width());
         if (listing->seen > listing->limit) {
-            (void)printf("and %" PRIu64 " more: %s\n", listing->seen - listing->limit,
+            (void)printf("and %s%" PRIu64 " more: %s\n", listing->cut ? "at least " : "",
+                         listing->seen - listing->limit,
                          more == NULL ? "--limit N shows more" : more);
         }
     }

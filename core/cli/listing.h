@@ -12,6 +12,7 @@ struct listing {
     struct table *table;
     uint64_t limit;   /* rows to show */
     uint64_t seen;    /* rows found */
+    bool cut;         /* not all were counted that are beyond the limit */
     uint64_t printed; /* rows printed as JSON */
     int status;       /* exit status of printing so far; not 0: stop reading */
 };

@@ -11,12 +11,13 @@
 #include "query/events.h"
 #include "query/json.h"
 
-enum { EVENTS_SHOWN = 50, EXCERPT_BYTES = 120 };
+enum { EVENTS_SHOWN = 50, EXCERPT_BYTES = 120, CELL_BYTES_MAX = 1 << 20 };
 
-/* What --service, --key, --state and --topic select. */
+/* What --service, --key, --state, --topic and --before select. */
 struct events_filter {
     const char *service_name;
     struct look_filter look;
+    struct event_place before; /* only events after this place in the walk; its id zero: all */
 };
 
 static int parse_state(const char *text, struct look_filter *filter) {
@@ -36,12 +37,16 @@ static int parse_state(const char *text, struct look_filter *filter) {
 static int parse_filter(const struct cli *cli, struct events_filter *filter) {
     struct report r = {""};
     const char *key = cli_option(cli, "key");
+    const char *before = cli_option(cli, "before");
     filter->service_name = cli_option(cli, "service");
     filter->look.topic = cli_option(cli, "topic");
     filter->look.by_key = key != NULL;
     int status = parse_state(cli_option(cli, "state"), &filter->look);
     if (status == 0 && filter->look.topic != NULL && filter_check(filter->look.topic, &r) != 0) {
         status = cli_misused(cli, "--topic: %s", r.text);
+    }
+    if (status == 0 && before != NULL && !look_place_parse(before, &filter->before)) {
+        status = cli_misused(cli, "--before takes an event's id, or what the last list ended with");
     }
     if (status == 0 && key != NULL) {
         status = cli_parse_key(cli, key, &filter->look.key);
@@ -78,7 +83,7 @@ static void add_remark(const struct cli *cli, struct buf *out, const struct even
 static void add_event(const struct cli *cli, struct table *table, const struct event *event) {
     char id[UUID_SHORT_DIGITS + 1];
     struct buf text;
-    buf_init(&text, 1 << 20);
+    buf_init(&text, CELL_BYTES_MAX);
     text_add_when(&text, cli->now_ms, event->accepted_ms);
     table_take(table, STYLE_PLAIN, &text);
     text_add_safe(&text, slice_of(cli_service_name(cli, event->service)));
@@ -95,16 +100,37 @@ static void add_event(const struct cli *cli, struct table *table, const struct e
     buf_clear(&text);
 }
 
-/* Visits the events that match, up to the limit; 0 or an error of the store. */
+/* To stderr, because the list may be read by a program. */
+static void tell_rest(const struct cli *cli, const struct look_walk *walk) {
+    char place[LOOK_PLACE_BYTES];
+    struct event_place at = look_walk_place(walk);
+    struct buf text;
+    if (uuid_is_zero(&at.id)) {
+        return;
+    }
+    buf_init(&text, CELL_BYTES_MAX);
+    text_add_count(&text, walk->passed);
+    buf_add_str(&text, " other events passed over, back to ");
+    text_add_when(&text, cli->now_ms, uuid_ms(&at.id));
+    look_place_text(&at, place);
+    (void)cli_fail(0, "%s: --before %s continues there", buf_str(&text), place);
+    buf_clear(&text);
+}
+
+/* Visits the events that match, up to the limit, and no more rows than an answer may take. */
 static int each_match(struct cli *cli, const struct events_filter *filter,
                       struct listing *listing) {
     struct look_walk walk;
     struct event *event = NULL;
     look_walk_init(&walk, cli->journal, &filter->look);
+    if (!uuid_is_zero(&filter->before.id)) {
+        look_walk_after(&walk, &filter->before);
+    }
     int code = cli_begin(cli);
     while (code == 0 && listing->seen < listing->limit && listing->status == 0 &&
+           walk.passed < READING_ROWS_MAX &&
            (code = look_walk_next(cli->journal, &walk, &event)) == 0) {
-        bool shown = event != NULL && look_matches(&filter->look, event) && listing_wants(listing);
+        bool shown = event != NULL && listing_wants(listing);
         if (shown && cli->json) {
             listing_add_json(cli, listing, look_event_json(cli->journal, event, true));
         } else if (shown) {
@@ -114,6 +140,9 @@ static int each_match(struct cli *cli, const struct events_filter *filter,
         code = cli_breathe(cli);
     }
     cli_end(cli);
+    if (code == 0 && listing->seen < listing->limit && listing->status == 0) {
+        tell_rest(cli, &walk);
+    }
     look_walk_clear(&walk);
     return code == ERR_NOTFOUND ? 0 : code;
 }
@@ -151,6 +180,7 @@ static const struct cli_option events_options[] = {
     {"state", "STATE", EVENT_STATES_TEXT},
     {"topic", "FILTER", "only topics that match, as in booking/+"},
     {"limit", "N", "at most this many (50)"},
+    {"before", "PLACE", "only events older than this id, or the place where a search ended"},
     {"follow", NULL, "go on with what the running host accepts, until Ctrl-C (short: -f)"},
     {NULL, NULL, NULL},
 };
@@ -176,6 +206,7 @@ const struct cli_command cli_look_commands[] = {
     {"top", "", "show the running host on one screen, refreshed every second", NULL, 0, 0, NULL,
      cli_top},
     {"events", "", "list events, newest first",
+     "A search that passes over very many events ends and says where: --before goes on there.\n"
      "--follow begins with the last 10, oldest first, and prints each new one, and again when it "
      "is in\n"
      "another state, as long as it is among the newest 200.",

@@ -13,6 +13,8 @@
 #include "base/limits.h"
 #include "io/mqtt/tls.h"
 #include "lua/script.h"
+#include "store/folder.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -70,34 +72,57 @@ static void warn_of_routes(const struct conf *conf, const struct script_host *sc
 
 /* ---- who hears what is published ---- */
 
-/* Whether a service subscribes to the topic; one that reads the payload as JSON comes first. */
-static const struct service_conf *listener(const struct conf *conf, const char *topic) {
-    const struct service_conf *found = NULL;
+static bool is_heard(const struct conf *conf, const char *topic) {
+    bool heard = false;
     for (size_t i = 0; i < conf->service_count; i++) {
-        const struct service_conf *s = &conf->services[i];
-        bool reads_json = s->key.kind == RULE_JSON || s->idempotency.kind == RULE_JSON;
-        for (size_t f = 0; f < s->filter_count; f++) {
-            if (filter_matches(s->filters[f], topic)) {
-                found = found == NULL || reads_json ? s : found;
-            }
-        }
+        heard = heard || service_wants(&conf->services[i], topic);
     }
-    return found;
+    return heard;
+}
+
+/* The service can find no key in what a schedule publishes. */
+static void warn_of_ticks(const struct conf *conf, const struct service_conf *s,
+                          const struct schedule_conf *schedule) {
+    struct event_bytes bytes = {.topic = slice_of(schedule->publish),
+                                .payload = slice_of(schedule->payload)};
+    struct event *tick = event_new(&bytes);
+    struct report r = {""};
+    struct buf key;
+    buf_init(&key, KEY_BYTES_MAX);
+    if (tick != NULL && rule_extract(&s->key, tick, &key, &r) == ERR_INVALID) {
+        cli_warn("%s:%d: each event of schedule \"%s\" becomes a dead letter of service \"%s\": %s",
+                 conf->file, schedule->line, schedule->name, s->name, r.text);
+    }
+    buf_clear(&key);
+    event_free(tick);
 }
 
 static void warn_of_schedule(const struct conf *conf, const struct schedule_conf *s) {
-    const struct service_conf *hears = listener(conf, s->publish);
-    bool reads_json =
-        hears != NULL && (hears->key.kind == RULE_JSON || hears->idempotency.kind == RULE_JSON);
-    if (hears == NULL) {
+    if (!is_heard(conf, s->publish)) {
         cli_warn("%s:%d: schedule \"%s\" publishes to \"%s\", to which no service here subscribes",
                  conf->file, s->line, s->name, s->publish);
     }
-    if ((reads_json || strchr("{[", s->payload[0]) != NULL) && s->payload[0] != '\0' &&
+    if (s->payload[0] != '\0' && strchr("{[", s->payload[0]) != NULL &&
         !text_is_json(slice_of(s->payload))) {
-        cli_warn("%s:%d: schedule \"%s\": its payload is not JSON%s%s%s", conf->file, s->line,
-                 s->name, reads_json ? ", which service \"" : "", reads_json ? hears->name : "",
-                 reads_json ? "\" expects" : "");
+        cli_warn("%s:%d: schedule \"%s\": its payload is not JSON", conf->file, s->line, s->name);
+    }
+    for (size_t i = 0; i < conf->service_count; i++) {
+        if (service_wants(&conf->services[i], s->publish)) {
+            warn_of_ticks(conf, &conf->services[i], s);
+        }
+    }
+}
+
+/* The announcement of a dead letter is an event of the same service, and may die as well. */
+static void warn_of_dead_topics(const struct conf *conf) {
+    for (size_t i = 0; i < conf->service_count; i++) {
+        const struct service_conf *s = &conf->services[i];
+        if (service_wants(s, s->dead_topic)) {
+            cli_warn(
+                "%s:%d: service \"%s\" subscribes to its own dead_topic \"%s\": it handles its "
+                "dead letters again",
+                conf->file, s->line, s->name, s->dead_topic);
+        }
     }
 }
 
@@ -107,7 +132,7 @@ static void warn_of_unheard(const struct conf *conf) {
     }
     for (size_t i = 0; i < conf->endpoint_count; i++) {
         const struct endpoint_conf *e = &conf->endpoints[i];
-        if (listener(conf, e->publish) == NULL) {
+        if (!is_heard(conf, e->publish)) {
             cli_warn("%s:%d: endpoint \"%s\" publishes to \"%s\", to which no service here "
                      "subscribes",
                      conf->file, e->line, e->path, e->publish);
@@ -186,12 +211,53 @@ static void warn_of_variables(const struct conf *conf) {
     buf_clear(&text);
 }
 
+/* ---- a store of another version ---- */
+
+/* What cannot be read now is told by whoever wants to read it. */
+static void warn_of_one_store(const char *path) {
+    const struct store_options options = {.path = path, .read_only = true};
+    struct store *store = NULL;
+    struct report r = {""};
+    uint32_t schema = STORE_SCHEMA;
+    int code = store_open(&store, &options, &r);
+    if (code == ERR_SCHEMA) {
+        cli_warn("%s", r.text);
+    }
+    if (code == 0 && store_begin(store) == 0 && store_schema(store, &schema) == 0 &&
+        schema < STORE_SCHEMA) {
+        cli_warn(
+            "the store in %s has schema %u, and the first start gives it %d, which an older zingq "
+            "refuses: make a backup first (docs/upgrade.md)",
+            path, schema, STORE_SCHEMA);
+    }
+    if (code == 0) {
+        store_close(store);
+    }
+}
+
+static void warn_of_store(const char *path) {
+    unsigned hosts = store_folder_hosts(path);
+    for (unsigned i = 1; i <= hosts; i++) {
+        char folder[STORE_PATH_BYTES];
+        char name[16];
+        (void)snprintf(name, sizeof name, "%u", i);
+        if (store_folder_file(path, name, folder, NULL) == 0) {
+            warn_of_one_store(folder);
+        }
+    }
+    if (hosts == 0) {
+        warn_of_one_store(path);
+    }
+}
+
 void cli_warn_of_mistakes(const struct cli *cli, const struct script_host *scripts) {
     warn_of_routes(cli->conf, scripts);
     warn_of_unheard(cli->conf);
+    warn_of_dead_topics(cli->conf);
     warn_of_memory(cli->conf);
     warn_of_certificates(cli->conf);
     warn_of_missing_secrets(cli->conf);
     warn_of_variables(cli->conf);
     cli_warn_of_secrets(cli->conf, scripts);
+    warn_of_store(cli->conf->store_path);
 }

@@ -37,7 +37,7 @@ static const struct remote remotes[] = {
     {"events",
      "/api/events",
      NULL,
-     {"service", "key", "state", "topic", "limit"},
+     {"service", "key", "state", "topic", "limit", "before"},
      "",
      "no such events",
      {{"ACCEPTED", false},

@@ -3,9 +3,9 @@
  *
  * The books are read from the store, so they are correct with and without a running host. Waiting
  * events are counted a second time, row by row, in the same transaction, which proves that accepted
- * = waiting + done + dead + discarded + expired + duplicates. With more than ROWS_COUNTED rows,
- * this count is left out unless --count is given, because a long transaction costs the running host
- * pages.
+ * = waiting + done + dead + discarded + expired + duplicates. With more than READING_ROWS_MAX rows,
+ * this count is left out unless --count is given: it takes long, and a long transaction costs the
+ * running host pages.
  */
 #include "cli/impl.h"
 
@@ -29,8 +29,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { ROWS_COUNTED = 2000000 };
 
 /* One service according to the store. */
 struct service_line {
@@ -105,7 +103,7 @@ static int read_screen(struct cli *cli, struct screen *screen) {
     for (uint16_t i = 0; i < screen->count && code == 0; i++) {
         code = read_line(cli, i, &screen->lines[i]);
     }
-    screen->counted = rows <= ROWS_COUNTED || cli_flag(cli, "count");
+    screen->counted = rows <= READING_ROWS_MAX || cli_flag(cli, "count");
     return code == 0 && screen->counted ? count_rows(cli, screen) : code;
 }
 
@@ -316,9 +314,12 @@ static void add_line(const struct cli *cli, struct table *table, const struct sc
     text_add_safe(&text, slice_of(line->name));
     table_take(table, STYLE_PLAIN, &text);
     add_books_cells(table, &line->books);
+    json_int_t waits_ms = json_integer_value(json_object_get(line->live, "oldest_ms"));
     if (line->oldest_us > 0) {
         text_add_ago(&text, cli->now_ms, (int64_t)(line->oldest_us / 1000));
-    } else if (!screen->counted) {
+    } else if (!screen->counted && waits_ms > 0) {
+        text_add_ago(&text, cli->now_ms, cli->now_ms - waits_ms);
+    } else if (!screen->counted && books_waiting(&line->books) > 0) {
         buf_add_str(&text, "?");
     }
     table_take(table, STYLE_PLAIN, &text);

@@ -29,11 +29,12 @@ enum {
 /* ---- the store ---- */
 
 static int load_conf(struct cli *cli, bool no_secrets, struct conf_mistakes *mistakes,
-                     struct report *r) {
+                     char **folder, struct report *r) {
     assert(cli->conf == NULL);
     const struct conf_overrides overrides = {.broker_url = cli_option(cli, "broker"),
                                              .data = cli_option(cli, "data"),
                                              .mistakes = mistakes,
+                                             .folder = folder,
                                              .no_secrets = no_secrets};
     int code = conf_load(&cli->conf, cli_option(cli, "conf"), &overrides, r);
     if (code != 0) {
@@ -44,7 +45,7 @@ static int load_conf(struct cli *cli, bool no_secrets, struct conf_mistakes *mis
 
 static int load_conf_or_tell(struct cli *cli, bool no_secrets) {
     struct report r = {""};
-    int code = load_conf(cli, no_secrets, NULL, &r);
+    int code = load_conf(cli, no_secrets, NULL, NULL, &r);
     if (code != 0) {
         int status = cli_fail(code, "%s", r.text);
         return code == ERR_NOTFOUND ? EXIT_USAGE : status;
@@ -64,7 +65,7 @@ static void tell_mistake(void *ctx, const char *sentence) {
 int cli_check_conf(struct cli *cli) {
     struct report r = {""};
     struct conf_mistakes mistakes = {.tell = tell_mistake};
-    int code = load_conf(cli, false, &mistakes, &r);
+    int code = load_conf(cli, false, &mistakes, NULL, &r);
     if (code != 0 && mistakes.count == 0) {
         int status = cli_fail(code, "%s", r.text);
         return code == ERR_NOTFOUND ? EXIT_USAGE : status;
@@ -79,28 +80,56 @@ int cli_load_conf_to_look(struct cli *cli) {
 /* With --data, the store can be read without topics.conf: for example a copy on another machine. */
 static void load_conf_if_good(struct cli *cli) {
     struct report r = {""};
-    int code = load_conf(cli, true, NULL, &r);
+    int code = load_conf(cli, true, NULL, NULL, &r);
     if (code != 0 && (code != ERR_NOTFOUND || cli_option(cli, "conf") != NULL)) {
         (void)cli_fail(code, "%s; continuing with --data alone", r.text);
     }
 }
 
+static void tell_first(void *ctx, const char *sentence) {
+    bool *told = ctx;
+    if (!*told) {
+        (void)cli_fail(ERR_INVALID, "%s", sentence);
+    }
+    *told = true;
+}
+
+/* Without --data: of a topics.conf with mistakes only the data folder. A host runs on while its file is being
+ * changed, and can be looked at. */
+static int load_conf_or_folder(struct cli *cli, char **folder) {
+    bool told = false;
+    struct conf_mistakes mistakes = {.tell = tell_first, .ctx = &told};
+    struct report r = {""};
+    int code = load_conf(cli, true, &mistakes, folder, &r);
+    if (code != 0 && *folder != NULL) {
+        cli_warn("topics.conf has mistakes: continuing with %s alone", *folder);
+        return 0;
+    }
+    int status = code == 0 || told ? code : cli_fail(code, "%s", r.text);
+    if (code == ERR_INVALID) {
+        (void)cli_fail(code, "--data DIR looks at a host, or a store, without it");
+    }
+    return code == ERR_NOTFOUND || told ? EXIT_USAGE : status;
+}
+
 static int find_folder(struct cli *cli) {
     const char *path = cli_option(cli, "data");
+    char *folder = NULL;
     if (cli->data != NULL) {
         return 0;
     }
     if (cli->conf == NULL && path == NULL) {
-        int status = cli_load_conf_to_look(cli);
+        int status = load_conf_or_folder(cli, &folder);
         if (status != 0) {
             return status;
         }
     } else if (cli->conf == NULL) {
         load_conf_if_good(cli);
     }
-    path = cli->conf != NULL ? cli->conf->store_path : path;
+    path = cli->conf != NULL ? cli->conf->store_path : folder != NULL ? folder : path;
     char *real = realpath(path, NULL); /* a folder that does not exist yet has none */
     cli->data = real != NULL ? real : slice_dup(slice_of(path));
+    free(folder);
     return cli->data != NULL ? 0 : cli_fail(ERR_MEMORY, "out of memory");
 }
 
@@ -177,7 +206,7 @@ int cli_open_store(struct cli *cli) {
         return status;
     }
     struct report r = {""};
-    const struct store_options options = {.path = cli->data, .read_only = true};
+    const struct store_options options = {.path = cli->data, .read_only = true, .for_a_look = true};
     int code = store_open(&cli->store, &options, &r);
     if (code != 0) {
         cli->store = NULL;

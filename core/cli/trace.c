@@ -135,10 +135,8 @@ static int gather_key(struct cli *cli, const struct look_filter *filter, struct 
     int code = 0;
     while (code == 0 && *count < limit &&
            (code = look_walk_next(cli->journal, &walk, &event)) == 0) {
-        if (event != NULL && look_matches(filter, event)) {
+        if (event != NULL) {
             events[(*count)++] = event;
-        } else {
-            event_free(event);
         }
         code = cli_breathe(cli);
     }

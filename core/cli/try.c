@@ -2,7 +2,10 @@
  * try.c - try and dlq try: running a handler once, dry.
  *
  * The handler sees the last commit and its own effects, which are printed and dropped. The run ends
- * at the first call to the outside that --answers does not answer.
+ * at the first call to the outside that neither --answers answers nor --live makes.
+ *
+ * A dead letter has no --live: a call under its key must be noted on disk before it is made, which only its
+ * host can do; it is replayed instead.
  */
 #include "cli/try.h"
 
@@ -26,16 +29,6 @@
 #include <unistd.h>
 
 /* ---- input ---- */
-
-/* What stands in for the store and for peers; owned, NULL = nothing does. */
-struct try_input {
-    json_t *state, *answers;
-};
-
-static void clear_input(struct try_input *input) {
-    json_decref(input->state);
-    json_decref(input->answers);
-}
 
 static int read_state(const struct cli *cli, json_t **out) {
     const char *path = cli_option(cli, "state");
@@ -197,7 +190,7 @@ static int ask_policy(struct script_host *scripts, size_t index, struct event *e
 }
 
 static int run_dry(struct cli *cli, struct script_host *scripts, size_t index, struct event *event,
-                   const struct try_input *input) {
+                   const json_t *state, struct try_calls *calls) {
     struct try_view view;
     struct run *run = NULL;
     struct retry_verdict verdict;
@@ -205,54 +198,56 @@ static int run_dry(struct cli *cli, struct script_host *scripts, size_t index, s
     if (code != 0) {
         return cli_read_failed(code);
     }
-    try_view_init(&view, cli->journal, cli->now_ms, input->state);
+    try_view_init(&view, cli->journal, cli->now_ms, state);
     event->state = EVENT_RUNNING;
     event->attempts++;
     event->started_ms = cli->now_ms;
     code = run_start(&run, scripts, index, RUN_EVENT, event, NULL, &view.view);
     bool runs = code == 0;
+    int status = runs ? 0 : cli_fail(code, "%s", error_text(code));
     if (runs) {
         try_go_on(run);
-        try_answer(cli, run, input->answers);
-        code = ask_policy(scripts, index, event, run, &view, &verdict);
+        status = try_go_past(cli, &view, run, calls);
+        code = status == 0 ? ask_policy(scripts, index, event, run, &view, &verdict) : ERR_NOTFOUND;
     }
     if (cli->journal != NULL) {
         cli_end(cli);
     }
-    int status = runs ? try_tell(cli, run, code == 0 ? &verdict : NULL)
-                      : cli_fail(code, "%s", error_text(code));
     if (runs) {
+        status = status == 0 ? try_tell(cli, run, code == 0 ? &verdict : NULL, calls) : status;
         run_free(run);
     }
     try_view_clear(&view);
     return status;
 }
 
-static int load_and_run(struct cli *cli, size_t index, struct event *event,
-                        const struct try_input *input) {
+static int load_and_run(struct cli *cli, size_t index, struct event *event, const json_t *state) {
     struct script_host *scripts = NULL;
+    struct try_calls calls;
     struct report r = {""};
-    int code = script_host_new(&scripts, cli->conf, &api_library);
+    int status = try_open_calls(cli, &calls, cli->conf->services[index].timeout_ms);
+    int code = status == 0 ? script_host_new(&scripts, cli->conf, &api_library) : 0;
     if (code != 0) {
-        return cli_fail(code, "cannot start Lua: %s", error_text(code));
+        status = cli_fail(code, "cannot start Lua: %s", error_text(code));
+    } else if (status == 0) {
+        log_set(&(struct log_settings){.areas = {[LOG_AREA_HANDLER] = LOG_LEVEL_DEBUG}});
+        code = script_load_all(scripts, &r);
+        status = code == 0 ? run_dry(cli, scripts, index, event, state, &calls)
+                           : cli_fail(code, "%s", r.text);
+        script_host_free(scripts);
     }
-    log_set(&(struct log_settings){.areas = {[LOG_AREA_HANDLER] = LOG_LEVEL_DEBUG}});
-    code = script_load_all(scripts, &r);
-    int status =
-        code == 0 ? run_dry(cli, scripts, index, event, input) : cli_fail(code, "%s", r.text);
-    script_host_free(scripts);
+    try_close_calls(&calls);
     return status;
 }
 
 int cli_try(struct cli *cli) {
     struct event *event = NULL;
-    struct try_input input = {.state = NULL};
+    json_t *state = NULL;
     size_t index = 0;
     int status = cli_load_conf(cli);
     status = status == 0 ? cli_find_data(cli) : status;
     status = status == 0 ? find_conf(cli, cli->words[0], &index) : status;
-    status = status == 0 ? read_state(cli, &input.state) : status;
-    status = status == 0 ? try_read_answers(cli, &input.answers) : status;
+    status = status == 0 ? read_state(cli, &state) : status;
     status = status == 0 ? make_event(cli, &cli->conf->services[index], &event) : status;
     status = status == 0 ? open_store_if_any(cli) : status;
     if (status == 0) {
@@ -263,10 +258,10 @@ int cli_try(struct cli *cli) {
         event->accepted_ms = cli->now_ms;
         event->qos = 1;
         place(cli, cli->words[0], event);
-        status = load_and_run(cli, index, event, &input);
+        status = load_and_run(cli, index, event, state);
     }
     event_free(event);
-    clear_input(&input);
+    json_decref(state);
     return status;
 }
 
@@ -278,14 +273,11 @@ int dlq_try(struct cli *cli) {
     if (status != 0 || event == NULL) {
         return status;
     }
-    struct try_input input = {.state = NULL};
     status = find_conf(cli, cli_service_name(cli, event->service), &index);
-    status = status == 0 ? try_read_answers(cli, &input.answers) : status;
     if (status == 0) {
         event->replayed = true;
-        status = load_and_run(cli, index, event, &input);
+        status = load_and_run(cli, index, event, NULL);
     }
     event_free(event);
-    clear_input(&input);
     return status;
 }

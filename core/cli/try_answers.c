@@ -124,7 +124,7 @@ static void take_rows(const json_t *answer, struct call_result *result) {
     }
 }
 
-static void take_answer(const json_t *answer, enum call_kind kind, struct call_result *result) {
+void try_take_answer(const json_t *answer, enum call_kind kind, struct call_result *result) {
     size_t failure = failure_of(answer);
     *result = (struct call_result){.sent = true};
     if (failure < FAILURES) {
@@ -137,28 +137,5 @@ static void take_answer(const json_t *answer, enum call_kind kind, struct call_r
         buf_init(&result->headers, HEADERS_BYTES_MAX);
         buf_init(&result->body, CALL_BYTES_MAX);
         take_status(answer, kind == CALL_KIND_MAIL, result);
-    }
-}
-
-static void print_answer(const struct call_result *result) {
-    if (result->code != 0) {
-        (void)printf("answered: %s\n", result->error);
-    } else {
-        char text[CALL_STATUS_BYTES];
-        (void)printf("answered: %s\n", call_status_text(result->status, text));
-    }
-}
-
-void try_answer(const struct cli *cli, struct run *run, const json_t *answers) {
-    for (size_t i = 0; i < json_array_size(answers) && run->outcome == OUTCOME_CALL; i++) {
-        struct call_result result;
-        take_answer(json_array_get(answers, i), run->request->kind, &result);
-        if (!cli->json) {
-            try_tell_call(run);
-            print_answer(&result);
-        }
-        run_resume(run, &result);
-        call_result_clear(&result);
-        try_go_on(run);
     }
 }

@@ -17,7 +17,7 @@ enum { TEXT_BYTES_MAX = 64 << 20 };
 /* ---- calls ---- */
 
 static void add_statement(struct buf *out, const struct call_request *q) {
-    buf_printf(out, "would ask database \"%s\":\n", q->url);
+    buf_printf(out, "ask database \"%s\":\n", q->url);
     text_add_lines(out, (struct slice){q->body, q->body_len}, "  ");
     for (size_t i = 0; i < q->param_count; i++) {
         buf_printf(out, "  $%zu = ", i + 1);
@@ -28,7 +28,7 @@ static void add_statement(struct buf *out, const struct call_request *q) {
 
 static void add_call(struct buf *out, const struct call_request *q) {
     if (q->kind == CALL_KIND_ASK) {
-        buf_add_str(out, "would ask: ");
+        buf_add_str(out, "ask: ");
         text_add_safe(out, slice_of(q->label));
         buf_add_str(out, "; a dry run does not ask other hosts\n");
         return;
@@ -40,7 +40,7 @@ static void add_call(struct buf *out, const struct call_request *q) {
     bool mail = q->kind == CALL_KIND_MAIL;
     struct buf line;
     buf_init(&line, TEXT_BYTES_MAX);
-    buf_printf(out, "would %s ", mail ? "mail through" : q->method);
+    buf_printf(out, "%s ", mail ? "mail through" : q->method);
     try_add_url(&line, q->url);
     text_add_safe(out, buf_slice(&line));
     buf_add_str(out, "\n");
@@ -200,16 +200,26 @@ static void print_verdict(const struct retry_verdict *verdict) {
     buf_clear(&text);
 }
 
-void try_tell_call(const struct run *run) {
+void try_tell_call(const struct run *run, bool live) {
     struct buf text;
     buf_init(&text, TEXT_BYTES_MAX);
+    buf_add_str(&text, live ? "live: " : "would ");
     add_call(&text, run->request);
     (void)fputs(buf_str(&text), stdout);
     buf_clear(&text);
 }
 
+static void print_end(const struct try_calls *calls) {
+    if (calls->live == NULL || calls->count == 0) {
+        (void)printf("nothing was changed\n");
+    } else {
+        (void)printf("%" PRIu64 " call%s really made; nothing was stored or published\n",
+                     calls->count, calls->count == 1 ? " was" : "s were");
+    }
+}
+
 static void print_run(const struct cli *cli, const struct run *run,
-                      const struct retry_verdict *verdict) {
+                      const struct retry_verdict *verdict, const struct try_calls *calls) {
     print_outcome(cli, run);
     if (verdict != NULL) {
         print_verdict(verdict);
@@ -221,17 +231,22 @@ static void print_run(const struct cli *cli, const struct run *run,
         print_effect(cli, &run->effects.items[i]);
     }
     if (run->outcome == OUTCOME_CALL && run->request != NULL) {
-        try_tell_call(run);
+        try_tell_call(run, false);
     }
-    (void)printf("nothing was changed\n");
+    print_end(calls);
 }
 
-int try_tell(const struct cli *cli, const struct run *run, const struct retry_verdict *verdict) {
+int try_tell(const struct cli *cli, const struct run *run, const struct retry_verdict *verdict,
+             const struct try_calls *calls) {
     int status = 0;
     if (cli->json) {
-        status = cli_print_json(try_json(run, verdict));
+        json_t *document = try_json(run, verdict);
+        if (document != NULL && calls->count > 0) {
+            (void)json_object_set(document, "calls", calls->made);
+        }
+        status = cli_print_json(document);
     } else {
-        print_run(cli, run, verdict);
+        print_run(cli, run, verdict, calls);
     }
     return status != 0 ? status : try_failed(run) ? EXIT_NO : EXIT_GOOD;
 }

@@ -10,6 +10,7 @@ static const struct cli_option try_options[] = {
     {"file", "FILE", "read the payload from this file"},
     {"property", "NAME=VALUE", "a user property; may be repeated"},
     {"answers", "FILE", "what calls are answered, in their turn: a JSON array of answers"},
+    {"live", NULL, "really make its HTTP, mail and SQL calls; still store and publish nothing"},
     {"state", "FILE", "use this JSON object of names and values instead of the stored state"},
     {NULL, NULL, NULL},
 };
@@ -33,7 +34,11 @@ const struct cli_command cli_write_commands[] = {
      cli_new_handler},
     {"try", "SERVICE TOPIC", "run a handler once, dry: print what it would do, change nothing",
      "The handler sees the stored state, or that of --state. It stops where it would make a call "
-     "that has no answer.\nAn answer: {\"status\": 200, \"json\": {}, \"headers\": {}}, "
+     "that has no answer.\nWith --live it makes its calls, as in the host: egress rules hold, and "
+     "peers get the Idempotency-Key that is shown.\nEach try is a new event with keys of its own: "
+     "what "
+     "peers do, they do again in the next one.\nAn answer: {\"status\": 200, \"json\": {}, "
+     "\"headers\": {}}, "
      "{\"status\": 503, \"body\": \"\"},\nof a database {\"rows\": [{\"id\": 1}]}, "
      "{\"sqlstate\": \"23505\"},\nor {\"failed\": \"timeout\"}, \"connection lost\", "
      "\"unreachable\".",

@@ -510,6 +510,11 @@ int conf_load(struct conf **out, const char *file, const struct conf_overrides *
         l.place.no_secrets = overrides != NULL && overrides->no_secrets;
         l.place.mistakes = overrides == NULL ? NULL : overrides->mistakes;
         code = load(&l, shown, bytes, len, overrides);
+        if (code == ERR_INVALID && overrides != NULL && overrides->folder != NULL &&
+            (l.wrong & 1u << CONF_STORE) == 0) {
+            *overrides->folder = c->store_path;
+            c->store_path = NULL;
+        }
     }
     free(bytes);
     if (code == ERR_MEMORY) {
@@ -571,12 +576,8 @@ void conf_free(struct conf *c) {
 }
 
 bool conf_has_service(const struct conf *c, const char *name) {
-    for (size_t i = 0; i < c->service_count; i++) {
-        if (strcmp(c->services[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
+    size_t index;
+    return conf_find_service(c, slice_of(name), &index);
 }
 
 int64_t conf_keep_idempotency(const struct conf *c, const struct service_conf *s) {

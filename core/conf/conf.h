@@ -206,6 +206,9 @@ struct conf_overrides {
     const char *broker_url;
     const char *data;
     struct conf_mistakes *mistakes; /* or NULL */
+    char *
+        *folder; /* NULL, or where store.path goes if other options make it ERR_INVALID, which needs
+                      `mistakes`; the caller's, and NULL when that is not known either */
     bool no_secrets; /* for those who only look: each env: and file: stands for "", unread, and what
                         a secret must look like is not checked */
 };

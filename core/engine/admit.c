@@ -107,19 +107,19 @@ static int find_identity(struct engine *e, const struct engine_service *s, struc
 /* A UUIDv7 that came with the message becomes the event's id, unless an event has it already or its
  * time is so far ahead that retention, which goes by it, would never get there. The announcement of
  * a dead letter carries the id of the dead event but is an event of its own. */
-static void find_id(struct engine *e, const struct engine_service *s, struct event *event) {
+static int find_id(struct engine *e, const struct engine_service *s, struct event *event) {
     struct slice text;
     struct slice reason;
-    struct uuid id;
+    struct uuid id = {{0}};
+    int code = 0;
     if (!property_find(event->properties, "zingq-reason", &reason) &&
         property_find(event->properties, "zingq-id", &text) && uuid_parse(text, &id) &&
         uuid_is_v7(&id) && uuid_ms(&id) < e->now_ms + DAY_MS &&
-        !engine_id_taken(e, s, event->partition, &id) &&
         !engine_is_dying(e, s, event->partition, &id)) {
-        event->id = id;
-        return;
+        code = engine_find_id(e, s, event->partition, &id);
     }
-    event->id = uuid_next(&e->ids, e->now_ms);
+    event->id = code == ERR_NOTFOUND ? id : uuid_next(&e->ids, e->now_ms);
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 static int give_key(struct event *event, struct slice key) {
@@ -195,12 +195,14 @@ static int find_address(struct engine *e, struct engine_service *s, struct event
     }
     find_lane(s, event);
     assign_lane(s, event);
-    if (event->partition != partition && engine_id_taken(e, s, event->partition, &event->id)) {
+    code = event->partition == partition ? ERR_NOTFOUND
+                                         : engine_find_id(e, s, event->partition, &event->id);
+    if (code == 0) {
         return report(r, ERR_INVALID,
                       "under its new key another event has the same id: publish the payload again "
                       "and discard this one");
     }
-    return 0;
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 int engine_move_event(struct engine *e, const struct event *from, const struct event *to) {
@@ -433,9 +435,9 @@ int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *
         event->key = (struct slice){"", 0};
     }
     find_lane(s, event);
-    find_id(e, s, event);
-    bool duplicate;
-    int code = dedupe_refused(e, s, event, &duplicate);
+    bool duplicate = false;
+    int code = find_id(e, s, event);
+    code = code == 0 ? dedupe_refused(e, s, event, &duplicate) : code;
     if (code != 0 || duplicate) {
         count_duplicate(e, s, duplicate);
         event_free(event);
@@ -535,8 +537,11 @@ static int identify(struct engine *e, struct engine_service *s, struct event *ev
                     bool *duplicate, struct report *r) {
     struct slice scope;
     struct slice identity;
-    find_id(e, s, event);
-    int code = find_identity(e, s, event, &scope, &identity, r);
+    int code = find_id(e, s, event);
+    if (code != 0) {
+        return code;
+    }
+    code = find_identity(e, s, event, &scope, &identity, r);
     if (code == ERR_NOTFOUND) {
         return 0;
     }

@@ -186,7 +186,7 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
         p.handle = effect->id;
         code = engine_replace_publish(e, &p, effect->max_wait_ms, &due_ms);
     }
-    buf_add(&e->applying->publishes, p.id.bytes, UUID_BYTES);
+    buf_add_fixed(&e->applying->publishes, p.id.bytes, UUID_BYTES);
     buf_add_lv(&e->applying->publishes, effect->name);
     code = code == 0 ? publish_at(a, &p, due_ms, effect->by_wall) : code;
     buf_clear(&properties);

@@ -86,7 +86,7 @@ static int run_alone(struct engine *e, struct invocation *inv, struct lane_item 
                buf_str(&inv->run->error));
     event->alone = true;
     event->batch_events = 0;
-    int code = engine_note_failure(e, s, event, end, buf_str(&text));
+    int code = text.lacked ? ERR_MEMORY : engine_note_failure(e, s, event, end, buf_str(&text));
     if (code == 0) {
         code = engine_try_again(e, s, item, buf_str(&text), 0);
     }

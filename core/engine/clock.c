@@ -13,9 +13,13 @@ struct clock {
     int64_t last_ms;          /* engine time given out last */
     int64_t ahead_of_boot_ms; /* engine time minus CLOCK_BOOTTIME */
     int64_t wall_ahead_ms;    /* wall clock minus engine time */
+    int64_t marked_ms;        /* engine time when it was stored last; 0 = not since the start */
 };
 
-enum { STEP_MS = 1000 };
+enum {
+    STEP_MS = 1000,
+    MARK_MS = 60000 /* what engine time may lose on a machine whose clocks start anew */
+};
 
 static bool is_step(int64_t ms) {
     return ms <= -STEP_MS || ms >= STEP_MS;
@@ -90,7 +94,12 @@ int engine_mark_clock(struct engine *e) {
     struct clock_mark mark;
     e->doors.read_clocks(e->doors.ctx, &mark.at);
     mark.engine_ms = engine_time(e, &mark.at);
+    e->clock->marked_ms = mark.engine_ms;
     return journal_clock_put(e->journal, &mark);
+}
+
+bool engine_clock_mark_is_old(const struct engine *e) {
+    return e->now_ms >= e->clock->marked_ms + MARK_MS;
 }
 
 int engine_make_clock(struct engine *e) {

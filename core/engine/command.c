@@ -107,14 +107,13 @@ static int command_signal(struct engine *e, struct command *c) {
         return engine_no_service(c);
     }
     buf_init(&value, c->payload.len + 64);
-    engine_signal_value(c->payload, &value);
+    int code = engine_signal_value(c->payload, &value);
     const struct signal signal = {.key = c->key,
                                   .name = c->name,
                                   .value = buf_slice(&value),
                                   .once = c->once,
                                   .said = c->payload};
-    int code = ERR_MEMORY;
-    if (!value.failed) {
+    if (code == 0) {
         code = c->once.len > 0 ? engine_signal_once(e, s, &signal, &c->report)
                                : engine_signal(e, s, &signal, &c->report);
     }

@@ -18,6 +18,7 @@
 #include "engine/crash.h"
 #include "engine/locks.h"
 #include "engine/mark.h"
+#include "engine/memory.h"
 #include "engine/place.h"
 #include "engine/publish.h"
 #include "engine/quota.h"
@@ -34,7 +35,7 @@ enum { GENERATIONS_MAX = 3 };
 /* --- policies --- */
 
 /* The policies look at the dead event and may publish, write state, or discard it. A policy that
- * fails is logged and changes nothing. */
+ * fails is logged and changes nothing, unless what it lacked may be there in a later turn. */
 static int try_policy(struct engine *e, struct engine_service *s, enum run_entry entry,
                       struct event *event, const char *reason, bool *discard) {
     struct run *run = NULL;
@@ -46,6 +47,8 @@ static int try_policy(struct engine *e, struct engine_service *s, enum run_entry
     if (run->outcome == OUTCOME_DONE || run->outcome == OUTCOME_DISCARD) {
         *discard = *discard || run->outcome == OUTCOME_DISCARD;
         code = engine_apply(e, s, event, &run->effects);
+    } else if (run->lacks != 0 && engine_waits_for_policy(e)) {
+        code = run->lacks;
     } else {
         log_error("engine", "%s of service \"%s\" failed event=%s error=\"%s\"",
                   entry == RUN_ON_DEAD ? "on_dead" : "the dead_letter policy", s->conf->name,

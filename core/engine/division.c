@@ -62,15 +62,17 @@ int engine_check_division(struct engine *e, struct report *r) {
     }
     bool same = strcmp(was, wanted) == 0;
     bool known = code == 0;
-    if (code == 0 || code == ERR_NOTFOUND) {
-        code = !same && holds_anything(store) ? refuse(was, d, e->conf->store_path, r) : 0;
+    code = code == ERR_NOTFOUND ? 0 : code;
+    if (code == 0 && !same && holds_anything(store)) {
+        store_abort(store);
+        return refuse(was, d, e->conf->store_path, r);
     }
     if (code == 0 && !(same && known)) {
         code = journal_text_put(e->journal, "division", slice_of(wanted));
-        if (code == 0) {
-            return store_commit(store);
-        }
+        code = code == 0 ? store_commit(store) : code;
     }
-    store_abort(store);
-    return code;
+    if (store_active(store)) {
+        store_abort(store);
+    }
+    return code == 0 ? 0 : report(r, code, "cannot read the store: %s", error_text(code));
 }

@@ -10,6 +10,7 @@
 #include "engine/history.h"
 #include "engine/impl.h"
 #include "engine/lane.h"
+#include "engine/memory.h"
 #include "engine/metrics.h"
 #include "engine/place.h"
 #include "engine/retry.h"
@@ -68,19 +69,22 @@ static int item_throttled(struct engine *e, struct engine_service *s, struct lan
 
 /* --- failing --- */
 
-/* After a failure: the delay before the next attempt, or the reason to be dead. */
-static bool next_delay(struct engine *e, struct engine_service *s, struct event *event,
-                       const struct verdict *v, int64_t *delay_ms, struct buf *reason) {
+/* After a failure: the delay before the next attempt; or -1, and the reason to be dead. */
+static int next_delay(struct engine *e, struct engine_service *s, struct event *event,
+                      const struct verdict *v, int64_t *delay_ms, struct buf *reason) {
     struct retry_verdict verdict;
     struct report r;
     bool own = v->outcome == OUTCOME_RETRY && v->after_ms >= 0;
     int code = run_retry_policy(e->scripts, s->index, event, v->error, &e->view, &verdict, &r);
     if (code == 0) {
-        *delay_ms = own ? v->after_ms : verdict.after_ms;
+        *delay_ms = verdict.dead ? -1 : own ? v->after_ms : verdict.after_ms;
         if (verdict.dead) {
             buf_add_str(reason, verdict.reason);
         }
-        return !verdict.dead;
+        return 0;
+    }
+    if (code != ERR_NOTFOUND && code != ERR_SCRIPT && engine_waits_for_policy(e)) {
+        return code;
     }
     if (code != ERR_NOTFOUND) {
         log_error("engine",
@@ -89,12 +93,13 @@ static bool next_delay(struct engine *e, struct engine_service *s, struct event 
                   s->conf->name, r.text);
     }
     if (event->errors > s->conf->retries) {
+        *delay_ms = -1;
         buf_add_str(reason, v->error);
-        return false;
+        return 0;
     }
     *delay_ms =
         own ? v->after_ms : service_backoff_ms(s->conf, event->errors, uuid_source_random(&e->ids));
-    return true;
+    return 0;
 }
 
 static int item_failed(struct engine *e, struct engine_service *s, struct lane_item *item,
@@ -108,9 +113,11 @@ static int item_failed(struct engine *e, struct engine_service *s, struct lane_i
     struct buf reason;
     buf_init(&reason, ERROR_BYTES_MAX + 1024);
     int64_t delay_ms = 0;
-    if (next_delay(e, s, event, v, &delay_ms, &reason)) {
+    code = next_delay(e, s, event, v, &delay_ms, &reason);
+    code = code == 0 && reason.lacked ? ERR_MEMORY : code;
+    if (code == 0 && delay_ms >= 0) {
         code = engine_try_again(e, s, item, v->error, delay_ms);
-    } else {
+    } else if (code == 0) {
         code = engine_fail_for_good(e, s, item, buf_str(&reason));
     }
     buf_clear(&reason);

@@ -216,11 +216,31 @@ static int decide(struct engine *e) {
 static int write_books(struct engine *e) {
     int code = engine_write_books(e);
     code = code == 0 ? engine_write_paces(e) : code;
-    code = code == 0 ? journal_kept_write(e->journal) : code;
-    if (code == 0) {
-        code = journal_mark_seq(e->journal);
+    return code == 0 ? journal_kept_write(e->journal) : code;
+}
+
+/* A turn that has only looked does not go to the disk. But pages that a commit has freed can be used
+ * after the next one: where room is short, there is one. */
+static int write_marks(struct engine *e, bool *changed) {
+    *changed =
+        store_changed(journal_store(e->journal)) || engine_clock_mark_is_old(e) || engine_is_low(e);
+    if (!*changed) {
+        return 0;
     }
+    int code = journal_mark_seq(e->journal);
     return code == 0 ? engine_mark_clock(e) : code;
+}
+
+static void count_commit(struct engine *e, bool changed, int64_t us) {
+    if (!changed) {
+        return;
+    }
+    e->status.commit_us_last = us;
+    if (us > e->status.commit_us_max) {
+        e->status.commit_us_max = us;
+    }
+    histogram_add(&e->status.commit, us);
+    e->status.commits++;
 }
 
 static int commit(struct engine *e) {
@@ -242,6 +262,10 @@ static int commit(struct engine *e) {
     if (code == 0 && places) {
         return ERR_CORRUPT; /* the records of where events wait are rebuilt: engine/mend.c */
     }
+    bool changed = false;
+    if (code == 0) {
+        code = write_marks(e, &changed);
+    }
     if (code != 0) {
         return code;
     }
@@ -249,12 +273,7 @@ static int commit(struct engine *e) {
     assert(engine_first_new(e) == NULL && !engine_decides(e) && !engine_has_deaths(e));
     int64_t before_us = engine_enter(e, PHASE_COMMIT);
     code = store_commit(journal_store(e->journal));
-    e->status.commit_us_last = engine_enter(e, PHASE_SEND) - before_us;
-    if (e->status.commit_us_last > e->status.commit_us_max) {
-        e->status.commit_us_max = e->status.commit_us_last;
-    }
-    histogram_add(&e->status.commit, e->status.commit_us_last);
-    e->status.commits++;
+    count_commit(e, changed, engine_enter(e, PHASE_SEND) - before_us);
     if (code == 0) {
         journal_forget_broken(e->journal);
     }
@@ -301,6 +320,12 @@ static void act(struct engine *e) {
 
 /* --- the turn --- */
 
+static void tell_dropped(int code) {
+    log_error("engine", "a turn was dropped, %s: %s",
+              code == ERR_DOUBT ? "and may be stored" : "nothing of it is stored",
+              error_text(code));
+}
+
 int engine_turn(struct engine *e) {
     bool turned_away = false;
     int ready = engine_make_ready(e, &turned_away);
@@ -338,7 +363,7 @@ int engine_turn(struct engine *e) {
             store_abort(store);
         }
         (void)engine_enter(e, PHASE_SEND);
-        log_error("engine", "a turn was dropped, nothing of it is stored: %s", error_text(code));
+        tell_dropped(code);
         engine_start_over(e, code, least);
         return code;
     }

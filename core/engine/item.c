@@ -190,16 +190,16 @@ bool engine_keeps_bodies(const struct engine *e) {
     return e->items->body_bytes <= memory_share(e->memory, MEMORY_EVENTS) / 2;
 }
 
-bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t partition,
-                     const struct uuid *id) {
+int engine_find_id(struct engine *e, const struct engine_service *s, uint8_t partition,
+                   const struct uuid *id) {
     const struct lane_item *item;
     LIST_FOREACH(item, new_bucket(e, id), id_link) {
         if (uuid_equal(&item->id, id) && item->lane->service == s->index &&
             item->lane->partition == partition) {
-            return true;
+            return 0;
         }
     }
-    return journal_event_exists(e->journal, partition, id, s->number);
+    return journal_event_find(e->journal, partition, id, s->number);
 }
 
 void engine_forget_items(struct engine *e) {

@@ -34,9 +34,10 @@ struct cell engine_cell(const struct event *event, struct slice name);
 /* Marks the item as accepted in this turn; and as no longer new. */
 void engine_link_new(struct engine *e, struct lane_item *item);
 void engine_unlink_new(struct engine *e, struct lane_item *item);
-/* Whether an event of the service has the id already, stored or accepted in this turn. */
-bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t partition,
-                     const struct uuid *id);
+/* Whether an event of the service has the id already, stored or accepted in this turn: 0, or
+ * ERR_NOTFOUND. */
+int engine_find_id(struct engine *e, const struct engine_service *s, uint8_t partition,
+                   const struct uuid *id);
 /* The first of those; NULL: there is none. */
 struct lane_item *engine_first_new(const struct engine *e);
 /* Whether what waits may stay in memory: the other half of the share is for what comes and runs. */

@@ -161,11 +161,15 @@ static int find_services(struct engine *e, struct report *r) {
 static int open_stored(struct engine *e, const struct engine_options *options, struct report *r) {
     engine_load_marks(e);
     int code = engine_check_division(e, r);
-    code = code == 0 ? engine_start_clock(e) : code;
+    if (code != 0) {
+        return code;
+    }
+    code = engine_start_clock(e);
     code = code == 0 ? outbox_new(&e->outbox, e->journal, e->memory) : code;
     code = code == 0 ? append_new(&e->append, e->journal, e->conf->store_path) : code;
-    return code == 0 ? forwards_new(&e->forwards, e->journal, &e->conf->hosts.share, options->seed)
+    code = code == 0 ? forwards_new(&e->forwards, e->journal, &e->conf->hosts.share, options->seed)
                      : code;
+    return code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
 }
 
 static int recover(struct engine *e, struct report *r) {

@@ -24,9 +24,10 @@
 enum { TOLD_MS = 60000 };
 
 struct shortage {
-    size_t starved;  /* services */
-    bool reclaimed;  /* in this turn */
-    int64_t told_ms; /* when the log was told; 0 = never */
+    size_t starved;    /* services */
+    bool reclaimed;    /* in this turn */
+    int64_t told_ms;   /* when the log was told; 0 = never */
+    int64_t policy_ms; /* since when policies have lacked something; 0 = never */
 };
 
 int engine_make_shortage(struct engine *e) {
@@ -48,6 +49,14 @@ void engine_feed_services(struct engine *e) {
             engine_hold(e, s);
         }
     }
+}
+
+bool engine_waits_for_policy(struct engine *e) {
+    struct shortage *shortage = e->shortage;
+    if (e->now_ms >= shortage->policy_ms + POLICY_WAIT_EVERY_MS) {
+        shortage->policy_ms = e->now_ms;
+    }
+    return e->now_ms < shortage->policy_ms + POLICY_WAIT_MS;
 }
 
 /* Once a turn: a collection may take as long as a script. */

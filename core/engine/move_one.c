@@ -132,8 +132,8 @@ int engine_move_one(struct engine *e, struct engine_service *from, struct engine
                  event_state_dead((enum event_state)event->state);
     struct event moved = *event;
     engine_relocate(to, &moved);
-    bool taken = journal_event_exists(e->journal, moved.partition, &moved.id, to->number);
-    int code = taken ? part(e, to, &moved) : 0;
+    int code = journal_event_find(e->journal, moved.partition, &moved.id, to->number);
+    code = code == 0 ? part(e, to, &moved) : code == ERR_NOTFOUND ? 0 : code;
     code = code == 0 ? move(e, from, to, event, &moved) : code;
     if (code == 0 && stays) { /* the others are counted when all are there */
         count_one(e, from, to, event);

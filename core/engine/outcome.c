@@ -45,6 +45,9 @@ static int end_attempt(struct engine *e, struct invocation *inv, enum attempt_en
 }
 
 static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) {
+    if (inv->run->error.lacked) {
+        return ERR_MEMORY; /* nobody would be told why */
+    }
     if (inv->run->outcome != OUTCOME_RETRY) {
         inv->run->outcome = OUTCOME_ERROR;
     }
@@ -180,6 +183,9 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
     }
     assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes &&
            outcomes[inv->run->outcome] != NULL);
+    if (inv->run->error.lacked) {
+        return ERR_MEMORY; /* nobody would be told why */
+    }
     bool goes_on = inv->run->outcome == OUTCOME_CALL || inv->run->outcome == OUTCOME_YIELD;
     if (inv->batch != NULL && !goes_on) {
         return engine_end_batch(e, inv, ATTEMPT_ERROR);
@@ -202,21 +208,6 @@ static void make_current(struct engine *e, struct invocation *inv) {
     engine_name_culprit(e, inv);
 }
 
-/* A transaction begins with the call that opened it, and is named by its id; with the commit it is
- * over, whatever became of that. */
-static void note_session(struct invocation *inv, const struct call_end *end) {
-    const struct call_request *request = inv->run->request;
-    const struct call_result *result = &end->result;
-    if (request->kind != CALL_KIND_SQL) {
-        return;
-    }
-    if (request->scope == SQL_BEGIN && result->code == 0 && result->status == 0) {
-        inv->session = inv->run->session = end->id;
-    } else if (request->scope == SQL_COMMIT) {
-        inv->session = inv->run->session = 0;
-    }
-}
-
 /* Its call has ended, or it waited only for the commit. */
 static int go_on(struct engine *e, struct invocation *inv, struct call_end *end) {
     bool called = inv->run->outcome == OUTCOME_CALL;
@@ -225,7 +216,8 @@ static int go_on(struct engine *e, struct invocation *inv, struct call_end *end)
         return code;
     }
     if (called) {
-        note_session(inv, end);
+        run_note_session(inv->run, end->id, &end->result);
+        inv->session = inv->run->session;
     }
     engine_trace_resume(e, inv, called ? &end->result : NULL);
     run_resume(inv->run, called ? &end->result : NULL);
@@ -256,7 +248,6 @@ int engine_resume(struct engine *e, struct call_end *end) {
 }
 
 static int time_out(struct engine *e, struct invocation *inv) {
-    char text[32];
     size_t service = inv->service->index;
     uint64_t payer = inv->item->lane->payer;
     bool alone = inv->batch == NULL;
@@ -264,10 +255,7 @@ static int time_out(struct engine *e, struct invocation *inv) {
     engine_stop_waiting(e, inv, true);
     make_current(e, inv);
     int code = inv->run->outcome == OUTCOME_CALL ? engine_note_given_up(inv, started) : 0;
-    buf_reset(&inv->run->error);
-    buf_printf(&inv->run->error, "timed out: the attempt took longer than %s (timeout)",
-               conf_duration_text(inv->service->conf->timeout_ms, text));
-    inv->run->outcome = OUTCOME_ERROR;
+    run_time_out(inv->run, inv->service->conf->timeout_ms);
     code = code == 0 ? fail(e, inv, ATTEMPT_TIMEOUT) : code;
     if (code == 0) {
         code = engine_settle_deaths(e);

@@ -207,7 +207,7 @@ int engine_undo_failed(struct engine *e, struct invocation *inv, enum attempt_en
     engine_note_over(e, inv);
     uint32_t tries = ++event->errors;
     bool last = end == ATTEMPT_REJECT || (!known && tries > s->conf->retries);
-    int code = engine_note_failure(e, s, event, end, buf_str(&text));
+    int code = text.lacked ? ERR_MEMORY : engine_note_failure(e, s, event, end, buf_str(&text));
     if (code == 0 && known) {
         code = note_try(e, s, event, name, buf_str(&text), &tries, &last);
     }

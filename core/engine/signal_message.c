@@ -69,13 +69,15 @@ static int read_topic(struct slice topic, struct buf *out, size_t *key_len, stru
     return out->failed ? ERR_MEMORY : 0;
 }
 
-void engine_signal_value(struct slice payload, struct buf *out) {
-    struct report r;
-    if (value_from_json(payload, out, &r) != 0) {
+int engine_signal_value(struct slice payload, struct buf *out) {
+    int code = value_from_json(payload, out, NULL);
+    if (code == ERR_INVALID) {
         buf_reset(out);
         buf_add_u8(out, 's');
         buf_add_slice(out, payload);
+        return out->failed ? ERR_MEMORY : 0;
     }
+    return code;
 }
 
 /* A message that is repeated because its acknowledgement was lost is one signal. */
@@ -119,10 +121,7 @@ static int read_message(const struct event *event, struct message *m, struct rep
     const char *text = buf_str(&m->names);
     m->key = (struct slice){text, key_len};
     m->name = (struct slice){text + key_len, m->names.len - key_len};
-    if (code == 0) {
-        engine_signal_value(event->payload, &m->value);
-    }
-    return code == 0 && m->value.failed ? ERR_MEMORY : code;
+    return code == 0 ? engine_signal_value(event->payload, &m->value) : code;
 }
 
 static void clear_message(struct message *m) {

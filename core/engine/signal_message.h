@@ -13,8 +13,8 @@ int engine_admit_signal(struct engine *e, struct event *event);
  * not. */
 int engine_signal_repeated(struct engine *e, const struct engine_service *s, struct slice topic,
                            struct slice properties, uint8_t partition, bool *repeated);
-/* A signal as bytes to a value: JSON, or else a string. */
-void engine_signal_value(struct slice payload, struct buf *out);
+/* A signal as bytes to a value: JSON, or else a string. ERR_MEMORY: not to be told. */
+int engine_signal_value(struct slice payload, struct buf *out);
 /* A handler's signal that cannot be is a dead letter of the service it was for, which a replay
  * sends again. */
 int engine_refuse_signal(struct engine *e, struct engine_service *s, const struct event *from,

@@ -27,7 +27,7 @@ int value_add(struct slice value, bool delta_is_int, int64_t delta_int, double d
               struct buf *out);
 /* The value as JSON text, for people: strings quoted, floats shortest that reads back the same. */
 int value_to_json(struct slice value, struct buf *out);
-/* JSON text to a value; scalars take their own tags. ERR_INVALID with a sentence. */
+/* JSON text to a value; scalars take their own tags. ERR_INVALID, ERR_MEMORY with a sentence. */
 int value_from_json(struct slice json, struct buf *out, struct report *r);
 
 #endif

@@ -187,7 +187,6 @@ static void host_metrics(void *ctx, struct buf *out) {
     host_members_metrics(h, out);
     host_stand_in_metrics(h, out);
     sys_write_metrics(h->sys, out);
-    admin_write_metrics(h->admin, out);
     if (h->ask != NULL) {
         ask_write_metrics(h->ask, out);
     }

@@ -315,6 +315,7 @@ static int open_engine(struct host *h, struct report *r) {
     }
     if (code == 0) {
         code = script_host_new(&h->scripts, h->conf, &api_library);
+        code = code == 0 ? 0 : report(r, code, "out of memory");
     }
     if (code == 0) {
         script_use_memory(h->scripts, &h->memory);
@@ -503,6 +504,7 @@ int host_run(const struct host_options *options) {
     h->options = options;
     STAILQ_INIT(&h->asks);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is like a full disk */
     if (raise_file_limit() != 0) {
         log_warn("host", "cannot raise the number of open files: %s", strerror(errno));
     }

@@ -80,7 +80,8 @@ struct host_members {
     int64_t denied_ms; /* when the broker refused it; 0 = not on this connection */
     unsigned say_lost; /* consecutive connections that ended before it was answered, or over it */
     int64_t said_ms;
-    int64_t pause_ms;   /* nothing that ended a connection is tried again before this time */
+    int64_t again_ms;   /* when what ended connections is tried again; 0 = nothing has */
+    int64_t pause_ms;   /* before that; grows until our presence comes back */
     int64_t echo_by_ms; /* our presence should have come back by then; 0 = not expected */
     int64_t joined_ms;  /* it came back, and so have all retained presences by then; 0 = not yet */
     bool settled;       /* the list was built on this connection */

@@ -12,7 +12,9 @@
  * (Mosquitto without a limit of queued messages does both), or it grants everything and delivers
  * nothing. Then the host reports that it cannot see others, and continues. To find the cause of a
  * closed connection, the watch is sent before anything else on its connection, and the presence
- * only when no subscription waits for an answer.
+ * only when no subscription waits for an answer. A network that breaks looks the same: so what seems
+ * to be refused is tried again soon, and then more and more rarely. Until then the others take this
+ * host to be gone, and its keys wait.
  */
 #include "host/members.h"
 
@@ -32,7 +34,8 @@ enum {
     SETTLE_MS = 50,       /* retained presences may come this much later than our own */
     ANSWERS_MS = 1000,    /* the same if the broker retains nothing: others must answer */
     OVER_IT_MS = 1000,    /* a connection that ends this soon after a refusal ended because of it */
-    PAUSE_MS = 600000,    /* what ended connections is tried again after this time */
+    AGAIN_MS_MIN = 5000,  /* what ended connections is tried again after this time, */
+    AGAIN_MS_MAX = 600000, /* doubled each time up to this one */
 };
 
 const char host_members_topics[] = "zingq/hosts/+/+";
@@ -140,11 +143,16 @@ void host_members_close(struct host *h) {
 
 /* --- what can be known --- */
 
+/* Whether the broker seems to end connections over the watch, or over the presence. */
+static bool ends_connections(const struct host_members *p) {
+    return p->watch_lost >= MEMBERS_LOST_MAX || p->say_lost >= MEMBERS_LOST_MAX;
+}
+
 bool host_members_unknown(const struct host *h, struct report *r) {
     const struct host_members *p = &h->members;
     static const char then[] =
         "a second host would not be noticed; zingq doctor names what to allow";
-    if (p->watch_lost >= MEMBERS_LOST_MAX || p->say_lost >= MEMBERS_LOST_MAX) {
+    if (ends_connections(p)) {
         (void)report(r, 0,
                      "cannot see other hosts: the broker ends the connection when this host "
                      "%s %s: %s",
@@ -207,6 +215,16 @@ bool host_member_up(const struct host *h, uint16_t place) {
 
 /* --- callbacks of the connections: they only record --- */
 
+/* A connection has ended, perhaps over it. */
+static void note_end(struct host_members *p, unsigned *lost, bool over_it, int64_t now_ms) {
+    *lost += over_it ? 1 : 0;
+    if (over_it && *lost >= MEMBERS_LOST_MAX) {
+        p->pause_ms = p->pause_ms == 0 ? AGAIN_MS_MIN : 2 * p->pause_ms;
+        p->pause_ms = p->pause_ms > AGAIN_MS_MAX ? AGAIN_MS_MAX : p->pause_ms;
+        p->again_ms = now_ms + p->pause_ms;
+    }
+}
+
 void host_members_look(struct host *h) {
     h->members.due = true;
     host_wake(h);
@@ -223,9 +241,8 @@ void host_members_down(struct host *h) {
     struct host_members *p = &h->members;
     int64_t now_ms = (int64_t)uv_now(&h->loop);
     bool over_it = p->say_mid != 0 || (p->denied_ms != 0 && now_ms - p->denied_ms < OVER_IT_MS);
-    p->say_lost += over_it ? 1 : 0;
+    note_end(p, &p->say_lost, over_it, now_ms);
     p->denied_ms = 0;
-    p->pause_ms = now_ms + PAUSE_MS;
     p->say_mid = 0;
     p->known = false;
     p->changed = true;
@@ -245,8 +262,7 @@ void host_members_watch_up(struct host *h) {
 
 void host_members_watch_down(struct host *h) {
     struct host_members *p = &h->members;
-    p->watch_lost += p->watch_asked ? 1 : 0;
-    p->pause_ms = (int64_t)uv_now(&h->loop) + PAUSE_MS;
+    note_end(p, &p->watch_lost, p->watch_asked, (int64_t)uv_now(&h->loop));
     p->watch_asked = p->watch_due = p->watching = p->known = false;
     p->changed = true;
     p->echo_by_ms = 0;
@@ -304,7 +320,8 @@ static void note_news(struct host *h, unsigned news, int64_t now_ms) {
         p->no_echo = false;
         p->echo_by_ms = 0;
         p->say_mid = 0; /* the broker accepted it, whatever it answers later */
-        p->say_lost = 0;
+        p->say_lost = p->say_refused = 0;
+        p->again_ms = p->pause_ms = 0;
         p->joined_ms = p->joined_ms != 0 ? p->joined_ms : now_ms + (keeps ? SETTLE_MS : ANSWERS_MS);
     }
 }
@@ -375,11 +392,12 @@ void host_members_answered(struct host *h) {
 void host_members_repeat(struct host *h) {
     struct host_members *p = &h->members;
     struct report r;
-    bool lost = p->watch_lost >= MEMBERS_LOST_MAX || p->say_lost >= MEMBERS_LOST_MAX;
+    bool lost = ends_connections(p);
     int64_t now_ms = (int64_t)uv_now(&h->loop);
-    if (!host_members_unknown(h, &r) || (lost && (now_ms < p->pause_ms || !p->keyed))) {
+    if (!host_members_unknown(h, &r) || (lost && (now_ms < p->again_ms || !p->keyed))) {
         return; /* without keys it is not worth losing a connection */
     }
+    p->again_ms = 0;
     p->watch_lost = p->watch_lost < MEMBERS_LOST_MAX ? p->watch_lost : MEMBERS_LOST_MAX - 1;
     p->say_lost = p->say_lost < MEMBERS_LOST_MAX ? p->say_lost : MEMBERS_LOST_MAX - 1;
     p->watch_due = !p->watching && mqtt_session(h->publisher)->connected;

@@ -40,7 +40,7 @@ bool host_members_asks(const struct host *h);
 void host_members_answered(struct host *h);
 /* Makes host_members_turn due. */
 void host_members_look(struct host *h);
-/* Once a minute: asks again for what the broker refused. */
+/* Once a minute, and when it is due: asks again for what the broker refused. */
 void host_members_repeat(struct host *h);
 /* Before the subscribing connection's DISCONNECT: announces that the host is gone, or has left. */
 void host_members_goodbye(struct host *h);

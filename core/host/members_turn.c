@@ -109,6 +109,9 @@ static void look_at_time(struct host *h, int64_t now_ms) {
         members_settle(p->table);
         p->changed = true;
     }
+    if (p->again_ms != 0 && now_ms >= p->again_ms) {
+        host_members_repeat(h);
+    }
     if (now_ms >= p->silent_ms) { /* hosts that have not answered by now are silent */
         p->changed = true;
     }
@@ -140,6 +143,7 @@ static void arm(struct host *h, int64_t now_ms) {
     next = sooner(next, p->echo_by_ms, now_ms);
     next = sooner(next, p->watch_asked ? p->watch_by_ms : 0, now_ms);
     next = sooner(next, p->joined_ms, now_ms);
+    next = sooner(next, p->again_ms, now_ms);
     next = sooner(next, p->refused ? p->refused_by_ms : 0, now_ms);
     next = sooner(next, host_stand_in_next_ms(h, now_ms), now_ms);
     if (next == INT64_MAX) {

@@ -5,7 +5,17 @@
 
 #include <string.h>
 
+/* A newer one has records that are not damaged, but unknown. */
+static int check_schema(struct slice value) {
+    struct reader r = reader_of(value.data, value.len);
+    uint32_t schema = read_u32(&r);
+    return r.failed ? ERR_CORRUPT : schema > STORE_SCHEMA ? ERR_SCHEMA : 0;
+}
+
 static int check_meta(struct slice key, struct slice value) {
+    if (slice_is(key, "schema")) {
+        return check_schema(value);
+    }
     if (journal_key_begins(key, "schedule/")) {
         return journal_check_later(TABLE_META, key, value);
     }
@@ -65,4 +75,10 @@ bool journal_row_fits(enum store_table t, struct slice key, struct slice value) 
         named = (prefix ? key.len > len : key.len == len) && memcmp(key.data, names[i], len) == 0;
     }
     return named && journal_check_row(t, key, value) == 0;
+}
+
+bool journal_row_is_own(enum store_table t, struct slice key) {
+    return t == TABLE_META &&
+           (slice_is(key, "schema") || slice_is(key, "schema by") || slice_is(key, "flag/kept") ||
+            slice_is(key, "flag/grouped") || journal_key_begins(key, "kept/"));
 }

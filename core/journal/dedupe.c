@@ -145,9 +145,7 @@ static int find_note(struct journal *j, struct dedupe_time time, const struct ke
     for (size_t i = 0; code == ERR_NOTFOUND && i < DEDUPE_BUCKETS; i++) {
         *at = (struct note_place){.table = TABLE_DEDUPE + i, .row = *k};
         code = take_from_bucket(j, i, k, note);
-        if (code == 0 && !journal_note_counts(j, time, k, note)) {
-            code = ERR_NOTFOUND;
-        }
+        code = code == 0 ? journal_note_counts(j, time, k, note) : code;
     }
     return code;
 }
@@ -258,8 +256,12 @@ static int sweep_row(struct journal *j, int64_t now_ms, bool *ends, bool *stays)
     (void)key_bytes(&k, key);
     memset(j->sweep.at, UINT8_MAX, sizeof j->sweep.at); /* past a key that is no key */
     memcpy(j->sweep.at, k.bytes, k.len < sizeof j->sweep.at ? k.len : sizeof j->sweep.at);
-    if (journal_take_note(key, value, &note) != 0 || !journal_note_is_held(j, &k, &note)) {
+    if (journal_take_note(key, value, &note) != 0) {
         return 0;
+    }
+    code = journal_note_find_holder(j, &k, &note);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
     }
     note.noted_ms = note.noted_ms != 0 ? note.noted_ms : j->buckets[j->sweep.bucket].until_ms;
     return carry_over(j, now_ms, &k, &note, stays);
@@ -300,9 +302,11 @@ static int fill_bucket(struct journal *j, int64_t now_ms, size_t rows) {
     rows = recent_rows_due(j, rows);
     for (size_t i = 0; code == 0 && i < rows; i++) {
         code = recent_go_on(j, now_ms, j->bucket_ms, &k, &note);
-        if (code == 0 && journal_note_counts(j, time, &k, &note)) {
-            code = put_into_bucket(j, now_ms, &k, &note);
+        if (code != 0) {
+            break;
         }
+        code = journal_note_counts(j, time, &k, &note);
+        code = code == 0 ? put_into_bucket(j, now_ms, &k, &note) : code == ERR_NOTFOUND ? 0 : code;
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }
@@ -333,11 +337,12 @@ bool journal_dedupe_is_behind(const struct journal *j) {
 
 int journal_dedupe_trim(struct journal *j, int64_t now_ms, size_t rows, int64_t *next_ms) {
     int64_t pause_ms = now_ms + SWEEP_PAUSE_MS;
+    size_t filter_rows = store_changed(j->store) ? FILTER_ROWS : FILTER_ROWS_IDLE;
     *next_ms = pause_ms;
     int code = fill_bucket(j, now_ms, rows);
     code = code == 0 ? empty_buckets(j, now_ms, rows, next_ms) : code;
     bool more = false;
-    code = code == 0 ? filters_read(j, FILTER_ROWS, &more) : code;
+    code = code == 0 ? filters_read(j, filter_rows, &more) : code;
     *next_ms = more && pause_ms < *next_ms ? pause_ms : *next_ms;
     int64_t due_ms = recent_due_ms(j, now_ms, j->bucket_ms);
     due_ms = due_ms < pause_ms ? pause_ms : due_ms;

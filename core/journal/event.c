@@ -68,7 +68,7 @@ static void encode_event(const struct event *e, struct buf *b) {
     buf_add_u64(b, e->version);
     buf_add_u64(b, e->seq);
     buf_add_u64(b, e->lane);
-    buf_add(b, e->cause.bytes, UUID_BYTES);
+    buf_add_fixed(b, e->cause.bytes, UUID_BYTES);
     const struct slice slices[] = {
         e->topic,       e->key,        e->payload, e->content_type, e->response_topic,
         e->correlation, e->properties, e->reason,  e->publishes};
@@ -237,29 +237,31 @@ int journal_event_record(struct journal *j, uint8_t partition, const struct uuid
     return store_get(j->store, TABLE_EVENT, key_slice(&k), record);
 }
 
-bool journal_event_exists(struct journal *j, uint8_t partition, const struct uuid *id,
-                          uint16_t service) {
+int journal_event_find(struct journal *j, uint8_t partition, const struct uuid *id,
+                       uint16_t service) {
     struct slice value;
-    return journal_event_record(j, partition, id, service, &value) == 0;
+    return journal_event_record(j, partition, id, service, &value);
 }
 
-bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid *id) {
+int journal_event_find_waiting(struct journal *j, uint8_t partition, const struct uuid *id) {
     struct key k;
     struct slice key;
     struct slice value;
     journal_event_key(j, &k, partition, id, 0);
     struct event_place at;
     bool after = false;
-    while (journal_seek_prefix(j, TABLE_EVENT, &k, OWNER_SERVICE_AT, after, &key, &value) == 0) {
+    int code;
+    while ((code = journal_seek_prefix(j, TABLE_EVENT, &k, OWNER_SERVICE_AT, after, &key,
+                                       &value)) == 0) {
         uint8_t state = value.len > STATE_AT ? (uint8_t)value.data[STATE_AT] : EVENT_STATE_COUNT;
         bool ours = journal_take_event_key(key, &at) && at.partition == partition;
         if (ours && state < EVENT_STATE_COUNT && !event_state_ended((enum event_state)state)) {
-            return true;
+            return 0;
         }
         k.len = 0;
         after = key_bytes(&k, key);
     }
-    return false;
+    return code;
 }
 
 int journal_event_next(struct journal *j, struct event_walk *walk, struct event **out) {
@@ -365,7 +367,7 @@ static int history_make_room(struct journal *j, const struct event *e) {
 }
 
 int journal_history_add(struct journal *j, const struct event *event, const struct attempt *a) {
-    assert(a->end < ATTEMPT_END_COUNT); /* INV-JOURNAL-3 */
+    assert(event->partition < PARTITIONS && a->end < ATTEMPT_END_COUNT); /* INV-JOURNAL-3 */
     uint16_t last;
     uint16_t count;
     int code = history_last(j, event, &last, &count);
@@ -391,10 +393,8 @@ int journal_history_add(struct journal *j, const struct event *event, const stru
 
 static int take_attempt(struct slice key, struct slice value, void *out) {
     struct attempt *a = out;
-    if (key.len < OWNER_KEY_BYTES) {
-        return ERR_CORRUPT;
-    }
-    struct reader n = reader_of(key.data + OWNER_KEY_BYTES, key.len - OWNER_KEY_BYTES);
+    struct reader n;
+    bool owned = journal_take_owner_key(key, &n);
     a->n = read_u16_be(&n);
     struct reader r = reader_of(value.data, value.len);
     a->end = read_u8(&r);
@@ -402,7 +402,8 @@ static int take_attempt(struct slice key, struct slice value, void *out) {
     a->duration_us = read_u32(&r);
     a->version = read_u64(&r);
     a->text = read_lv(&r);
-    return n.failed || n.at != n.end || r.failed || a->end >= ATTEMPT_END_COUNT ? ERR_CORRUPT : 0;
+    bool whole = owned && !n.failed && n.at == n.end && !r.failed;
+    return whole && a->end < ATTEMPT_END_COUNT ? 0 : ERR_CORRUPT;
 }
 
 int journal_history_next(struct journal *j, const struct event *event, struct attempt *a) {

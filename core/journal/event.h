@@ -20,10 +20,11 @@ int journal_event_record(struct journal *j, uint8_t partition, const struct uuid
 int journal_event_placed(struct journal *j, const struct event *event, bool *placed);
 int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *id,
                       uint16_t service);
-bool journal_event_exists(struct journal *j, uint8_t partition, const struct uuid *id,
-                          uint16_t service);
-/* Whether an event of that id, of any service, has not ended. */
-bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid *id);
+/* Whether it is there: 0, or ERR_NOTFOUND. */
+int journal_event_find(struct journal *j, uint8_t partition, const struct uuid *id,
+                       uint16_t service);
+/* The same of an event of that id, of any service, that has not ended. */
+int journal_event_find_waiting(struct journal *j, uint8_t partition, const struct uuid *id);
 
 struct event_place {
     uint8_t partition;

@@ -14,6 +14,12 @@ void journal_owner_key(struct key *k, uint8_t partition, const struct uuid *id, 
     assert(k->len == OWNER_KEY_BYTES);
 }
 
+bool journal_take_owner_key(struct slice key, struct reader *rest) {
+    struct slice owner = {key.data, key.len < OWNER_KEY_BYTES ? key.len : OWNER_KEY_BYTES};
+    *rest = reader_of(key.data + owner.len, key.len - owner.len);
+    return owner.len == OWNER_KEY_BYTES && (uint8_t)owner.data[0] < PARTITIONS;
+}
+
 unsigned journal_event_groups(const struct journal *j) {
     return j->old_events ? PARTITIONS : EVENT_GROUPS;
 }

@@ -176,6 +176,9 @@ enum { OWNER_KEY_BYTES = OWNER_SERVICE_AT + sizeof(uint16_t), EVENT_KEYS_SCHEMA 
 
 /* Begins the key. */
 void journal_owner_key(struct key *k, uint8_t partition, const struct uuid *id, uint16_t service);
+/* Cuts it off the key of what belongs to an event; *rest is what follows. False: there is none, or it
+ * is in no partition. */
+bool journal_take_owner_key(struct slice key, struct reader *rest);
 /* Of an event, or where a walk of the group is. */
 void journal_event_key_in(const struct journal *j, struct key *k, uint8_t group,
                           const struct event_place *place);

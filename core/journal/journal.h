@@ -98,8 +98,12 @@ struct aside_row {
 
 /* The one after row->number; in/out, 0 to begin. ERR_NOTFOUND. */
 int journal_aside_next(struct journal *j, struct aside_row *row);
-/* Whether a row decodes; needs no store. 0, ERR_CORRUPT, ERR_MEMORY. */
+/* Whether a row decodes; needs no store. 0, ERR_CORRUPT, ERR_MEMORY. ERR_SCHEMA: it says that a newer
+ * zingq wrote the store. */
 int journal_check_row(enum store_table t, struct slice key, struct slice value);
+/* Whether it says something of its own store alone, which another one finds out for itself: the
+ * schema, and what is counted. */
+bool journal_row_is_own(enum store_table t, struct slice key);
 /* Whether a row of unknown table may belong to this one. */
 bool journal_row_fits(enum store_table t, struct slice key, struct slice value);
 /* The row in words: `event 0192… of service "seats" (key 00…)`. `j` NULL: without names. */

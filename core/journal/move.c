@@ -170,6 +170,16 @@ int journal_row_look(enum store_table t, struct slice key, struct slice value,
     return placed || t >= TABLE_DEDUPE ? 0 : ERR_CORRUPT;
 }
 
+uint8_t journal_key_partition(enum store_table t, struct slice key) {
+    const struct row_form *f = form_of(t, key);
+    if (f == NULL || f->partition == NONE || key.len <= (size_t)f->partition) {
+        return ROW_NO_PARTITION;
+    }
+    uint8_t partition = (uint8_t)key.data[f->partition];
+    partition = t == TABLE_TIMER ? partition & (BY_WALL - 1) : partition;
+    return partition < PARTITIONS ? partition : ROW_NO_PARTITION;
+}
+
 static void patch_be(struct buf *b, size_t at, uint64_t number, size_t bytes) {
     assert(at + bytes <= b->len);
     for (size_t i = 0; i < bytes; i++) {

@@ -33,6 +33,8 @@ struct row_sight {
  * such a row has no partition; a key's partition may have DEDUPE_OWN set. ERR_CORRUPT. */
 int journal_row_look(enum store_table t, struct slice key, struct slice value,
                      struct row_sight *out);
+/* The partition that a row's key names, ROW_NO_PARTITION if none. */
+uint8_t journal_key_partition(enum store_table t, struct slice key);
 /* The same row with another service number and arrival number, as far as it has them, into the
  * buffers. ERR_MEMORY. */
 int journal_row_write(enum store_table t, struct slice key, struct slice value, uint16_t service,

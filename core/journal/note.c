@@ -37,11 +37,12 @@ int journal_write_note(struct journal *j, enum store_table t, const struct key *
     return journal_put_record(j, t, row);
 }
 
-bool journal_note_is_held(struct journal *j, const struct key *k, const struct dedupe_note *note) {
-    return journal_event_waits(j, k->bytes[0] & ~DEDUPE_OWN, &note->id);
+int journal_note_find_holder(struct journal *j, const struct key *k,
+                             const struct dedupe_note *note) {
+    return journal_event_find_waiting(j, k->bytes[0] & ~DEDUPE_OWN, &note->id);
 }
 
-bool journal_note_counts(struct journal *j, struct dedupe_time time, const struct key *k,
-                         const struct dedupe_note *note) {
-    return note->noted_ms + time.keep_ms > time.now_ms || journal_note_is_held(j, k, note);
+int journal_note_counts(struct journal *j, struct dedupe_time time, const struct key *k,
+                        const struct dedupe_note *note) {
+    return note->noted_ms + time.keep_ms > time.now_ms ? 0 : journal_note_find_holder(j, k, note);
 }

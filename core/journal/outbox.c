@@ -23,8 +23,8 @@ static bool is_sound(const struct publication *p) {
 
 void publication_encode(const struct publication *p, struct buf *out) {
     assert(is_sound(p));
-    buf_add(out, p->id.bytes, UUID_BYTES);
-    buf_add(out, p->cause.bytes, UUID_BYTES);
+    buf_add_fixed(out, p->id.bytes, UUID_BYTES);
+    buf_add_fixed(out, p->cause.bytes, UUID_BYTES);
     buf_add_u16(out, p->hops);
     buf_add_u8(out, p->qos);
     buf_add_u8(out, p->retain ? 1 : 0);

@@ -208,7 +208,8 @@ static int find_in(struct journal *j, size_t i, struct dedupe_time time, const s
         *at = (struct note_place){.table = table_of(i)};
         (void)key_bytes(&at->row, (struct slice){(const char *)row, ROW_BYTES});
         int code = journal_take(j, at->table, &at->row, take_row, &found);
-        if (code == 0 && journal_note_counts(j, time, k, &found.note)) {
+        code = code == 0 ? journal_note_counts(j, time, k, &found.note) : code;
+        if (code == 0) {
             *note = found.note;
             return 0;
         }

@@ -14,11 +14,12 @@ int journal_take_note(struct slice key, struct slice value, void *out);
 /* Writes it under the row's key. */
 int journal_write_note(struct journal *j, enum store_table t, const struct key *row,
                        const struct dedupe_note *note);
-/* True while the event that has the key has not ended. */
-bool journal_note_is_held(struct journal *j, const struct key *k, const struct dedupe_note *note);
-/* True while it is younger than keep_ms, or held. */
-bool journal_note_counts(struct journal *j, struct dedupe_time time, const struct key *k,
-                         const struct dedupe_note *note);
+/* Whether the event that has the key has not ended: 0, or ERR_NOTFOUND. */
+int journal_note_find_holder(struct journal *j, const struct key *k,
+                             const struct dedupe_note *note);
+/* Whether it is younger than keep_ms, or its event has not ended: 0, or ERR_NOTFOUND. */
+int journal_note_counts(struct journal *j, struct dedupe_time time, const struct key *k,
+                        const struct dedupe_note *note);
 
 /* Where the note of a key is. */
 struct note_place {

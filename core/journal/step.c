@@ -32,15 +32,13 @@ static int step_key(struct key *k, const struct event *event, enum step_kind kin
 
 static int take_step(struct slice key, struct slice value, void *ctx) {
     struct step *out = ctx;
-    if (key.len < OWNER_KEY_BYTES) {
-        return ERR_CORRUPT;
-    }
-    struct reader k = reader_of(key.data + OWNER_KEY_BYTES, key.len - OWNER_KEY_BYTES);
+    struct reader k;
+    bool owned = journal_take_owner_key(key, &k);
     struct reader r = reader_of(value.data, value.len);
     uint8_t kind = read_u8(&k);
     uint8_t form = read_u8(&r);
     uint8_t state = read_u8(&r);
-    if (kind >= STEP_KIND_COUNT || state >= STEP_STATE_COUNT || form != STEP_FORM) {
+    if (!owned || kind >= STEP_KIND_COUNT || state >= STEP_STATE_COUNT || form != STEP_FORM) {
         return ERR_CORRUPT;
     }
     out->kind = (enum step_kind)kind;
@@ -71,7 +69,8 @@ int journal_step_read(struct journal *j, const struct event *event, enum step_ki
 }
 
 int journal_step_put(struct journal *j, const struct event *event, const struct step *step) {
-    assert(step->kind < STEP_KIND_COUNT && step->state < STEP_STATE_COUNT); /* INV-JOURNAL-6 */
+    assert(event->partition < PARTITIONS && step->kind < STEP_KIND_COUNT &&
+           step->state < STEP_STATE_COUNT); /* INV-JOURNAL-6 */
     struct key k;
     int code = step_key(&k, event, step->kind, step->name);
     if (code != 0) {

@@ -151,8 +151,9 @@ static void *make_block(struct script_state *state, size_t size) {
     void *block = blocks_take(size);
     if (block != NULL) {
         note_more(state, size);
+    } else {
+        state->lacks = ERR_MEMORY;
     }
-    state->starved = state->starved || block == NULL;
     return block;
 }
 
@@ -163,7 +164,7 @@ static void *resize_block(struct script_state *state, void *block, size_t old_si
     }
     void *moved = blocks_resize(block, old_size, new_size);
     if (moved == NULL && new_size > old_size) {
-        state->starved = true;
+        state->lacks = ERR_MEMORY;
         return NULL;
     }
     note_less(state, old_size);
@@ -212,6 +213,8 @@ void script_enter(struct script_state *state, struct run *run, lua_State *L, int
     state->watch.active = true;
     state->watch.over = false;
     state->unwinding = false;
+    state->lacks = 0;
+    state->host->scratch.lacked = state->host->second.lacked = false;
     state->watch.spent_ns = spent_us * 1000;
     state->watch.wall_start_ns = clock_monotonic_ns();
     state->watch.cpu_start_ns = -1;
@@ -269,4 +272,15 @@ const char *script_memory_text(const struct script_state *state, char out[96]) {
                    whole ? state->memory_limit / mib : state->memory_limit / 1024,
                    whole ? "MiB" : "KiB", conf_of(state)->lua_memory_bytes > 0 ? "" : "limits.");
     return out;
+}
+
+int script_raise_lack(lua_State *L, int code, const char *what) {
+    bool passes = code == ERR_MEMORY || code == ERR_DISK; /* what is damaged stays so */
+    script_state_of(L)->lacks = passes ? code : 0;
+    return luaL_error(L, "%s: %s", what, error_text(code));
+}
+
+int script_lacks(const struct script_state *state) {
+    const struct script_host *host = state->host;
+    return host->scratch.lacked || host->second.lacked ? ERR_MEMORY : state->lacks;
 }

@@ -80,9 +80,6 @@ static char *take_bytes(struct effects *effects, size_t len) {
 }
 
 static struct slice copy_slice(char **at, struct slice s) {
-    if (s.data == NULL) {
-        return s;
-    }
     char *copy = *at;
     if (s.len > 0) {
         memcpy(copy, s.data, s.len);
@@ -119,7 +116,9 @@ static int copy_effect(struct effects *effects, const struct effect *from, struc
     }
     effects->bytes += need;
     for (size_t i = 0; i < SLICES; i++) {
-        *slices[i] = copy_slice(&at, *slices[i]);
+        if (slices[i]->data != NULL) {
+            *slices[i] = copy_slice(&at, *slices[i]);
+        }
     }
     return 0;
 }

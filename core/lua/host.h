@@ -89,8 +89,8 @@ struct script_state {
     size_t memory_churn;               /* bytes allocated since the hook last checked */
     size_t memory_kept;                /* left after the last full collection; 0 = none */
     bool memory_strict;                /* the limit is in force */
-    bool starved; /* the machine had no memory, although the limit allowed it */
-    bool full;    /* too much of it is kept: a new state is needed */
+    bool full;                         /* too much of it is kept: a new state is needed */
+    int lacks; /* since entry the host did not have what was asked for: ERR_MEMORY, ERR_DISK; or 0 */
     struct script_watch watch;
 
     bool unwinding;             /* nothing may catch the current error: see lua/api/step.c */
@@ -181,6 +181,10 @@ static inline void script_charge(lua_State *L, size_t units) {
 /* "used more than 200 ms of CPU time (limits.lua_time)". Returns `out`. */
 const char *script_time_text(const struct script_state *state, char out[96]);
 const char *script_memory_text(const struct script_state *state, char out[96]);
+/* Raises "WHAT: ...", as that error code says. ERR_MEMORY, ERR_DISK: the host lacks it. See run->lacks. */
+int script_raise_lack(lua_State *L, int code, const char *what);
+/* What the host lacked since the state was entered: an error code, or 0. */
+int script_lacks(const struct script_state *state);
 
 /* --- lua/lines.c: how much handlers write to the log --- */
 

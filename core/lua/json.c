@@ -197,17 +197,17 @@ static void check_items(struct encoder *e, int table, lua_Integer count, const s
 static void encode_array(struct encoder *e, int table, const struct place *at) {
     lua_Integer count = (lua_Integer)lua_rawlen(e->L, table);
     check_items(e, table, count, at);
-    buf_add(e->out, "[", 1);
+    buf_add_u8(e->out, '[');
     for (lua_Integer i = 1; i <= count; i++) {
         if (i > 1) {
-            buf_add(e->out, ",", 1);
+            buf_add_u8(e->out, ',');
         }
         lua_rawgeti(e->L, table, i);
         struct place item = {.parent = at, .index = i, .depth = at->depth + 1};
         encode(e, lua_gettop(e->L), &item);
         lua_pop(e->L, 1);
     }
-    buf_add(e->out, "]", 1);
+    buf_add_u8(e->out, ']');
 }
 
 struct name {
@@ -269,19 +269,19 @@ static void encode_pairs(struct encoder *e, struct name *names, int count, int f
         names[i].text = lua_tolstring(e->L, first + 2 * i, &names[i].len);
     }
     sort_names(names, count);
-    buf_add(e->out, "{", 1);
+    buf_add_u8(e->out, '{');
     for (int i = 0; i < count; i++) {
         if (i > 0) {
-            buf_add(e->out, ",", 1);
+            buf_add_u8(e->out, ',');
         }
         struct place item = {at, names[i].text, names[i].len, 0, at->depth + 1};
         if (!json_quote((struct slice){names[i].text, names[i].len}, e->out)) {
             refuse(e, &item, "has a name that is not valid UTF-8, which JSON must be");
         }
-        buf_add(e->out, ":", 1);
+        buf_add_u8(e->out, ':');
         encode(e, names[i].value, &item);
     }
-    buf_add(e->out, "}", 1);
+    buf_add_u8(e->out, '}');
 }
 
 static void encode_object(struct encoder *e, int table, const struct place *at) {

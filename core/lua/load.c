@@ -265,7 +265,7 @@ int script_load(struct script_host *host, size_t service, struct script_state **
     int rc = run_load(state, r);
     if (rc != 0) {
         explain(state, rc, r);
-        if (!state->starved) { /* else the next look tries again */
+        if (script_lacks(state) == 0) { /* else the next look tries again */
             *refused = state->code;
             state->code = NULL;
         }

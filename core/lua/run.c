@@ -251,9 +251,11 @@ static void settle_error(struct run *run, int status, bool over) {
     /* In a batch it concerns one event, and nobody knows which. */
     bool final = !over && !memory && run->event_count == 1 && failure_is_final(run->thread.L, -1);
     run->outcome = final ? OUTCOME_REJECT : OUTCOME_ERROR;
-    run_describe_error(run, over     ? script_time_text(run->state, limit)
-                            : memory ? script_memory_text(run->state, limit)
-                                     : NULL);
+    run->lacks = over ? 0 : script_lacks(run->state);
+    run_describe_error(run, over                        ? script_time_text(run->state, limit)
+                            : memory && run->lacks != 0 ? "the host is out of memory"
+                            : memory                    ? script_memory_text(run->state, limit)
+                                                        : NULL);
     end_thread(run, over);
     if (over || memory) { /* the next handler should not pay for this one's garbage */
         (void)lua_gc(run->state->L, LUA_GCCOLLECT);
@@ -381,6 +383,26 @@ int run_start_batch(struct run **out, struct script_host *host, size_t service,
     return 0;
 }
 
+void run_note_session(struct run *run, uint64_t id, const struct call_result *result) {
+    const struct call_request *request = run->request;
+    if (request->kind != CALL_KIND_SQL) {
+        return;
+    }
+    if (request->scope == SQL_BEGIN && result->code == 0 && result->status == 0) {
+        run->session = id;
+    } else if (request->scope == SQL_COMMIT) {
+        run->session = 0;
+    }
+}
+
+void run_time_out(struct run *run, int64_t timeout_ms) {
+    char text[32];
+    buf_reset(&run->error);
+    buf_printf(&run->error, "timed out: the attempt took longer than %s (timeout)",
+               conf_duration_text(timeout_ms, text));
+    run->outcome = OUTCOME_ERROR;
+}
+
 void run_resume(struct run *run, const struct call_result *result) {
     assert((run->outcome == OUTCOME_CALL) == (result != NULL)); /* INV-RUN-4 */
     assert(goes_on(run->outcome) && run->thread.L != NULL);     /* INV-RUN-3 */
@@ -495,9 +517,9 @@ int run_retry_policy(struct script_host *host, size_t service, struct event *eve
     if (function_for(&run) == LUA_NOREF) {
         rc = ERR_NOTFOUND;
     } else if (first_step(&run, error) != 0) {
-        rc = report(r, ERR_SCRIPT, "out of memory");
+        rc = report(r, ERR_MEMORY, "out of memory");
     } else if (run.outcome != OUTCOME_DONE) {
-        rc = report(r, ERR_SCRIPT, "%s",
+        rc = report(r, run.lacks != 0 ? run.lacks : ERR_SCRIPT, "%s",
                     run.error.len > 0 ? buf_str(&run.error) : "a retry policy must return");
     }
     clear_run(&run);

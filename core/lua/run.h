@@ -137,11 +137,13 @@ struct run {
     size_t culprit; /* REJECT, of several events: which one it concerns, from 1; 0 = all */
     size_t service; /* index in conf->services */
     struct effects effects;
-    enum outcome outcome;         /* of the last step */
-    int64_t after_ms;             /* RETRY, SNOOZE, THROTTLE */
-    bool cancelled;               /* a person has ended the attempt: event.cancelled() says so */
-    bool key_only;                /* THROTTLE: the event's key alone backs off */
-    struct buf error;             /* ERROR, RETRY, REJECT: why; message, then the traceback */
+    enum outcome outcome; /* of the last step */
+    int64_t after_ms;     /* RETRY, SNOOZE, THROTTLE */
+    bool cancelled;       /* a person has ended the attempt: event.cancelled() says so */
+    bool key_only;        /* THROTTLE: the event's key alone backs off */
+    struct buf error;     /* ERROR, RETRY, REJECT: why; message, then the traceback */
+    int lacks; /* ERROR: the host did not have what was asked for, ERR_MEMORY or ERR_DISK; 0 = it is
+                  the script's own */
     struct call_request *request; /* CALL: what to ask for; owned by the run, freed on resume */
     struct call_request *held;    /* a call of unknown outcome, while its reconcile runs; owned */
     struct run_durable *durable;  /* owned; NULL = no step, sleep or wait so far */
@@ -184,6 +186,11 @@ int run_start_batch(struct run **out, struct script_host *host, size_t service,
 /* Continues after OUTCOME_CALL, KEEP, YIELD, or a WAIT whose signal is there; `result`: of the call, NULL
  * for the others; it is read during the call only. */
 void run_resume(struct run *run, const struct call_result *result);
+/* Before run_resume: its call, `id`, is answered. Keeps run->session: a transaction begins with the call that
+ * opened it, and is named by its id; with the commit it is over, whatever became of that. */
+void run_note_session(struct run *run, uint64_t id, const struct call_result *result);
+/* The attempt has used up its time: an error that says so. */
+void run_time_out(struct run *run, int64_t timeout_ms);
 /* run->durable, created if there was none; NULL when out of memory. */
 struct run_durable *run_durable(struct run *run);
 /* The open step failed: drops what was staged in it. `itself`: because of its own error, not
@@ -205,7 +212,7 @@ static inline size_t run_staged(const struct run *run) {
 void run_free(struct run *run);
 
 /* ERR_NOTFOUND when the service has no retry script; ERR_SCRIPT (r) when it fails or returns
- * something invalid: the caller then uses the numbers. */
+ * something invalid: the caller then uses the numbers. ERR_MEMORY, ERR_DISK (r): as run->lacks. */
 int run_retry_policy(struct script_host *host, size_t service, struct event *event,
                      const char *error, const struct run_view *view, struct retry_verdict *verdict,
                      struct report *r);

@@ -63,8 +63,7 @@ void script_state_free(struct script_state *state) {
 }
 
 int script_starve(lua_State *L, const char *file) {
-    script_state_of(L)->starved = true;
-    return luaL_error(L, "scripts/%s: out of memory", file);
+    return script_raise_lack(L, ERR_MEMORY, lua_pushfstring(L, "scripts/%s", file));
 }
 
 int script_protect(struct script_state *state, lua_CFunction fn, void *ud, struct report *r) {

@@ -416,12 +416,12 @@ int presence_write(const struct presence *p, struct buf *out) {
     for (size_t i = 0; failed == 0 && !gone && i < p->service_count; i++) {
         failed = json_object_set_new(services, p->services[i].name, service_json(&p->services[i]));
     }
-    json_t *json =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:b, s:s, s:b, s:I, s:o}", "host",
-                  p->host, "id", p->id, "version", p->version, "group", p->group, "mark", p->mark,
-                  "proof", (int)p->proof, "count", (int)p->share.count, "this", (int)p->share.place,
-                  "alone", (int)p->alone, "state", presence_state_name(p->state), "hello",
-                  (int)p->hello, "since", (json_int_t)p->since_ms, "services", services);
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s*, s:b, s:i, s:i, s:b, s:s, s:b, s:I, s:o}",
+                             "host", p->host, "id", p->id, "version", p->version, "group", p->group,
+                             "mark", p->mark[0] != '\0' ? p->mark : NULL, "proof", (int)p->proof,
+                             "count", (int)p->share.count, "this", (int)p->share.place, "alone",
+                             (int)p->alone, "state", presence_state_name(p->state), "hello",
+                             (int)p->hello, "since", (json_int_t)p->since_ms, "services", services);
     failed = failed == 0 && json != NULL ? add_stand_in(p, json) : failed;
     if (failed == 0 && json != NULL) {
         json_write(json, out, 0);

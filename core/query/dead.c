@@ -33,6 +33,10 @@ static bool in_group(const struct dead_row *row, const char *group) {
 
 int dead_next(struct journal *j, const struct dead_filter *filter, struct dead_row *row,
               bool *matches) {
+    if (filter->by_service && row->service != filter->service) { /* in each partition */
+        unsigned partition = row->partition + (row->service > filter->service ? 1u : 0u);
+        *row = (struct dead_row){.partition = (uint8_t)partition, .service = filter->service};
+    }
     int code = journal_dead_next(j, row);
     *matches = code == 0 && (!filter->by_service || row->service == filter->service) &&
                in_group(row, filter->group);

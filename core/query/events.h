@@ -24,12 +24,11 @@ struct look_filter {
     const char *topic; /* a topic filter, or NULL */
 };
 
-/* Whether the event is one of those. */
-bool look_matches(const struct look_filter *filter, const struct event *event);
-
 /* Events from the newest to the oldest. */
 struct look_walk {
+    struct look_filter filter;
     unsigned count;
+    uint64_t passed; /* rows that do not match: at least so many were passed over */
     struct look_part {
         struct event_walk walk;
         bool over;
@@ -37,13 +36,23 @@ struct look_walk {
     } parts[PARTITIONS];     /* as many are enough for the groups */
 };
 
-/* Most events that do not match are passed over; look_matches tells the rest. */
+/* What the filter borrows must outlive the walk. */
 void look_walk_init(struct look_walk *walk, const struct journal *j,
                     const struct look_filter *filter);
-/* Only events after this one in the walk. */
-void look_walk_after(struct look_walk *walk, const struct uuid *id, uint16_t service);
-/* The next event, the caller's from now on; NULL when this step passed over others. ERR_NOTFOUND after the last. */
+/* Only events after this place in the walk. */
+void look_walk_after(struct look_walk *walk, const struct event_place *place);
+/* The next event that matches, the caller's from now on; NULL when this step passed over others.
+ * ERR_NOTFOUND after the last. */
 int look_walk_next(struct journal *j, struct look_walk *walk, struct event **out);
+/* Where a walk that looks for the rest begins: look_walk_after. Its id is zero if there is no rest. */
+struct event_place look_walk_place(const struct look_walk *walk);
 void look_walk_clear(struct look_walk *walk);
+
+/* ID.SERVICE, or ID alone: how people and the API pass on a place. */
+enum { LOOK_PLACE_BYTES = UUID_TEXT_BYTES + 12 };
+
+void look_place_text(const struct event_place *place, char out[LOOK_PLACE_BYTES]);
+/* False: that is none. */
+bool look_place_parse(const char *text, struct event_place *out);
 
 #endif

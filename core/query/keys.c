@@ -22,8 +22,18 @@ static void hand_out(struct held_walk *walk, struct held *out, bool *found) {
     walk->any = false;
 }
 
+/* Goes past the lanes of other services, in each partition. */
+static void pass_over_others(struct held_walk *walk) {
+    const struct row *row = &walk->row;
+    if (walk->by_service && row->service != walk->service) {
+        unsigned partition = row->partition + (row->service > walk->service ? 1u : 0u);
+        walk->row = (struct row){.partition = (uint8_t)partition, .service = walk->service};
+    }
+}
+
 int held_walk_next(struct journal *j, struct held_walk *walk, struct held *out, bool *found) {
     *found = false;
+    pass_over_others(walk);
     int code = walk->over ? ERR_NOTFOUND : journal_lane_scan(j, &walk->row);
     if (code == ERR_NOTFOUND && walk->any) {
         walk->over = true;

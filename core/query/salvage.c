@@ -38,18 +38,13 @@ static int put(struct work *w, enum store_table t, struct slice key, struct slic
     return code;
 }
 
-/* What the new store says of itself: its schema, and that what services keep has been counted. */
-static bool is_own(enum store_table t, struct slice key) {
-    return t == TABLE_META && (slice_is(key, "schema") || slice_is(key, "flag/kept"));
-}
-
 static int on_row(void *ctx, struct slice table, struct slice key, struct slice value) {
     struct work *w = ctx;
     enum store_table t;
     bool known = store_table_named(table, &t);
     int code = known ? journal_check_row(t, key, value) : 0;
     if (known && code == 0) {
-        return is_own(t, key) ? 0 : put(w, t, key, value);
+        return journal_row_is_own(t, key) ? 0 : put(w, t, key, value);
     }
     if (code == ERR_CORRUPT) {
         struct buf text;
@@ -123,5 +118,8 @@ int store_salvage(struct salvage *salvage, const char *folder, const char *into,
         code = report(r, w.code, "cannot write the new store in %s: %s", into, error_text(w.code));
     }
     store_close(w.to);
+    if (code == ERR_SCHEMA) { /* what it could read is not what the store holds */
+        store_folder_remove(into);
+    }
     return code;
 }

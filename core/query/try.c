@@ -77,7 +77,7 @@ static json_t *string_or_remark(struct slice text) {
     return string != NULL ? string : json_string("(not UTF-8)");
 }
 
-static json_t *call_json(const struct call_request *q) {
+json_t *try_call_json(const struct call_request *q) {
     struct buf text;
     buf_init(&text, TEXT_BYTES_MAX);
     json_t *headers = json_array();
@@ -197,8 +197,9 @@ json_t *try_json(const struct run *run, const struct retry_verdict *verdict) {
     for (size_t i = 0; i < run->effects.count && ok; i++) {
         ok = json_array_append_new(effects, effect_json(&run->effects.items[i])) == 0;
     }
-    json_t *call = run->outcome == OUTCOME_CALL && run->request != NULL ? call_json(run->request)
-                                                                        : json_null();
+    json_t *call = run->outcome == OUTCOME_CALL && run->request != NULL
+                       ? try_call_json(run->request)
+                       : json_null();
     json_t *retry = verdict == NULL ? json_null()
                     : verdict->dead ? json_pack("{s:s}", "dead", verdict->reason)
                                     : json_pack("{s:I}", "after_ms", (json_int_t)verdict->after_ms);

@@ -39,6 +39,8 @@ void try_add_header(struct buf *out, const char *header);
 /* Continues as if each step had been stored; their effects are added to the run's. */
 void try_go_on(struct run *run);
 
+/* A call, without its secrets; NULL when out of memory. */
+json_t *try_call_json(const struct call_request *request);
 /* The outcome, the effects and the call it waits for; `verdict` is what the retry script said, or
  * NULL. NULL when out of memory. */
 json_t *try_json(const struct run *run, const struct retry_verdict *verdict);

@@ -19,6 +19,7 @@ int store_code(int rc) {
     case MDB_TXN_FULL:
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
         return ERR_FULL;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
@@ -47,7 +48,7 @@ const char *store_words(int rc) {
     }
 }
 
-int store_failed(const struct store *s, const char *what, int rc) {
+int store_tell(const struct store *s, const char *what, int rc) {
     int code = store_code(rc);
     if (code != 0 && code != ERR_NOTFOUND) {
         log_error("store", "%s failed path=%s error=\"%s\"", what, s->path, store_words(rc));

@@ -5,6 +5,7 @@
 #define ZINGQ_STORE_IMPL_H
 
 #include "store/store.h"
+#include "store/writeset.h"
 
 #include <lmdb.h>
 
@@ -16,12 +17,19 @@ struct store {
     char *path;
     uint64_t max_bytes;
     bool read_only;
+    bool for_a_look;
     uint64_t map_bytes; /* size of the map: max_bytes, or more while room is lent */
     int lock_fd;        /* flock on DATA/zingq.lock while open to write; -1 = none */
     MDB_env *env;
     MDB_txn *txn; /* the current one, or NULL */
+    bool changed; /* it has written something */
     MDB_dbi tables[TABLE_COUNT];
     MDB_cursor *cursors[TABLE_COUNT]; /* of txn; NULL until a seek needs one */
+    const struct store_log *log;      /* NULL = none, as what follows: store/log.c */
+    store_home *home;                 /* of a row */
+    struct writeset *writes;          /* what txn changes; NULL while that is not for a log */
+    uint64_t logged;                  /* the log's last turn that LMDB has, */
+    bool unsettled;                   /* unless that is to be found out */
 };
 
 /* True if the file lacks this table, because it is newer than the file's last writer. */
@@ -36,7 +44,20 @@ int store_code(int rc);
  * it. */
 const char *store_words(int rc);
 /* Logs LMDB's error, once, where it is converted; returns our code. */
-int store_failed(const struct store *s, const char *what, int rc);
+int store_tell(const struct store *s, const char *what, int rc);
+static inline int store_failed(const struct store *s, const char *what, int rc) {
+    return rc == 0 ? 0 : store_tell(s, what, rc);
+}
+
+/* The transaction in LMDB alone. Errors as those of store_begin and store_commit. */
+int store_txn_begin(struct store *s);
+int store_txn_commit(struct store *s);
+
+/* Notes in LMDB which turn of the log it has now: store/apply.c. */
+int store_put_position(struct store *s, uint64_t number);
+/* Applies the turns of the log, up to the last one, that LMDB lacks. ERR_LOST: it has more than
+ * that. */
+int store_catch_up(struct store *s, uint64_t last);
 
 /* Writes the schema's number again; within a write transaction. */
 int store_write_schema(struct store *s);

@@ -3,7 +3,7 @@
  *
  * One environment; one named database per table; for each table and transaction, one cached cursor
  * for seeks. store/error.c translates LMDB's errors. store/space.c says how full the store is, and
- * who reads it.
+ * who reads it. store/log.c begins and commits: it has what a log needs around that.
  */
 #include "store/impl.h"
 
@@ -38,6 +38,9 @@ enum { SPARE_PARTS = 16, SPARE_BYTES_MIN = 1 << 20 };
 enum { DISK_FULL_BYTES = 1 << 20 }; /* if less is free, a short write was caused by a full disk */
 
 static const char schema_key[] = "schema";
+static const char writer_key[] = "schema by"; /* the version that wrote the schema's number */
+
+enum { VERSION_BYTES = 32 };
 
 /* LMDB would abort: a page that passed store_check_pages has been damaged since, or was not
  * checked. */
@@ -90,13 +93,18 @@ static int open_table(struct store *s, MDB_txn *txn, size_t t) {
     return rc;
 }
 
+static int put_text(struct store *s, MDB_txn *txn, const char *name, struct slice text) {
+    MDB_val key = val_of(slice_of(name));
+    MDB_val value = val_of(text);
+    return mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
+}
+
 static int put_schema(struct store *s, MDB_txn *txn, struct report *r) {
-    MDB_val key = {sizeof schema_key - 1, (void *)(uintptr_t)schema_key};
     struct buf b;
     buf_init(&b, 16);
     buf_add_u32(&b, STORE_SCHEMA);
-    MDB_val value = val_of(buf_slice(&b));
-    int rc = b.failed ? ENOMEM : mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
+    int rc = b.failed ? ENOMEM : put_text(s, txn, schema_key, buf_slice(&b));
+    rc = rc == 0 ? put_text(s, txn, writer_key, slice_of(ZINGQ_VERSION)) : rc;
     buf_clear(&b);
     return rc == 0 ? 0 : report(r, store_code(rc), "%s: %s", s->path, store_words(rc));
 }
@@ -123,6 +131,31 @@ int store_schema(struct store *s, uint32_t *schema) {
     return store_failed(s, "schema", get_schema(s, s->txn, schema));
 }
 
+/* INV-STORE-8 */
+static int refuse_newer(const struct store *s, MDB_txn *txn, uint32_t schema, struct report *r) {
+    MDB_val key = val_of(slice_of(writer_key));
+    MDB_val value;
+    bool known = mdb_get(txn, s->tables[TABLE_META], &key, &value) == 0 &&
+                 value.mv_size < VERSION_BYTES && slice_is_plain(slice_of_val(value), ".-+~");
+    struct slice by = known ? slice_of_val(value) : slice_of("a newer version");
+    return report(r, ERR_SCHEMA,
+                  "%s was written by zingq %.*s, with store schema %u; this is zingq " ZINGQ_VERSION
+                  ", which knows %d, and nothing was changed: use the newer zingq, or go back with "
+                  "`zingq export` of that one and `zingq import` of this one, or with the backup "
+                  "from before the upgrade (docs/upgrade.md)",
+                  s->path, (int)by.len, by.data, schema, STORE_SCHEMA);
+}
+
+/* Said before it is done: there is no way back but by another folder. */
+static int raise_schema(struct store *s, MDB_txn *txn, uint32_t schema, struct report *r) {
+    log_warn(
+        "store",
+        "%s has schema %u and gets %d now: a zingq that does not know it refuses the store from "
+        "now on, and the way back is `zingq export` and `zingq import`, or a backup from before",
+        s->path, schema, STORE_SCHEMA);
+    return put_schema(s, txn, r);
+}
+
 /* Writes the schema into a new store, refuses a newer one. An older store gets the new number at
  * once, so that its program refuses it: what later schemas added reads as absent, and the keys of
  * events are made new by the journal (journal/regroup.c), which says how far it is. INV-STORE-8 */
@@ -136,12 +169,9 @@ static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
         return report(r, store_code(rc), "%s is not a zingq store: %s", s->path, store_words(rc));
     }
     if (schema > STORE_SCHEMA) {
-        return report(r, ERR_SCHEMA,
-                      "%s was written with store schema %u, this zingq knows %d: use the newer "
-                      "zingq, or another data folder",
-                      s->path, schema, STORE_SCHEMA);
+        return refuse_newer(s, txn, schema, r);
     }
-    return schema < STORE_SCHEMA && !s->read_only ? put_schema(s, txn, r) : 0;
+    return schema < STORE_SCHEMA && !s->read_only ? raise_schema(s, txn, schema, r) : 0;
 }
 
 static int open_tables(struct store *s, struct report *r) {
@@ -195,8 +225,9 @@ static int open_checked(struct store *s, struct report *r) {
     if (code == 0) {
         /* Next to a running host it would be pointless: the host has checked the file, and is
          * writing to it. */
-        bool whole = !s->read_only || !store_folder_in_use(s->path);
-        code = store_check_pages(s->path, whole, r);
+        bool in_use = s->read_only && store_folder_in_use(s->path);
+        uint64_t bytes_max = s->for_a_look ? STORE_WALK_LOOK_BYTES_MAX : STORE_WALK_BYTES_MAX;
+        code = store_check_pages(s->path, in_use ? 0 : bytes_max, r);
     }
     return code == 0 ? open_env(s, r) : code;
 }
@@ -211,6 +242,7 @@ int store_open(struct store **out, const struct store_options *options, struct r
     s->max_bytes = options->max_bytes;
     s->map_bytes = s->max_bytes / STORE_PAGE * STORE_PAGE; /* LMDB requires whole pages */
     s->read_only = options->read_only;
+    s->for_a_look = options->for_a_look;
     s->path = slice_dup(slice_of(options->path));
     if (s->path == NULL) {
         free(s);
@@ -250,6 +282,7 @@ void store_close(struct store *s) {
     if (s->lock_fd >= 0) {
         (void)close(s->lock_fd);
     }
+    writeset_free(s->writes);
     free(s->path);
     free(s);
 }
@@ -319,11 +352,12 @@ int store_lend(struct store *s, enum store_lent what) {
     return code == 0 ? resize(s, store_pieces(s, &space)) : code;
 }
 
-int store_begin(struct store *s) {
+int store_txn_begin(struct store *s) {
     assert(s->txn == NULL); /* INV-STORE-1 */
     if (s->env == NULL) {
         return ERR_DISK; /* store_reopen failed */
     }
+    s->changed = false;
     int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
     if (rc == MDB_READERS_FULL && store_clear_readers(s) > 0) {
         rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
@@ -354,7 +388,7 @@ static void close_cursors(struct store *s) {
     }
 }
 
-int store_commit(struct store *s) {
+int store_txn_commit(struct store *s) {
     assert(s->txn != NULL);
     close_cursors(s);
     int rc = mdb_txn_commit(s->txn);
@@ -370,10 +404,17 @@ void store_abort(struct store *s) {
     close_cursors(s);
     mdb_txn_abort(s->txn);
     s->txn = NULL;
+    if (s->writes != NULL) {
+        writeset_reset(s->writes);
+    }
 }
 
 bool store_active(const struct store *s) {
     return s->txn != NULL;
+}
+
+bool store_changed(const struct store *s) {
+    return s->txn != NULL && s->changed;
 }
 
 bool store_read_only(const struct store *s) {
@@ -414,31 +455,48 @@ int store_get(struct store *s, enum store_table t, struct slice key, struct slic
     return store_failed(s, "get", rc);
 }
 
-/* All writes pass through this function; value NULL = delete. */
+/* Every change passes here before it is made: what a log is to have. */
+static int note_change(struct store *s, enum write_kind kind, enum store_table t, struct slice key,
+                       const struct slice *value) {
+    const struct write write = {
+        .kind = kind, .table = t, .key = key, .value = value == NULL ? (struct slice){0} : *value};
+    return writeset_add(s->writes, s->home, &write);
+}
+
+/* Value NULL = delete. What is not found is no change. */
 static int write_row(struct store *s, enum store_table t, struct slice key,
                      const struct slice *value) {
-    assert(s->txn != NULL && !s->read_only); /* INV-STORE-2 */
-    assert(key.len > 0 && key.len <= 511);   /* INV-STORE-3 */
+    assert(s->txn != NULL && !s->read_only);               /* INV-STORE-2 */
+    assert(key.len > 0 && key.len <= STORE_KEY_BYTES_MAX); /* INV-STORE-3 */
     MDB_cursor *cursor = NULL;
     int code = cursor_of(s, t, &cursor);
     if (code != 0) {
         return code;
     }
     MDB_val k = val_of(key);
+    int rc = value == NULL ? mdb_cursor_get(cursor, &k, NULL, MDB_SET) : 0;
+    if (rc == 0 && s->writes != NULL) {
+        code = note_change(s, value == NULL ? WRITE_DELETE : WRITE_PUT, t, key, value);
+    }
+    if (rc != 0 || code != 0) {
+        return rc != 0 ? store_failed(s, "delete", rc) : code;
+    }
     if (value == NULL) {
-        int rc = mdb_cursor_get(cursor, &k, NULL, MDB_SET);
-        return store_failed(s, "delete", rc == 0 ? mdb_cursor_del(cursor, 0) : rc);
+        return store_failed(s, "delete", mdb_cursor_del(cursor, 0));
     }
     MDB_val v = val_of(*value);
     return store_failed(s, "put", mdb_cursor_put(cursor, &k, &v, 0));
 }
 
 int store_put(struct store *s, enum store_table t, struct slice key, struct slice value) {
+    s->changed = true;
     return write_row(s, t, key, &value);
 }
 
 int store_del(struct store *s, enum store_table t, struct slice key) {
-    return write_row(s, t, key, NULL);
+    int code = write_row(s, t, key, NULL);
+    s->changed = s->changed || code != ERR_NOTFOUND;
+    return code;
 }
 
 int store_empty(struct store *s, enum store_table t) {
@@ -447,13 +505,23 @@ int store_empty(struct store *s, enum store_table t) {
         mdb_cursor_close(s->cursors[t]);
         s->cursors[t] = NULL;
     }
-    return store_failed(s, "empty", mdb_drop(s->txn, s->tables[t], 0));
+    s->changed = true;
+    int code =
+        s->writes == NULL ? 0 : note_change(s, WRITE_CLEAR, t, (struct slice){NULL, 0}, NULL);
+    return code == 0 ? store_failed(s, "empty", mdb_drop(s->txn, s->tables[t], 0)) : code;
 }
 
 /* Compares as LMDB orders keys. */
 static int compare(struct slice a, struct slice b) {
     int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* Whether it stands there already, as in a walk that goes on: then LMDB need not search. */
+static bool is_at(MDB_cursor *cursor, struct slice key) {
+    MDB_val k;
+    return mdb_cursor_get(cursor, &k, NULL, MDB_GET_CURRENT) == 0 &&
+           slice_equal(slice_of_val(k), key);
 }
 
 int store_seek(struct store *s, enum store_table t, struct slice from, bool after,
@@ -465,7 +533,9 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
     }
     MDB_val k = val_of(from);
     MDB_val v;
-    int rc = mdb_cursor_get(cursor, &k, &v, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
+    int rc = after && from.len > 0 && is_at(cursor, from)
+                 ? 0
+                 : mdb_cursor_get(cursor, &k, &v, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
     if (rc == 0 && after && slice_equal(slice_of_val(k), from)) {
         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     }
@@ -490,7 +560,7 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
     }
     MDB_val k = val_of(before);
     MDB_val v;
-    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    int rc = is_at(cursor, before) ? 0 : mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
     if (rc == MDB_NOTFOUND) {
         rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
     } else if (rc == 0) {

@@ -26,7 +26,7 @@ static int refuse(const struct walk *w, const char *folder, struct report *r) {
         folder, what, (long long)w->bytes, (unsigned long long)(w->last + 1) * w->page_size);
 }
 
-static int check_file(struct walk *w, const char *folder, bool whole, struct report *r) {
+static int check_file(struct walk *w, const char *folder, uint64_t bytes_max, struct report *r) {
     int code = 0;
     for (int i = 0; i < TRIES_MAX; i++) {
         bool known = walk_read_meta(w);
@@ -41,8 +41,7 @@ static int check_file(struct walk *w, const char *folder, bool whole, struct rep
                           "nothing was changed: restore a complete copy of the data folder",
                           folder);
         }
-        bool small = (uint64_t)w->bytes <= STORE_WALK_BYTES_MAX;
-        if (w->pages > w->last && !(whole && small)) {
+        if (w->pages > w->last && (uint64_t)w->bytes > bytes_max) {
             return 0;
         }
         code = walk_file(w);
@@ -58,7 +57,7 @@ static int check_file(struct walk *w, const char *folder, bool whole, struct rep
 }
 
 /* INV-STORE-6 */
-int store_check_pages(const char *folder, bool whole, struct report *r) {
+int store_check_pages(const char *folder, uint64_t bytes_max, struct report *r) {
     struct walk w = {.fd = -1};
     struct report none;
     int code = walk_open(&w, folder, &none);
@@ -68,7 +67,7 @@ int store_check_pages(const char *folder, bool whole, struct report *r) {
     if (code != 0) {
         return report(r, code, "%s", none.text);
     }
-    code = check_file(&w, folder, whole, r);
+    code = check_file(&w, folder, bytes_max, r);
     free(w.seen);
     (void)close(w.fd);
     return code;

@@ -16,9 +16,9 @@
 #include <stdint.h>
 
 /* Checks `folder`/data.mdb. 0 when all pages that its last commit reaches exist, or if there is no
- * file; ERR_CORRUPT with a sentence when one is missing or damaged. `whole`: walks a file that is
- * long enough as well, up to STORE_WALK_BYTES_MAX. ERR_DISK, ERR_MEMORY. */
-int store_check_pages(const char *folder, bool whole, struct report *r);
+ * file; ERR_CORRUPT with a sentence when one is missing or damaged. A file that is long enough is
+ * walked as well, if it has at most `bytes_max`. ERR_DISK, ERR_MEMORY. */
+int store_check_pages(const char *folder, uint64_t bytes_max, struct report *r);
 
 /* The rows that a survey finds, in the order of tables' names and of keys. The table is the name in
  * the file ("event"); slices live until the function returns. A code other than 0 ends the

@@ -2,8 +2,8 @@
  * store.h - ordered key/value tables on LMDB, and the turn's one write transaction.
  *
  * Owns: the environment, its tables, the lock that keeps a second host out, the schema version.
- * Does not know what a record means; journal/journal.h does. Every write of the program passes
- * through one function here, so a replica can be fed from it, commit by commit.
+ * Does not know what a record means; journal/journal.h does. Every change of a row passes one place
+ * in lmdb.c, where a log can have it before the commit: store/log.h.
  *
  * A store that an older version wrote, opened read only, may lack newer tables: they read as empty.
  *
@@ -29,6 +29,7 @@
  * (journal/regroup.c). */
 enum { STORE_SCHEMA = 4 };
 
+/* The numbers stand in logs (store/writeset.c): a new table comes right before TABLE_DEDUPE. */
 enum store_table {
     TABLE_META,
     TABLE_EVENT,
@@ -69,6 +70,7 @@ struct store_options {
     const char *path;   /* folder; created when missing, unless read_only */
     uint64_t max_bytes; /* store.max_size: the map */
     bool read_only;
+    bool for_a_look; /* read only: only a small file is checked page by page */
 };
 
 /* Opening an older schema for writing updates it. ERR_BUSY: another host has the folder.
@@ -79,21 +81,27 @@ int store_open(struct store **out, const struct store_options *options, struct r
 void store_close(struct store *s);
 
 /* Begins the only transaction: for writing, or for reading if opened read only. After any error in
- * it, only store_abort makes sense. ERR_FULL, ERR_DISK, ERR_CORRUPT. */
+ * it, only store_abort makes sense. ERR_FULL, ERR_DISK, ERR_CORRUPT; with a log (store/log.h) also
+ * ERR_FENCED, ERR_LOST, ERR_NETWORK. */
 int store_begin(struct store *s);
 /* Durable when it returns 0; otherwise nothing of the transaction is stored: ERR_FULL when the map
- * or the disk has no room, ERR_DISK for everything else. */
+ * or the disk has no room, ERR_DISK for everything else. With a log also ERR_FENCED, ERR_NETWORK;
+ * and ERR_DOUBT: it may be stored, the next store_begin finds out. */
 int store_commit(struct store *s);
 void store_abort(struct store *s);
 bool store_active(const struct store *s);
+/* Whether the transaction has written anything: if not, its commit costs nothing. */
+bool store_changed(const struct store *s);
 bool store_read_only(const struct store *s);
 
 /* The schema of what is stored, within a transaction: an older one in a store that is only read.
  * ERR_NOTFOUND, ERR_CORRUPT. */
 int store_schema(struct store *s, uint32_t *schema);
 
-/* Values point into the map: valid until the next write or the transaction's end. Keys are 1 to
- * 511 bytes. */
+enum { STORE_KEY_BYTES_MAX = 511 }; /* LMDB's */
+
+/* Values point into the map: valid until the next write or the transaction's end. Keys have at
+ * least one byte. */
 int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value);
 int store_put(struct store *s, enum store_table t, struct slice key, struct slice value);
 /* ERR_NOTFOUND when there was no such row. */

@@ -186,7 +186,7 @@ static void serve_metrics(void *ctx, const struct call *call) {
     const struct front *f = ctx;
     struct buf out;
     buf_init(&out, 16 << 20);
-    prometheus_write(f->engine, &out);
+    prometheus_write(f->engine, f->admin, &out);
     f->hooks.host_metrics(f->hooks.ctx, &out);
     gateway_answer(call->request, out.failed ? 500 : 200, "text/plain; version=0.0.4", NULL,
                    buf_slice(&out));

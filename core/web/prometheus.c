@@ -6,6 +6,7 @@
  */
 #include "web/prometheus.h"
 
+#include <math.h>
 #include <stddef.h>
 
 struct metric_row {
@@ -214,7 +215,25 @@ static void write_turns(struct engine *engine, struct buf *out) {
     buf_printf(out, "zingq_outbox_window %zu\n", t.window);
 }
 
-void prometheus_write(struct engine *engine, struct buf *out) {
+/* What is not foreseen has no line. */
+static void write_forecasts(struct engine *engine, const struct admin *admin, struct buf *out) {
+    struct engine_service_status s;
+    double full_s = admin_full_s(admin);
+    head(out, "zingq_clears_seconds", "gauge", "until its backlog is done, if it goes on falling");
+    for (size_t i = 0; engine_shown_service(engine, &i, &s);) {
+        double clears_s = admin_clears_s(admin, s.name);
+        if (!isnan(clears_s)) {
+            buf_printf(out, "zingq_clears_seconds{service=\"%s\"} %.0f\n", s.name, clears_s);
+        }
+    }
+    head(out, "zingq_store_full_seconds", "gauge",
+         "until the store accepts nothing, if it goes on growing");
+    if (!isnan(full_s)) {
+        buf_printf(out, "zingq_store_full_seconds %.0f\n", full_s);
+    }
+}
+
+void prometheus_write(struct engine *engine, const struct admin *admin, struct buf *out) {
     struct engine_status s;
     engine_status(engine, &s);
     write_turns(engine, out);
@@ -224,6 +243,7 @@ void prometheus_write(struct engine *engine, struct buf *out) {
     write_priorities(engine, out);
     write_histograms(engine, out);
     write_schedules(engine, out);
+    write_forecasts(engine, admin, out);
     head(out, "zingq_commit_seconds", "histogram", "time of one commit, its fsync included");
     write_histogram(out, "zingq_commit_seconds", "", &s.commit);
     const struct {

@@ -6,8 +6,9 @@
 
 #include "base/buf.h"
 #include "engine/engine.h"
+#include "web/admin/admin.h"
 
-/* Appends every metric of the engine and its services; out->failed when it does not fit. */
-void prometheus_write(struct engine *engine, struct buf *out);
+/* Appends every metric of the engine and its services, and the forecasts; out->failed when it does not fit. */
+void prometheus_write(struct engine *engine, const struct admin *admin, struct buf *out);
 
 #endif

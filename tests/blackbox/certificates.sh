@@ -147,6 +147,13 @@ conf ''
 play
 ok "that the broker wants a certificate is told" wait_for 20 logged \
     'requires a client certificate: set broker.cert_file'
+plain=$(free_port)
+printf 'listener %s 127.0.0.1\n' "$plain" >>broker.conf
+play_broker
+before="\"mqtts://127.0.0.1:$plain\", "
+conf ''
+before=
+ok "a port without TLS is told" doctor_says 'a port without TLS does that, for which mqtt:// is right'
 certified
 use good good
 cp other.pem ca.pem

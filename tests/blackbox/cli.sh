@@ -148,6 +148,8 @@ broker { url = "mqtts://127.0.0.1:8883" ca_file = "nope.pem" }
 service "half" { subscribe = {"a", "b"} handler = "half.lua" secrets = {"none"} }
 schedule "lonely" { cron = "@daily" publish = "zzz" payload = "{bad" }
 endpoint "/lonely" { publish = "yyy" }
+schedule "keyless" { cron = "@daily" publish = "loop/tick" payload = "{\"n\": 1}" }
+service "loop" { subscribe = {"loop/+"} handler = "half.lua" key = "json:/id" dead_topic = "loop/dead" }
 limits { lua_memory = "1GiB" }
 END
 cat >wrong/scripts/half.lua <<'END'
@@ -162,6 +164,7 @@ warns() { # PATTERN...
 ok "check warns of what will hardly work as intended" warns 'subscribes to "b", but' 'nope.pem' \
     '"c/d"\] matches no topic' '"lonely" publishes to "zzz"' 'payload is not JSON' '"/lonely" publishes' \
     'ZINGQ_STORE_PTAH .*ZINGQ_STORE_PATH' 'half.lua:1: zing.publsh .*zing.publish' 'global sum' \
+    'schedule "keyless" becomes a dead letter of service "loop": no value at /id' 'subscribes to its own dead_topic' \
     'secret "none" is not in vars' 'lua_memory is larger than limits.memory'
 ok "which fails a check that is strict" ends 1 check --strict -c wrong/topics.conf
 printf 'limits { backlog = 0 }\nservice "x" { subscribe = {"x"} handler = "x.lua" delay = 5 }\n' >wrong/many.conf
@@ -202,10 +205,25 @@ ok "what may yet work waits" wait_for 20 count_is 1 retrying bills
 ok "what parks its key is dead" wait_for 20 count_is 1 dead parking
 
 ok "status shows that the books balance" says 0 'holds; every waiting event was found' status
+cp topics.conf good.conf
+echo 'service "half" { subscribe = {"half"} }' >>topics.conf
+ok "a host can be looked at while its topics.conf has mistakes" says 0 'running for' status
+ok "which are told" complains 0 'service "half": "handler" is required' status
+echo '{' >>topics.conf
+ok "of one that cannot be read the data folder must be told" complains 2 'data DIR looks at a host' status
+ok "and is" says 0 'running for' status --data data
+mv good.conf topics.conf
 ok "status knows the running host" says 0 'broker  mqtt://127.0.0.1:[0-9]* connected' status
 ok "status as JSON says the same" says 0 '"balanced": true' status --json
 ok "events finds by key" says 0 'o-2' events --service orders --key o-2
 ok "events finds by topic" says 0 'bill/new' events --topic 'bill/#'
+older_are_listed() { # after the second one
+    "$ZINGQ" events --json | jq -r '.[].id' >"$dir/all" && second=$(sed -n 2p "$dir/all") &&
+        awk -v id="$second" 'seen && $0 != id; $0 == id { seen = 1 }' "$dir/all" >"$dir/older" && [ -s "$dir/older" ] &&
+        "$ZINGQ" events --before "$second" --json | jq -r '.[].id' | diff - "$dir/older"
+}
+ok "events goes on behind an event" older_are_listed
+ok "events goes on behind nothing else" complains 2 'takes an event' events --before x
 ok "events knows the states" complains 2 'did you mean "dead"' events --state ded
 ok "trace follows a publish into another service" says 0 '  done  bills  key o-1' trace "$order"
 ok "trace finds by key" says 0 "$bad" trace orders o-2

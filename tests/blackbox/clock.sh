@@ -55,7 +55,7 @@ left() { # TIMES: so many of those put off until an instant
 
 exported_as_listed() { # what waits for an instant; to the second: the host's clocks differ by chance
     listed=$("$ZINGQ" delayed --json | jq -r '.[0].due_at[0:19]')
-    [ "$("$ZINGQ" export | jq -r 'select(.kind == "publish") | .due_at[0:19]')" = "$listed" ]
+    [ "$("$ZINGQ" export | jq -r 'select(.kind == "delayed") | .due_ms / 1000 | floor | todate | .[0:19]')" = "$listed" ]
 }
 
 clock() { # seconds since 1970, as the program sees them

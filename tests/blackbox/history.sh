@@ -18,8 +18,10 @@ END
 start_broker
 start_host
 
-ask() {
-    curl -fsS --unix-socket data/zingq.sock "http://zingq$1"
+ask() { # PATH [OPTION...]
+    path=$1
+    shift
+    curl -fsS "$@" --unix-socket data/zingq.sock "http://zingq$path"
 }
 
 # history JQ-CONDITION [QUERY]: of the answer.
@@ -55,6 +57,37 @@ start_host
 ok "kill -9 loses nothing of it" history \
     "(($step - .from) / 5) as \$i | .services.h.dead[\$i] == 1 and .services.h.rate[\$i] != null"
 ok "the file is its owner's" eval '[ "$(stat -c %a data/history)" = 600 ]'
+kill_host
+# Given: a day of a host with 60 services, which no longer run, with a figure in each minute
+"${PYTHON:-python3}" - data/history <<'PAST'
+import math, struct, sys, time
+def sample(step):
+    return struct.pack("=I7f", step, *[1000 + math.sin(step + figure) for figure in range(7)])
+def series(name, kind=0):
+    minute = int(time.time()) // 60
+    days = [sample(at) for at in range(minute - 1440, minute)]
+    days = days[-(minute % 1440):] + days[:-(minute % 1440)] if minute % 1440 else days
+    return struct.pack("=92sI288x", name.encode(), kind) + bytes(180 * 32) + b"".join(days)
+with open(sys.argv[1], "wb") as file:
+    file.write(b"zingq history 1\n".ljust(512, b"\0") + series("", 1) + b"".join(series("past-%d" % i) for i in range(60)))
+PAST
+start_host
+page() { # FILE [BEFORE]: an answer, and its Zingq-Next in $next
+    ask "/api/history?range=24h${2:+&before=$2}" -D "$dir/head" >"$dir/$1" || return 1
+    next=$(sed -n 's/^Zingq-Next: *\([0-9.]*\).*/\1/Ip' "$dir/head")
+}
+pages() {
+    page 1.json && [ -n "$next" ] && page 2.json "$next" && [ -n "$next" ] && page 3.json "$next" && [ -z "$next" ]
+}
+ok "a day of many services comes in pages" pages
+ok "which have a bound" test "$(($(wc -c <"$dir/1.json") < 2400000))" = 1
+ok "each service stands in one of them" eval 'jq -s -e "map(.services | keys[] | select(startswith(\"past\"))) |
+    length == 60 and (unique | length == 60)" "$dir"/[123].json >/dev/null'
+ok "all are of the same minutes, none is missing" eval 'jq -s -e "(map(.from) | unique | length == 1) and
+    ([.[].services[\"past-59\"] // empty | .rate[] | . != null] | length == 1440 and (map(select(.)) | length >= 1438))" "$dir"/[123].json >/dev/null'
+ok "only the first has the host" eval 'jq -s -e ".[0].host != {} and .[1].host == {} and .[2].host == {}" "$dir"/[123].json >/dev/null'
+ok "a page may be shorter" eval 'ask "/api/history?range=24h&limit=2" | jq -e ".services | length == 2" >/dev/null'
+ok "a place that is none is refused" eval '! ask "/api/history?before=1.x" 2>/dev/null'
 kill_host
 echo rubbish >data/history
 start_host

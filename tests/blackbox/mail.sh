@@ -73,6 +73,9 @@ ok "those of bcc are not" said_not '^[^R].*[ <,]d@example.org'
 ok "of an address the name is encoded" said '^Reply-To: =?UTF-8?B?Sm9zw6kgUMOpcmV6?= <jose@example.org>$'
 ok "a long header is folded" said '^ <b-long-id-of-a-second-mail@example.org>$'
 ok "nothing needs SMTPUTF8" said_not 'SMTPUTF8'
+ok "try --live really sends one" says 0 'answered: 250' \
+    try mails mail --live --payload '{"to":"tried@example.org","text":"t"}'
+ok "to whom it says" said '^RCPT TO:<tried@example.org>$'
 pub -t mail -m '{"to":"josé@example.org","text":"t"}'
 ok "an address in UTF-8 is refused by a server without SMTPUTF8" wait_for 20 count_is 1 dead
 ok "and the reason says so" says 0 'the mail server has no SMTPUTF8' dlq list

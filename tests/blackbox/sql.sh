@@ -187,6 +187,12 @@ ok "once" [ "$(query "select count(*) from seats where id = 'after'")" = 1 ]
 ok "the trace shows the statement" says 0 'call sql shop: insert into seats (id) values ($1): answered, asked' \
     trace "$("$ZINGQ" events --service retry --json | jq -r '[.[] | select(.topic == "retry/gone")][0].id')"
 ok "try tells what it would ask" says 0 'would ask database "shop"' try run run/x --payload 'zing.sql("shop", "select $1::int", {4})'
+ok "and with --live it asks" says 0 'answered: 1 row' \
+    try run run/x --live --payload 'zing.sql("shop", "insert into seats (id) values ($1)", {"tried"})'
+once='zing.sql.once("shop", "sell", function() zing.sql("shop", "insert into seats (id) values ($1)", {"tried once"})'
+ok "a transaction is committed" ends 0 try run run/x --live --payload "$once end)"
+ok "or rolled back when its function fails" ends 1 try run run/x --live --payload "$once error('no') end)"
+ok "so both are there once" [ "$(query "select count(*) from seats where id like 'tried%'")" = 2 ]
 
 # ---- TLS ----
 

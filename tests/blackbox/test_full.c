@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -204,12 +206,40 @@ static void a_disk_that_others_filled_is_waited_for(void **state) {
     assert_all_handled_once(s);
 }
 
+/* No file of the host may be larger than it is now; RLIM_INFINITY lifts that. */
+static void limit_files(const struct stage *s, rlim_t bytes) {
+    const struct rlimit limit = {bytes, RLIM_INFINITY};
+    assert_int_equal(prlimit(s->host.pid, RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+static void a_limit_of_file_sizes_is_no_worse_than_a_full_disk(void **state) {
+    struct stage *s = *state;
+    char path[128];
+    char file[256];
+    struct stat now;
+    assert_true(signal(SIGXFSZ, SIG_DFL) !=
+                SIG_ERR); /* who starts us may ignore it; it would be inherited */
+    stage_play(s, large, "scripts/work.lua", LUA(script));
+    stage_peers(s, "out");
+    data_folder(s, path);
+    (void)snprintf(file, sizeof file, "%s/data.mdb", path);
+    assert_int_equal(stat(file, &now), 0);
+    limit_files(s, (rlim_t)now.st_size);
+
+    publish_all(s);
+    WAIT_FOR(s, program_says(&s->host, "nothing of it is stored") > 0);
+    limit_files(s, RLIM_INFINITY);
+
+    assert_all_handled_once(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_ON_STAGE(a_full_store_takes_no_more_until_retention_makes_room),
         TEST_ON_STAGE(a_store_full_of_waiting_events_can_still_work_them_off),
         TEST_ON_STAGE(a_full_store_survives_a_kill),
         TEST_ON_STAGE(past_the_backlog_reading_stops_and_goes_on_by_itself),
+        TEST_ON_STAGE(a_limit_of_file_sizes_is_no_worse_than_a_full_disk),
         /* The last: the program goes into namespaces of its own. */
         cmocka_unit_test_setup_teardown(a_disk_that_others_filled_is_waited_for, stage_open,
                                         close_with_disk),

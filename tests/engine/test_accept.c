@@ -70,6 +70,21 @@ static void an_idle_engine_makes_no_commits(void **state) {
     assert_in_range(status(f).commits - commits, 0, 1);
 }
 
+static void looking_for_old_events_makes_no_commits(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f,
+                "store { keep_done = \"10s\" }\n"
+                "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n",
+                LUA(ECHO));
+    deliver(f, "s", "in/a", "1");
+    advance(f, 20000);
+    assert_int_equal(count_rows(f, TABLE_EVENT), 0);
+    struct engine_status before = status(f);
+    advance(f, 50000);
+    assert_in_range(status(f).turns - before.turns, 100, 10000);
+    assert_in_range(status(f).commits - before.commits, 0, 1); /* the time, once a minute */
+}
+
 /* --- duplicates --- */
 
 static void duplicates_by_the_services_rule_are_dropped_and_counted(void **state) {
@@ -438,6 +453,7 @@ int main(void) {
         ENGINE_TEST(an_event_is_accepted_run_and_published_in_one_turn),
         ENGINE_TEST(what_was_acknowledged_survives_a_crash),
         ENGINE_TEST(an_idle_engine_makes_no_commits),
+        ENGINE_TEST(looking_for_old_events_makes_no_commits),
         ENGINE_TEST(duplicates_by_the_services_rule_are_dropped_and_counted),
         ENGINE_TEST(duplicates_within_one_turn_are_found),
         ENGINE_TEST(the_rule_wins_over_what_a_publisher_says),

@@ -51,7 +51,7 @@ static void resume(struct engine_fixture *f) {
 }
 
 static void start(struct engine_fixture *f, const char *conf) {
-    f->unchecked = true;
+    f->unchecked = f->unlogged = true;
     fixture_run(f, conf, REPORTS);
     hold(f, true);
 }

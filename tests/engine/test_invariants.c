@@ -22,6 +22,7 @@ static int set_up(void **state) {
     if (fixture_set_up(state) != 0) {
         return 1;
     }
+    ((struct engine_fixture *)*state)->unlogged = true; /* a process that dies writes the store */
     fixture_run(*state, CONF, HANDLER);
     return 0;
 }

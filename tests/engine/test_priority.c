@@ -35,7 +35,7 @@ static void resume_soon(struct engine_fixture *f) {
 }
 
 static void start_held(struct engine_fixture *f, const char *conf) {
-    f->unchecked = true;
+    f->unchecked = f->unlogged = true;
     fixture_run(f, conf, REPORTS);
     hold(f, true);
 }

@@ -2,11 +2,9 @@
  * fuzz_ask.c - any bytes as a request of another host, and as an answer. Promise: what is read is
  * written as the same bytes, and can be made a request of.
  */
+#include "fuzz.h"
+
 #include "peers/ask_wire.h"
-
-#include <assert.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void on_answer(void *ctx, const struct gateway_reply *reply) {
     (void)ctx;

@@ -4,13 +4,11 @@
  * Promise: no bytes that arrive from a topic can break the host, and what is read of them lies
  * within them.
  */
+#include "fuzz.h"
+
 #include "event/event.h"
 
 #include "base/json.h"
-
-#include <assert.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void read_properties(struct slice bytes) {
     size_t at = 0;

@@ -2,13 +2,11 @@
  * fuzz_forward.c - any bytes as a message, and as a receipt, of another host. Promises: what is read
  * of them lies within them; a row that is taken could have been written here.
  */
+#include "fuzz.h"
+
 #include "engine/forwards.h"
 
 #include "base/limits.h"
-
-#include <assert.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void read_message(struct slice message) {
     struct forward_sender sender;

@@ -5,13 +5,10 @@
  *
  * The first bytes of the input choose the largest packet and the cuts.
  */
+#include "fuzz.h"
+
 #include "base/limits.h"
 #include "io/mqtt/frame.h"
-
-#include <assert.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char mark[] = "0123456789abcdef0123456789abcdef";
 static const uint8_t connack[] = {0x20, 3, 0, 0, 0};

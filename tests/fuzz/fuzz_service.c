@@ -2,28 +2,30 @@
  * fuzz_service.c - any text as a rule, a filter and a topic, any payload for the rule.
  *
  * Input: three lines and a rest: rule, filter, topic, payload. Promises: a refusal comes with a
- * sentence; a key keeps to its limit; two filters that match one topic overlap.
+ * sentence; a key keeps to its limit; a filter is legal, and matches, exactly where libmosquitto says
+ * so; two filters that match one topic overlap.
  */
+#include "fuzz.h"
+
 #include "base/limits.h"
 #include "conf/service.h"
-
 #include "event/event.h"
 
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
+#include <mosquitto.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Cuts the first line off `rest`; terminated, the caller frees it. A NUL ends the text early. */
-static char *take_line(struct slice *rest) {
-    const char *end = rest->len == 0 ? NULL : memchr(rest->data, '\n', rest->len);
-    size_t len = end == NULL ? rest->len : (size_t)(end - rest->data);
-    char *line = slice_dup((struct slice){rest->data, len});
-    assert(line != NULL);
-    size_t taken = end == NULL ? len : len + 1;
-    *rest = (struct slice){rest->len == 0 ? rest->data : rest->data + taken, rest->len - taken};
-    return line;
+static void read_again(const struct rule *rule) {
+    struct rule again;
+    struct buf words;
+    struct buf words_again;
+    buf_init(&words, 1 << 20);
+    buf_init(&words_again, 1 << 20);
+    rule_write(rule, &words);
+    assert(!words.failed && rule_parse(buf_str(&words), &again, NULL) == 0);
+    rule_write(&again, &words_again);
+    assert(slice_equal(buf_slice(&words), buf_slice(&words_again)));
+    rule_clear(&again);
+    buf_clear(&words_again);
+    buf_clear(&words);
 }
 
 static void try_rule(const char *text, const char *topic, struct slice payload) {
@@ -33,6 +35,7 @@ static void try_rule(const char *text, const char *topic, struct slice payload) 
         assert(r.text[0] != '\0');
         return;
     }
+    read_again(&rule);
     struct event_bytes bytes = {.topic = slice_of(topic), .payload = payload};
     struct event *event = event_new(&bytes);
     assert(event != NULL);
@@ -46,24 +49,34 @@ static void try_rule(const char *text, const char *topic, struct slice payload) 
     rule_clear(&rule);
 }
 
+/* Whether libmosquitto takes the filter, or the topic, as one. */
+static bool is_good(const char *text, int (*check)(const char *)) {
+    size_t len = strlen(text);
+    return len > 0 && len <= TOPIC_BYTES_MAX && check(text) == MOSQ_ERR_SUCCESS &&
+           mosquitto_validate_utf8(text, (int)len) == MOSQ_ERR_SUCCESS;
+}
+
 static void try_filter(const char *filter, const char *topic) {
     bool topic_good = topic_check(topic, NULL) == 0;
-    if (filter_check(filter, NULL) != 0) {
+    bool good = filter_check(filter, NULL) == 0;
+    bool match = false;
+    assert(topic_good == is_good(topic, mosquitto_pub_topic_check));
+    assert(good ==
+           (is_good(filter, mosquitto_sub_topic_check) && strncmp(filter, "$share/", 7) != 0));
+    if (!good || !topic_good) {
         return;
     }
-    assert(filter_overlaps(filter, filter));
-    if (topic_good && filter_matches(filter, topic)) {
-        assert(filter_overlaps(filter, topic));
-        assert(filter_overlaps(topic, filter));
-        assert(filter_matches(topic, topic));
-    }
+    assert(mosquitto_topic_matches_sub(filter, topic, &match) == MOSQ_ERR_SUCCESS);
+    assert(filter_matches(filter, topic) == match);
+    assert(filter_overlaps(filter, filter) && filter_matches(topic, topic));
+    assert(filter_overlaps(filter, topic) == match && filter_overlaps(topic, filter) == match);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct slice rest = {(const char *)data, size};
-    char *rule = take_line(&rest);
-    char *filter = take_line(&rest);
-    char *topic = take_line(&rest);
+    struct slice rest = fuzz_slice(data, size);
+    char *rule = fuzz_line(&rest);
+    char *filter = fuzz_line(&rest);
+    char *topic = fuzz_line(&rest);
     try_rule(rule, topic, rest);
     try_filter(filter, topic);
     free(rule);

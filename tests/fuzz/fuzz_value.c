@@ -2,11 +2,9 @@
  * fuzz_value.c - any text as a state value. Promise: what was read from JSON is written as JSON
  * that reads back as the same value.
  */
+#include "fuzz.h"
+
 #include "event/value.h"
-
-#include <assert.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     enum { ROOM = 1 << 20 };

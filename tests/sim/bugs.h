@@ -79,7 +79,22 @@
     X(RULES_FORGOTTEN, "rules-forgotten", "what comes for a removed service has its key")          \
     X(MISTAKE_TAKEN, "mistake-taken", "what needs a restart is refused")                           \
     X(WITHDRAW_FORGOTTEN, "withdraw-forgotten", "what is cancelled waits no more")                 \
-    X(REPLACE_KEPT, "replace-kept", "a publish that is replaced does not leave")
+    X(REPLACE_KEPT, "replace-kept", "a publish that is replaced does not leave")                   \
+    X(FILTER_UNNOTED, "filter-unnoted", "a second copy is a duplicate")                            \
+    X(NOTE_DROPPED, "note-dropped", "a second copy is a duplicate")                                \
+    X(TENANT_UNREAD, "tenant-unread", "what can run does not wait")                                \
+    X(WAITS_KEPT, "waits-kept", "what has ended waits no more")                                    \
+    X(FAN_IN_DEAF, "fan-in-deaf", "the last signal wakes who waits for several")                   \
+    X(REPLACE_MIXED, "replace-mixed", "a publish replaces the one of its name")                    \
+    X(DELAYED_UNKEPT, "delayed-unkept", "a delayed publish can be found")                          \
+    X(LINE_UNCUT, "line-uncut", "a line is written once")                                          \
+    X(QUOTA_UNREAD, "quota-unread", "a letter past its quota goes")                                \
+    X(RELOAD_UNHEARD, "reload-unheard", "a topics.conf that is taken over counts")                 \
+    X(LOG_INCOMPLETE, "log-incomplete", "the log has all that is stored")                          \
+    X(LOG_LATE, "log-late", "the log has a turn before the store has it")                          \
+    X(CATCH_UP_SKIPPED, "catch-up-skipped", "what the log has is stored")                          \
+    X(DOUBT_DISMISSED, "doubt-dismissed", "what the log has is stored")                            \
+    X(FENCE_IGNORED, "fence-ignored", "who is fenced stores nothing")
 
 enum bug {
     BUG_NONE,

@@ -12,6 +12,9 @@
 void bugs_turn_begin(void);
 void bugs_store_begin(void);
 
+/* bugs_log.c: before the store begins a transaction. */
+struct store;
+void bugs_dismiss_doubt(struct store *s);
 /* bugs_turn.c */
 /* Whether a host starts at this moment. */
 bool bugs_are_loading(void);

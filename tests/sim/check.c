@@ -72,6 +72,7 @@ void check_ended(struct sim *s, struct node *n) {
     check_discarded(s, n);
     check_letters(s, n);
     check_books(s, n, true);
+    node_log_check(n);
     for (size_t i = 0; i < sizeof empty / sizeof *empty && !s->failed; i++) {
         uint64_t rows = rows_of(n, empty[i].table);
         if (rows > 0) {

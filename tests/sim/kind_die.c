@@ -4,8 +4,8 @@
  * Each is told of once by on_dead (out/die/<key>, "17 buried") and announced once, unless the
  * service's dead_letter script lets it go; replayed or run again, it is done, but for what is no JSON.
  *
- * Slow ones wait for a call, and long ones give way to others, so that operators find some to cancel
- * that run.
+ * Slow ones wait for a call, long ones give way to others, and some wait for a signal that does not
+ * come, so that operators find some to cancel that run, or wait.
  *
  * Two handlers are mines: the host goes down in them as often as the fate says. The service's limit
  * of crashes is 2, so nothing else may die of crashes unless it was on the processor in two.
@@ -19,6 +19,7 @@ enum fate {
     SHAKY,
     SLOW,
     LONG,
+    WAITS,
     FAILS,
     REJECTS,
     NO_JSON,
@@ -39,6 +40,7 @@ static const struct {
     [SHAKY] = {"shaky", false, false, NULL},
     [SLOW] = {"slow", false, false, NULL},
     [LONG] = {"long", false, false, NULL},
+    [WAITS] = {"waits", false, false, NULL},
     [FAILS] = {"fails", true, false, "as told"},
     [REJECTS] = {"rejects", true, false, "refused as told"},
     [NO_JSON] = {"none", true, false, "payload is not JSON"},
@@ -73,6 +75,10 @@ static bool of_crashes(struct slice reason) {
 static void died(struct sim *s, struct said *one, struct slice reason) {
     const char *part = fates[one->flags].reason;
     bool crashes = of_crashes(reason);
+    if (load_is_fault(reason)) { /* it took the last attempt */
+        one->other++;
+        return;
+    }
     if (crashes && one->known && one->kills < CRASHES) {
         sim_fail(s, "die %u (%s) dies of %u crashes", one->number, fates[one->flags].name,
                  one->kills);
@@ -90,9 +96,10 @@ static bool buried(struct sim *s, struct said *one, const char *text) {
     return is;
 }
 
-/* How often it may have died of crashes: of half of them nobody knows how many there were. */
+/* How often it may have died of crashes, or of faults: of half of them nobody knows how many crashes
+ * there were. */
 static unsigned crash_deaths(const struct said *one) {
-    return one->known ? one->kills / CRASHES : UINT16_MAX;
+    return one->known ? one->kills / CRASHES + one->other : UINT16_MAX;
 }
 
 static bool deaths_are_right(const struct said *one) {

@@ -56,6 +56,9 @@ static void died(struct sim *s, struct said *one, struct slice reason) {
         part = no_room;
     }
     sim_tell(s, "  %s: %.*s", deeds[one->flags].name, (int)reason.len, reason.data);
+    if (part != NULL && load_is_fault(reason)) {
+        return; /* it took the last attempt */
+    }
     if (part == NULL || reason.len == 0 ||
         memmem(reason.data, reason.len, part, strlen(part)) == NULL) {
         sim_fail(s, "loop %u (%s) dies: %.*s", one->number, deeds[one->flags].name, (int)reason.len,

@@ -290,11 +290,19 @@ static void end_of(struct sim *s, struct said *one, const char *payload) {
     }
 }
 
+bool load_is_fault(struct slice reason) {
+    static const char memory[] = "out of memory";
+    static const char store[] = "refused an operation";
+    return memmem(reason.data, reason.len, memory, sizeof memory - 1) != NULL ||
+           memmem(reason.data, reason.len, store, sizeof store - 1) != NULL;
+}
+
 static void death_of(struct sim *s, struct said *one, struct slice properties) {
     const struct load_kind *kind = kinds[one->kind];
     struct slice reason = {"", 0};
     (void)property_find(properties, "zingq-reason", &reason);
     one->deaths++;
+    sim_tell(s, "  it died: %.*s", (int)reason.len, reason.data == NULL ? "" : reason.data);
     if (kind->died != NULL) {
         kind->died(s, one, reason);
     }

@@ -156,6 +156,8 @@ void load_turned(struct sim *s, struct node *n);
 void load_check(struct sim *s);
 /* Publishes from outside, with an idempotency key. */
 void load_publish(struct sim *s, const char *topic, const char *payload, const char *once);
+/* Whether a handler failed because a call of its host was made to fail. */
+bool load_is_fault(struct slice reason);
 /* Whether it is of that kind. */
 bool load_is(const struct said *one, const struct load_kind *kind);
 void load_clear(struct sim *s);

@@ -2,9 +2,10 @@
 #include "node.h"
 #include "lua/api/api.h"
 
+#include "fake_log.h"
 #include "fault.h"
+#include "restore.h"
 #include "sim.h"
-#include "backup/backup.h"
 #include "journal/outbox.h"
 
 #include <lmdb.h>
@@ -22,10 +23,8 @@ enum {
     LITTLE_EVERY = 7,   /* a start in so many has little memory: things wait for it */
     LITTLE_MEMORY = 1 << 20,
     MUCH_MEMORY = 512 << 20,
-    RUN_US = 300,        /* what a run takes */
-    LOOK_US = 2,         /* and a look at the clock */
-    FAULTS_PERCENT = 15, /* of the steps that run a host */
-    FAULT_CALLS = 600,
+    RUN_US = 300, /* what a run takes */
+    LOOK_US = 2,  /* and a look at the clock */
 };
 
 /* The host whose engine is on the processor. */
@@ -56,9 +55,9 @@ static void note_killed(struct node *n) {
 
 static void become_ghost(struct node *n, enum action action) {
     static const char *const names[ACTIONS] = {
-        "a publish",    "a forward",      "a receipt", "a call",
-        "a call's end", "an answer",      "a run",     "an apply",
-        "a commit",     "after a commit", "a PUBACK",  "between two turns"};
+        "a publish",      "a forward", "a receipt",        "a call",       "a call's end",
+        "an answer",      "a run",     "an apply",         "a turn's log", "a commit",
+        "after a commit", "a PUBACK",  "between two turns"};
     node_note_crash(n, action);
     note_killed(n);
     FILE *page = open_page(n, "r");
@@ -214,7 +213,7 @@ static void door_command_done(void *ctx, struct command *command) {
 
 static bool load_scripts(struct node *n, struct report *r) {
     if (script_host_new(&n->scripts, n->conf, &api_library) != 0) {
-        return false;
+        return report(r, ERR_MEMORY, "out of memory") == 0;
     }
     script_use_memory(n->scripts, &n->memory);
     return script_load_all(n->scripts, r) == 0;
@@ -233,9 +232,14 @@ static bool open_parts(struct node *n, struct report *r) {
         node_scripts_mend(n);
     }
     n->memory.limit = (n->starts + n->number) % LITTLE_EVERY == 0 ? LITTLE_MEMORY : MUCH_MEMORY;
-    return store_open(&n->store, &store, r) == 0 &&
-           culprit_open(&n->culprit, n->conf->store_path, boot, r) == 0 &&
-           (!fresh || load_scripts(n, r));
+    bool opened = store_open(&n->store, &store, r) == 0 && node_log_use(n) == 0 &&
+                  culprit_open(&n->culprit, n->conf->store_path, boot, r) == 0 &&
+                  (!fresh || load_scripts(n, r));
+    if (!opened && fresh) {
+        script_host_free(n->scripts);
+        n->scripts = NULL;
+    }
+    return opened;
 }
 
 /* Of the budget, only scripts that stay loaded have anything when an engine is gone. */
@@ -301,6 +305,20 @@ static void connect(struct node *n) {
     }
 }
 
+/* It has started. */
+static void begin(struct node *n) {
+    n->up = true;
+    n->up_ms = n->sim->true_ms;
+    n->lost = false;
+    n->retry_ms = 0;
+    n->reader_turns = 0;
+    broker_subscribe(n, true);
+    connect(n);
+    sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
+             (unsigned long long)node_waiting(n));
+    operate_started(n->sim, n);
+}
+
 void node_start(struct node *n) {
     const struct engine_doors doors = {.ctx = n,
                                        .read_clocks = read_clocks,
@@ -313,38 +331,31 @@ void node_start(struct node *n) {
                                        .call_cancel = door_call_cancel,
                                        .command_done = door_command_done};
     struct report r = {""};
-    n->starts++;
-    if (!open_parts(n, &r)) {
-        sim_fail(n->sim, "host %u does not start: %s", n->number, r.text);
-        return;
-    }
-    struct engine_options options = {.conf = n->conf,
-                                     .store = n->store,
-                                     .scripts = n->scripts,
-                                     .doors = &doors,
-                                     .culprit = n->culprit,
-                                     .memory = &n->memory,
-                                     .seed = sim_below(n->sim, UINT64_MAX)};
     enum disk disk = n->disk;
-    working = n;
-    int code = engine_new(&n->engine, &options, &r);
-    working = NULL;
+    n->starts++;
+    node_may_fail(n);
+    int code = ERR_MEMORY;
+    if (open_parts(n, &r)) {
+        const struct engine_options options = {.conf = n->conf,
+                                               .store = n->store,
+                                               .scripts = n->scripts,
+                                               .doors = &doors,
+                                               .culprit = n->culprit,
+                                               .memory = &n->memory,
+                                               .seed = sim_below(n->sim, UINT64_MAX)};
+        working = n;
+        code = engine_new(&n->engine, &options, &r);
+        working = NULL;
+    }
+    bool excused = node_has_failed(n) || disk != DISK_WELL || n->ghost || n->log_refused;
     if (code == 0 && !n->ghost) {
-        n->up = true;
-        n->up_ms = n->sim->true_ms;
-        n->lost = false;
-        n->retry_ms = 0;
-        n->reader_turns = 0;
-        broker_subscribe(n, true);
-        connect(n);
-        sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
-                 (unsigned long long)node_waiting(n));
-        operate_started(n->sim, n);
+        begin(n);
         return;
     }
-    if (!n->ghost && disk == DISK_WELL) {
+    if (!excused || (!n->ghost && r.text[0] == '\0')) {
         sim_fail(n->sim, "host %u does not start: %s", n->number, r.text);
     }
+    sim_tell(n->sim, "host %u does not start: %s", n->number, r.text);
     die(n);
 }
 
@@ -358,11 +369,15 @@ void node_kill(struct node *n) {
 
 void node_stop(struct node *n) {
     working = n;
+    node_may_fail(n);
     engine_drain(n->engine);
     int code = engine_turn(n->engine);
+    (void)node_has_failed(n);
     if (code == 0) {
         broker_acknowledged(n->sim, n);
+        node_may_fail(n);
         code = engine_stop(n->engine);
+        (void)node_has_failed(n);
     }
     working = NULL;
     if (code == 0 && !n->ghost) {
@@ -396,18 +411,6 @@ static void tell_room(struct node *n) {
     }
 }
 
-/* Now and then a single call of one of its next turns fails. */
-static void plan_fault(struct node *n) {
-    struct sim *s = n->sim;
-    if (s->settling || n->fault.kind != FAULT_NONE || !sim_chance(s, FAULTS_PERCENT)) {
-        return;
-    }
-    n->fault.kind = sim_chance(s, 50) ? FAULT_MEMORY : FAULT_STORE;
-    n->fault.left = 1 + (unsigned)sim_below(s, 1 + sim_below(s, FAULT_CALLS));
-    sim_tell(s, "host %u: %s number %u of its turns will fail", n->number,
-             n->fault.kind == FAULT_MEMORY ? "allocation" : "access to the store", n->fault.left);
-}
-
 void node_turn(struct node *n) {
     struct sim *s = n->sim;
     int turns = 0;
@@ -415,15 +418,14 @@ void node_turn(struct node *n) {
     if (!more) {
         return;
     }
-    plan_fault(n);
     while (more && !n->ghost && turns++ < 4) {
         if (n->online) {
             broker_deliver(s, n);
         }
         working = n;
-        fault_begin(&n->fault);
+        node_may_fail(n);
         int code = engine_turn(n->engine);
-        s->tally->faults += fault_end() ? 1 : 0;
+        (void)node_has_failed(n);
         working = NULL;
         s->tally->turns++;
         if (n->ghost) {
@@ -434,6 +436,9 @@ void node_turn(struct node *n) {
             sim_tell(s, "host %u: the turn fails: %s", n->number, error_text(code));
             broker_dropped(s, n);
             n->retry_ms = s->true_ms + NODE_PAUSE_MS;
+            if (node_log_is_lost(n)) {
+                die(n);
+            }
             return;
         }
         if (node_acts(n, ACTION_PUBACK)) {
@@ -525,7 +530,7 @@ static bool make_folder(struct node *n) {
 
 bool node_make(struct node *n, struct sim *s, unsigned number) {
     *n = (struct node){.sim = s, .number = number, .online = true};
-    if (!make_folder(n) || !read_topics(n)) {
+    if (!node_log_make(n) || !make_folder(n) || !read_topics(n)) {
         return false;
     }
     node_start(n);
@@ -535,7 +540,6 @@ bool node_make(struct node *n, struct sim *s, unsigned number) {
 void node_restore(struct node *n) {
     char from[NODE_PATH_BYTES + 32];
     char to[NODE_PATH_BYTES + 32];
-    struct backup_sizes sizes;
     struct report r = {""};
     (void)snprintf(from, sizeof from, "%s/data", n->folder);
     n->engine = NULL; /* and all that it works with: they are the other world's */
@@ -548,7 +552,12 @@ void node_restore(struct node *n) {
     n->memory = (struct memory){0}; /* the scripts of a reload under way had some of it */
     bool made = make_folder(n);
     (void)snprintf(to, sizeof to, "%s/data", n->folder);
-    if (made && backup_copy(from, to, &sizes, &r) != 0) {
+    node_may_fail(n);
+    int code = made ? restore_folder(n->sim, from, to, &r) : 0;
+    if (node_has_failed(n) && code != 0) { /* it can be begun again */
+        code = restore_folder(n->sim, from, to, &r);
+    }
+    if (code != 0) {
         sim_fail(n->sim, "host %u cannot be backed up: %s", n->number, r.text);
     }
     n->file_differs = true; /* it is where the new folder is */
@@ -565,6 +574,7 @@ void node_free(struct node *n) {
     node_reader_end(n);
     script_host_free(n->scripts);
     conf_free(n->conf);
+    fake_log_free(n->log);
     for (size_t i = 0; n->folder[0] != '\0' && i < sizeof files / sizeof *files; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", n->folder, files[i]);
         (void)unlink(path);

@@ -5,9 +5,11 @@
 #ifndef ZINGQ_SIM_NODE_H
 #define ZINGQ_SIM_NODE_H
 
+#include "chance.h"
 #include "fault.h"
 #include "base/culprit.h"
 #include "engine/engine.h"
+#include "store/log.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +40,7 @@ enum action {
     ACTION_ANSWER, /* a command */
     ACTION_RUN,    /* a handler is about to run */
     ACTION_APPLY,  /* what it came to is about to be written */
+    ACTION_APPEND, /* a turn to the log */
     ACTION_COMMIT, /* before it */
     ACTION_COMMITTED,
     ACTION_PUBACK, /* to the broker, after a turn */
@@ -95,7 +98,7 @@ struct node {
     struct engine *engine;
     bool up, online;
     enum disk disk;
-    struct fault_plan fault; /* to come, in its turns */
+    struct fault_plan fault; /* to come */
     int reader;              /* a process that reads its store and hangs; 0 = none */
     unsigned reader_turns;   /* see node_reader_check */
     int64_t reader_seen_ms;
@@ -122,6 +125,14 @@ struct node {
     uint8_t page[CULPRIT_BYTES]; /* of culprit.h, as it was when it was killed */
     bool has_page;
     int last_mid;
+    /* its log, in worlds where it has one: node_log.c */
+    struct fake_log *log; /* NULL = none */
+    const struct store_log *log_door;
+    struct store_log log_doors; /* its own, in front of that */
+    struct chance log_chance;
+    int64_t log_back_ms;      /* physical time: away until then */
+    bool log_refused;         /* since its start, something was */
+    struct log_turn log_late; /* log-late: see bugs_log.c */
     int64_t retry_ms; /* physical time: no turns before, the last one failed; as the host does */
 };
 
@@ -143,6 +154,15 @@ void node_connect(struct node *n);
 void node_reader_begin(struct node *n);
 void node_reader_end(struct node *n);
 void node_reader_check(struct node *n);
+/* The log of its store, if it is to have one; and when the store was opened: from then on. */
+bool node_log_make(struct node *n);
+int node_log_use(struct node *n);
+/* Whether somebody else has it: the host has to end. */
+bool node_log_is_lost(const struct node *n);
+/* The store is what the log says. */
+void node_log_check(struct node *n);
+/* log-late: what was to be appended before. */
+void node_log_late(struct node *n);
 /* Its scripts folder; somebody saves a script; one that does not load is as it was. */
 bool node_scripts_make(struct node *n);
 void node_scripts_remove(struct node *n);
@@ -168,6 +188,10 @@ void node_stop(struct node *n);
  * ghost it is gone now. */
 void node_arm(struct node *n, unsigned crash);
 void node_disarm(struct node *n);
+
+/* Between these a single call of the host may fail; true: one has. */
+void node_may_fail(struct node *n);
+bool node_has_failed(struct node *n);
 
 /* The host whose engine is on the processor; NULL = none. */
 struct node *node_at_work(void);

@@ -81,8 +81,10 @@ static void begin(struct node *n) {
     struct sim *s = n->sim;
     struct node_reload *c = &n->reload;
     struct report r = {""};
+    node_may_fail(n);
     int code = load(n, &r);
-    bool wrong = c->topics.wrong != WRONG_NOTHING || n->script_broken[0] != '\0';
+    bool wrong =
+        node_has_failed(n) || c->topics.wrong != WRONG_NOTHING || n->script_broken[0] != '\0';
     sim_tell(s, "host %u %s another topics.conf: options %x%s%s%s", n->number,
              code == 0 ? "reads" : "refuses", c->topics.options,
              c->topics.no_guest ? ", no guest" : "", c->topics.visitor ? ", visitor" : "",
@@ -197,7 +199,9 @@ void node_reload_turn(struct node *n) {
     if (!s->settling && sim_chance(s, KILL_PERCENT)) {
         n->kill_in = 1 + (unsigned)sim_below(s, KILL_ACTIONS);
     }
+    node_may_fail(n);
     int code = take_over(n, &r);
+    (void)node_has_failed(n);
     if (n->ghost) {
         return;
     }

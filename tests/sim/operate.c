@@ -97,6 +97,7 @@ void operate_done(struct sim *s, struct node *n, struct command *command, bool h
         return;
     }
     order->open = false;
+    heard = heard && command->code != ERR_DOUBT;
     n->paused_doubt |= heard ? 0 : paused_bit(n, command);
     if (heard) {
         note_pause(n, command);

@@ -6,7 +6,10 @@
  */
 #include "restore.h"
 
+#include "backup/backup.h"
+#include "export/export.h"
 #include "memory.h"
+#include "plan.h"
 #include "sim.h"
 
 #include <errno.h>
@@ -18,12 +21,51 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RESTORED_S_MAX = 150 };
+enum { RESTORED_S_MAX = 1000, STORE_BYTES_MAX = 1 << 30 };
+
+/* ---- a folder ---- */
+
+static int write_export(const char *from, FILE *out, struct report *r) {
+    const struct store_options options = {.path = from, .read_only = true};
+    const struct export_options how = {.folder = from, .out = out};
+    struct store *store = NULL;
+    struct journal *journal = NULL;
+    struct export_sums sums;
+    int code = store_open(&store, &options, r);
+    code = code == 0 ? journal_open(&journal, store, 0, r) : code;
+    code = code == 0 ? export_write(journal, &how, &sums, r) : code;
+    journal_close(journal);
+    store_close(store);
+    return code;
+}
+
+static int export_and_import(const char *from, const char *to, struct report *r) {
+    struct export_sums sums;
+    FILE *lines = tmpfile();
+    const struct import_options options = {
+        .in = lines, .name = "the export", .folder = to, .max_bytes = STORE_BYTES_MAX};
+    if (lines == NULL) {
+        abort();
+    }
+    int code = write_export(from, lines, r);
+    rewind(lines);
+    code = code == 0 ? export_read(&options, &sums, r) : code;
+    (void)fclose(lines);
+    return code;
+}
+
+int restore_folder(const struct sim *s, const char *from, const char *to, struct report *r) {
+    struct backup_sizes sizes;
+    bool as_lines = s->plan->seed % 2 == 1;
+    return as_lines ? export_and_import(from, to, r) : backup_copy(from, to, &sizes, r);
+}
+
+/* ---- another world ---- */
 
 /* In the child. */
 static _Noreturn void live_on(struct sim *s, int words) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)alarm(RESTORED_S_MAX);
+    (void)alarm(RESTORED_S_MAX); /* the processor time of a world is limited here, too */
     struct sim_tally *tally = made(malloc(sizeof *tally)); /* ours counts nothing twice */
     *tally = *s->tally;
     s->tally = tally;

@@ -482,6 +482,7 @@ static struct sim_traits traits_of(const struct plan *plan) {
                            .refuses = chance_next(&c, 5) == 0,
                            .small_stores = chance_next(&c, 8) == 0};
     t.crowds = chance_next(&c, 10) == 0 && !t.small_stores; /* which could not hold them */
+    t.logged = chance_next(&c, 2) == 0;
     return t;
 }
 

@@ -12,6 +12,7 @@
  *   operate  what operators do
  *   restore  another world, in which the hosts begin with backups
  *   check    what must be true at the end, read from the history
+ *   log      what has a host's turns before its store has them, in half of the worlds
  *   bugs     planted ones, which must be found
  *   report   figures, stories, the shortest plan that still fails
  *
@@ -59,6 +60,7 @@ struct sim_traits {
     bool everywhere;   /* no shared subscriptions: every host gets every message */
     bool refuses;      /* the broker refuses a publish now and then */
     bool small_stores; /* they run full */
+    bool logged;       /* stores have logs */
     bool crowds;       /* a key gets more than a lane has in memory, once or twice */
 };
 

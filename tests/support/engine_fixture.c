@@ -1,9 +1,11 @@
 /* engine_fixture.c - the world around an engine under test. */
 #include "engine_fixture.h"
 #include "conf/change.h"
+#include "journal/home.h"
 #include "lua/api/api.h"
 
 #include "engine_doors.h"
+#include "fake_log.h"
 #include "pace.h"
 #include "test.h"
 
@@ -25,6 +27,7 @@ struct engine_fixture *fixture_new(void) {
     f->ids = calloc(FIXTURE_IDS, sizeof *f->ids);
     assert_non_null(f->ids);
     buf_init(&f->spans, 64 << 20);
+    f->log = fake_log_new();
     data_folder_make(&f->folder);
     (void)snprintf(path, sizeof path, "%s/scripts", f->folder.path);
     assert_int_equal(mkdir(path, 0700), 0);
@@ -92,26 +95,30 @@ static struct conf *load_conf(const struct engine_fixture *f) {
     return conf;
 }
 
-static struct script_host *load_scripts(struct engine_fixture *f, const struct conf *conf) {
-    struct script_host *scripts = NULL;
-    struct report r = {""};
-    need(script_host_new(&scripts, conf, &api_library), &r);
-    script_use_memory(scripts, &f->memory);
-    need(script_load_all(scripts, &r), &r);
-    return scripts;
+static int load_scripts(struct engine_fixture *f, const struct conf *conf,
+                        struct script_host **scripts) {
+    int code = script_host_new(scripts, conf, &api_library);
+    if (code != 0) {
+        return report(&f->report, code, "no scripts: %s", error_text(code));
+    }
+    script_use_memory(*scripts, &f->memory);
+    return script_load_all(*scripts, &f->report);
 }
 
 static int try_start(struct engine_fixture *f) {
-    struct report r = {""};
+    const uint8_t boot[16] = {1, f->boot};
+    f->report = (struct report){""};
     f->conf = load_conf(f);
     memory_init(&f->memory, f->conf->memory_bytes);
-    f->scripts = load_scripts(f, f->conf);
     struct store_options options = {.path = f->conf->store_path,
                                     .max_bytes = f->conf->store_max_bytes};
-    need(store_open(&f->store, &options, &r), &r);
-    const uint8_t boot[16] = {1, f->boot};
-    need(culprit_open(&f->culprit, f->conf->store_path, boot, &r), &r);
-    return start_engine(f);
+    int code = load_scripts(f, f->conf, &f->scripts);
+    code = code == 0 ? store_open(&f->store, &options, &f->report) : code;
+    if (code == 0 && !f->unlogged) {
+        code = store_use_log(f->store, fake_log_join(f->log), journal_home);
+    }
+    code = code == 0 ? culprit_open(&f->culprit, f->conf->store_path, boot, &f->report) : code;
+    return code == 0 ? start_engine(f) : code;
 }
 
 void fixture_start(struct engine_fixture *f) {
@@ -131,23 +138,36 @@ static int take_over(struct engine_fixture *f, struct conf *conf, struct script_
     return engine_reconfigure(f->engine, scripts, &f->report);
 }
 
-int fixture_reconfigure(struct engine_fixture *f) {
-    struct conf *conf = load_conf(f);
-    struct script_host *scripts = load_scripts(f, conf);
+/* 0, or the engine is as it was; but not after ERR_MEMORY. */
+static int change_over(struct engine_fixture *f, struct conf *conf, struct script_host **scripts) {
     struct script_host *before = f->scripts;
-    need(conf_check_change(f->conf, conf, &f->report), &f->report);
-    assert_int_equal(engine_stop(f->engine), 0);
-    int code = take_over(f, conf, scripts);
+    struct report r = {""};
+    int code = engine_stop(f->engine);
+    if (code != 0) {
+        engine_go_on(f->engine);
+        return code;
+    }
+    code = take_over(f, conf, *scripts);
     if (code == 0) {
-        f->scripts = scripts;
-        scripts = before;
-    } else {
-        struct report r = {""};
-        conf_exchange(f->conf, conf);
-        script_use_conf(before, f->conf);
-        script_use_conf(scripts, conf);
+        f->scripts = *scripts;
+        *scripts = before;
+        return 0;
+    }
+    conf_exchange(f->conf, conf);
+    script_use_conf(before, f->conf);
+    script_use_conf(*scripts, conf);
+    if (code != ERR_MEMORY) {
         need(engine_reconfigure(f->engine, before, &r), &r);
     }
+    return code;
+}
+
+int fixture_reconfigure(struct engine_fixture *f) {
+    struct script_host *scripts = NULL;
+    struct conf *conf = load_conf(f);
+    need(conf_check_change(f->conf, conf, &f->report), &f->report);
+    int code = load_scripts(f, conf, &scripts);
+    code = code == 0 ? change_over(f, conf, &scripts) : code;
     script_host_free(scripts);
     conf_free(conf);
     journal_close(f->view);
@@ -260,8 +280,26 @@ static void forget_offered(struct engine_fixture *f, bool all) {
     f->offered_count = kept;
 }
 
+/* Whatever a test has done: the store can be built from the log alone. */
+static void check_log(struct engine_fixture *f) {
+    char folder[96];
+    char why[256] = "";
+    if (f->unlogged || f->store == NULL) {
+        return;
+    }
+    if (store_active(f->store)) {
+        store_abort(f->store);
+    }
+    (void)snprintf(folder, sizeof folder, "%s/built", f->folder.path);
+    if (!fake_log_is_store(f->log, f->store, folder, why, sizeof why)) {
+        fail_msg("%s", why);
+    }
+}
+
 void fixture_free(struct engine_fixture *f) {
+    check_log(f);
     close_all(f);
+    fake_log_free(f->log);
     forget_offered(f, true);
     forget_published(f);
     for (size_t i = 0; i < f->asked_count; i++) {

@@ -50,6 +50,7 @@ struct engine_fixture {
     struct memory memory; /* of conf, from the next start on */
     struct script_host *scripts;
     struct store *store;
+    struct fake_log *log; /* of the store: at the end, both must say the same */
     struct culprit *culprit;
     struct engine *engine;
     struct journal *view; /* the test's own look at the store */
@@ -73,6 +74,7 @@ struct engine_fixture {
     bool hold_acks;  /* the broker takes publishes and says nothing */
     bool offline;    /* the next start finds no broker */
     bool everywhere; /* what is offered, every host of the division gets */
+    bool unlogged;   /* from the next start on, the store has no log */
     bool unchecked;  /* the test says itself when to look at all events */
     unsigned turns_unchecked;
     /* Where messages and receipts for other hosts go; NULL = nowhere. */
@@ -106,7 +108,8 @@ void fixture_run(struct engine_fixture *f, const char *conf, const char *script)
 /* As SIGTERM; fixture_start begins anew. */
 void fixture_stop(struct engine_fixture *f);
 /* Takes over the topics.conf and the scripts that are written by now, as the host does at a reload:
- * 0, or why they are refused, with the sentence in f->report, and nothing has changed. */
+ * 0, or why they are refused, with the sentence in f->report, and nothing has changed; but after
+ * ERR_MEMORY in between the engine can only be started anew. */
 int fixture_reconfigure(struct engine_fixture *f);
 /* Reads the scripts folder again, as the host does when a file was saved. */
 void fixture_reload(struct engine_fixture *f);

@@ -116,7 +116,7 @@ static void run_to_the_end(struct script_host *host, struct event *event, const 
     run_free(run);
 }
 
-void sandbox_round(const char *scripts, const uint8_t *data, size_t size) {
+bool sandbox_round(const char *scripts, const uint8_t *data, size_t size) {
     char scripts_dir[4096];
     assert(strlen(scripts) < sizeof scripts_dir);
     memcpy(scripts_dir, scripts, strlen(scripts) + 1);
@@ -136,11 +136,13 @@ void sandbox_round(const char *scripts, const uint8_t *data, size_t size) {
                                 .payload = {(const char *)data, size},
                                 .response_topic = slice_of("answers")};
     assert(script_host_new(&host, &conf, &api_library) == 0);
-    if (script_load_all(host, &r) == 0) { /* a slow machine may need more than its time */
+    bool loaded = script_load_all(host, &r) == 0; /* a slow machine may need more than its time */
+    if (loaded) {
         struct event *event = event_new(&bytes);
         assert(event != NULL);
         run_to_the_end(host, event, data, size);
         event_free(event);
     }
     script_host_free(host); /* which asserts that every byte is given back */
+    return loaded;
 }

@@ -390,6 +390,13 @@ static const char *plain_detail(const char *detail) {
     return detail[0] != '\0' ? detail : "no reason was given";
 }
 
+/* What does not answer a handshake in TLS may not know it. */
+static const char *hint_of_plain(const char *detail) {
+    bool odd =
+        strstr(detail, "unexpected eof") != NULL || strstr(detail, "wrong version number") != NULL;
+    return odd ? ": a port without TLS does that, for which mqtt:// is right" : "";
+}
+
 /* What libmosquitto's code says about a connection that never was. */
 static void describe_failure(int code, int err, const struct broker_conf *conf, const char *where,
                              const char *detail, struct report *r) {
@@ -408,15 +415,15 @@ static void describe_failure(int code, int err, const struct broker_conf *conf, 
                      MQTT_CONNECT_MS / 1000);
         break;
     case MOSQ_ERR_TLS:
-        (void)report(r, 0, "the TLS handshake with the broker at %s failed: %s", where,
-                     plain_detail(detail));
+        (void)report(r, 0, "the TLS handshake with the broker at %s failed: %s%s", where,
+                     plain_detail(detail), hint_of_plain(detail));
         break;
     case MOSQ_ERR_SUCCESS:
     case MOSQ_ERR_CONN_LOST:
         (void)report(r, 0,
                      "the broker at %s closed the connection without answering (a broker that does "
                      "not speak MQTT 5%s does that, too)",
-                     where, conf->tls ? " over TLS" : ", or that requires TLS,");
+                     where, conf->tls ? " over TLS" : ", or that requires TLS (mqtts://),");
         break;
     case MOSQ_ERR_PROTOCOL:
     case MOSQ_ERR_MALFORMED_PACKET:

@@ -370,7 +370,9 @@ static bool is_lost(const struct pg_link *link) {
 /* The server has done the task. */
 static void end_task(struct pg_link *link) {
     enum pg_task task = task_of(link);
-    if (PQstatus(link->conn) == CONNECTION_BAD) {
+    /* An error without an SQLSTATE is libpq's: it could not make sense of the server's answer. */
+    bool answered = !link->failed || call_is_sqlstate(link->call->result.status);
+    if (PQstatus(link->conn) == CONNECTION_BAD || !answered) {
         broken(link);
         return;
     }

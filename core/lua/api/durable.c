@@ -4,6 +4,7 @@
 #include "lua/api/durable.h"
 
 #include "lua/api/invocation.h"
+#include "lua/host.h"
 
 #include <assert.h>
 #include <lauxlib.h>
@@ -32,7 +33,7 @@ bool api_look_up_step(lua_State *L, struct run *run, enum step_kind kind, struct
                       struct step *step) {
     int rc = run->view->step_get(run->view->ctx, run->event, kind, name, step);
     if (rc != 0 && rc != ERR_NOTFOUND) {
-        luaL_error(L, "the steps of this event cannot be read: %s", error_text(rc));
+        (void)script_raise_lack(L, rc, "the steps of this event cannot be read");
     }
     return rc == 0;
 }

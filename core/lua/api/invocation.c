@@ -185,7 +185,7 @@ void api_stage(lua_State *L, struct run *run, const struct effect *effect) {
                    EFFECTS_BYTES_MAX >> 20);
     }
     if (rc != 0) {
-        luaL_error(L, "cannot stage this: %s", error_text(rc));
+        (void)script_raise_lack(L, rc, "cannot stage this");
     }
 }
 

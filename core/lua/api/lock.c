@@ -38,7 +38,7 @@ static struct held look(lua_State *L, struct run *run, struct slice name) {
     struct lock_view view = {{NULL, 0}, {NULL, 0}, 0};
     int rc = run->view->lock_get(run->view->ctx, run->event, name, &view);
     if (rc != 0 && rc != ERR_NOTFOUND) {
-        luaL_error(L, "the lock cannot be read: %s", error_text(rc));
+        (void)script_raise_lack(L, rc, "the lock cannot be read");
     }
     return (struct held){rc == 0, view.owner, view.data, view.expires_ms};
 }

@@ -340,7 +340,7 @@ static enum whereabouts find_publish(lua_State *L, const struct run *run, const 
     }
     int code = run->view->delayed(run->view->ctx, id);
     if (code != 0 && code != ERR_NOTFOUND && code != ERR_EXISTS) {
-        luaL_error(L, "the delayed publishes cannot be read: %s", error_text(code));
+        (void)script_raise_lack(L, code, "the delayed publishes cannot be read");
     }
     return code == 0 ? WAITS_HERE : code == ERR_EXISTS ? GONE : UNKNOWN_HERE;
 }
@@ -410,7 +410,7 @@ static void check_owner(lua_State *L, const struct run *run, struct slice file) 
                    "them out of the data folder's files/");
     }
     if (code != ERR_NOTFOUND) {
-        luaL_error(L, "zing.append: the file's owner cannot be read: %s", error_text(code));
+        (void)script_raise_lack(L, code, "zing.append: the file's owner cannot be read");
     }
 }
 

@@ -19,7 +19,7 @@
 #include <string.h>
 
 static void raise_read(lua_State *L, int rc) {
-    luaL_error(L, "the state cannot be read: %s", error_text(rc));
+    (void)script_raise_lack(L, rc, "the state cannot be read");
 }
 
 /* The stored value, without staged effects; len 0 = none. */

@@ -64,8 +64,10 @@ bool admin_find_priority(const struct gateway_request *request, const char **pri
  * or 409 if something else was published under the key. Takes the request over. */
 void admin_publish(struct admin *a, struct gateway_request *request, const char *topic,
                    const char *once, const char *priority);
-/* The forecasts, for Prometheus. */
-void admin_write_metrics(struct admin *a, struct buf *out);
+/* In how many seconds, going by the last minutes, the events that a service could run will be done,
+ * and the store will accept nothing more; NAN: unknown. */
+double admin_clears_s(const struct admin *a, const char *service);
+double admin_full_s(const struct admin *a);
 /* The engine has finished a command that came from here. */
 void admin_command_done(struct admin *a, struct command *command);
 

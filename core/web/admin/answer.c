@@ -5,6 +5,7 @@
 
 #include "query/json.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,15 @@ bool admin_number(const char *text, uint64_t least, uint64_t most, uint64_t othe
     *out = text == NULL ? otherwise : strtoull(text, &end, 10);
     return text == NULL ||
            (*text >= '0' && *text <= '9' && *end == '\0' && *out >= least && *out <= most);
+}
+
+const char *admin_parse_number(const char *text, int base, uint64_t max, char stop, uint64_t *out) {
+    if (text == NULL || !isxdigit((unsigned char)*text)) { /* strtoull accepts blanks and signs */
+        return NULL;
+    }
+    char *end = NULL;
+    *out = strtoull(text, &end, base);
+    return end != text && *end == stop && *out <= max ? end + 1 : NULL;
 }
 
 bool admin_option(const struct gateway_request *request, const char *name, uint64_t least,

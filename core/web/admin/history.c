@@ -22,9 +22,7 @@ enum {
     COARSE_S = 60,
     COARSE_STEPS = 1440,
     HEAD_BYTES = 512,
-    NAME_BYTES = 92,
-    TREND_LEAST = 60 / FINE_S,
-    TREND_FRESH = 3 /* steps that the newest figure may be old */
+    NAME_BYTES = 92
 };
 
 struct sample {
@@ -333,67 +331,16 @@ const struct history_series *history_series(const struct history *h, size_t inde
     return index < h->count ? h->series[index] : NULL;
 }
 
+const struct history_series *history_find(const struct history *h, enum history_kind kind,
+                                          const char *name) {
+    size_t index;
+    return find(h, kind, name, &index) ? h->series[index] : NULL;
+}
+
 enum history_kind history_kind_of(const struct history_series *s) {
     return (enum history_kind)s->kind;
 }
 
 const char *history_name_of(const struct history_series *s) {
     return s->name;
-}
-
-/* --- forecasts --- */
-
-/* Sums for a straight line through the points (seconds before now, figure). */
-struct line {
-    unsigned count;
-    double x, y, xx, xy, yy;
-};
-
-static void add_point(struct line *line, double x, double y) {
-    line->count++;
-    line->x += x;
-    line->y += y;
-    line->xx += x * x;
-    line->xy += x * y;
-    line->yy += y * y;
-}
-
-/* In how many seconds the line reaches 0; NAN: it does not, or is hardly a line. */
-static double end_of(const struct line *l, double last) {
-    static const double steadiness = 0.7; /* of the changes, the share that the line explains */
-    double n = l->count;
-    double xx = n * l->xx - l->x * l->x;
-    double xy = n * l->xy - l->x * l->y;
-    double yy = n * l->yy - l->y * l->y;
-    bool falls = l->count >= TREND_LEAST && xy < 0 && xy * xy >= steadiness * xx * yy;
-    return falls ? last / -(xy / xx) : NAN;
-}
-
-static double fit(const struct history_series *s, unsigned figure, uint32_t now, uint32_t steps) {
-    struct line line = {0};
-    float last = NAN;
-    for (uint32_t i = steps; i > 0; i--) {
-        float value = history_figure(s, HISTORY_15_MINUTES, now - i, figure);
-        if (!isnan(value)) {
-            add_point(&line, -(double)i * FINE_S, value);
-            last = i <= TREND_FRESH ? value : last;
-        }
-    }
-    return last > 0 ? end_of(&line, last) : NAN;
-}
-
-/* Of shorter and shorter times, the first in which it falls steadily: what was before a burst says
- * nothing of what comes after it. */
-double history_empty_s(const struct history *h, enum history_kind kind, const char *name,
-                       unsigned figure, int64_t now_ms) {
-    size_t index;
-    uint32_t now = (uint32_t)(now_ms / 1000 / FINE_S);
-    double empty_s = NAN;
-    if (!find(h, kind, name, &index)) {
-        return NAN;
-    }
-    for (uint32_t steps = HISTORY_TREND_STEPS; isnan(empty_s) && steps >= TREND_LEAST; steps /= 2) {
-        empty_s = fit(h->series[index], figure, now, steps);
-    }
-    return empty_s;
 }

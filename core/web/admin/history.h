@@ -79,6 +79,9 @@ void history_note(struct history *h, enum history_kind kind, const char *name, i
 
 /* The series, in no order; NULL past the last. Valid until the next history_note. */
 const struct history_series *history_series(const struct history *h, size_t index);
+/* NULL: there is none. */
+const struct history_series *history_find(const struct history *h, enum history_kind kind,
+                                          const char *name);
 enum history_kind history_kind_of(const struct history_series *s);
 const char *history_name_of(const struct history_series *s);
 /* Whether it has a sample in the range that ends before `step`. */
@@ -86,11 +89,5 @@ bool history_is_known(const struct history_series *s, enum history_range range, 
 /* The figure of one step; NAN = unknown. */
 float history_figure(const struct history_series *s, enum history_range range, uint32_t step,
                      unsigned figure);
-
-/* In how many seconds the figure reaches 0 if it goes on to fall as it did in the last minutes: in
- * HISTORY_TREND_STEPS, or else in half or a quarter of them. NAN: it does not fall, or not steadily, or
- * not for a minute yet. */
-double history_empty_s(const struct history *h, enum history_kind kind, const char *name,
-                       unsigned figure, int64_t now_ms);
 
 #endif

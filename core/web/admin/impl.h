@@ -23,7 +23,9 @@
  *   web/admin/changes.c  recording changes, and showing them
  *   web/admin/live.c     server-sent events
  *   web/admin/history.c  what the charts show, kept over restarts
- *   web/admin/sampling.c fills and shows it
+ *   web/admin/sampling.c fills it
+ *   web/admin/charts.c   shows it
+ *   web/admin/forecast.c when something runs out, going by it
  */
 #ifndef ZINGQ_WEB_ADMIN_IMPL_H
 #define ZINGQ_WEB_ADMIN_IMPL_H
@@ -107,7 +109,10 @@ int64_t admin_now_ms(const struct admin *a); /* engine time */
 /* A whole number in [least, most]; `otherwise` when the text is NULL. */
 bool admin_number(const char *text, uint64_t least, uint64_t most, uint64_t otherwise,
                   uint64_t *out);
-/* The same of the query; when it is false, r says why. */
+/* Of a place in a list: a number up to `max`, followed by `stop`; returns the position after it; NULL if
+ * there is none, or if text is NULL. */
+const char *admin_parse_number(const char *text, int base, uint64_t max, char stop, uint64_t *out);
+/* The number of the query; when it is false, r says why. */
 bool admin_option(const struct gateway_request *request, const char *name, uint64_t least,
                   uint64_t most, uint64_t otherwise, uint64_t *out, struct report *r);
 /* The service of ?service=; NULL = none was named. False: answered 404. */
@@ -119,6 +124,7 @@ bool admin_keep(char **own, struct slice *borrowed, struct slice text);
 /* web/admin/status.c */
 json_t *admin_status_json(struct admin *a);
 json_t *admin_services_json(struct admin *a);
+json_t *admin_service_json(struct admin *a, const struct engine_service_status *s);
 
 /* web/admin/command.c */
 void admin_submit(struct admin *a, struct order *order);
@@ -146,7 +152,6 @@ struct reading {
     char *text[2];         /* what the filter borrows; owned */
     union {
         struct {
-            struct look_filter filter;
             struct look_walk walk;
             bool with_steps;
         } events;
@@ -292,10 +297,8 @@ void admin_live(void *ctx, const struct call *call);
 /* web/admin/sampling.c */
 int admin_start_sampling(struct admin *a); /* ERR_MEMORY */
 void admin_stop_sampling(struct admin *a);
+
+/* web/admin/charts.c */
 void admin_show_history(void *ctx, const struct call *call);
-/* In how many seconds, going by the last minutes, the events that a service could run will be done,
- * and the store will accept nothing more; NAN: unknown. */
-double admin_clears_s(const struct admin *a, const char *service);
-double admin_full_s(const struct admin *a);
 
 #endif

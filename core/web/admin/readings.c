@@ -13,7 +13,6 @@
 #include "journal/keyed.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -64,16 +63,6 @@ static int parse_id(const char *text, struct uuid *id, struct report *report_out
     return 400;
 }
 
-/* Parses "ID.SERVICE" in the part that `text` points to; the service may be missing. */
-static bool parse_place(const char *text, struct uuid *id, uint16_t *service) {
-    uint64_t number = 0;
-    struct slice head = {text, strcspn(text, ".")};
-    const char *tail = text[head.len] == '.' ? text + head.len + 1 : NULL;
-    bool ok = uuid_parse(head, id) && admin_number(tail, 0, UINT16_MAX, 0, &number);
-    *service = (uint16_t)number;
-    return ok;
-}
-
 static void nothing_to_clear(struct reading *r) {
     (void)r;
 }
@@ -84,28 +73,27 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
                         struct report *report_out) {
     (void)a;
     (void)name;
-    struct look_filter *filter = &r->of.events.filter;
+    struct look_filter filter = {.by_service = false};
     const char *state = gateway_query(r->request, "state");
     const char *before = gateway_query(r->request, "before");
-    struct uuid id;
-    uint16_t number = 0;
-    int status = filter_service(r, &filter->by_service, &filter->service, report_out);
-    status = status == 0 ? filter_key(r, &filter->key, &filter->by_key, report_out) : status;
-    filter->topic = keep_query(r, 1, "topic");
+    struct event_place place;
+    int status = filter_service(r, &filter.by_service, &filter.service, report_out);
+    status = status == 0 ? filter_key(r, &filter.key, &filter.by_key, report_out) : status;
+    filter.topic = keep_query(r, 1, "topic");
     r->of.events.with_steps = gateway_query(r->request, "steps") != NULL;
-    filter->by_state = state != NULL;
-    if (status == 0 && filter->topic != NULL && filter_check(filter->topic, report_out) != 0) {
+    filter.by_state = state != NULL;
+    if (status == 0 && filter.topic != NULL && filter_check(filter.topic, report_out) != 0) {
         status = 400;
     }
-    if (status == 0 && state != NULL && !event_state_parse(state, &filter->state)) {
+    if (status == 0 && state != NULL && !event_state_parse(state, &filter.state)) {
         status = refuse(report_out, 400, "state is " EVENT_STATES_TEXT);
     }
-    if (status == 0 && before != NULL && !parse_place(before, &id, &number)) {
+    if (status == 0 && before != NULL && !look_place_parse(before, &place)) {
         status = refuse(report_out, 400, "before must be an event id or the value of Zingq-Next");
     }
-    look_walk_init(&r->of.events.walk, r->journal, filter);
+    look_walk_init(&r->of.events.walk, r->journal, &filter);
     if (status == 0 && before != NULL) {
-        look_walk_after(&r->of.events.walk, &id, number);
+        look_walk_after(&r->of.events.walk, &place);
     }
     return status;
 }
@@ -128,21 +116,21 @@ static json_t *event_with_steps(const struct reading *r, const struct event *eve
 
 static int step_events(struct admin *a, struct reading *r) {
     (void)a;
+    struct look_walk *walk = &r->of.events.walk;
     struct event *event = NULL;
-    char id[UUID_TEXT_BYTES + 1];
-    int code = look_walk_next(r->journal, &r->of.events.walk, &event);
-    if (code != 0 || event == NULL) {
-        return code;
-    }
-    if (look_matches(&r->of.events.filter, event) &&
-        !admin_read_add(r, event_with_steps(r, event))) {
+    int code = look_walk_next(r->journal, walk, &event);
+    if (event != NULL && !admin_read_add(r, event_with_steps(r, event))) {
         code = ERR_MEMORY;
     }
+    event_free(event);
+    r->rows = walk->passed;
     if (code == 0 && admin_read_full(r)) {
-        (void)snprintf(r->next, sizeof r->next, "%s.%u", uuid_text(&event->id, id), event->service);
+        struct event_place place = look_walk_place(walk);
+        if (!uuid_is_zero(&place.id)) {
+            look_place_text(&place, r->next);
+        }
         code = ERR_NOTFOUND;
     }
-    event_free(event);
     return code;
 }
 
@@ -213,7 +201,13 @@ static int filter_letters(struct reading *r, struct dead_filter *filter,
 static bool parse_row(const char *text, struct dead_row *row) {
     char *end = NULL;
     row->dead_ms = strtoll(text, &end, 10);
-    return end != text && *end == '.' && parse_place(end + 1, &row->id, &row->service);
+    struct event_place place;
+    bool ok = end != text && *end == '.' && look_place_parse(end + 1, &place);
+    if (ok) {
+        row->id = place.id;
+        row->service = place.service;
+    }
+    return ok;
 }
 
 static int begin_dead(struct admin *a, struct reading *r, const char *name,
@@ -356,25 +350,13 @@ static int step_letter(struct admin *a, struct reading *r) {
 
 /* ---- keys ---- */
 
-/* Parses a number up to `max`, followed by `stop`, and returns the position after it; NULL if there
- * is none, or if text is NULL. */
-static const char *parse_number(const char *text, int base, uint64_t max, char stop,
-                                uint64_t *out) {
-    if (text == NULL || !isxdigit((unsigned char)*text)) { /* strtoull accepts blanks and signs */
-        return NULL;
-    }
-    char *end = NULL;
-    *out = strtoull(text, &end, base);
-    return end != text && *end == stop && *out <= max ? end + 1 : NULL;
-}
-
 /* Parses "PARTITION.SERVICE.LANE". */
 static bool parse_lane(const char *text, struct row *row) {
     uint64_t partition = 0;
     uint64_t service = 0;
-    text = parse_number(text, 10, PARTITIONS - 1, '.', &partition);
-    text = parse_number(text, 10, UINT16_MAX, '.', &service);
-    text = parse_number(text, 16, UINT64_MAX, '\0', &row->lane);
+    text = admin_parse_number(text, 10, PARTITIONS - 1, '.', &partition);
+    text = admin_parse_number(text, 10, UINT16_MAX, '.', &service);
+    text = admin_parse_number(text, 16, UINT64_MAX, '\0', &row->lane);
     row->partition = (uint8_t)partition;
     row->service = (uint16_t)service;
     row->seq = UINT64_MAX;

@@ -1,5 +1,5 @@
 /*
- * sampling.c - a look at the engine every 5 seconds for the charts, and GET /api/history.
+ * sampling.c - a look at the engine every 5 seconds, for the history.
  *
  * Steps are those of the wall clock. A rate is what a total has grown by since the last look, so the
  * first look after a start, and the first at a service, only remember the totals.
@@ -9,7 +9,6 @@
 #include "base/clock.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,141 +163,4 @@ int admin_start_sampling(struct admin *a) {
 void admin_stop_sampling(struct admin *a) {
     history_close(a->history);
     free(a->sampling);
-}
-
-/* --- forecasts --- */
-
-static double foresee(const struct admin *a, enum history_kind kind, const char *name,
-                      unsigned figure) {
-    double s = history_empty_s(a->history, kind, name, figure, clock_wall_ms());
-    return s > FORECAST_S_MAX ? NAN : s;
-}
-
-double admin_clears_s(const struct admin *a, const char *service) {
-    return foresee(a, HISTORY_SERVICE, service, SERVICE_READY);
-}
-
-double admin_full_s(const struct admin *a) {
-    return foresee(a, HISTORY_ROOM, "", ROOM_LEFT);
-}
-
-void admin_write_metrics(struct admin *a, struct buf *out) {
-    struct engine_service_status s;
-    double full_s = admin_full_s(a);
-    buf_add_str(out,
-                "# HELP zingq_clears_seconds until its backlog is done, if it goes on falling\n"
-                "# TYPE zingq_clears_seconds gauge\n");
-    for (size_t i = 0; engine_shown_service(a->engine, &i, &s);) {
-        double clears_s = admin_clears_s(a, s.name);
-        if (!isnan(clears_s)) {
-            buf_printf(out, "zingq_clears_seconds{service=\"%s\"} %.0f\n", s.name, clears_s);
-        }
-    }
-    buf_add_str(out,
-                "# HELP zingq_store_full_seconds until the store accepts nothing, if it goes on "
-                "growing\n# TYPE zingq_store_full_seconds gauge\n");
-    if (!isnan(full_s)) {
-        buf_printf(out, "zingq_store_full_seconds %.0f\n", full_s);
-    }
-}
-
-/* --- GET /api/history --- */
-
-static int begin(struct admin *a, struct reading *r, const char *name, struct report *report_out) {
-    (void)a;
-    (void)name;
-    const char *range = gateway_query(r->request, "range");
-    const char *service = gateway_query(r->request, "service");
-    size_t i = range == NULL ? HISTORY_15_MINUTES : 0;
-    while (range != NULL && i < HISTORY_RANGES && strcmp(range, history_scales[i].name) != 0) {
-        i++;
-    }
-    if (i == HISTORY_RANGES) {
-        (void)report(report_out, ERR_INVALID, "range is \"15m\" or \"24h\"");
-        return 400;
-    }
-    r->text[0] = service == NULL ? NULL : slice_dup(slice_of(service));
-    if (service != NULL && r->text[0] == NULL) {
-        (void)report(report_out, ERR_MEMORY, "%s", error_text(ERR_MEMORY));
-        return 503;
-    }
-    r->of.history.range = (enum history_range)i;
-    r->of.history.end = (uint32_t)(clock_wall_ms() / 1000) / history_scales[i].step_s;
-    return 0;
-}
-
-static void add_figure(struct reading *r, const struct history_series *s, unsigned figure) {
-    const struct history_scale *scale = &history_scales[r->of.history.range];
-    for (uint32_t i = scale->steps; i > 0; i--) {
-        float value = history_figure(s, r->of.history.range, r->of.history.end - i, figure);
-        buf_add_str(&r->out, i == scale->steps ? "[" : ",");
-        if (isnan(value)) {
-            buf_add_str(&r->out, "null");
-        } else {
-            buf_printf(&r->out, "%.7g", (double)value);
-        }
-    }
-    buf_add_str(&r->out, "]");
-}
-
-/* The members of an object, each with a comma before it but the first. */
-static void add_series(struct reading *r, const struct history_series *s, bool *first) {
-    const char *name;
-    for (unsigned i = 0; (name = history_figure_name(history_kind_of(s), i)) != NULL; i++) {
-        buf_printf(&r->out, "%s\"%s\":", *first ? "" : ",", name);
-        add_figure(r, s, i);
-        *first = false;
-    }
-}
-
-static void add_host(struct admin *a, struct reading *r) {
-    const struct history_scale *scale = &history_scales[r->of.history.range];
-    const struct history_series *s;
-    bool first = true;
-    buf_printf(&r->out, "{\"range\":\"%s\",\"step\":%" PRIu32 ",\"from\":%" PRIu64 ",\"host\":{",
-               scale->name, scale->step_s,
-               (uint64_t)(r->of.history.end - scale->steps) * scale->step_s);
-    for (size_t i = 0; (s = history_series(a->history, i)) != NULL; i++) {
-        if (history_kind_of(s) != HISTORY_SERVICE && r->text[0] == NULL) {
-            add_series(r, s, &first);
-        }
-    }
-    buf_add_str(&r->out, "},\"services\":{");
-}
-
-static void add_service(struct reading *r, const struct history_series *s) {
-    const char *name = history_name_of(s);
-    bool first = true;
-    if (history_kind_of(s) != HISTORY_SERVICE || name[0] == '\0' ||
-        (r->text[0] != NULL && strcmp(r->text[0], name) != 0) ||
-        !history_is_known(s, r->of.history.range, r->of.history.end)) {
-        return;
-    }
-    buf_printf(&r->out, "%s\"%s\":{", r->items++ == 0 ? "" : ",", name);
-    add_series(r, s, &first);
-    buf_add_str(&r->out, "}");
-}
-
-static int step(struct admin *a, struct reading *r) {
-    if (!r->collected) {
-        r->collected = true;
-        add_host(a, r);
-        return 0;
-    }
-    const struct history_series *s = history_series(a->history, r->at++);
-    if (s == NULL) {
-        buf_add_str(&r->out, "}}");
-        return ERR_NOTFOUND;
-    }
-    add_service(r, s);
-    return 0;
-}
-
-static void clear(struct reading *r) {
-    (void)r;
-}
-
-void admin_show_history(void *ctx, const struct call *call) {
-    static const struct reading_kind kind = {1, false, begin, step, clear};
-    admin_read_as(ctx, &kind, call);
 }

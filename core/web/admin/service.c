@@ -66,30 +66,26 @@ static json_t *conf_json(const struct conf *c, const struct service_conf *s) {
     return object;
 }
 
-/* The one of that name in the list; the caller's. */
-static json_t *pick(json_t *services, struct slice name) {
-    size_t i;
-    json_t *one;
-    json_array_foreach(services, i, one) {
-        if (slice_is(name, json_string_value(json_object_get(one, "name")))) {
-            return json_incref(one);
+static bool find_shown(struct admin *a, struct slice name, struct engine_service_status *s) {
+    for (size_t i = 0; engine_shown_service(a->engine, &i, s);) {
+        if (slice_is(name, s->name)) {
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 void admin_show_service(void *ctx, const struct call *call) {
     struct admin *a = ctx;
     const struct conf *conf = a->options.conf;
     struct slice name = call->parts.at[2];
+    struct engine_service_status status;
     size_t i;
-    json_t *services = admin_services_json(a);
-    json_t *one = pick(services, name);
-    json_decref(services);
-    if (one == NULL) {
+    if (!find_shown(a, name, &status)) {
         gateway_answer_error(call->request, 404, NULL, "no service of that name is here");
         return;
     }
+    json_t *one = admin_service_json(a, &status);
     bool known = conf_find_service(conf, name, &i); /* one that was removed is not */
     json_t *said = known ? conf_json(conf, &conf->services[i]) : json_null();
     if (json_object_set_new(one, "conf", said) != 0) {

@@ -65,7 +65,7 @@ static void add_details(struct admin *a, json_t *object, const struct engine_ser
     add_forecast(object, "clears_in_s", admin_clears_s(a, s->name));
 }
 
-static json_t *service_json(struct admin *a, const struct engine_service_status *s) {
+json_t *admin_service_json(struct admin *a, const struct engine_service_status *s) {
     const struct figure figures[] = {
         {"accepted", s->books.accepted},
         {"waiting", books_waiting(&s->books)},
@@ -183,7 +183,7 @@ static json_t *services_json(struct admin *a, struct verdict *verdict) {
     json_t *services = json_array();
     struct engine_service_status one;
     for (size_t i = 0; engine_shown_service(a->engine, &i, &one);) {
-        (void)json_array_append_new(services, service_json(a, &one));
+        (void)json_array_append_new(services, admin_service_json(a, &one));
         if (verdict != NULL) {
             verdict_of_service(verdict, &one, admin_now_ms(a));
         }

@@ -91,13 +91,13 @@ async function ask(method, path, query, body) {
         if (!answer.ok) {
             throw new ApiError(answer.status, await errorText(answer));
         }
-        return listWithNext(await answer.json(), answer.headers.get("Zingq-Next"));
+        return withNext(await answer.json(), answer.headers.get("Zingq-Next"));
     }
 }
 
-/* A list that does not fit says where it goes on: that is given back as `before`. */
-function listWithNext(body, next) {
-    if (Array.isArray(body)) {
+/* What does not fit in one answer says where it goes on: that is given back as `before`. */
+function withNext(body, next) {
+    if (next !== null || Array.isArray(body)) {
         body.next = next;
     }
     return body;
@@ -132,12 +132,22 @@ export function showHost(number) {
 
 const there = (query) => ({ ...query, host: hostShown() });
 
+/* "15m", "24h". The services of all pages, with the rest of the first one. */
+async function history(range) {
+    const whole = await get(["history"], there({ range }));
+    for (let page = whole; page.next !== undefined;) {
+        page = await get(["history"], there({ range, before: page.next }));
+        Object.assign(whole.services, page.services);
+    }
+    return whole;
+}
+
 export const ITEMS_MAX = 1000; /* in one answer */
 
 export const api = {
     status: () => get(["status"], there()),
     ownStatus: () => get(["status"]), /* of the host that serves the page */
-    history: (range) => get(["history"], there({ range })), /* "15m", "24h" */
+    history,
     service: (name) => get(["services", name], there()),
     events: (query) => get(["events"], there(query)),
     event: (id) => get(["events", id]),

@@ -145,7 +145,11 @@ export function chart(kind, name) {
     });
 
     function draw(history, service) {
-        data = history.of(service);
+        const now = history.of(service);
+        if (now === data) {
+            return; /* a day is drawn once an answer */
+        }
+        data = now;
         const main = data[rules.line];
         const others = [data[rules.bars], data[rules.second]].filter((values) => values !== undefined);
         const max = scaleMax([main, ...others].flat(), rules.least);

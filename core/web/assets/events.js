@@ -107,7 +107,9 @@ export function events(app) {
     function draw() {
         setText(note, found.length === 0 ? "" : (found.next ? "The newest " : "") + plural(found.length, "event"));
         table.update(found);
-        fill(place, found.length === 0 ? empty("No event found", "Finished events are known for store.keep_done.") : table.element,
+        const none = found.next ? empty("No event found yet", "Many others were passed over: older ones have not been looked at.")
+            : empty("No event found", "Finished events are known for store.keep_done.");
+        fill(place, found.length === 0 ? none : table.element,
             found.next && more);
     }
 

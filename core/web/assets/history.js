@@ -16,7 +16,7 @@ const BUCKET_MS = 5000;
 const BUCKETS = 180;
 const COVERED_MS_MIN = 1900; /* a bucket of which less is known would jump about */
 const GAP_MS_MAX = 10000; /* without news: then the host is asked again */
-const DAY_MS = 60000; /* the day is asked for so often, while it is shown */
+const DAY_MS = 300000; /* the day is asked for so often, while it is shown: less than a point of a chart */
 const RECENT_MS = 5500; /* what "now" is an average of */
 
 const kinds = ["covered", "done", "failed", "waiting", "dead", "p50", "p99"];
@@ -42,11 +42,11 @@ function drawn(series, endMs) {
         waiting: series.waiting, dead: series.dead, p50: series.p50, p99: series.p99 };
 }
 
-/* The same of the host's answer. */
-function told(answer, service) {
-    const length = service.rate.length;
-    return { stepMs: answer.step * 1000, endMs: (answer.from + answer.step * (length - 1)) * 1000, done: service.rate,
-        failed: service.failures, waiting: service.waiting, dead: service.dead, p50: service.p50, p99: service.p99 };
+/* The same of the host's answer: of a service, or of all. */
+function told(answer, figures) {
+    const length = figures.rate.length;
+    return { stepMs: answer.step * 1000, endMs: (answer.from + answer.step * (length - 1)) * 1000, done: figures.rate,
+        failed: figures.failures, waiting: figures.waiting, dead: figures.dead, p50: figures.p50, p99: figures.p99 };
 }
 
 /* Several added up, step by step: rates and counts; of latencies the worst. */
@@ -62,6 +62,8 @@ function together(list) {
     return sum;
 }
 
+const unknown = drawn(emptySeries(), 0);
+
 export class History {
     constructor(host) {
         this.host = host;
@@ -70,22 +72,19 @@ export class History {
         this.series = new Map();
         this.last = null; /* {ms, totals: Map of name → {done, failed}} */
         this.lately = []; /* {ms, done} of all services, the last RECENT_MS */
-        this.day = null; /* the host's answer */
+        this.day = new Map(); /* of the last answer: name → what is drawn of it; "" = all services */
         this.dayMs = 0; /* when it was asked for */
     }
 
     /* What is to be drawn of a service, or of all of them. */
     of(name) {
-        const empty = emptySeries();
         const live = (series) => drawn(series, this.at * BUCKET_MS);
         if (this.range === "24h") {
             this.askDay();
-            const services = this.day === null ? {} : name === undefined ? this.day.services : { [name]: this.day.services[name] };
-            const known = Object.values(services).filter((one) => one !== undefined);
-            return known.length === 0 ? live(empty) : together(known.map((one) => told(this.day, one)));
+            return this.day.get(name ?? "") ?? unknown;
         }
-        const all = name === undefined ? [...this.series.values()] : [this.series.get(name) ?? empty];
-        return all.length === 0 ? live(empty) : together(all.map(live));
+        const all = name === undefined ? [...this.series.values()] : [this.series.get(name) ?? emptySeries()];
+        return all.length === 0 ? unknown : together(all.map(live));
     }
 
     /* Whether anything happened in the last 15 minutes. */
@@ -132,7 +131,9 @@ export class History {
     async askDay() {
         if (Date.now() - this.dayMs > DAY_MS) {
             this.dayMs = Date.now();
-            this.day = await api.history("24h").catch(() => this.day);
+            const answer = await api.history("24h").catch(() => null);
+            const known = Object.entries({ "": answer?.host, ...answer?.services }).filter(([, figures]) => figures?.rate);
+            this.day = answer === null ? this.day : new Map(known.map(([name, figures]) => [name, told(answer, figures)]));
         }
     }
 

@@ -25,8 +25,8 @@ const groups = [
         ["Handlers' memory", ({ engine }) => bytes(engine.lua_bytes)],
     ]],
     ["Store", [
-        ["Used", ({ engine }) => `${bytes(engine.store_used)} of ${bytes(engine.store_max)}, ${percent(engine.store_used / engine.store_max)}`],
-        ["File", ({ engine }) => bytes(engine.file_bytes)],
+        ["Used", ({ engine }) => `${bytes(engine.store_used)} of ${bytes(engine.store_max)}, ${percent(engine.store_used / engine.store_max).replace(" ", "\u00a0")}`],
+        ["Files of zing.append", ({ engine }) => bytes(engine.file_bytes)],
         ["Last commit", ({ engine }) => micros(engine.commit_us_last)],
         ["Slowest commit", ({ engine }) => micros(engine.commit_us_max)],
         ["Commits", ({ engine }) => count(engine.commits)],

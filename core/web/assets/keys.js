@@ -6,6 +6,7 @@ import { api } from "./api.js";
 import { ask, attempt } from "./dialogs.js";
 import { button, data, empty, eventHash, keyText, pill, problem, serviceSelect } from "./parts.js";
 import { ago, clock, count, firstLine, label, msOf, plural } from "./format.js";
+import { polling } from "./polling.js";
 
 const SHOWN = 200;
 const REFRESH_MS = 3000;
@@ -107,7 +108,7 @@ function updateKey(row, key) {
 }
 
 export function keys(app) {
-    let timer = null;
+    const asking = polling(() => refresh(), REFRESH_MS);
     const services = serviceSelect("Service", () => refresh());
     const note = h("p", { class: "view-note", role: "status" }, "");
     const tbody = h("tbody", {});
@@ -142,12 +143,9 @@ export function keys(app) {
         title: "Keys",
         element,
         show() {
-            refresh();
-            timer = setInterval(refresh, REFRESH_MS);
+            asking.begin();
         },
-        hide() {
-            clearInterval(timer);
-        },
+        hide: asking.end,
         status(status) {
             services.offer(status.services.map((s) => s.name));
         },

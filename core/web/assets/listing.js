@@ -6,6 +6,7 @@ import { fill, h, keyed, setClass, setText } from "./dom.js";
 import { ITEMS_MAX } from "./api.js";
 import { button, data, empty, problem, serviceSelect } from "./parts.js";
 import { count, label, plural } from "./format.js";
+import { polling } from "./polling.js";
 
 const SHOWN = 100; /* and as many again with each "show more" */
 const REFRESH_MS = 5000;
@@ -84,7 +85,7 @@ function tableOf(caption, columns, tbody) {
 export function listView(app, { page, title, about, one, columns, ask, keyOf, none, filters = [], acts }) {
     let found = [];
     let limit = SHOWN;
-    let timer = null;
+    const asking = polling(() => refresh(), REFRESH_MS);
     const must = filters.includes("a service");
     const services = serviceSelect("Service", () => go());
     const key = h("input", { type: "search", placeholder: "Key", "aria-label": "Key", autocomplete: "off" });
@@ -162,16 +163,12 @@ export function listView(app, { page, title, about, one, columns, ask, keyOf, no
             services.choose(params.get("service") ?? first ?? "");
             key.value = params.get("key") ?? "";
             limit = SHOWN;
-            refresh();
-            timer = setInterval(refresh, REFRESH_MS);
+            asking.begin();
         },
-        hide() {
-            clearInterval(timer);
-            timer = null;
-        },
+        hide: asking.end,
         status(status) {
             services.offer(status.services.map((s) => s.name));
-            if (must && timer !== null && services.element.value === "" && status.services.length > 0) {
+            if (must && asking.on && services.element.value === "" && status.services.length > 0) {
                 services.choose(status.services[0].name);
                 refresh();
             }

@@ -7,6 +7,7 @@ import { api } from "./api.js";
 import { chartPanel, rangeChoice } from "./chart.js";
 import { eventTable } from "./events.js";
 import { data, empty, problem } from "./parts.js";
+import { polling } from "./polling.js";
 import { isFailing, latency, pauseButton, stateOf, waitingNote } from "./services.js";
 import { sentenceList } from "./verdict.js";
 import { ago, bytes, count, duration, firstLine, label, msOf, percent, rate, short } from "./format.js";
@@ -102,7 +103,7 @@ function updateLetters(element, group) {
 
 export function service(app) {
     let name = "";
-    let timer = null;
+    const asking = polling(() => refresh(), REFRESH_MS);
     let pause = null;
     const title = h("h1", {});
     const state = h("span", { class: "pill" });
@@ -211,15 +212,11 @@ export function service(app) {
             }
             this.title = name;
             update(app.status);
-            refresh();
-            timer = setInterval(refresh, REFRESH_MS);
+            asking.begin();
         },
-        hide() {
-            clearInterval(timer);
-            timer = null;
-        },
+        hide: asking.end,
         status(status) {
-            if (timer !== null) {
+            if (asking.on) {
                 update(status);
             }
         },

@@ -15,18 +15,19 @@ function pageOf(link) {
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 function makeSentence({ link, command }) {
-    const parts = { text: h("span", {}), more: h("pre", { class: "banner-more" }) };
-    const element = h("li", { class: "banner" }, icon("warn"), h("div", { class: "grow" }, parts.text, parts.more),
-        h("a", { class: "banner-link", href: link, title: command }, pageOf(link), icon("open")));
+    const parts = { text: h("span", {}), more: h("pre", { class: "banner-more" }),
+        link: h("a", { class: "banner-link", href: link, title: command }, pageOf(link), icon("open")) };
+    const element = h("li", { class: "banner" }, icon("warn"), h("div", { class: "grow" }, parts.text, parts.more), parts.link);
     element.parts = parts;
     return element;
 }
 
-function updateSentence(element, { level, service, text, more }) {
+function updateSentence(element, { level, link, service, text, more }) {
     setClass(element, "tone-bad", level === "bad");
     setClass(element, "tone-warn", level === "warn");
     setText(element.parts.text, service === null ? `${capital(text)}.` : `${service}: ${text}.`);
     setText(element.parts.more, more ?? "");
+    element.parts.link.hidden = link === location.hash; /* that is here */
 }
 
 /* The host's warnings have one code: their texts tell them apart. */

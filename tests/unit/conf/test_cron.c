@@ -1,13 +1,13 @@
 /*
  * test_cron.c - cron expressions, and when they tick where the clocks change.
  *
- * Besides the dates written down here there is an oracle: every minute of some years as libc's time
- * zones show it, which knows nothing of GLib's or of conf/cron.c's calendar.
+ * Besides the dates written down here there is an oracle (cron_oracle.h): every minute of some years.
  *
  * ctest: busy
  */
 #include "conf/cron.h"
 
+#include "cron_oracle.h"
 #include "pace.h"
 #include "test.h"
 
@@ -337,84 +337,14 @@ static void the_latest_tick_is_found_however_many_came_before_it(void **state) {
 
 /* --- against the minutes that libc knows --- */
 
-struct fields {
-    uint8_t minute, hour, day, month, weekday;
-};
-
-struct oracle {
-    size_t count;
-    int64_t first_s;
-    int64_t *wall;         /* what the clock shows in each minute, as minutes of UTC */
-    struct fields *fields; /* the same, taken apart */
-};
-
-static struct fields fields_of(int64_t wall) {
-    time_t at = (time_t)(wall * 60);
-    struct tm tm;
-    assert_non_null(gmtime_r(&at, &tm));
-    return (struct fields){.minute = (uint8_t)tm.tm_min,
-                           .hour = (uint8_t)tm.tm_hour,
-                           .day = (uint8_t)tm.tm_mday,
-                           .month = (uint8_t)(tm.tm_mon + 1),
-                           .weekday = (uint8_t)tm.tm_wday};
-}
-
-static struct oracle oracle_of(const char *zone, int64_t from_s, size_t days) {
-    struct oracle o = {.count = days * 1440, .first_s = from_s};
-    o.wall = calloc(o.count, sizeof *o.wall);
-    o.fields = calloc(o.count, sizeof *o.fields);
-    assert_non_null(o.wall);
-    assert_non_null(o.fields);
-    assert_int_equal(setenv("TZ", zone, 1), 0);
-    tzset();
-    for (size_t i = 0; i < o.count; i++) {
-        time_t at = (time_t)(from_s + (int64_t)i * 60);
-        struct tm tm;
-        assert_non_null(localtime_r(&at, &tm));
-        o.wall[i] = (int64_t)timegm(&tm) / 60;
-        o.fields[i] = fields_of(o.wall[i]);
-    }
-    assert_int_equal(unsetenv("TZ"), 0);
-    tzset();
-    return o;
-}
-
-static void oracle_clear(struct oracle *o) {
-    free(o->wall);
-    free(o->fields);
-}
-
-static bool matches(const struct cron *c, const struct fields *f) {
-    bool day = (c->days >> f->day & 1) != 0;
-    bool weekday = (c->weekdays >> f->weekday & 1) != 0;
-    return (c->minutes >> f->minute & 1) != 0 && (c->hours >> f->hour & 1) != 0 &&
-           (c->months >> f->month & 1) != 0 &&
-           (c->any_day || c->any_weekday ? day && weekday : day || weekday);
-}
-
-/* Whether a job ticks in that minute. `shown` is the latest the clock showed before. */
-static bool ticks_in(const struct cron *c, const struct oracle *o, size_t minute, int64_t shown) {
-    if (c->any_hour) {
-        return matches(c, &o->fields[minute]);
-    }
-    for (int64_t one = shown + 1; one < o->wall[minute]; one++) { /* a gap */
-        struct fields skipped = fields_of(one);
-        if (matches(c, &skipped)) {
-            return true;
-        }
-    }
-    return o->wall[minute] > shown && matches(c, &o->fields[minute]); /* else it comes again */
-}
-
-static void assert_like(const struct oracle *o, const char *expression, const char *zone_name) {
+static void assert_like(const struct cron_oracle *o, const char *expression,
+                        const char *zone_name) {
     struct cron cron = parsed(expression);
     struct cron_zone *zone = zone_of(zone_name);
-    int64_t shown = o->wall[0];
     int64_t next = cron_next(&cron, zone, o->first_s * 1000);
     for (size_t i = 1; i < o->count; i++) {
         int64_t at = (o->first_s + (int64_t)i * 60) * 1000;
-        bool expected = ticks_in(&cron, o, i, shown);
-        shown = o->wall[i] > shown ? o->wall[i] : shown;
+        bool expected = cron_oracle_ticks(o, &cron, i);
         if (expected != (at == next)) {
             char text[CRON_UTC_BYTES];
             fail_msg("\"%s\" in %s %s at %s", expression, zone_name,
@@ -443,11 +373,11 @@ static void every_minute_of_two_years_agrees_with_libc(void **state) {
                  {"Africa/Casablanca", "2024-01-01T00:00:00Z"}, /* Ramadan */
                  {"Pacific/Apia", "2011-01-01T00:00:00Z"}};     /* lost a day */
     for (size_t z = 0; z < COUNT(zones); z++) {
-        struct oracle o = oracle_of(zones[z].name, utc(zones[z].from) / 1000, days);
+        struct cron_oracle o = cron_oracle_of(zones[z].name, utc(zones[z].from) / 1000, days);
         for (size_t i = 0; i < COUNT(expressions); i++) {
             assert_like(&o, expressions[i], zones[z].name);
         }
-        oracle_clear(&o);
+        cron_oracle_clear(&o);
     }
 }
 

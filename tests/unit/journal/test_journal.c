@@ -234,13 +234,13 @@ static void journal_events_are_of_one_partition_and_service(void **state) {
     struct uuid id = journal_id(1);
     struct event *got = NULL;
     put_event(f, 5, 1, 2);
-    assert_true(journal_event_exists(f->journal, 5, &id, 2));
-    assert_false(journal_event_exists(f->journal, 5, &id, 3));
-    assert_false(journal_event_exists(f->journal, 6, &id, 2));
+    assert_int_equal(journal_event_find(f->journal, 5, &id, 2), 0);
+    assert_int_equal(journal_event_find(f->journal, 5, &id, 3), ERR_NOTFOUND);
+    assert_int_equal(journal_event_find(f->journal, 6, &id, 2), ERR_NOTFOUND);
     assert_int_equal(journal_event_get(f->journal, 5, &id, 3, &got), ERR_NOTFOUND);
     assert_int_equal(journal_event_del(f->journal, 5, &id, 2), 0);
     assert_int_equal(journal_event_del(f->journal, 5, &id, 2), ERR_NOTFOUND);
-    assert_false(journal_event_exists(f->journal, 5, &id, 2));
+    assert_int_equal(journal_event_find(f->journal, 5, &id, 2), ERR_NOTFOUND);
 }
 
 /* Partitions 4 to 6 are of one group, 9 is of another. */

@@ -82,6 +82,12 @@ static void put_attempt(struct journal_fixture *f, bool sound) {
     assert_int_equal(journal_history_add(f->journal, &event, &a), 0);
 }
 
+static void put_attempt_nowhere(struct journal_fixture *f, bool sound) {
+    const struct event event = {.partition = sound ? P : NOWHERE};
+    const struct attempt a = {.end = ATTEMPT_ERROR};
+    assert_int_equal(journal_history_add(f->journal, &event, &a), 0);
+}
+
 static struct cell cell_named(size_t name_len) {
     static const char long_name[STATE_NAME_BYTES_MAX + 1] = "n";
     return (struct cell){
@@ -120,6 +126,12 @@ static void put_step(struct journal_fixture *f, bool sound) {
     const struct event event = {.partition = P};
     const struct step step = {.name = slice_of("n"),
                               .state = sound ? STEP_TIMEOUT : STEP_STATE_COUNT};
+    assert_int_equal(journal_step_put(f->journal, &event, &step), 0);
+}
+
+static void put_step_nowhere(struct journal_fixture *f, bool sound) {
+    const struct event event = {.partition = sound ? P : NOWHERE};
+    const struct step step = {.name = slice_of("n"), .state = STEP_DONE};
     assert_int_equal(journal_step_put(f->journal, &event, &step), 0);
 }
 
@@ -232,6 +244,12 @@ static const struct pair pairs[] = {
     {"INV-JOURNAL-2", TABLE_LANE, NULL, put_ranked, "row_is_sound(row)", {false, 33, 0xff}},
     {"INV-JOURNAL-2", TABLE_LANE, NULL, put_queued_head, "row_is_sound(row)", {false, 16, 4}},
     {"INV-JOURNAL-3", TABLE_HISTORY, NULL, put_attempt, "a->end <", {false, 0, 0xff}},
+    {"INV-JOURNAL-3",
+     TABLE_HISTORY,
+     NULL,
+     put_attempt_nowhere,
+     "event->partition <",
+     {true, 0, NOWHERE}},
     {"INV-JOURNAL-4", TABLE_STATE, NULL, put_state, "value_is_sound(value)", {false, 8, '?'}},
     {"INV-JOURNAL-4", TABLE_LOCK, NULL, put_lock, "is_sound_cell(cell)", {true, 0, NOWHERE}},
     {"INV-JOURNAL-5", TABLE_TIMER, NULL, put_timer, "is_sound_timer(timer)", {true, 0, OTHER}},
@@ -242,6 +260,7 @@ static const struct pair pairs[] = {
      "is_sound_timer(timer)",
      {true, 1, 0x80}},
     {"INV-JOURNAL-6", TABLE_STEP, NULL, put_step, "STEP_STATE_COUNT", {false, 1, 0xff}},
+    {"INV-JOURNAL-6", TABLE_STEP, NULL, put_step_nowhere, "event->partition <", {true, 0, NOWHERE}},
     {"INV-JOURNAL-7", TABLE_SIGNAL, NULL, put_signal, "value_is_sound(value)", {false, 8, '?'}},
     {"INV-JOURNAL-7", TABLE_WAITER, NULL, put_waiter, "journal_partition(", {true, 0, OTHER}},
     {"INV-JOURNAL-8", TABLE_OUTBOX, NULL, put_publication, "is_sound(p)", {false, 34, 3}},

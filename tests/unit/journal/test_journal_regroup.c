@@ -80,7 +80,7 @@ static void expect_all(struct journal_fixture *f) {
         assert_int_equal(journal_event_get(f->journal, n % PARTITIONS, &id, SERVICE, &e), 0);
         assert_true(slice_is(e->payload, payload) && e->partition == n % PARTITIONS);
         event_free(e);
-        assert_true(journal_event_waits(f->journal, n % PARTITIONS, &id));
+        assert_int_equal(journal_event_find_waiting(f->journal, n % PARTITIONS, &id), 0);
         assert_int_equal(journal_event_next(f->journal, &walk, &e), 0);
         assert_true(uuid_equal(&e->id, &id));
         event_free(e);
@@ -145,7 +145,8 @@ static void a_start_goes_on_with_the_group_that_one_before_it_had_reached(void *
     for (unsigned n = 0; n < EVENTS; n++) {
         struct uuid id = journal_id((uint8_t)n);
         bool last = journal_group((uint8_t)(n % PARTITIONS)) == EVENT_GROUPS - 1;
-        assert_true(journal_event_exists(f->journal, n % PARTITIONS, &id, SERVICE) == last);
+        assert_int_equal(journal_event_find(f->journal, n % PARTITIONS, &id, SERVICE),
+                         last ? 0 : ERR_NOTFOUND);
     }
 }
 

@@ -463,6 +463,27 @@ static void a_host_that_names_no_mark_is_of_an_earlier_version(void **state) {
     members_free(m);
 }
 
+static void a_presence_without_a_mark_is_written_as_one_that_can_be_read(void **state) {
+    (void)state;
+    const struct slice topic = slice_of("zingq/hosts/default/old");
+    const struct slice text = slice_of("{\"host\":\"old\",\"id\":\"id\",\"group\":\"default\","
+                                       "\"count\":1,\"this\":1,\"state\":\"up\",\"since\":1}");
+    struct presence *once = NULL;
+    struct presence *again = NULL;
+    struct report r = {""};
+    struct buf out;
+    buf_init(&out, PRESENCE_BYTES_MAX);
+    assert_int_equal(presence_read(&once, topic, text, &r), 0);
+    assert_int_equal(presence_write(once, &out), 0);
+    int code = presence_read(&again, topic, buf_slice(&out), &r);
+    assert_string_equal(r.text, "");
+    assert_int_equal(code, 0);
+    assert_string_equal(again->mark, "");
+    presence_free(again);
+    presence_free(once);
+    buf_clear(&out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alone_nobody_conflicts),
@@ -482,6 +503,7 @@ int main(void) {
         cmocka_unit_test(marks_agree_unless_a_host_of_our_services_has_another_secret),
         cmocka_unit_test(a_host_that_is_gone_may_have_handed_over_any_service_of_its_group),
         cmocka_unit_test(a_host_that_names_no_mark_is_of_an_earlier_version),
+        cmocka_unit_test(a_presence_without_a_mark_is_written_as_one_that_can_be_read),
         cmocka_unit_test(what_others_put_under_our_name_is_noticed),
         cmocka_unit_test(
             an_earlier_folder_under_our_name_that_is_gone_is_forgotten_when_we_are_kept),

@@ -53,6 +53,23 @@ static void store_del_tells_when_there_was_nothing(void **state) {
     assert_store_absent(f->store, "a");
 }
 
+static void store_tells_whether_a_transaction_has_written(void **state) {
+    struct store_world *f = *state;
+    assert_false(store_changed(f->store));
+    assert_int_equal(store_begin(f->store), 0);
+    assert_store_absent(f->store, "a");
+    assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("a")), ERR_NOTFOUND);
+    assert_false(store_changed(f->store));
+    store_world_put(f->store, "a", "1");
+    assert_true(store_changed(f->store));
+    assert_int_equal(store_commit(f->store), 0);
+    assert_false(store_changed(f->store));
+    assert_int_equal(store_begin(f->store), 0);
+    assert_false(store_changed(f->store));
+    assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("a")), 0);
+    assert_true(store_changed(f->store));
+}
+
 static void store_tables_do_not_share_keys(void **state) {
     struct store_world *f = *state;
     struct slice found;
@@ -115,16 +132,6 @@ static void store_seek_finds_keys_in_byte_order(void **state) {
     assert_seek(f->store, "e", false, NULL);
 }
 
-static void store_seek_sees_writes_made_between_two_steps(void **state) {
-    struct store_world *f = *state;
-    put_letters(f->store);
-    assert_seek(f->store, "b", true, "ba");
-    store_world_put(f->store, "bb", "x");
-    assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("ba")), 0);
-    assert_seek(f->store, "ba", true, "bb");
-    assert_seek(f->store, "bb", true, "d");
-}
-
 static void assert_seek_back(struct store *s, const char *before, const char *expected) {
     struct slice key;
     struct slice value;
@@ -133,6 +140,25 @@ static void assert_seek_back(struct store *s, const char *before, const char *ex
     if (expected != NULL) {
         assert_true(slice_is(key, expected));
     }
+}
+
+static void store_seek_sees_writes_made_between_two_steps(void **state) {
+    struct store_world *f = *state;
+    put_letters(f->store);
+    assert_seek(f->store, "b", true, "ba");
+    store_world_put(f->store, "bb", "x");
+    assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("ba")), 0);
+    assert_seek(f->store, "ba", true, "bb");
+    assert_seek(f->store, "bb", true, "d");
+    assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("bb")), 0); /* the next one is d */
+    assert_seek(f->store, "d", true, NULL);
+    assert_seek_back(f->store, "d", "b");
+    assert_seek(f->store, "d", true, NULL);
+    store_world_put(f->store, "e", "x");
+    assert_seek(f->store, "d", true, "e");
+    assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("e")), 0);
+    assert_seek(f->store, "d", true, NULL);
+    assert_seek_back(f->store, "e", "d");
 }
 
 static void store_seek_back_finds_the_last_key_before(void **state) {
@@ -443,6 +469,7 @@ int main(void) {
         STORE_TEST(store_keeps_what_was_committed_and_drops_what_was_not),
         STORE_TEST(store_drops_an_open_transaction_when_it_is_closed),
         STORE_TEST(store_del_tells_when_there_was_nothing),
+        STORE_TEST(store_tells_whether_a_transaction_has_written),
         STORE_TEST(store_tables_do_not_share_keys),
         STORE_TEST(store_empty_empties_one_table),
         STORE_TEST(store_seek_finds_keys_in_byte_order),

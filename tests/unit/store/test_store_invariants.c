@@ -85,7 +85,7 @@ static void keys_have_the_lengths_that_keys_have(void **state) {
     const struct store_world *f = *state;
     assert_int_equal(store_begin(f->store), 0);
     assert_aborts(write_no_key, f->store, "key.len > 0");
-    assert_aborts(write_a_long_key, f->store, "key.len <= 511");
+    assert_aborts(write_a_long_key, f->store, "key.len <= STORE_KEY_BYTES_MAX");
     store_abort(f->store);
 }
 

@@ -110,7 +110,9 @@ static void store_refuses_what_a_newer_program_wrote(void **state) {
             .path = f->folder.path, .max_bytes = ROOM, .read_only = read_only == 1};
         struct report r = {""};
         assert_int_equal(store_open(&f->store, &options, &r), ERR_SCHEMA);
-        assert_non_null(strstr(r.text, "newer zingq"));
+        assert_non_null(
+            strstr(r.text, "was written by zingq " ZINGQ_VERSION ", with store schema"));
+        assert_non_null(strstr(r.text, "use the newer zingq, or go back with `zingq export`"));
     }
     write_schema(f->folder.path, STORE_SCHEMA);
     f->store = data_folder_store(&f->folder, ROOM);

@@ -1,4 +1,4 @@
-/* test_history.c - what the charts keep: steps, minutes, restarts, and when something runs out. */
+/* test_history.c - what the charts keep: steps, minutes, restarts. */
 
 #include "web/admin/history.h"
 
@@ -153,60 +153,6 @@ static void the_file_is_bounded_and_the_quietest_service_makes_room(void **state
     history_close(h);
 }
 
-/* --- forecasts --- */
-
-static double empty_s(struct history *h, int steps) {
-    return history_empty_s(h, HISTORY_SERVICE, "seats", SERVICE_WAITING, begin_ms + steps * 5000);
-}
-
-static void what_falls_steadily_is_foreseen_to_end(void **state) {
-    (void)state;
-    struct history *h = opened();
-    for (int i = 0; i < 24; i++) {
-        note(h, "seats", i, (float)(1000 - 10 * i), 2);
-    }
-    assert_float_equal(empty_s(h, 24), 385, 1); /* 770 are left, 2 a second go */
-    history_close(h);
-}
-
-static void a_burst_is_foreseen_to_end_by_what_came_after_it(void **state) {
-    (void)state;
-    struct history *h = opened();
-    for (int i = 0; i < 40; i++) {
-        note(h, "seats", i, i < 20 ? 0 : (float)(1000 - 5 * i), 2);
-    }
-    assert_float_equal(empty_s(h, 40), 805, 1); /* 805 are left, one a second goes */
-    history_close(h);
-}
-
-static void nothing_is_foreseen_of_what_rises_wavers_or_is_hardly_known(void **state) {
-    (void)state;
-    static const struct {
-        int steps;
-        float a_step, wave;
-    } cases[] = {{24, 10, 0}, {24, 0, 0}, {24, -1, 200}, {11, -10, 0}};
-    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        struct history *h = opened();
-        for (int i = 0; i < cases[c].steps; i++) {
-            float wave = i % 2 == 0 ? cases[c].wave : 0;
-            note(h, "seats", i, 1000 + cases[c].a_step * (float)i + wave, 2);
-        }
-        assert_true(isnan(empty_s(h, cases[c].steps)));
-        history_close(h);
-        assert_int_equal(unlink(path), 0);
-    }
-}
-
-static void an_old_trend_foresees_nothing(void **state) {
-    (void)state;
-    struct history *h = opened();
-    for (int i = 0; i < 24; i++) {
-        note(h, "seats", i, (float)(1000 - 10 * i), 2);
-    }
-    assert_true(isnan(empty_s(h, 30)));
-    history_close(h);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_folder, remove_folder)
 
 int main(void) {
@@ -217,10 +163,6 @@ int main(void) {
         TEST(figures_outlast_the_process),
         TEST(a_damaged_file_costs_only_what_is_damaged),
         TEST(the_file_is_bounded_and_the_quietest_service_makes_room),
-        TEST(what_falls_steadily_is_foreseen_to_end),
-        TEST(a_burst_is_foreseen_to_end_by_what_came_after_it),
-        TEST(nothing_is_foreseen_of_what_rises_wavers_or_is_hardly_known),
-        TEST(an_old_trend_foresees_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

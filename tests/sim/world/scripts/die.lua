@@ -13,6 +13,8 @@ die["in/die/+"] = function(e)
     for _ = 1, 16000 do
       if e.cancelled() then break end
     end
+  elseif m.fate == "waits" then
+    zing.wait("never " .. m.n, 20)
   elseif m.fate == "fails" then
     error("as told")
   elseif m.fate == "rejects" or m.fate == "policy" or m.fate == "let go" then

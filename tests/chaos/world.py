@@ -1,0 +1,294 @@
+"""The real programs of a run: hosts, Mosquitto, the payment gateway, a mail server, PostgreSQL, and a relay before each
+service. What ends by itself, or was killed, is started again, as a supervisor would."""
+
+import glob
+import json
+import os
+import re
+import resource
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SERVICES = ("broker", "gateway", "mail", "database")
+PORTS = {"broker": 1883, "gateway": 9090, "mail": 2525, "database": 5432}
+FRONT_PORT = 8080
+RESTART_S = 0.5
+CRASH_S, STOP_S = 10, 60  # within these a program has ended
+DISK = "96m"
+
+
+# Bugs that check.py must find: what is left out of topics.conf, or put in.
+PLANTS = {
+    "twice": (r"idempotency = \S+", ""),  # a second copy is another event
+    "unordered": (r"key = (\S+)", r"key = \1  order = none"),
+    "amnesia": ("^$", ""),  # a host that is killed loses its data folder
+}
+
+
+class Trouble(Exception):
+    """What ends a run early: something does not start, end or go on, although nothing hinders it."""
+
+
+class Program:
+    """A process that is kept running until it is stopped."""
+
+    def __init__(self, name, words, log, env=None, cwd=None, crash=signal.SIGKILL):
+        self.name, self.words, self.log, self.env, self.cwd = name, words, log, env, cwd
+        self.crash = crash
+        self.process, self.wanted, self.since = None, False, 0
+        self.ends = []  # how it ended when nobody had asked it to: exit status, or minus the signal
+
+    def start(self, **pipes):
+        self.wanted, self.since = True, time.monotonic()
+        with open(self.log, "ab") as log:
+            pipes.setdefault("stdin", subprocess.DEVNULL)
+            pipes.setdefault("stdout", log)
+            self.process = subprocess.Popen(
+                self.words, stderr=log, env=self.env, cwd=self.cwd, start_new_session=True, **pipes
+            )
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number):
+        if self.running():
+            self.process.send_signal(number)
+
+    def end(self, number=None):
+        """Ends it for now, by its way of crashing if no signal is given. That one need not be heeded."""
+        self.wanted = False
+        self.signal(number or self.crash)
+        try:
+            self.process.wait(CRASH_S if number is None else STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            if number is not None:
+                raise Trouble("%s did not end within %d s of signal %d" % (self.name, STOP_S, number)) from None
+
+    def look_after(self):
+        """Starts it again if it ended by itself. Returns how it ended, or None."""
+        if not self.wanted or self.running():
+            return None
+        if time.monotonic() - self.since < RESTART_S:
+            return None
+        ended = self.process.returncode
+        self.ends.append(ended)
+        self.start()
+        return ended
+
+
+class World:
+    def __init__(self, net, folder, hosts, alone, build, plant=None):
+        self.net, self.folder, self.build = net, folder, build
+        self.alone, self.plant = alone, plant
+        self.hosts = ["host%d" % (i + 1) for i in range(hosts)]
+        self.ports = {name: net.port(PORTS[name]) for name in SERVICES}
+        self.fronts = {host: net.port(FRONT_PORT) for host in self.hosts}
+        self.doors = {(host, name): net.port(20000 + 10 * i + j) for i, host in enumerate(self.hosts)
+                      for j, name in enumerate(SERVICES)}
+        self.programs, self.relays = {}, {}
+        self.secret = secrets.token_hex(16)
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def add(self, name, words, node=None, **more):
+        program = Program(name, [*self.net.inside(node or name), *words], self.path(name + ".log"), **more)
+        self.programs[name] = program
+        return program
+
+    # ---- the services ----
+
+    def prepare(self):
+        self.write_conf()
+        os.makedirs(self.path("broker"))
+        with open(self.path("broker.conf"), "w", encoding="utf-8") as conf:
+            conf.write(
+                "listener %d %s\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 1000\n"
+                "persistence true\npersistence_location %s/\nautosave_interval 1\nautosave_on_changes true\n"
+                % (self.ports["broker"], self.net.everywhere(), self.path("broker"))
+            )
+            if os.geteuid() == 0:
+                conf.write("user root\n")
+        self.add("broker", ["mosquitto", "-c", self.path("broker.conf")])
+        self.add("gateway", [
+            self.build + "/tests/gateway", "--port", str(self.ports["gateway"]), "--log", self.path("gateway.jsonl"),
+            "--fail", "0.03", "--timeout-rate", "0.02", "--slow-ms", "30"])
+        self.add("mail", [
+            sys.executable, HERE + "/../demo/smtp_sink.py", "--port", str(self.ports["mail"]),
+            "--log", self.path("mail.jsonl"), "--fail-rate", "0.03"])
+        self.make_database()
+
+    def write_conf(self):
+        with open(HERE + "/topics.conf", encoding="utf-8") as file:
+            text = file.read()
+        with open(self.path("topics.conf"), "w", encoding="utf-8") as file:
+            file.write(re.sub(*PLANTS[self.plant], text) if self.plant else text)
+        os.symlink(HERE + "/scripts", self.path("scripts"))
+
+    def make_database(self):
+        self.bin = (sorted(glob.glob("/usr/lib/postgresql/*/bin")) or ["/usr/bin"])[-1]
+        self.user = []
+        data = self.path("database")
+        os.makedirs(data, 0o700)
+        if os.geteuid() == 0:  # PostgreSQL does not run as root
+            self.user = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+            if subprocess.run([*self.user, "true"], capture_output=True, check=False).returncode != 0:
+                self.user = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+                shutil.chown(data, "nobody", "nogroup")
+                os.chmod(self.folder, 0o711)
+        self.must(*self.user, self.bin + "/initdb", "-D", data, "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8",
+                  "--locale", "C", cwd="/")
+        with open(self.path("database", "postgresql.conf"), "a", encoding="utf-8") as conf:
+            conf.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = '%s'\nport = %d\nfsync = off\n"
+                       "dynamic_shared_memory_type = mmap\n" % (data, self.ports["database"]))
+        self.add("database", [*self.user, self.bin + "/postgres", "-D", data], cwd="/", crash=signal.SIGQUIT)
+
+    def must(self, *words, **more):
+        done = subprocess.run(words, capture_output=True, text=True, check=False, **more)
+        if done.returncode != 0:
+            raise Trouble("%s: %s" % (" ".join(words), done.stderr))
+        return done.stdout
+
+    def query(self, statement):
+        url = "postgres://shop@127.0.0.1:%d/postgres" % self.ports["database"]
+        return self.must(*self.net.inside("database"), "psql", "-X", "-A", "-t", "-q", "-F", ",", url, "-c", statement)
+
+    def start_relay(self, name):
+        words = [sys.executable, HERE + "/relay.py", self.net.address(name), str(self.ports[name])]
+        words += [str(self.doors[host, name]) for host in self.hosts]
+        relay = self.relays[name] = self.add("relay-" + name, words, node=name)
+        relay.start(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        relay.wanted = False  # one that fails is a fault of the test
+        if relay.process.stdout.readline() != b"ready\n":
+            raise Trouble("the relay of %s does not start" % name)
+
+    def relay(self, host, name, **order):
+        """An order to the relay between the two."""
+        pipe = self.relays[name].process
+        pipe.stdin.write(json.dumps({"port": self.doors[host, name], **order}).encode() + b"\n")
+        pipe.stdin.flush()
+        if pipe.stdout.readline() != b"done\n":
+            raise Trouble("the relay of %s has ended" % name)
+
+    def add_meter(self, name, *words):
+        """A program that measures: one that ends by itself is a fault of the test."""
+        meter = self.programs[name] = Program(name, [sys.executable, *words], self.path(name + ".log"))
+        meter.start(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        meter.wanted = False
+        return meter
+
+    # ---- the hosts ----
+
+    def add_host(self, host):
+        folder = self.path(host)
+        os.makedirs(folder)
+        self.net.small_disk(folder, DISK)
+        at = {name: "%s:%d" % (self.net.address(name), self.doors[host, name]) for name in SERVICES}
+        env = dict(
+            os.environ,
+            CHAOS_SECRET=self.secret,
+            CHAOS_DATABASE="postgres://shop@%s/postgres" % at["database"],
+            ZINGQ_BROKER_URL="mqtt://" + at["broker"],
+            ZINGQ_BROKER_ALONE="yes" if self.alone else "no",
+            ZINGQ_HTTP_LISTEN="%s:%d" % (self.net.address(host), self.fronts[host]),
+            ZINGQ_TOKEN=self.secret,
+            ZINGQ_HOSTS_COUNT=str(len(self.hosts)),
+            ZINGQ_HOSTS_THIS=str(self.hosts.index(host) + 1),
+            ZINGQ_VARS_GATEWAY_URL="http://" + at["gateway"],
+            ZINGQ_VARS_SMTP_URL="smtp://" + at["mail"],
+        )
+        words = [self.build + "/zingq", "run", "-c", self.path("topics.conf"), "--data", self.data(host)]
+        self.add(host, words, env=env, cwd=folder)
+
+    def data(self, host):
+        return self.path(host, "data")
+
+    def status(self, host):
+        """What the host says of itself, or None."""
+        try:
+            with socket.socket(socket.AF_UNIX) as asked:
+                asked.settimeout(5)
+                asked.connect(os.path.relpath(self.data(host) + "/zingq.sock"))
+                asked.sendall(b"GET /api/status HTTP/1.0\r\nHost: zingq\r\n\r\n")
+                answer = b""
+                while piece := asked.recv(65536):
+                    answer += piece
+            return json.loads(answer.split(b"\r\n\r\n", 1)[1])
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def ready(self, host):
+        status = self.status(host)
+        return status is not None and status["host"]["ready"]
+
+    def all_ready(self):
+        return all(self.ready(host) for host in self.hosts)
+
+    # ---- all of it ----
+
+    def start(self):
+        self.prepare()
+        for name in SERVICES:
+            self.programs[name].start()
+            self.start_relay(name)
+        self.wait(30, lambda: self.database_answers(), "PostgreSQL does not start")
+        self.query("create table sold (serial bigserial, id text, key text, n int)")
+        for host in self.hosts:
+            self.add_host(host)
+            self.programs[host].start()
+        self.wait(60, self.all_ready, "the hosts do not become ready")
+
+    def database_answers(self):
+        try:
+            return self.query("select 1") != ""
+        except Trouble:
+            return False
+
+    def look_after(self):
+        """Starts again what ended by itself: a list of (name, how)."""
+        ended = [(p.name, p.look_after()) for p in self.programs.values()]
+        return [(name, how) for name, how in ended if how is not None]
+
+    def wait(self, seconds, condition, what):
+        """The seconds are those of a quiet machine: a busy one gets three times as long."""
+        until = time.monotonic() + 3 * seconds
+        while not condition():
+            if time.monotonic() > until:
+                raise Trouble(what)
+            self.look_after()
+            time.sleep(0.05)
+
+    def limit(self, host, what, soft):
+        """Sets a soft limit of a running host. Returns what sets it back, for the same process."""
+        pid = self.programs[host].process.pid
+        old = resource.prlimit(pid, what)
+        resource.prlimit(pid, what, (soft, old[1]))
+
+        def back():
+            try:
+                resource.prlimit(pid, what, old)
+            except ProcessLookupError:
+                pass
+        return back
+
+    def stop(self, keep):
+        """Ends everything at once, whatever state it is in. What the hosts' disks hold is kept if it shall be."""
+        for program in self.programs.values():
+            program.wanted = False
+            program.signal(program.crash)
+        for program in self.programs.values():
+            if program.process is not None:
+                program.process.wait()
+        for host in self.hosts:
+            if os.path.isdir(self.data(host)):
+                if keep:
+                    shutil.copytree(self.data(host), self.path("kept", host), ignore=shutil.ignore_patterns("*.sock"))
+                self.net.no_disk(self.path(host))

@@ -1,0 +1,586 @@
+/*
+ * test_faults.c - one call fails, an allocation or one of LMDB, at each place of a story in turn: all of
+ * it comes to its end, once, and nothing is stored in part. What an operator is told is so.
+ *
+ * The first of each kind fail, and some of the others; with ZINGQ_TEST_FAULTS=all, as ./dev torture
+ * has it, all of them, and with a number that one.
+ *
+ * ctest: busy label=torture timeout=300
+ */
+#include "engine_doors.h"
+#include "engine_fixture.h"
+#include "fault.h"
+#include "script.h"
+#include "test.h"
+
+#include "backup/backup.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "event/call.h"
+#include "store/compact.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FIRST = 500, FEW = 50, SAMPLES = 50, STORY_S = 30, TRIES = 3, NEVER = 1 << 30 };
+
+static struct {
+    struct fault_plan plan;
+    enum fault kind;
+    unsigned at;   /* which one fails: told when the test does */
+    bool given_up; /* the engine can neither go on nor back, and its host ends */
+} fault;
+
+/* What is behind the doors of the story. */
+static bool sold;
+
+/* --- where calls count: the linker (--wrap, tests/CMakeLists.txt) leads them here --- */
+
+/* NAME is the program's, and what it calls may fail. */
+#define COUNTED(name, parameters, arguments)                                                       \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters {                                                                 \
+        fault_begin(&fault.plan);                                                                  \
+        int code = __real_##name arguments;                                                        \
+        (void)fault_end();                                                                         \
+        return code;                                                                               \
+    }
+
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): named by the linker */
+COUNTED(script_host_new,
+        (struct script_host * *out, const struct conf *conf, const struct script_library *library),
+        (out, conf, library))
+COUNTED(script_load_all, (struct script_host * host, struct report *r), (host, r))
+COUNTED(store_open, (struct store * *out, const struct store_options *options, struct report *r),
+        (out, options, r))
+COUNTED(engine_new, (struct engine * *out, const struct engine_options *options, struct report *r),
+        (out, options, r))
+COUNTED(engine_turn, (struct engine * e), (e))
+COUNTED(engine_stop, (struct engine * e), (e))
+
+int __real_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r);
+int __wrap_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r);
+int __wrap_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r) {
+    fault_begin(&fault.plan);
+    int code = __real_engine_reconfigure(e, scripts, r);
+    (void)fault_end();
+    fault.given_up = code != 0;
+    return code;
+}
+
+int __real_mdb_txn_commit(MDB_txn *txn);
+int __wrap_mdb_txn_commit(MDB_txn *txn);
+int __wrap_mdb_txn_commit(MDB_txn *txn) {
+    if (fault_strikes(FAULT_STORE)) {
+        mdb_txn_abort(txn);
+        return EIO;
+    }
+    return __real_mdb_txn_commit(txn);
+}
+
+/* The fixture's own memory does not fail, nor does it count. */
+static struct engine_doors doors;
+struct engine_doors __real_fixture_doors(struct engine_fixture *f);
+struct engine_doors __wrap_fixture_doors(struct engine_fixture *f);
+
+static int publish(void *ctx, const struct publication *p, int *mid) {
+    IN_DOOR;
+    return doors.publish(ctx, p, mid);
+}
+
+static int start_call(void *ctx, uint64_t id, const struct call_request *request) {
+    IN_DOOR;
+    return doors.call_start(ctx, id, request);
+}
+
+struct engine_doors __wrap_fixture_doors(struct engine_fixture *f) {
+    doors = __real_fixture_doors(f);
+    struct engine_doors held = doors;
+    held.publish = publish;
+    held.call_start = start_call;
+    return held;
+}
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+
+/* --- the peers --- */
+
+static void answer_statement(struct engine_fixture *f, size_t asked, const char *text) {
+    struct call_result result = {.status = 0};
+    f->asked[asked].open = false;
+    buf_init(&result.headers, 4096);
+    buf_init(&result.body, 4096);
+    buf_add_u64(&result.headers, 1);
+    buf_add_u16(&result.headers, 1);
+    buf_add_u32(&result.headers, 25);
+    buf_add_lv(&result.headers, slice_of("x"));
+    buf_add_u8(&result.body, text == NULL ? 0 : 1);
+    if (text != NULL) {
+        buf_add_lv(&result.body, slice_of(text));
+    }
+    engine_call_done(f->engine, f->asked[asked].id, &result);
+    call_result_clear(&result);
+}
+
+/* Of the transaction in the story. */
+static void answer_sql(struct engine_fixture *f, size_t asked) {
+    const char *text = f->asked[asked].body;
+    if (strstr(text, "INSERT INTO zingq_done") != NULL) {
+        answer_statement(f, asked, sold ? "\\x7334" : NULL); /* "s4" */
+    } else if (strstr(text, "UPDATE zingq_done") != NULL) {
+        sold = true;
+        answer_statement(f, asked, NULL);
+    } else {
+        answer_statement(f, asked, "4");
+    }
+}
+
+static void answer_all(struct engine_fixture *f) {
+    for (size_t i = 0; i < f->asked_count; i++) {
+        if (f->asked[i].open && strcmp(f->asked[i].url, "shop") == 0) {
+            answer_sql(f, i);
+        } else if (f->asked[i].open) {
+            answer(f, i, 200, "{}");
+        }
+    }
+}
+
+/* How many requests the peer has executed: one under each key. */
+static size_t count_deeds(const struct engine_fixture *f, const char *url) {
+    size_t deeds = 0;
+    for (size_t i = 0; i < f->asked_count; i++) {
+        bool known = strcmp(f->asked[i].url, url) != 0;
+        for (size_t k = 0; k < i && !known; k++) {
+            known = strcmp(f->asked[k].url, url) == 0 &&
+                    strcmp(f->asked[k].headers, f->asked[i].headers) == 0;
+        }
+        deeds += known ? 0 : 1;
+    }
+    return deeds;
+}
+
+/* --- the host --- */
+
+/* One that does not start says why, and the next start works. */
+static void start_again(struct engine_fixture *f) {
+    for (unsigned tries = 1; fixture_try_start(f) != 0; tries++) {
+        assert_true(f->report.text[0] != '\0');
+        assert_in_range(tries, 1, TRIES);
+    }
+    (void)redeliver(f);
+}
+
+/* Turns, which may fail, until nothing is due. */
+static void run_through(struct engine_fixture *f) {
+    unsigned turns = 0;
+    do {
+        if (turn(f) != 0) { /* the host loses the connection */
+            disconnect(f);
+            connect_again(f);
+            (void)redeliver(f);
+        }
+        answer_all(f);
+        fault_begin(&fault.plan);
+        (void)engine_next_ms(f->engine); /* what a host asks after any turn */
+        (void)fault_end();
+        assert_in_range(++turns, 1, 1000);
+    } while (engine_due(f->engine) || f->offered_count > 0);
+}
+
+static void live_on(struct engine_fixture *f, int seconds) {
+    while (seconds-- > 0) {
+        run_through(f);
+        f->now_ms += 1000;
+        f->monotonic_us += 1000000;
+    }
+}
+
+/* What was not done is asked for again: whoever is told of an error can rely on that. */
+static void order(struct engine_fixture *f, struct command command) {
+    for (unsigned tries = 1;; tries++) {
+        struct command c = command;
+        engine_submit(f->engine, &c);
+        run_through(f);
+        if (f->code == 0) {
+            return;
+        }
+        assert_in_range(tries, 1, TRIES);
+    }
+}
+
+static void reload(struct engine_fixture *f) {
+    for (unsigned tries = 1; fixture_reconfigure(f) != 0; tries++) {
+        assert_in_range(tries, 1, TRIES);
+        if (fault.given_up) {
+            start_again(f);
+            return;
+        }
+        disconnect(f);
+        connect_again(f);
+        run_through(f);
+    }
+}
+
+static struct engine_fixture *new_fixture(void) {
+    struct engine_fixture *f = fixture_new();
+    f->unlogged = true; /* the tests' own log has no room, either, or has what LMDB refuses */
+    return f;
+}
+
+/* --- the story that is told again and again --- */
+
+#define SERVICE(name, options)                                                                     \
+    "service \"" name "\" { subscribe = {\"" name "/+\"} delay = \"1s\" backoff = constant"        \
+    " jitter = 0 crashes = 0 " options " }\n"
+#define CONF                                                                                       \
+    "database shop { url = \"postgres://db/shop\" }\n" SERVICE(                                    \
+        "all", "handler = \"all.lua\" key = \"topic:2\" retries = 20 dead_topic = \"dead\""        \
+               " dead_letter = \"policy.lua\"")                                                    \
+        SERVICE("batch", "handler = \"batch.lua\" key = \"topic:1\" batch = 3 retries = 20")       \
+            SERVICE("urgent", "handler = \"urgent.lua\" fair = \"json:/t\" priority = \"json:/p\"" \
+                              " retries = 20")                                                     \
+                SERVICE("patient", "handler = \"patient.lua\" retry = \"retry.lua\" retries = 0")
+
+static void write_world(struct engine_fixture *f) {
+    fixture_script(f, "all.lua", LUA(ALL));
+    fixture_script(f, "policy.lua", LUA(POLICY));
+    fixture_script(f, "batch.lua", LUA(BATCH));
+    fixture_script(f, "urgent.lua", LUA(URGENT));
+    fixture_script(f, "patient.lua", LUA(PATIENT));
+    fixture_script(f, "retry.lua", LUA(RETRY));
+    fixture_script(f, "added.lua", LUA(ADDED));
+    fixture_conf(f, CONF);
+}
+
+static void offer_everything(struct engine_fixture *f) {
+    static const char *const topics[] = {"all/retry", "all/lock", "all/saga", "all/sleep",
+                                         "all/join",  "all/fan",  "all/late", "all/sell",
+                                         "all/die",   "all/go",   "all/file", "all/cancel"};
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
+        offer(f, "all", topics[i], topics[i], "idempotency-key", topics[i], NULL);
+        offer(f, "all", topics[i], topics[i], "idempotency-key", topics[i], NULL);
+    }
+    offer(f, "all", "all/draft", "first", NULL);
+    offer(f, "all", "all/draft", "second", NULL);
+    offer(f, "batch", "batch/a", "1", NULL);
+    offer(f, "batch", "batch/a", "2", NULL);
+    offer(f, "batch", "batch/a", "3", NULL);
+    offer(f, "urgent", "urgent/a", "{\"t\":1,\"p\":2}", NULL);
+    offer(f, "urgent", "urgent/a", "{\"t\":1,\"p\":9}", NULL);
+    offer(f, "patient", "patient/a", "x", NULL);
+}
+
+static void tell_story(struct engine_fixture *f) {
+    f->unchecked = true; /* until the end */
+    write_world(f);
+    start_again(f);
+    offer_everything(f);
+    live_on(f, 4);
+    order(f, (struct command){.kind = COMMAND_SIGNAL,
+                              .service = slice_of("all"),
+                              .key = slice_of("join"),
+                              .name = slice_of("part"),
+                              .payload = slice_of("3")});
+    order(f, (struct command){.kind = COMMAND_CANCEL, .id = id_of(f, "all", "all/cancel")});
+    fixture_conf(f, CONF SERVICE("added", "handler = \"added.lua\" retries = 20"));
+    reload(f);
+    offer(f, "added", "added/a", "new", NULL);
+    live_on(f, 4);
+    start_again(f);
+    order(f, (struct command){.kind = COMMAND_REPLAY, .id = id_of(f, "all", "all/die")});
+    live_on(f, STORY_S);
+}
+
+static void assert_out(struct engine_fixture *f, const char *topic, const char *expected) {
+    char text[256];
+    assert_string_equal(payloads(f, topic, text, sizeof text), expected);
+}
+
+static void assert_file(const struct engine_fixture *f) {
+    char path[256];
+    char text[64] = "";
+    (void)snprintf(path, sizeof path, "%s/files/log.txt", f->conf->store_path);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof text, file));
+    assert_string_equal(text, "line\n");
+    assert_null(fgets(text, sizeof text, file));
+    assert_int_equal(fclose(file), 0);
+}
+
+static void assert_the_end(struct engine_fixture *f) {
+    engine_check(f);
+    assert_out(f, "out/retry", "again");
+    assert_out(f, "out/lock", "over all/lock");
+    assert_out(f, "out/saga", "undone");
+    assert_out(f, "out/sleep", "1 7");
+    assert_out(f, "out/join", "1 2 3");
+    assert_out(f, "out/late", "due");
+    assert_out(f, "out/draft", "second");
+    assert_out(f, "out/sell", "4");
+    assert_out(f, "out/die", "replayed");
+    assert_out(f, "out/batch", "1 2 3");
+    assert_out(f, "out/patient", "at last");
+    assert_out(f, "out/added", "new");
+    assert_int_equal(count_published(f, "out/urgent"), 2);
+    assert_int_equal(count_published(f, "out/dead"), 4);
+    assert_int_equal(count_published(f, "dead"), 2);
+    assert_int_equal(count_deeds(f, "http://peer/charge"), 1);
+    assert_int_equal(count_deeds(f, "http://peer/refund"), 1);
+    struct books all = service_status(f, "all").books;
+    assert_books(f, "all",
+                 (struct books){.accepted = 28,
+                                .done = 13,
+                                .dead = 1,
+                                .discarded = 2,
+                                .duplicates = 12,
+                                .died = all.died,
+                                .retries = all.retries});
+    assert_int_equal(status(f).waiting, 0);
+    assert_int_equal(count_rows(f, TABLE_LOCK), 0);
+    assert_int_equal(status(f).set_aside, 0);
+    assert_file(f);
+}
+
+static void arm(enum fault kind, unsigned at) {
+    fault.plan = (struct fault_plan){kind, at};
+    fault.kind = kind;
+    fault.at = at;
+}
+
+/* How many calls were left to count down. */
+static unsigned disarm(void) {
+    unsigned left = fault.plan.kind == FAULT_NONE ? 0 : fault.plan.left;
+    fault.plan.kind = FAULT_NONE;
+    return left;
+}
+
+static unsigned story(enum fault kind, unsigned at) {
+    struct engine_fixture *f = new_fixture();
+    arm(kind, at);
+    sold = false;
+    tell_story(f);
+    unsigned left = disarm();
+    assert_the_end(f);
+    start_again(f); /* and what is stored is complete */
+    run_through(f);
+    assert_the_end(f);
+    fixture_free(f);
+    return left;
+}
+
+/* --- smaller ones --- */
+
+static void offer_held(struct engine_fixture *f) {
+    offer(f, "s", "in/sleep", "x", "idempotency-key", "a", NULL);
+    offer(f, "s", "in/done", "y", "zingq-id", "018bcfe5-6800-7000-8000-000000000001", NULL);
+}
+
+/* A key is old, and its event has not ended; an id is that of an event which has. */
+static unsigned held(enum fault kind, unsigned at) {
+    struct engine_fixture *f = new_fixture();
+    f->unchecked = true;
+    fixture_run(f,
+                "store { keep_idempotency = \"1m\" }\n"
+                "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" retries = 20 }\n",
+                LUA(HELD));
+    offer_held(f);
+    advance(f, 600000);
+    arm(kind, at);
+    offer_held(f);
+    run_through(f);
+    unsigned left = disarm();
+    engine_check(f);
+    assert_books(f, "s", (struct books){.accepted = 4, .done = 2, .duplicates = 1});
+    fixture_free(f);
+    return left;
+}
+
+/* Whoever dies meanwhile still says why. */
+static unsigned rejected(enum fault kind, unsigned at) {
+    struct engine_fixture *f = new_fixture();
+    char text[512];
+    f->unchecked = true;
+    fixture_run(f, "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" crashes = 0 }\n",
+                LUA(REJECTS));
+    offer(f, "s", "in/a", "x", NULL);
+    arm(kind, at);
+    live_on(f, STORY_S);
+    unsigned left = disarm();
+    engine_check(f);
+    assert_non_null(strstr(reason_of(f, "s", "x", text), "no such seat"));
+    fixture_free(f);
+    return left;
+}
+
+static void folder_beside(const struct engine_fixture *f, const char *name, char out[256]) {
+    (void)snprintf(out, 256, "%s/%s", f->folder.path, name);
+}
+
+static uint64_t events_in(const char *folder) {
+    const struct store_options options = {.path = folder, .max_bytes = 64 << 20};
+    struct store *store = NULL;
+    struct report r = {""};
+    assert_int_equal(store_open(&store, &options, &r), 0);
+    assert_int_equal(store_begin(store), 0);
+    uint64_t rows = store_rows(store, TABLE_EVENT);
+    store_abort(store);
+    store_close(store);
+    return rows;
+}
+
+static void run_a_few(struct engine_fixture *f) {
+    fixture_run(f, "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" }\n", LUA(HELD));
+    offer_held(f);
+    run_dry(f);
+}
+
+/* What is interrupted is no store, and can be begun again. */
+static unsigned back_up(enum fault kind, unsigned at) {
+    struct engine_fixture *f = new_fixture();
+    struct backup_sizes sizes;
+    char to[256];
+    run_a_few(f);
+    folder_beside(f, "backup", to);
+    arm(kind, at);
+    struct report r = {""};
+    fault_begin(&fault.plan);
+    int code = backup_copy(f->conf->store_path, to, &sizes, &r);
+    (void)fault_end();
+    unsigned left = disarm();
+    if (code != 0) {
+        assert_true(r.text[0] != '\0');
+        assert_int_equal(backup_copy(f->conf->store_path, to, &sizes, &r), 0);
+    }
+    assert_int_equal(events_in(to), 2);
+    fixture_free(f);
+    return left;
+}
+
+/* The old file is there or the new one, complete. */
+static unsigned compact(enum fault kind, unsigned at) {
+    struct engine_fixture *f = new_fixture();
+    struct store_sizes sizes;
+    char folder[256];
+    run_a_few(f);
+    (void)snprintf(folder, sizeof folder, "%s", f->conf->store_path);
+    fixture_stop(f);
+    const struct store_options options = {.path = folder, .max_bytes = 64 << 20};
+    arm(kind, at);
+    struct report r = {""};
+    fault_begin(&fault.plan);
+    int code = store_compact(&options, false, &sizes, &r);
+    (void)fault_end();
+    unsigned left = disarm();
+    assert_true(code == 0 || r.text[0] != '\0');
+    assert_int_equal(events_in(folder), 2);
+    assert_int_equal(store_compact(&options, false, &sizes, &r), 0);
+    assert_int_equal(events_in(folder), 2);
+    fixture_free(f);
+    return left;
+}
+
+/* --- which calls --- */
+
+static void fail_in_turn(enum fault kind, unsigned first,
+                         unsigned (*tell)(enum fault kind, unsigned at)) {
+    const char *wish = getenv("ZINGQ_TEST_FAULTS");
+    bool all = wish != NULL && strcmp(wish, "all") == 0;
+    unsigned one = wish == NULL || all ? 0 : (unsigned)strtoul(wish, NULL, 10);
+    unsigned count = one > 0 ? one : NEVER - tell(kind, NEVER);
+    unsigned step = all ? 1 : 1 + (count > first ? count - first : 0) / SAMPLES;
+    for (unsigned at = one > 0 ? one : 1; at <= count; at += at < first ? 1 : step) {
+        (void)tell(kind, at);
+    }
+    fault.kind = FAULT_NONE;
+}
+
+static int say_which(void **state) {
+    (void)state;
+    if (fault.kind != FAULT_NONE) {
+        print_error("%s number %u failed: ZINGQ_TEST_FAULTS=%u\n",
+                    fault.kind == FAULT_MEMORY ? "allocation" : "call of LMDB", fault.at, fault.at);
+    }
+    fault.kind = FAULT_NONE;
+    return 0;
+}
+
+static void one_failed_allocation_anywhere_changes_nothing(void **state) {
+    (void)state;
+    fail_in_turn(FAULT_MEMORY, FIRST, story);
+}
+
+static void one_failed_call_of_the_store_anywhere_changes_nothing(void **state) {
+    (void)state;
+    fail_in_turn(FAULT_STORE, FIRST, story);
+}
+
+static void a_key_that_is_needed_and_an_id_that_is_taken_stay_so(void **state) {
+    (void)state;
+    fail_in_turn(FAULT_MEMORY, FEW, held);
+    fail_in_turn(FAULT_STORE, FEW, held);
+}
+
+static void a_dead_letter_says_why(void **state) {
+    (void)state;
+    fail_in_turn(FAULT_MEMORY, FEW, rejected);
+    fail_in_turn(FAULT_STORE, FEW, rejected);
+}
+
+static void a_backup_is_whole_or_none(void **state) {
+    (void)state;
+    fail_in_turn(FAULT_MEMORY, FEW, back_up);
+    fail_in_turn(FAULT_STORE, FEW, back_up);
+}
+
+static void a_store_that_is_compacted_is_whole(void **state) {
+    (void)state;
+    fail_in_turn(FAULT_MEMORY, FEW, compact);
+    fail_in_turn(FAULT_STORE, FEW, compact);
+}
+
+/* What it asks for may never be there, and others must get on. */
+static void a_policy_that_lacks_memory_for_good_is_given_up(void **state) {
+    struct engine_fixture *f = new_fixture();
+    char text[64];
+    (void)state;
+    fixture_run(f,
+                "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" key = \"topic:2\" }\n",
+                LUA(LARGE));
+    arm(FAULT_LARGE, 0);
+    offer(f, "s", "in/large", "x", NULL);
+    assert_int_equal(turn(f), ERR_MEMORY);
+    f->now_ms += POLICY_WAIT_MS;
+    (void)redeliver(f);
+    run_through(f);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
+    deliver(f, "s", "in/other", "y");
+    assert_string_equal(payloads(f, "out", text, sizeof text), "other");
+    (void)disarm();
+    fault.kind = FAULT_NONE;
+    fixture_free(f);
+}
+
+static void no_line(void *ctx, struct slice line) {
+    (void)ctx;
+    (void)line;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_key_that_is_needed_and_an_id_that_is_taken_stay_so, say_which),
+        cmocka_unit_test_teardown(a_policy_that_lacks_memory_for_good_is_given_up, say_which),
+        cmocka_unit_test_teardown(a_dead_letter_says_why, say_which),
+        cmocka_unit_test_teardown(a_backup_is_whole_or_none, say_which),
+        cmocka_unit_test_teardown(a_store_that_is_compacted_is_whole, say_which),
+        cmocka_unit_test_teardown(one_failed_allocation_anywhere_changes_nothing, say_which),
+        cmocka_unit_test_teardown(one_failed_call_of_the_store_anywhere_changes_nothing, say_which),
+    };
+    log_divert(no_line, NULL); /* thousands of stories tell the same */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

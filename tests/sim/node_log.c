@@ -1,0 +1,128 @@
+/*
+ * node_log.c - the log that a host's store has in some worlds: it goes away for seconds, does not say
+ * what became of a turn, or is taken over by somebody else. See fake_log.h.
+ */
+#include "node.h"
+
+#include "bugs.h"
+#include "fake_log.h"
+#include "fault.h"
+#include "sim.h"
+
+#include "journal/home.h"
+
+#include <stdio.h>
+
+enum {
+    TROUBLE = 20,    /* an append in so many is not simply good, */
+    TAKEN_OVER = 10, /* and of these, one in so many meets somebody else's */
+    AWAY_MS = 4000
+};
+
+bool node_log_make(struct node *n) {
+    if (!n->sim->traits.logged) {
+        return true;
+    }
+    n->log = fake_log_new();
+    n->log_chance = chance_of_seed(n->sim->plan->seed * NODES_MAX + n->number);
+    return n->log != NULL;
+}
+
+/* --- doors --- */
+
+/* How it answers now. */
+static void choose_answer(struct node *n) {
+    struct chance *c = &n->log_chance;
+    bool trouble = !n->sim->settling && chance_next(c, TROUBLE) == 0;
+    enum fake_answer answer = FAKE_GOOD;
+    if (n->sim->settling || n->sim->true_ms >= n->log_back_ms) {
+        fake_log_answers(n->log, FAKE_GOOD);
+    }
+    if (!trouble) {
+        return;
+    }
+    if (chance_next(c, TAKEN_OVER) == 0) {
+        fake_log_take_over(n->log);
+        sim_tell(n->sim, "host %u: its log is taken over", n->number);
+        return;
+    }
+    answer = (enum fake_answer)(FAKE_AWAY + chance_next(c, FAKE_DOUBT_LATE));
+    n->log_back_ms = n->sim->true_ms + (answer == FAKE_AWAY ? (int64_t)chance_next(c, AWAY_MS) : 0);
+    fake_log_answers(n->log, answer);
+    sim_tell(n->sim, "host %u: its log %s", n->number,
+             answer == FAKE_AWAY ? "is away" : "does not answer");
+}
+
+static int heard(struct node *n, int code) {
+    n->log_refused = n->log_refused || code != 0;
+    return code;
+}
+
+static int append(void *ctx, const struct log_turn *turn) {
+    IN_DOOR;
+    struct node *n = ctx;
+    if (!node_acts(n, ACTION_APPEND)) {
+        return ERR_DOUBT;
+    }
+    choose_answer(n);
+    if (bug_is(BUG_LOG_LATE)) {
+        n->log_late = *turn;
+        return 0;
+    }
+    int code = n->log_door->append(n->log_door->ctx, turn);
+    return bug_is(BUG_FENCE_IGNORED) && code == ERR_FENCED ? 0 : heard(n, code);
+}
+
+void node_log_late(struct node *n) {
+    IN_DOOR;
+    if (n->log_late.count > 0 && node_acts(n, ACTION_APPEND)) {
+        (void)n->log_door->append(n->log_door->ctx, &n->log_late);
+    }
+    n->log_late.count = 0;
+}
+
+static int barrier(void *ctx, uint64_t *last) {
+    IN_DOOR;
+    struct node *n = ctx;
+    if (n->ghost) {
+        return ERR_NETWORK;
+    }
+    if (n->sim->settling || n->sim->true_ms >= n->log_back_ms) {
+        fake_log_answers(n->log, FAKE_GOOD);
+    }
+    return heard(n, n->log_door->barrier(n->log_door->ctx, last));
+}
+
+static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
+    IN_DOOR;
+    const struct node *n = ctx;
+    return n->log_door->read(n->log_door->ctx, number, out);
+}
+
+int node_log_use(struct node *n) {
+    n->log_refused = false;
+    if (n->log == NULL) {
+        return 0;
+    }
+    n->log_door = fake_log_join(n->log);
+    n->log_doors = (struct store_log){n, append, barrier, read_turn};
+    return store_use_log(n->store, &n->log_doors, journal_home);
+}
+
+bool node_log_is_lost(const struct node *n) {
+    return n->log != NULL && fake_log_is_fenced(n->log);
+}
+
+void node_log_check(struct node *n) {
+    char folder[NODE_PATH_BYTES + 16];
+    char why[WHY_BYTES / 2] = "";
+    if (n->log == NULL || n->sim->failed) {
+        return;
+    }
+    (void)snprintf(folder, sizeof folder, "%s/built", n->folder);
+    if (fake_log_is_broken(n->log)) {
+        sim_fail(n->sim, "host %u: a turn of its log has another number than the next", n->number);
+    } else if (!fake_log_is_store(n->log, n->store, folder, why, sizeof why)) {
+        sim_fail(n->sim, "host %u: %s", n->number, why);
+    }
+}

@@ -1,0 +1,283 @@
+/* fake_log.c - see fake_log.h. */
+#include "fake_log.h"
+
+#include "journal/home.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct kept_turn {
+    struct log_turn turn; /* bodies point into the bytes behind */
+    char bytes[];
+};
+
+/* The log as one host has it. */
+struct session {
+    struct store_log door;
+    struct fake_log *log;
+    struct session *before;
+};
+
+struct fake_log {
+    struct kept_turn **turns;
+    size_t count, cap;
+    struct kept_turn *late;   /* on its way */
+    struct session *sessions; /* the last first */
+    bool fenced, broken;      /* fenced: the last session, too */
+    enum fake_answer answer;
+    uint64_t writes, bytes;
+};
+
+struct fake_log *fake_log_new(void) {
+    struct fake_log *log = calloc(1, sizeof *log);
+    assert(log != NULL);
+    return log;
+}
+
+void fake_log_free(struct fake_log *log) {
+    if (log == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < log->count; i++) {
+        free(log->turns[i]);
+    }
+    while (log->sessions != NULL) {
+        struct session *session = log->sessions;
+        log->sessions = session->before;
+        free(session);
+    }
+    free(log->late);
+    free(log->turns);
+    free(log);
+}
+
+/* --- the doors --- */
+
+static struct kept_turn *copy_turn(const struct log_turn *turn) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < turn->count; i++) {
+        bytes += turn->parts[i].body.len;
+    }
+    struct kept_turn *kept = malloc(sizeof *kept + bytes);
+    assert(kept != NULL);
+    kept->turn = *turn;
+    char *at = kept->bytes;
+    for (size_t i = 0; i < turn->count; i++) {
+        struct slice body = turn->parts[i].body;
+        memcpy(at, body.data, body.len);
+        kept->turn.parts[i].body.data = at;
+        at += body.len;
+    }
+    return kept;
+}
+
+static void count_writes(struct fake_log *log, const struct log_turn *turn) {
+    struct reader r;
+    struct write write;
+    for (size_t i = 0; i < turn->count; i++) {
+        log->bytes += turn->parts[i].body.len;
+        for (int code = writeset_read(turn->parts[i].body, &r);
+             code == 0 && writeset_next(&r, &write) == 0;) {
+            log->writes++;
+        }
+    }
+}
+
+static void land(struct fake_log *log, struct kept_turn *kept) {
+    log->broken = log->broken || kept->turn.number != log->count + 1;
+    if (log->count == log->cap) {
+        log->cap = log->cap == 0 ? 64 : 2 * log->cap;
+        log->turns = realloc(log->turns, log->cap * sizeof(struct kept_turn *));
+        assert(log->turns != NULL);
+    }
+    log->turns[log->count++] = kept;
+    count_writes(log, &kept->turn);
+}
+
+static bool is_fenced(const struct session *session) {
+    return session->log->fenced || session != session->log->sessions;
+}
+
+static int append(void *ctx, const struct log_turn *turn) {
+    struct session *session = ctx;
+    struct fake_log *log = session->log;
+    if (log->late != NULL) {
+        land(log, log->late);
+        log->late = NULL;
+    }
+    if (is_fenced(session)) {
+        return ERR_FENCED;
+    }
+    if (log->answer == FAKE_AWAY) {
+        return ERR_NETWORK;
+    }
+    if (log->answer == FAKE_DOUBT_LATE) {
+        log->late = copy_turn(turn);
+    } else if (log->answer != FAKE_DOUBT_LOST) {
+        land(log, copy_turn(turn));
+    }
+    return log->answer == FAKE_GOOD ? 0 : ERR_DOUBT;
+}
+
+static int barrier(void *ctx, uint64_t *last) {
+    struct session *session = ctx;
+    struct fake_log *log = session->log;
+    if (is_fenced(session)) {
+        return ERR_FENCED;
+    }
+    if (log->answer == FAKE_AWAY) {
+        return ERR_NETWORK;
+    }
+    free(log->late);
+    log->late = NULL;
+    *last = log->count;
+    return 0;
+}
+
+static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
+    const struct session *session = ctx;
+    const struct fake_log *log = session->log;
+    if (is_fenced(session)) {
+        return ERR_FENCED;
+    }
+    if (number == 0 || number > log->count) {
+        return ERR_NOTFOUND;
+    }
+    *out = log->turns[number - 1]->turn;
+    return 0;
+}
+
+const struct store_log *fake_log_join(struct fake_log *log) {
+    struct session *session = calloc(1, sizeof *session);
+    assert(session != NULL);
+    *session = (struct session){.log = log, .before = log->sessions};
+    session->door = (struct store_log){session, append, barrier, read_turn};
+    log->sessions = session;
+    log->fenced = false;
+    return &session->door;
+}
+
+void fake_log_take_over(struct fake_log *log) {
+    log->fenced = true;
+}
+
+bool fake_log_is_fenced(const struct fake_log *log) {
+    return log->fenced;
+}
+
+void fake_log_answers(struct fake_log *log, enum fake_answer answer) {
+    log->answer = answer;
+}
+
+void fake_log_lose(struct fake_log *log, size_t turns) {
+    for (; turns > 0 && log->count > 0; turns--) {
+        free(log->turns[--log->count]);
+    }
+}
+
+bool fake_log_is_broken(const struct fake_log *log) {
+    return log->broken;
+}
+
+uint64_t fake_log_last(const struct fake_log *log) {
+    return log->count;
+}
+
+uint64_t fake_log_writes(const struct fake_log *log) {
+    return log->writes;
+}
+
+uint64_t fake_log_bytes(const struct fake_log *log) {
+    return log->bytes;
+}
+
+/* --- what the store should be --- */
+
+static int build_home(struct fake_log *log, struct store *to, uint8_t home) {
+    int code = 0;
+    for (size_t n = 0; code == 0 && n < log->count; n++) {
+        const struct log_turn *turn = &log->turns[n]->turn;
+        for (size_t i = 0; code == 0 && i < turn->count; i++) {
+            code = turn->parts[i].home == home ? store_apply(to, &turn->parts[i], journal_home) : 0;
+        }
+    }
+    return code;
+}
+
+/* The next row but for those that are the store's own, in a table. */
+static bool next_row(struct store *s, enum store_table t, struct slice *key, struct slice *value) {
+    do {
+        if (store_seek(s, t, *key, key->len > 0, key, value) != 0) {
+            return false;
+        }
+    } while (t == TABLE_META && (slice_is(*key, "schema") || slice_is(*key, "log")));
+    return true;
+}
+
+static bool tables_are_equal(struct store *a, struct store *b, enum store_table t, char *why,
+                             size_t size) {
+    struct slice keys[2] = {{NULL, 0}, {NULL, 0}};
+    struct slice values[2] = {{NULL, 0}, {NULL, 0}};
+    char name[STORE_TABLE_NAME_BYTES];
+    size_t rows = 0;
+    bool more[2];
+    do {
+        more[0] = next_row(a, t, &keys[0], &values[0]);
+        more[1] = next_row(b, t, &keys[1], &values[1]);
+        if (more[0] != more[1] ||
+            (more[0] && (!slice_equal(keys[0], keys[1]) || !slice_equal(values[0], values[1])))) {
+            (void)snprintf(why, size, "row %zu of \"%s\" is not what the log says", rows + 1,
+                           store_table_name(t, name));
+            return false;
+        }
+        rows++;
+    } while (more[0]);
+    return true;
+}
+
+static bool is_equal(struct fake_log *log, struct store *store, struct store *built, char *why,
+                     size_t size) {
+    int code = store_begin(built);
+    for (uint8_t home = HOMES; code == 0 && home-- > 0;) {
+        code = build_home(log, built, home);
+    }
+    code = code == 0 ? store_begin(store) : code;
+    if (code != 0) {
+        (void)snprintf(why, size, "the log cannot be applied: %s", error_text(code));
+        return false;
+    }
+    bool equal = true;
+    for (size_t t = 0; equal && t < TABLE_COUNT; t++) {
+        equal = tables_are_equal(store, built, (enum store_table)t, why, size);
+    }
+    store_abort(store);
+    return equal;
+}
+
+static void remove_store(const char *folder) {
+    static const char *const files[] = {"data.mdb", "lock.mdb", "zingq.lock", "zingq.store"};
+    char path[512];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(folder);
+}
+
+bool fake_log_is_store(struct fake_log *log, struct store *store, const char *folder, char *why,
+                       size_t size) {
+    const struct store_options options = {.path = folder, .max_bytes = (uint64_t)1 << 30};
+    struct report r = {""};
+    struct store *built = NULL;
+    if (store_open(&built, &options, &r) != 0) {
+        (void)snprintf(why, size, "%s", r.text);
+        return false;
+    }
+    bool equal = is_equal(log, store, built, why, size);
+    store_close(built);
+    remove_store(folder);
+    return equal;
+}

@@ -1,0 +1,86 @@
+/* fault.c - see fault.h. The linker (--wrap) leads the calls here. */
+#include "fault.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <stddef.h>
+
+static struct fault_plan *armed;
+static bool struck;
+static int held;
+
+void fault_begin(struct fault_plan *plan) {
+    armed = plan;
+    struck = false;
+}
+
+bool fault_end(void) {
+    armed = NULL;
+    return struck;
+}
+
+int fault_hold(void) {
+    return held++;
+}
+
+void fault_release(const int *was) {
+    held = *was;
+}
+
+bool fault_strikes(enum fault kind) {
+    if (armed == NULL || held > 0 || armed->kind != kind || --armed->left > 0) {
+        return false;
+    }
+    armed->kind = FAULT_NONE;
+    struck = true;
+    return true;
+}
+
+static bool lacks(size_t size) {
+    enum { LARGE_BYTES = 1 << 20 };
+    bool large = armed != NULL && held == 0 && armed->kind == FAULT_LARGE && size >= LARGE_BYTES;
+    return large || fault_strikes(FAULT_MEMORY);
+}
+
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): named by the linker */
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+void *__wrap_malloc(size_t size) {
+    return lacks(size) ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size) {
+    return lacks(count * size) ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *p, size_t size) {
+    return lacks(size) ? NULL : __real_realloc(p, size);
+}
+
+/* NAME fails as a disk does that cannot be read, or that is full. */
+#define CALL(name, parameters, arguments)                                                          \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters {                                                                 \
+        return fault_strikes(FAULT_STORE) ? EIO : __real_##name arguments;                         \
+    }
+
+CALL(mdb_txn_begin, (MDB_env * env, MDB_txn *parent, unsigned flags, MDB_txn **txn),
+     (env, parent, flags, txn))
+CALL(mdb_get, (MDB_txn * txn, MDB_dbi dbi, MDB_val *key, MDB_val *data), (txn, dbi, key, data))
+CALL(mdb_put, (MDB_txn * txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned flags),
+     (txn, dbi, key, data, flags))
+CALL(mdb_del, (MDB_txn * txn, MDB_dbi dbi, MDB_val *key, MDB_val *data), (txn, dbi, key, data))
+CALL(mdb_drop, (MDB_txn * txn, MDB_dbi dbi, int del), (txn, dbi, del))
+CALL(mdb_cursor_open, (MDB_txn * txn, MDB_dbi dbi, MDB_cursor **cursor), (txn, dbi, cursor))
+CALL(mdb_cursor_get, (MDB_cursor * cursor, MDB_val *key, MDB_val *data, MDB_cursor_op op),
+     (cursor, key, data, op))
+CALL(mdb_cursor_put, (MDB_cursor * cursor, MDB_val *key, MDB_val *data, unsigned flags),
+     (cursor, key, data, flags))
+CALL(mdb_cursor_del, (MDB_cursor * cursor, unsigned flags), (cursor, flags))
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
