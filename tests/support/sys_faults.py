@@ -34,14 +34,15 @@ FAULTY = os.path.join(os.path.dirname(ZINGQ), "tests", "zingq_faulty")
 EACH = 5
 PATIENCE_S = 30
 
-# What a call may fail with; several for those that mean different things.
+# What a call may fail with; several for those that mean different things. Left out: epoll_ctl, because libuv ends the process when
+# the system has no memory to watch a socket.
 ERRORS = {
     "fdatasync": ["EIO", "ENOSPC"], "fsync": ["EIO"], "pwrite64": ["ENOSPC", "EIO"], "write": ["ENOSPC", "EIO"],
     "writev": ["ENOSPC"], "pread64": ["EIO"], "read": ["EIO"], "openat": ["EMFILE", "ENOSPC", "EACCES"],
     "mmap": ["ENOMEM"], "ftruncate": ["EIO"], "fallocate": ["ENOSPC"], "rename": ["ENOSPC"], "mkdir": ["ENOSPC"],
     "unlink": ["EIO"], "newfstatat": ["EIO"], "flock": ["ENOLCK"], "fcntl": ["EINVAL"], "getdents64": ["EIO"],
     "socket": ["EMFILE"], "bind": ["EADDRINUSE"], "listen": ["EADDRINUSE"], "connect": ["ENETUNREACH"],
-    "accept4": ["EMFILE", "ENOMEM", "ECONNABORTED"], "epoll_ctl": ["ENOMEM"], "epoll_wait": ["EINTR"],
+    "accept4": ["EMFILE", "ENOMEM", "ECONNABORTED"], "epoll_wait": ["EINTR"],
     "epoll_pwait": ["EINTR"], "poll": ["EINTR", "ENOMEM"], "sendto": ["ECONNRESET"], "recvfrom": ["ECONNRESET", "EINTR"],
     "pipe2": ["EMFILE"], "eventfd2": ["EMFILE"], "clone3": ["EAGAIN"], "getrandom": ["EINTR"], "timer_create": ["EAGAIN"],
 }
@@ -211,7 +212,7 @@ def check(point, port, front, first):
 
 
 # Whether what it prints is always the same.
-COMMANDS = {("check",): True, ("events", "--json"): True, ("state", "list", "jobs"): True, ("export",): True,
+COMMANDS = {("check",): False, ("events", "--json"): True, ("state", "list", "jobs"): True, ("export",): True,
             ("doctor", "--store"): False, ("compact",): False, ("backup", "copy"): False}
 
 

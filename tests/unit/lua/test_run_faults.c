@@ -52,7 +52,7 @@ static bool a_handler_runs(void *ctx) {
     char error[256] = "";
     if (!loads(w, &named)) {
         assert_true(named);
-        (void)snprintf(error, sizeof error, "not loaded: %s", w->report.text);
+        (void)snprintf(error, sizeof error, "not loaded: %.200s", w->report.text);
     } else {
         struct call_result result = {.status = 200};
         buf_init(&result.headers, 1 << 16);
@@ -71,7 +71,8 @@ static bool a_handler_runs(void *ctx) {
             (void)snprintf(error, sizeof error, "not started: %s", error_text(code));
         } else if (w->run->outcome != OUTCOME_DONE) {
             assert_int_equal(w->run->effects.count, 0);
-            (void)snprintf(error, sizeof error, "outcome %d: %s", w->run->outcome, world_error(w));
+            (void)snprintf(error, sizeof error, "outcome %d: %.200s", w->run->outcome,
+                           world_error(w));
         } else {
             assert_int_equal(w->run->effects.count, EFFECTS);
         }
@@ -82,7 +83,7 @@ static bool a_handler_runs(void *ctx) {
 
 static void on_reload(void *ctx, size_t service, const char *error) {
     assert_int_equal(service, 0);
-    (void)snprintf(ctx, 256, "%s", error != NULL ? error : "");
+    (void)snprintf(ctx, 256, "%.200s", error != NULL ? error : "");
 }
 
 /* Whichever is live runs. */
