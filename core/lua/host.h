@@ -268,8 +268,6 @@ int script_load(struct script_host *host, size_t service, struct script_state **
 int script_state_new(struct script_state **out, struct script_host *host, size_t service);
 /* NULL is allowed; no invocation may be left in it. */
 void script_state_free(struct script_state *state);
-/* Raises that there was no memory to read this file: the version is not at fault. */
-int script_starve(lua_State *L, const char *file);
 /* Runs fn(ud) protected on the main thread. 0, ERR_MEMORY or ERR_SCRIPT; r gets the message. */
 int script_protect(struct script_state *state, lua_CFunction fn, void *ud, struct report *r);
 /* A coroutine for an invocation. ERR_MEMORY. */

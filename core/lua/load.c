@@ -68,7 +68,9 @@ static void run_file(lua_State *L, const char *name, int env) {
     struct report r = {""};
     struct script_file *file = track_file(script_state_of(L)->code, name);
     if (file == NULL) {
-        (void)script_starve(L, name); /* raises; no resources are held */
+        (void)script_raise_lack(
+            L, ERR_MEMORY,
+            lua_pushfstring(L, "scripts/%s", name)); /* raises; no resources are held */
         return;
     }
     if (script_file_read(host, file, &host->scratch, &r) != 0) {

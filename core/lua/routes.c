@@ -43,7 +43,7 @@ static void add_route(lua_State *L, struct script_code *code, const char *file) 
     }
     struct script_route *routes = realloc(code->routes, (code->route_count + 1) * sizeof *routes);
     if (routes == NULL) {
-        (void)script_starve(L, file);
+        (void)script_raise_lack(L, ERR_MEMORY, lua_pushfstring(L, "scripts/%s", file));
         return;
     }
     code->routes = routes;
@@ -51,7 +51,7 @@ static void add_route(lua_State *L, struct script_code *code, const char *file) 
     *route = (struct script_route){.len = len, .function = LUA_NOREF};
     route->filter = slice_dup((struct slice){filter, len});
     if (route->filter == NULL) {
-        (void)script_starve(L, file);
+        (void)script_raise_lack(L, ERR_MEMORY, lua_pushfstring(L, "scripts/%s", file));
     }
     route->wildcard = strpbrk(filter, "+#") != NULL;
     code->route_count++;

@@ -62,10 +62,6 @@ void script_state_free(struct script_state *state) {
     free(state);
 }
 
-int script_starve(lua_State *L, const char *file) {
-    return script_raise_lack(L, ERR_MEMORY, lua_pushfstring(L, "scripts/%s", file));
-}
-
 int script_protect(struct script_state *state, lua_CFunction fn, void *ud, struct report *r) {
     lua_State *L = state->L;
     lua_pushcfunction(L, fn);
