@@ -26,7 +26,7 @@ struct export_writer {
     int error; /* of `out` */
 };
 
-/* Takes the object over. ERR_DISK, ERR_MEMORY. */
+/* export/line.c: takes the object over. ERR_DISK, ERR_MEMORY. */
 int export_line(struct export_writer *w, json_t *object);
 
 /* --- export/files.c --- */
