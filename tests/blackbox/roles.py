@@ -30,6 +30,7 @@ def routes(doc):
             role = "read" if method == "GET" else "operate"
         if role != "nobody" and "<" not in path:
             found.append((method, path, role))
+    assert len(found) > 30, "the tables of docs/http.md are not read"
     return found
 
 

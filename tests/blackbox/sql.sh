@@ -3,6 +3,7 @@
 # and those that pass; a server that goes and comes back; results and sessions with bounds.
 #
 # ctest: timeout=240
+# ctest: label=torture
 # shellcheck disable=SC2016 # $ in Lua, SQL and jq
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:=python3}"

@@ -70,7 +70,9 @@ class Run:
             json.dump(plan, file)
         self.observer = self.world.add_meter("observer", HERE + "/observer.py", broker[0], str(broker[1]),
                                              self.world.path("answers.jsonl"))
-        self.observer.process.stdout.readline()  # it observes
+        said = self.observer.process.stdout
+        self.world.wait(DRAIN_S, lambda: select.select([said], [], [], 0)[0], "the observer does not reach the broker")
+        said.readline()  # it observes
         self.load = self.world.add_meter("load", HERE + "/load.py", self.world.path("plan.json"))
 
     def tell_load(self, word):
@@ -200,8 +202,15 @@ def attempt(given, folder, network):
     return verdict
 
 
+def has_room(folder):
+    if not os.access(folder, os.W_OK):
+        return False
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize >= 1 << 30
+
+
 def place():
-    wanted = os.environ.get("ZINGQ_TEST_TMP") or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp")
+    wanted = os.environ.get("ZINGQ_TEST_TMP") or ("/dev/shm" if has_room("/dev/shm") else "/tmp")
     return tempfile.mkdtemp(prefix="zingq-chaos-", dir=wanted)
 
 

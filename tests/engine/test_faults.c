@@ -27,7 +27,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FIRST = 500, FEW = 50, SAMPLES = 50, STORY_S = 30, TRIES = 3, NEVER = 1 << 30 };
+#ifdef __SANITIZE_ADDRESS__ /* the other build tries more */
+enum { FIRST = 100, FEW = 20, SAMPLES = 20 };
+#else
+enum { FIRST = 500, FEW = 50, SAMPLES = 50 };
+#endif
+enum { STORY_S = 30, TRIES = 3, NEVER = 1 << 30 };
 
 static struct {
     struct fault_plan plan;

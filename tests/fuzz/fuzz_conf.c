@@ -7,21 +7,26 @@
  */
 #include "fuzz.h"
 
+#include "temp_dir.h"
+
 #include "conf/change.h"
 #include "conf/conf.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-static char path[64];
+static char folder[64];
+static char path[96];
 
 static void forget(void) {
     (void)unlink(path);
+    (void)rmdir(folder);
 }
 
 static void write_file(struct slice text) {
     if (path[0] == '\0') {
-        (void)snprintf(path, sizeof path, "/dev/shm/fuzz_conf.%d", (int)getpid());
+        temp_dir_make("conf", folder, sizeof folder);
+        (void)snprintf(path, sizeof path, "%s/topics.conf", folder);
         assert(atexit(forget) == 0);
     }
     FILE *file = fopen(path, "we");

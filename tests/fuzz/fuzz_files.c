@@ -11,6 +11,7 @@
 
 #include "base/culprit.h"
 #include "base/log.h"
+#include "web/admin/forecast.h"
 #include "web/admin/history.h"
 
 #include <math.h>
@@ -60,7 +61,7 @@ static void read_history(size_t at, struct slice bytes) {
         float figure = history_figure(s, HISTORY_24_HOURS, (uint32_t)(now_ms / 60000) - 1, 0);
         assert(isnan(figure) || isfinite(figure));
     }
-    double left_s = history_empty_s(h, HISTORY_SERVICE, "seats", 0, now_ms);
+    double left_s = forecast_empty_s(h, HISTORY_SERVICE, "seats", 0, now_ms);
     assert(isnan(left_s) || left_s >= 0);
     history_close(h);
 }

@@ -52,6 +52,7 @@ static int replay_corpus(const char *name, fuzzer *run) {
     char folder[1024];
     char path[2048];
     int failed = 0;
+    size_t count = 0;
     const struct dirent *entry;
     (void)snprintf(folder, sizeof folder, "%s/corpus/%s", FUZZ_DIR, name);
     DIR *dir = opendir(folder);
@@ -61,10 +62,13 @@ static int replay_corpus(const char *name, fuzzer *run) {
     }
     while ((entry = readdir(dir)) != NULL) {
         (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        failed |= entry->d_name[0] == '.' ? 0 : replay_file(run, path);
+        if (entry->d_name[0] != '.') {
+            failed |= replay_file(run, path);
+            count++;
+        }
     }
     (void)closedir(dir);
-    return failed;
+    return count == 0 ? 1 : failed;
 }
 
 int main(int argc, char **argv) {

@@ -15,6 +15,7 @@ store has what it had, and what could not be finished is finished when it is ask
 """
 import atexit
 import collections
+import contextlib
 import json
 import os
 import random
@@ -32,7 +33,7 @@ RARE = 60
 OWN_CALLS = {"memory": 2500, "system": 200, "library": 150, "store": 1500, "interrupt": 40}
 FAULTY = os.path.join(os.path.dirname(ZINGQ), "tests", "zingq_faulty")
 EACH = 5
-PATIENCE_S = 30
+PATIENCE_S = 90
 
 # What a call may fail with; several for those that mean different things. Left out: epoll_ctl, because libuv ends the process when
 # the system has no memory to watch a socket.
@@ -115,7 +116,8 @@ def kill(host):
     pids = [program_of(host), host.pid]
     if host.poll() is None:
         for pid in filter(None, pids):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         host.wait()
 
 
@@ -123,10 +125,8 @@ def stop(host):
     """Asks it to end; its exit status. strace passes no signal on."""
     pid = program_of(host) or host.pid
     if host.poll() is None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-        except ProcessLookupError:
-            pass
     try:
         return host.wait(PATIENCE_S)
     except subprocess.TimeoutExpired:
@@ -292,13 +292,13 @@ def try_all(what, tries):
     for name, check_one in tries:
         try:
             struck += check_one()
-        except Broken as why:
+        except (Broken, subprocess.TimeoutExpired) as why:
             failed += 1
             print(f"# {name}: {why}")
             with open("host.log", errors="replace") as log:
                 print("".join("#   " + line for line in log.readlines()[-12:]))
     print(f"# {what}: {len(tries)} points, {struck} have struck")
-    return failed == 0 and (struck > 0 or len(tries) < 10)
+    return failed == 0 and struck > 0
 
 
 def tell(number, well, sentence):
