@@ -213,7 +213,8 @@ static bool next_row(struct store *s, enum store_table t, struct slice *key, str
         if (store_seek(s, t, *key, key->len > 0, key, value) != 0) {
             return false;
         }
-    } while (t == TABLE_META && (slice_is(*key, "schema") || slice_is(*key, "log")));
+    } while (t == TABLE_META &&
+             (slice_is(*key, "schema") || slice_is(*key, "schema by") || slice_is(*key, "log")));
     return true;
 }
 

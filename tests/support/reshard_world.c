@@ -273,6 +273,7 @@ struct reshard_world *shards_new(uint16_t count) {
     w->filled = count;
     for (size_t i = 0; i < WORLD_FOLDERS; i++) {
         w->hosts[i] = fixture_new();
+        w->hosts[i]->unlogged = true; /* a division is no turn of an engine */
         w->hosts[i]->post = shards_post;
         w->hosts[i]->posts = w;
         w->hosts[i]->seed = i * 1000; /* their ids differ, as those of real hosts do */
