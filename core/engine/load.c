@@ -41,8 +41,7 @@
 static int load_service(struct engine *e, struct engine_service *s) {
     struct clock_mark mark = {.engine_ms = 0};
     uint64_t paused = 0;
-    int code = journal_service_number(e->journal, s->conf->name, &s->number);
-    s->origin = journal_origin_of(e->journal, s->name);
+    int code = engine_number_service(e, s);
     if (code == 0) {
         code = engine_load_books(e, s);
     }

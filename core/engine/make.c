@@ -68,17 +68,16 @@ static struct engine_service *add_service(struct engine *e, const struct service
     struct engine_service *s = &e->services[e->service_count];
     s->conf = conf;
     s->index = e->service_count++;
-    s->number = UINT16_MAX;
     s->name = slice_of(conf->name);
     return s;
 }
 
-static int make_services(struct engine *e, struct report *r) {
+static int make_services(struct engine *e) {
     const struct conf *conf = e->conf;
     const struct service_conf *removed;
     e->services = calloc(conf->service_count + SERVICES_MAX, sizeof *e->services);
     if (e->services == NULL) {
-        return report(r, ERR_MEMORY, "out of memory");
+        return ERR_MEMORY;
     }
     for (size_t i = 0; i < conf->service_count; i++) {
         add_service(e, &conf->services[i])->active = is_wanted(e, conf->services[i].name);
@@ -86,7 +85,11 @@ static int make_services(struct engine *e, struct report *r) {
     for (size_t i = 0; (removed = engine_removed(e, i)) != NULL; i++) {
         add_service(e, removed)->removed = true;
     }
-    return 0;
+    int code = 0; /* known from here on, even if the store cannot be read next */
+    for (size_t i = 0; code == 0 && i < e->service_count; i++) {
+        code = engine_number_service(e, &e->services[i]);
+    }
+    return code;
 }
 
 /* A part of the engine. */
@@ -153,8 +156,8 @@ static void free_parts(struct engine *e, const struct part *parts, size_t count)
 /* Of the services that the store names, those that topics.conf no longer has are served, too. */
 static int find_services(struct engine *e, struct report *r) {
     int code = engine_find_removed(e);
-    return code == 0 ? make_services(e, r)
-                     : report(r, code, "cannot load the store: %s", error_text(code));
+    code = code == 0 ? make_services(e) : code;
+    return code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
 }
 
 /* What the journal keeps, each read from it as it is opened. */

@@ -8,6 +8,7 @@
 #include "journal/flags.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 struct engine_service *engine_service_of(struct engine *e, uint16_t number) {
     for (size_t i = 0; i < e->service_count; i++) {
@@ -52,6 +53,16 @@ struct engine_service *engine_service_named(struct engine *e, struct slice name)
 bool engine_service_has(const struct engine *e, const struct engine_service *s,
                         const char *reserved) {
     return !s->removed && script_has(e->scripts, s->index, reserved);
+}
+
+int engine_number_service(struct engine *e, struct engine_service *s) {
+    int code = journal_service_number(e->journal, s->conf->name, &s->number);
+    if (code == 0) {
+        const char *origin = journal_service_origin(e->journal, s->number);
+        (void)snprintf(s->origin_text, sizeof s->origin_text, "%s", origin);
+        s->origin = slice_of(s->origin_text);
+    }
+    return code;
 }
 
 const char *engine_service_group(const struct engine *e, size_t service) {

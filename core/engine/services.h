@@ -4,6 +4,7 @@
 #ifndef ZINGQ_ENGINE_SERVICES_H
 #define ZINGQ_ENGINE_SERVICES_H
 
+#include "base/limits.h"
 #include "engine/engine.h"
 #include "journal/dedupe.h"
 
@@ -21,8 +22,9 @@ struct engine_service {
     uint16_t number; /* in the store */
     struct slice name;
     struct slice origin; /* what its keys are hashed with, its group at the broker is called */
-    bool active;         /* this host runs it */
-    bool removed;        /* not in topics.conf: engine/removed.c */
+    char origin_text[NAME_BYTES_MAX + 1]; /* those of the journal go when it is read again */
+    bool active;                          /* this host runs it */
+    bool removed;                         /* not in topics.conf: engine/removed.c */
     bool stored; /* nothing of it is in memory, and nothing runs, while rows are moved to it */
     bool moving; /* its rows are being moved to its heir: engine/move.c */
     struct engine_service *heir; /* of a removed one: what takes it over; NULL = nothing */
@@ -68,6 +70,9 @@ enum book {
     BOOK_THROTTLES,
 };
 
+/* Its number and its origin, as the journal knows them; a name that it does not know gets a number
+ * in the transaction. */
+int engine_number_service(struct engine *e, struct engine_service *s);
 /* Removed ones, too; NULL: unknown to this host. */
 struct engine_service *engine_service_of(struct engine *e, uint16_t number);
 struct engine_service *engine_service_known(struct engine *e, struct slice name);

@@ -180,11 +180,23 @@ static void start_again(struct engine_fixture *f) {
     (void)redeliver(f);
 }
 
+/* The host subscribes with these, also while the store cannot be read. */
+static void assert_services_are_known(struct engine_fixture *f) {
+    for (size_t i = 0; i < f->conf->service_count; i++) {
+        size_t service = SIZE_MAX;
+        uint16_t number = engine_service_number(f->engine, i);
+        assert_true(engine_service_by_number(f->engine, number, &service));
+        assert_int_equal(service, i);
+        assert_string_equal(engine_service_group(f->engine, i), f->conf->services[i].name);
+    }
+}
+
 /* Turns, which may fail, until nothing is due. */
 static void run_through(struct engine_fixture *f) {
     unsigned turns = 0;
     do {
         if (turn(f) != 0) { /* the host loses the connection */
+            assert_services_are_known(f);
             disconnect(f);
             connect_again(f);
             (void)redeliver(f);
@@ -229,6 +241,7 @@ static void reload(struct engine_fixture *f) {
         connect_again(f);
         run_through(f);
     }
+    assert_services_are_known(f);
 }
 
 static struct engine_fixture *new_fixture(void) {
