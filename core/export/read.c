@@ -1,8 +1,8 @@
 /*
  * read.c - a data folder made of lines of JSON: see export/export.h.
  *
- * The store is built in a folder of its own, as a backup's is (backup/backup.h): only when the last line
- * has said that all is there does it become the store of its folder.
+ * The store and its files are built in a folder of their own, as those of a backup are
+ * (backup/backup.h): only when the last line has said that all is there do they take their places.
  */
 #include "backup/backup.h"
 #include "export/impl.h"

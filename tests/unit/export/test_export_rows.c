@@ -390,7 +390,7 @@ static void an_event_of_the_first_form_comes_back_without_what_it_lacks(void **s
     free(first);
 }
 
-/* NAME without the unknown: it cannot be said, and the row goes along as it is stored. */
+/* It could not be made again, and goes along as it is stored. */
 static void a_row_that_says_what_has_no_name_is_not_shown(void **state) {
     struct journal_fixture *f = *state;
     static const struct service_names services = {NULL, 0};
