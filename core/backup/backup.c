@@ -1,8 +1,8 @@
 /*
  * backup.c - see backup/backup.h.
  *
- * The copy of the store is made in a folder of its own in `to`, which the start of a host, and the
- * next try, remove. Its rename to data.mdb comes last, and then the mark.
+ * The copy is made in a folder of its own in `to`, which the start of a host, and the next try,
+ * remove. The files are renamed before the store, and then comes the mark.
  */
 #include "backup/backup.h"
 
@@ -30,6 +30,8 @@ struct copy {
     struct store *store; /* to read */
     struct backup_sizes *sizes;
 };
+
+static const char *const beside[] = {"audit.1.jsonl", "audit.jsonl"};
 
 /* Only a folder without a store is written to. */
 static int refuse_store(const char *to, struct report *r) {
@@ -63,14 +65,21 @@ static int copy_store(const struct copy *copy, const char *building, struct repo
 }
 
 /* A backup_maker. */
-static int make_copy(void *ctx, const char *building, const char *to,
-                     const struct backup_owner *owner, struct report *r) {
-    static const char *const names[] = {"audit.1.jsonl", "audit.jsonl"};
+static int make_copy(void *ctx, const char *building, const struct backup_owner *owner,
+                     struct report *r) {
     const struct copy *copy = ctx;
     int code = copy_store(copy, building, r);
-    code = code == 0 ? backup_folder(copy->from, to, "files", owner, copy->sizes, r) : code;
-    for (size_t i = 0; i < sizeof names / sizeof *names && code == 0; i++) {
-        code = backup_file(copy->from, to, names[i], owner, copy->sizes, r);
+    code = code == 0 ? backup_folder(copy->from, building, "files", owner, copy->sizes, r) : code;
+    for (size_t i = 0; i < sizeof beside / sizeof *beside && code == 0; i++) {
+        code = backup_file(copy->from, building, beside[i], owner, copy->sizes, r);
+    }
+    return code;
+}
+
+static int put_files_in_place(const struct job *job, struct report *r) {
+    int code = backup_move_folder(job->building, job->to, "files", &job->owner, r);
+    for (size_t i = 0; i < sizeof beside / sizeof *beside && code == 0; i++) {
+        code = backup_move(job->building, job->to, beside[i], r);
     }
     return code;
 }
@@ -89,6 +98,7 @@ static int put_in_place(const struct job *job, struct report *r) {
     if (code == 0 && unlink(lock) != 0 && errno != ENOENT) {
         return report(r, ERR_DISK, "cannot remove %s: %s", lock, strerror(errno));
     }
+    code = code == 0 ? put_files_in_place(job, r) : code;
     code = code == 0 ? store_folder_sync(job->to, r) : code;
     if (code == 0 && rename(built, file) != 0) {
         return report(r, ERR_DISK, "cannot rename %s: %s", built, strerror(errno));
@@ -104,7 +114,7 @@ static int make_locked(struct job *job, struct report *r) {
     }
     store_folder_tidy(job->to);
     code = store_folder_file(job->to, STORE_COMPACT_FOLDER, job->building, r);
-    code = code == 0 ? job->make(job->ctx, job->building, job->to, &job->owner, r) : code;
+    code = code == 0 ? job->make(job->ctx, job->building, &job->owner, r) : code;
     code = code == 0 ? put_in_place(job, r) : code;
     store_folder_tidy(job->to);
     return code;

@@ -28,10 +28,10 @@ int backup_copy(const char *from, const char *to, struct backup_sizes *sizes, st
 
 struct backup_owner;
 
-/* Builds a store in the folder `building`, which is not there yet, and the files beside it in `to`,
- * with that owner. */
-typedef int backup_maker(void *ctx, const char *building, const char *to,
-                         const struct backup_owner *owner, struct report *r);
+/* Builds a store in the folder `building`, which is not there yet, and the files beside it, with that
+ * owner. */
+typedef int backup_maker(void *ctx, const char *building, const struct backup_owner *owner,
+                         struct report *r);
 /* In the same way: `to` gets what `make` makes, or no store. The codes of backup_copy, and make's. */
 int backup_make(const char *to, backup_maker *make, void *ctx, struct report *r);
 

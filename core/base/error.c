@@ -3,6 +3,7 @@
 
 #include "base/utf8.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -28,6 +29,10 @@ const char *error_name(int code) {
     default:
         return "ERR_NONE";
     }
+}
+
+int error_of_file(int error) {
+    return error == ENOSPC || error == EDQUOT || error == EFBIG ? ERR_FULL : ERR_DISK;
 }
 
 int report(struct report *r, int code, const char *format, ...) {

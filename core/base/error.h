@@ -38,6 +38,9 @@ enum error_code {
 #undef X
 };
 
+/* What an errno of a file says: ERR_FULL, nothing more fits; ERR_DISK. */
+int error_of_file(int error);
+
 /* The program's exit statuses. */
 enum exit_status { EXIT_GOOD = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_CANNOT_RUN = 3 };
 

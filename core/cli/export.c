@@ -209,7 +209,7 @@ int cli_export(struct cli *cli) {
     if (cli_option(cli, "into") != NULL) {
         return cli_misused(cli, "--into requires --salvage");
     }
-    int status = cli_open_store(cli);
+    int status = cli_open_store_checked(cli);
     if (status != 0) {
         return status;
     }

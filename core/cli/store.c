@@ -200,13 +200,14 @@ static int follow_clock(struct cli *cli) {
     return code;
 }
 
-int cli_open_store(struct cli *cli) {
+static int open_store(struct cli *cli, bool for_a_look) {
     int status = cli->journal != NULL ? 0 : cli_find_data(cli);
     if (status != 0 || cli->journal != NULL) {
         return status;
     }
     struct report r = {""};
-    const struct store_options options = {.path = cli->data, .read_only = true, .for_a_look = true};
+    const struct store_options options = {
+        .path = cli->data, .read_only = true, .for_a_look = for_a_look};
     int code = store_open(&cli->store, &options, &r);
     if (code != 0) {
         cli->store = NULL;
@@ -228,6 +229,14 @@ int cli_open_store(struct cli *cli) {
         return EXIT_CANNOT_RUN;
     }
     return 0;
+}
+
+int cli_open_store(struct cli *cli) {
+    return open_store(cli, true);
+}
+
+int cli_open_store_checked(struct cli *cli) {
+    return open_store(cli, false);
 }
 
 void cli_close_store(struct cli *cli) {

@@ -25,6 +25,8 @@ int cli_find_hosts(struct cli *cli, unsigned *hosts);
 int cli_turn_to(struct cli *cli, uint64_t number);
 /* Opens the store, read only, without a transaction, unless it is open. 0, or an exit status after printing why. */
 int cli_open_store(struct cli *cli);
+/* The same, for a command that reads all of it: the pages of a large file are checked, too. */
+int cli_open_store_checked(struct cli *cli);
 
 /* Closes what cli_open_store opened, if anything. */
 void cli_close_store(struct cli *cli);

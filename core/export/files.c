@@ -20,21 +20,18 @@
 
 enum { PIECE_BYTES = 48 << 10 };
 
-#define FILES "files"
-
 static const char *const beside[] = {"audit.1.jsonl", "audit.jsonl"};
 
-static int fail(const char *what, const char *path, struct report *r) {
-    bool full = errno == ENOSPC || errno == EDQUOT;
-    return report(r, full ? ERR_FULL : ERR_DISK, "cannot %s %s: %s", what, path, strerror(errno));
-}
+enum { BESIDE_COUNT = sizeof beside / sizeof *beside };
 
 /* --- writing --- */
 
 static json_t *piece_json(const char *name, uint64_t at, struct slice bytes) {
-    json_t *object =
-        json_pack("{s:s, s:s, s:I}", "kind", EXPORT_FILE, "name", name, "at", (json_int_t)at);
-    if (object != NULL && !look_json_bytes(object, "data", bytes)) {
+    json_t *object = json_pack("{s:s}", "kind", EXPORT_FILE);
+    bool ok = object != NULL && look_json_bytes(object, "name", slice_of(name)) &&
+              json_object_set_new(object, "at", json_integer((json_int_t)at)) == 0 &&
+              look_json_bytes(object, "data", bytes);
+    if (!ok) {
         json_decref(object);
         return NULL;
     }
@@ -52,7 +49,7 @@ static int write_pieces(struct export_writer *w, int fd, const char *path, const
             continue;
         }
         if (n < 0) {
-            return fail("read", path, r);
+            return backup_fail("read", path, errno, r);
         }
         if (n == 0 && at > 0) {
             return 0;
@@ -65,23 +62,16 @@ static int write_pieces(struct export_writer *w, int fd, const char *path, const
     }
 }
 
-/* What is no regular file, or is not there, is left out. */
 static int write_file(struct export_writer *w, const char *folder, const char *name,
                       struct report *r) {
     char path[STORE_PATH_BYTES];
     struct stat st;
     int code = store_folder_file(folder, name, path, r);
-    int fd = code == 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
-    if (code != 0 || (fd < 0 && (errno == ENOENT || errno == ELOOP || errno == ENXIO))) {
-        return code;
-    }
-    if (fd < 0) {
-        return fail("read", path, r);
-    }
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+    int fd = code == 0 ? backup_open(path, &st, &code, r) : -1;
+    if (fd >= 0) {
         code = write_pieces(w, fd, path, name, r);
+        (void)close(fd);
     }
-    (void)close(fd);
     return code;
 }
 
@@ -92,14 +82,14 @@ static int not_dots(const struct dirent *entry) {
 static int write_folder(struct export_writer *w, const char *folder, struct report *r) {
     char path[STORE_PATH_BYTES];
     struct dirent **entries = NULL;
-    int code = store_folder_file(folder, FILES, path, r);
+    int code = store_folder_file(folder, EXPORT_FILES, path, r);
     int count = code == 0 ? scandir(path, &entries, not_dots, alphasort) : 0;
     if (count < 0) {
-        return errno == ENOENT ? 0 : fail("read", path, r);
+        return errno == ENOENT ? 0 : backup_fail("read", path, errno, r);
     }
     for (int i = 0; i < count; i++) {
-        char name[sizeof FILES + sizeof entries[i]->d_name];
-        (void)snprintf(name, sizeof name, FILES "/%s", entries[i]->d_name);
+        char name[sizeof EXPORT_FILES "/" + NAME_MAX];
+        (void)snprintf(name, sizeof name, EXPORT_FILES "/%s", entries[i]->d_name);
         code = code == 0 ? write_file(w, folder, name, r) : code;
         free(entries[i]);
     }
@@ -107,36 +97,76 @@ static int write_folder(struct export_writer *w, const char *folder, struct repo
     return code;
 }
 
-int export_files(struct export_writer *w, const char *folder, struct report *r) {
-    int code = write_folder(w, folder, r);
-    for (size_t i = 0; code == 0 && i < sizeof beside / sizeof *beside; i++) {
-        code = write_file(w, folder, beside[i], r);
+/* The newer one is what a host makes the older one when it is full: is it still what was opened? */
+static bool was_replaced(const char *path, int fd, const struct stat *opened) {
+    struct stat now;
+    bool there = lstat(path, &now) == 0 && S_ISREG(now.st_mode);
+    return fd >= 0 ? !there || now.st_ino != opened->st_ino : there;
+}
+
+/* Both before the first is read, so that none is missed that a host replaces meanwhile. */
+static int open_beside(char paths[BESIDE_COUNT][STORE_PATH_BYTES], int fds[BESIDE_COUNT],
+                       struct report *r) {
+    struct stat st[BESIDE_COUNT];
+    int code = 0;
+    do {
+        for (int i = 0; i < BESIDE_COUNT; i++) {
+            if (fds[i] >= 0) {
+                (void)close(fds[i]);
+            }
+        }
+        fds[1] = backup_open(paths[1], &st[1], &code, r);
+        fds[0] = code == 0 ? backup_open(paths[0], &st[0], &code, r) : -1;
+    } while (code == 0 && was_replaced(paths[1], fds[1], &st[1]));
+    return code;
+}
+
+static int write_beside(struct export_writer *w, const char *folder, struct report *r) {
+    char paths[BESIDE_COUNT][STORE_PATH_BYTES];
+    int fds[BESIDE_COUNT] = {-1, -1};
+    int code = 0;
+    for (int i = 0; i < BESIDE_COUNT; i++) {
+        code = code == 0 ? store_folder_file(folder, beside[i], paths[i], r) : code;
+    }
+    code = code == 0 ? open_beside(paths, fds, r) : code;
+    for (int i = 0; i < BESIDE_COUNT; i++) {
+        if (fds[i] >= 0) {
+            code = code == 0 ? write_pieces(w, fds[i], paths[i], beside[i], r) : code;
+            (void)close(fds[i]);
+        }
     }
     return code;
+}
+
+int export_files(struct export_writer *w, const char *folder, struct report *r) {
+    int code = write_folder(w, folder, r);
+    return code == 0 ? write_beside(w, folder, r) : code;
 }
 
 /* --- reading --- */
 
 /* Only a name that an export gives a file: it comes from anywhere, and must not lead anywhere else. */
-static bool is_name(const char *name) {
-    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
-        if (strcmp(name, beside[i]) == 0) {
+static bool is_name(struct slice name) {
+    for (size_t i = 0; i < BESIDE_COUNT; i++) {
+        if (slice_is(name, beside[i])) {
             return true;
         }
     }
-    const char *below = strncmp(name, FILES "/", sizeof FILES) == 0 ? name + sizeof FILES : "";
-    return below[0] != '\0' && strchr(below, '/') == NULL && strcmp(below, ".") != 0 &&
-           strcmp(below, "..") != 0 && strlen(below) < sizeof((struct export_file *)0)->name / 2;
+    size_t above = strlen(EXPORT_FILES "/");
+    if (name.len <= above || memcmp(name.data, EXPORT_FILES "/", above) != 0) {
+        return false;
+    }
+    struct slice below = {name.data + above, name.len - above};
+    return memchr(below.data, '/', below.len) == NULL &&
+           memchr(below.data, '\0', below.len) == NULL && !slice_is(below, ".") &&
+           !slice_is(below, "..");
 }
 
 static int make_files_folder(const struct export_file *file, struct report *r) {
     char path[STORE_PATH_BYTES];
-    int code = store_folder_file(file->folder, FILES, path, r);
-    if (code != 0 || strncmp(file->name, FILES, sizeof FILES - 1) != 0) {
-        return code;
-    }
-    return mkdir(path, 0700) == 0 || errno == EEXIST ? backup_own(path, file->owner, r)
-                                                     : fail("make", path, r);
+    int code = store_folder_file(file->folder, EXPORT_FILES, path, r);
+    bool below = strncmp(file->name, EXPORT_FILES "/", strlen(EXPORT_FILES "/")) == 0;
+    return code == 0 && below ? backup_make_folder(path, file->owner, r) : code;
 }
 
 static int open_file(struct export_file *file, const char *name, struct report *r) {
@@ -148,53 +178,55 @@ static int open_file(struct export_file *file, const char *name, struct report *
     code = code == 0 ? store_folder_file(file->folder, name, path, r) : code;
     if (code == 0) {
         file->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        code = file->fd < 0 ? fail("create", path, r) : backup_own(path, file->owner, r);
+        code =
+            file->fd < 0 ? backup_fail("create", path, errno, r) : backup_own(path, file->owner, r);
     }
     return code;
 }
 
-static int write_piece(struct export_file *file, struct slice bytes, struct report *r) {
-    while (bytes.len > 0) {
-        ssize_t n = write(file->fd, bytes.data, bytes.len);
-        if (n < 0 && errno != EINTR) {
-            return fail("write", file->name, r);
-        }
-        size_t done = n < 0 ? 0 : (size_t)n;
-        bytes = (struct slice){bytes.data + done, bytes.len - done};
-        file->bytes += done;
-    }
-    return 0;
-}
-
-int export_file_add(struct export_file *file, const json_t *line, struct report *r) {
-    const char *name = json_string_value(json_object_get(line, "name"));
-    const json_t *at = json_object_get(line, "at");
-    struct buf data;
-    size_t used = 0;
-    if (name == NULL || !is_name(name)) {
-        return report(r, ERR_INVALID, "field \"name\" is no file that an export has");
-    }
+static int add_piece(struct export_file *file, const char *name, const json_t *at,
+                     struct slice bytes, struct report *r) {
     bool begins = json_is_integer(at) && json_integer_value(at) == 0;
     bool goes_on = json_is_integer(at) && file->fd >= 0 && strcmp(name, file->name) == 0 &&
                    json_integer_value(at) == (json_int_t)file->bytes;
     if (!begins && !goes_on) {
         return report(r, ERR_INVALID, "field \"at\" does not go on where the file ends");
     }
+    int code = begins ? open_file(file, name, r) : 0;
+    if (code == 0 && !backup_write(file->fd, bytes)) {
+        return backup_fail("write", file->name, errno, r);
+    }
+    file->bytes += bytes.len;
+    return code;
+}
+
+int export_file_add(struct export_file *file, const json_t *line, struct report *r) {
+    struct buf name;
+    struct buf data;
+    size_t named = 0;
+    size_t used = 0;
+    buf_init(&name, sizeof file->name - 1);
     buf_init(&data, EXPORT_LINE_BYTES_MAX);
-    int code = record_bytes(line, "data", &data, &used, r);
-    if (code == 0 && json_object_size(line) != 3 + used) {
+    int code = record_bytes(line, "name", &name, &named, r);
+    if (code == 0 && !is_name(buf_slice(&name))) {
+        code = report(r, ERR_INVALID, "field \"name\" is no file that an export has");
+    }
+    code = code == 0 ? record_bytes(line, "data", &data, &used, r) : code;
+    if (code == 0 && json_object_size(line) != 2 /* kind, at */ + named + used) {
         code = report(r, ERR_INVALID, "it has fields that this zingq does not know");
     }
-    code = code == 0 && begins ? open_file(file, name, r) : code;
-    code = code == 0 ? write_piece(file, buf_slice(&data), r) : code;
+    if (code == 0) {
+        code = add_piece(file, buf_str(&name), json_object_get(line, "at"), buf_slice(&data), r);
+    }
+    buf_clear(&name);
     buf_clear(&data);
     return code;
 }
 
 int export_file_close(struct export_file *file, struct report *r) {
-    int code = file->fd < 0 || fsync(file->fd) == 0 ? 0 : fail("sync", file->name, r);
+    int code = file->fd < 0 || fsync(file->fd) == 0 ? 0 : backup_fail("sync", file->name, errno, r);
     if (file->fd >= 0 && close(file->fd) != 0 && code == 0) {
-        code = fail("write", file->name, r);
+        code = backup_fail("write", file->name, errno, r);
     }
     file->fd = -1;
     return code;

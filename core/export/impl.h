@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "export/export.h"
 
+#include <limits.h>
 #include <sodium.h>
 
 /* The kinds of lines that are no rows of their own. */
@@ -34,11 +35,13 @@ int export_line(struct export_writer *w, json_t *object);
 /* Writes lines with the files of the folder. */
 int export_files(struct export_writer *w, const char *folder, struct report *r);
 
+#define EXPORT_FILES "files"
+
 /* The file that lines are read into. */
 struct export_file {
     const char *folder;
     const struct backup_owner *owner;
-    char name[256];
+    char name[sizeof EXPORT_FILES "/" + NAME_MAX];
     int fd; /* -1 = none */
     uint64_t bytes;
 };

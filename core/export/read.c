@@ -1,8 +1,8 @@
 /*
  * read.c - a data folder made of lines of JSON: see export/export.h.
  *
- * The store is built in a folder of its own, as a backup's is (backup/backup.h): only when the last line
- * has said that all is there does it become the store of its folder.
+ * The store and its files are built in a folder of their own, as those of a backup are
+ * (backup/backup.h): only when the last line has said that all is there do they take their places.
  */
 #include "backup/backup.h"
 #include "export/impl.h"
@@ -57,7 +57,8 @@ static int wrong(const struct import *im, const char *format, ...) {
                   im->options->name, im->number, what);
 }
 
-/* Into im->line, with its end. ERR_NOTFOUND: there is no more. ERR_LIMIT, ERR_DISK. */
+/* Into im->line, with its end. ERR_NOTFOUND: there is no more. ERR_LIMIT, ERR_MEMORY,
+ * ERR_DISK. */
 static int read_line(struct import *im) {
     int byte = EOF;
     buf_trim(&im->line, LINE_BYTES_KEPT);
@@ -67,7 +68,7 @@ static int read_line(struct import *im) {
     }
     im->sums->bytes += im->line.len;
     if (im->line.failed) {
-        return ERR_LIMIT;
+        return im->line.lacked ? ERR_MEMORY : ERR_LIMIT;
     }
     return ferror(im->options->in) ? ERR_DISK : im->line.len == 0 ? ERR_NOTFOUND : 0;
 }
@@ -125,10 +126,11 @@ static int take_first(struct import *im) {
     im->first = next_line(im, &code);
     const char *kind = json_string_value(json_object_get(im->first, "kind"));
     const char *version = json_string_value(json_object_get(im->first, "zingq"));
-    if (im->first == NULL || kind == NULL || strcmp(kind, EXPORT_FIRST) != 0) {
-        return code == ERR_DISK || code == ERR_LIMIT
-                   ? code
-                   : wrong(im, "this is not what `zingq export` writes");
+    if (code != 0 && code != ERR_NOTFOUND && code != ERR_INVALID) {
+        return code;
+    }
+    if (kind == NULL || strcmp(kind, EXPORT_FIRST) != 0) {
+        return wrong(im, "this is not what `zingq export` writes");
     }
     if (number_of(im->first, "format") != EXPORT_FORMAT) {
         return wrong(im, "it has format %lld, of zingq %s; this zingq knows %d: use the newer one",
@@ -207,6 +209,9 @@ static int take_line(struct import *im, const json_t *line, const char *kind) {
         buf_reset(&im->value);
         code = strcmp(kind, EXPORT_ROW) == 0 ? take_row(im, line, &t, &why)
                                              : take_record(im, line, kind, &t, &why);
+        if (code == 0 && journal_row_is_own(t, buf_slice(&im->key))) {
+            code = report(&why, ERR_INVALID, "a store says that of itself: no export has it");
+        }
         code = code == 0 ? put(im, t) : code;
     }
     if (code == ERR_INVALID) {
@@ -265,6 +270,8 @@ static int take_lines(struct import *im) {
             code = kind == NULL ? wrong(im, "field \"kind\" is missing")
                    : last       ? take_last(im, line)
                                 : take_line(im, line, kind);
+        }
+        if (line != NULL && !last) {
             add_to_sum(im);
         }
         json_decref(line);
@@ -295,11 +302,11 @@ static int tell(const struct import *im, int code) {
 }
 
 /* A backup_maker. */
-static int build(void *ctx, const char *building, const char *to, const struct backup_owner *owner,
+static int build(void *ctx, const char *building, const struct backup_owner *owner,
                  struct report *r) {
     struct import *im = ctx;
     im->r = r;
-    im->file = (struct export_file){.folder = to, .owner = owner, .fd = -1};
+    im->file = (struct export_file){.folder = building, .owner = owner, .fd = -1};
     int code = open_new(im, building);
     code = code == 0 ? take_lines(im) : code;
     int closed = export_file_close(&im->file, code == 0 ? r : NULL);

@@ -39,15 +39,29 @@ bool record_set_hex(json_t *object, const char *name, struct slice bytes) {
                                                  (const unsigned char *)bytes.data, bytes.len));
 }
 
+/* Of a buffer that failed. */
+static int room_error(const struct buf *out) {
+    return out->lacked ? ERR_MEMORY : ERR_LIMIT;
+}
+
+static int add_text(const json_t *text, struct buf *out) {
+    buf_add(out, json_string_value(text), json_string_length(text));
+    return out->failed ? room_error(out) : 0;
+}
+
 static int add_base64(const json_t *text, struct buf *out) {
+    const char *given = json_string_value(text);
+    size_t chars = json_string_length(text);
     size_t len = 0;
-    size_t room = json_string_length(text) / 4 * 3 + 3;
-    if (!buf_reserve(out, room)) {
-        return ERR_MEMORY;
+    size_t room = chars / 4 * 3;
+    for (size_t i = chars; i > 0 && room > 0 && chars - i < 2 && given[i - 1] == '='; i--) {
+        room--;
     }
-    int rc = sodium_base642bin((unsigned char *)out->data + out->len, room, json_string_value(text),
-                               json_string_length(text), NULL, &len, NULL,
-                               sodium_base64_VARIANT_ORIGINAL);
+    if (!buf_reserve(out, room)) {
+        return room_error(out);
+    }
+    int rc = sodium_base642bin((unsigned char *)out->data + out->len, room, given, chars, NULL,
+                               &len, NULL, sodium_base64_VARIANT_ORIGINAL);
     out->len += rc == 0 ? len : 0;
     return rc == 0 ? 0 : ERR_INVALID;
 }
@@ -66,14 +80,12 @@ int record_bytes(const json_t *object, const char *name, struct buf *out, size_t
         return report(r, ERR_INVALID, "field \"%s\" is not %s", name,
                       *used == 2 ? "given once" : "a text");
     }
-    if (text != NULL) {
-        buf_add(out, json_string_value(text), json_string_length(text));
-        return out->failed ? report(r, ERR_MEMORY, "out of memory") : 0;
+    int code = text != NULL ? add_text(text, out) : add_base64(base64, out);
+    if (code == 0 || code == ERR_MEMORY) {
+        return code == 0 ? 0 : report(r, code, "out of memory");
     }
-    int code = add_base64(base64, out);
-    return code == 0 ? 0
-                     : report(r, code, "field \"%s\" %s", other,
-                              code == ERR_MEMORY ? "does not fit in memory" : "is not base64");
+    return report(r, ERR_INVALID, "field \"%s\" %s", text != NULL ? name : other,
+                  code == ERR_LIMIT ? "is too long" : "is not base64");
 }
 
 /* --- values and properties --- */
@@ -82,7 +94,7 @@ int record_add_value(const json_t *value, struct buf *out) {
     struct buf text;
     buf_init(&text, RECORD_BYTES_MAX);
     json_write(value, &text, 0);
-    int code = text.failed ? ERR_MEMORY : value_from_json(buf_slice(&text), out, NULL);
+    int code = text.failed ? room_error(&text) : value_from_json(buf_slice(&text), out, NULL);
     buf_clear(&text);
     return code;
 }
@@ -90,6 +102,9 @@ int record_add_value(const json_t *value, struct buf *out) {
 int record_add_properties(const json_t *list, struct buf *out) {
     size_t i;
     const json_t *pair;
+    if (!json_is_array(list)) {
+        return ERR_INVALID;
+    }
     json_array_foreach(list, i, pair) {
         const json_t *name = json_object_get(pair, "name");
         const json_t *value = json_object_get(pair, "value");
@@ -100,7 +115,7 @@ int record_add_properties(const json_t *list, struct buf *out) {
         property_add(out, (struct slice){json_string_value(name), json_string_length(name)},
                      (struct slice){json_string_value(value), json_string_length(value)});
     }
-    return out->failed ? ERR_MEMORY : 0;
+    return out->failed ? room_error(out) : 0;
 }
 
 static bool makes(int (*add)(const json_t *, struct buf *), const json_t *json,

@@ -75,8 +75,9 @@ static bool find_name(const char *const *names, const json_t *text, unsigned *pl
 static int take_name(struct made *m, const struct field *f, uint64_t *out) {
     const json_t *given = take(m, f->name);
     unsigned place = 0;
-    if (given == NULL) {
-        return wrong(m, f->name, "is missing");
+    *out = 0;
+    if (given == NULL) { /* form 1 lacks it */
+        return f->when == WHEN_FORM_2 ? 0 : wrong(m, f->name, "is missing");
     }
     if (!find_name(f->names, given, &place)) {
         return wrong(m, f->name, "says what this zingq does not know");
@@ -233,7 +234,7 @@ static int take_meant(struct made *m, const struct field *f, struct buf *out) {
     m->used++;
     int code =
         f->sense == SENSE_VALUE ? record_add_value(given, out) : record_add_properties(given, out);
-    return code == 0 ? 0 : wrong(m, f->name, "is not what it should be");
+    return code == 0 || code == ERR_MEMORY ? code : wrong(m, f->name, "is not what it should be");
 }
 
 static int take_bytes(struct made *m, const struct field *f, struct buf *out) {
@@ -409,8 +410,11 @@ int record_make(const struct layout *l, const json_t *object, const struct servi
     if (code == 0 && m.used != json_object_size(object)) {
         code = refuse_others(&m, l);
     }
-    if (code == 0 && (key->len == 0 || key->failed)) {
-        code = report(r, ERR_INVALID, "its key is too long");
+    if (code == 0 && (key->lacked || value->lacked)) {
+        return report(r, ERR_MEMORY, "out of memory");
     }
-    return code == 0 && value->failed ? report(r, ERR_MEMORY, "out of memory") : code;
+    if (code == 0 && (key->len == 0 || key->failed || value->failed)) {
+        code = report(r, ERR_INVALID, "its %s is too long", value->failed ? "value" : "key");
+    }
+    return code;
 }

@@ -33,7 +33,7 @@ static bool set_name(json_t *object, const struct field *f, uint64_t number) {
             return look_json_text(object, f->name, f->names[i]);
         }
     }
-    return json_object_set_new(object, f->name, json_integer((json_int_t)number)) == 0;
+    return false; /* it could not be made again */
 }
 
 static bool set_flags(json_t *object, const struct field *f, uint64_t flags) {

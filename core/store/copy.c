@@ -23,8 +23,8 @@ int store_copy(const struct store *s, const char *folder, struct report *r) {
                       s->path);
     }
     if (rc != 0) {
-        int code = rc == ENOSPC || rc == EDQUOT ? ERR_FULL : ERR_DISK;
-        return report(r, code, "cannot write %s/data.mdb: %s", folder, mdb_strerror(rc));
+        return report(r, error_of_file(rc), "cannot write %s/data.mdb: %s", folder,
+                      mdb_strerror(rc));
     }
     return 0;
 }

@@ -17,9 +17,6 @@ int store_code(int rc) {
         return ERR_NOTFOUND;
     case MDB_MAP_FULL:
     case MDB_TXN_FULL:
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
         return ERR_FULL;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
@@ -28,7 +25,7 @@ int store_code(int rc) {
     case ENOMEM:
         return ERR_MEMORY;
     default:
-        return ERR_DISK;
+        return error_of_file(rc);
     }
 }
 

@@ -39,8 +39,8 @@ int store_folder_mark(const char *path, struct report *r);
 int store_folder_is_settled(const char *path, struct report *r);
 /* Syncs the directory itself. ERR_DISK. */
 int store_folder_sync(const char *path, struct report *r);
-/* Removes leftovers of a compaction that was killed, or of a reshard that left no mark. The folder
- * must be locked. */
+/* Removes leftovers of a compaction, a copy or an import that was killed, or of a reshard that left no
+ * mark. The folder must be locked. */
 void store_folder_tidy(const char *path);
 /* Removes the store's own files, and the folder if it is empty then. Nobody may have it open. */
 void store_folder_remove(const char *path);

@@ -165,6 +165,12 @@ static const struct {
     {"{\"kind\":\"state\"", "{", "[", "is not JSON"},
     {"{\"kind\":\"file\"", "files/", "files/../", "is no file that an export has"},
     {"{\"kind\":\"file\"", "\"at\":0", "\"at\":1", "does not go on where the file ends"},
+    {"{\"kind\":\"file\"", "\"name\"", "\"names\"", "is no file that an export has"},
+    {"{\"kind\":\"event\"", "\"id\"", "\"properties\":7,\"id\"", "field \"properties\""},
+    {"{\"kind\":\"state\"", "{", "{\"kind\":\"row\",\"table\":\"meta\",\"key\":\"schema\"}\n{",
+     "\"row\": a store says that of itself"},
+    {"{\"kind\":\"state\"", "{", "{\"kind\":\"flag\",\"name\":\"grouped\",\"number\":7}\n{",
+     "\"flag\": a store says that of itself"},
     {"{\"kind\":\"state\"", "\"value\":2", "\"value\":3", "its checksum is not that of the lines"},
     {"{\"kind\":\"end\"", "\"records\":", "\"records\":1", "records, and it says 1"},
     {"{\"kind\":\"end\"", "}\n", "}\n\n", "more follows it"},
@@ -239,6 +245,84 @@ static void a_store_that_is_too_small_for_it_says_what_helps(void **state) {
     assert_int_equal(fclose(in), 0);
 }
 
+/* What is in the file; NULL: it is not there. To be freed. */
+static char *content(const char *folder, const char *name) {
+    char path[400];
+    char *text = NULL;
+    size_t room = 0;
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *in = fopen(path, "r");
+    if (in != NULL) {
+        (void)getdelim(&text, &room, '\0', in);
+        (void)fclose(in);
+    }
+    return text;
+}
+
+static void write_text(const char *folder, const char *name, const char *text) {
+    char path[400];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    assert_true(fputs(text, out) >= 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void expect_content(const char *folder, const char *name, const char *text) {
+    char *found = content(folder, name);
+    assert_non_null(found);
+    assert_string_equal(found, text);
+    free(found);
+}
+
+static void a_refused_import_changes_no_file_that_was_in_the_folder(void **state) {
+    const struct world *w = *state;
+    struct report r = {""};
+    char files[120];
+    (void)snprintf(files, sizeof files, "%s/files", w->new_folder);
+    assert_int_equal(store_folder_make(files, &r), 0);
+    write_text(w->new_folder, "files/written.txt", "mine");
+    write_text(w->new_folder, "audit.jsonl", "mine, too");
+    expect_refused(w, w->text, w->bytes - 1, "cut off");
+    expect_content(w->new_folder, "files/written.txt", "mine");
+    expect_content(w->new_folder, "audit.jsonl", "mine, too");
+    assert_false(is_there(w->new_folder, "compacting"));
+    assert_int_equal(import(w, w->text, w->bytes, &r), 0);
+    char *original = content(w->folder, "audit.jsonl");
+    assert_non_null(original);
+    expect_content(w->new_folder, "audit.jsonl", original);
+    free(original);
+}
+
+/* As after a kill. */
+static void what_an_interrupted_import_left_does_not_get_into_the_next(void **state) {
+    const struct world *w = *state;
+    struct report r = {""};
+    char left[160];
+    (void)snprintf(left, sizeof left, "%s/compacting/files", w->new_folder);
+    assert_int_equal(store_folder_make(left, &r), 0);
+    write_text(left, "other.txt", "of another export");
+    assert_int_equal(import(w, w->text, w->bytes, &r), 0);
+    assert_false(is_there(w->new_folder, "files/other.txt"));
+    assert_false(is_there(w->new_folder, "compacting"));
+}
+
+static void a_file_of_any_name_comes_back(void **state) {
+    struct world *w = *state;
+    struct report r = {""};
+    char longest[sizeof "files/" + 255] = "files/";
+    memset(longest + strlen("files/"), 'n', 255);
+    write_text(w->folder, longest, "long");
+    write_text(w->folder, "files/caf\xe9.log", "not UTF-8");
+    write_text(w->folder, "files/empty", "");
+    free(w->text);
+    w->text = export_of(w->folder, &w->bytes);
+    assert_int_equal(import(w, w->text, w->bytes, &r), 0);
+    expect_content(w->new_folder, longest, "long");
+    expect_content(w->new_folder, "files/caf\xe9.log", "not UTF-8");
+    assert_true(is_there(w->new_folder, "files/empty"));
+}
+
 /* Writes nonsense in the place of the first row of state. */
 static void damage(const struct world *w) {
     const struct store_options options = {.path = w->folder, .max_bytes = ROOM};
@@ -278,6 +362,9 @@ int main(void) {
         WORLD_TEST(fewer_rows_than_the_first_line_says_are_noticed),
         WORLD_TEST(an_export_that_was_cut_off_at_any_line_is_no_store),
         WORLD_TEST(what_was_refused_can_be_imported_when_it_is_whole),
+        WORLD_TEST(a_refused_import_changes_no_file_that_was_in_the_folder),
+        WORLD_TEST(what_an_interrupted_import_left_does_not_get_into_the_next),
+        WORLD_TEST(a_file_of_any_name_comes_back),
         WORLD_TEST(a_folder_that_holds_a_store_is_left_as_it_is),
         WORLD_TEST(a_store_that_is_too_small_for_it_says_what_helps),
         WORLD_TEST(a_record_that_cannot_be_read_goes_along_as_it_is),

@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include "export/record.h"
+#include "export/record_impl.h"
 #include "journal/dedupe.h"
 #include "journal/event.h"
 #include "journal/forward.h"
@@ -349,6 +350,86 @@ static void every_row_that_the_journal_writes_comes_back_from_its_json_byte_by_b
     }
 }
 
+/* The record of an event that the first versions wrote: it ends before undo, round and calls. */
+static void an_event_of_the_first_form_comes_back_without_what_it_lacks(void **state) {
+    struct journal_fixture *f = *state;
+    static const struct service_names services = {NULL, 0};
+    const struct uuid id = journal_id(2);
+    struct report r = {""};
+    enum store_table table;
+    struct slice key = {"", 0};
+    struct slice value;
+    struct buf made[2];
+    int code;
+    put_event(f->journal, 2, false);
+    assert_int_equal(store_seek(f->store, TABLE_EVENT, key, false, &key, &value), 0);
+    char *first = malloc(value.len);
+    assert_non_null(first);
+    memcpy(first, value.data, value.len);
+    first[0] = 1;
+    struct slice old = {first, value.len - 1 - 1 - sizeof(uint32_t)};
+    assert_int_equal(journal_check_row(TABLE_EVENT, key, old), 0);
+    const struct layout *l = layout_of(TABLE_EVENT, key);
+    json_t *object = record_show(l, TABLE_EVENT, key, old, &services, &code);
+    assert_int_equal(code, 0);
+    buf_init(&made[0], 511);
+    buf_init(&made[1], 1 << 20);
+    if (record_make(l, object, &services, &table, &made[0], &made[1], &r) != 0) {
+        fail_msg("%s", r.text);
+    }
+    assert_true(slice_equal(buf_slice(&made[0]), key));
+    assert_true(slice_equal(buf_slice(&made[1]), value));
+    assert_int_equal(store_put(f->store, TABLE_EVENT, key, buf_slice(&made[1])), 0);
+    struct event *event = NULL;
+    assert_int_equal(journal_event_get(f->journal, PART, &id, 0, &event), 0);
+    assert_int_equal(event->undo, UNDO_NONE);
+    event_free(event);
+    json_decref(object);
+    buf_clear(&made[0]);
+    buf_clear(&made[1]);
+    free(first);
+}
+
+/* It could not be made again, and goes along as it is stored. */
+static void a_row_that_says_what_has_no_name_is_not_shown(void **state) {
+    struct journal_fixture *f = *state;
+    static const struct service_names services = {NULL, 0};
+    struct slice key = {"", 0};
+    struct slice value;
+    int code;
+    put_event(f->journal, 2, false);
+    assert_int_equal(store_seek(f->store, TABLE_EVENT, key, false, &key, &value), 0);
+    char *other = malloc(value.len);
+    assert_non_null(other);
+    memcpy(other, value.data, value.len);
+    other[1] = 99; /* state */
+    struct slice strange = {other, value.len};
+    assert_null(
+        record_show(layout_of(TABLE_EVENT, key), TABLE_EVENT, key, strange, &services, &code));
+    assert_int_equal(code, ERR_CORRUPT);
+    free(other);
+}
+
+/* A key as long as LMDB takes one, in base64; and one byte more. */
+static void bytes_that_fit_exactly_are_taken_and_longer_ones_are_named(void **state) {
+    (void)state;
+    for (size_t len = STORE_KEY_BYTES_MAX - 2; len <= STORE_KEY_BYTES_MAX + 1; len++) {
+        char bytes[STORE_KEY_BYTES_MAX + 1];
+        struct report r = {""};
+        struct buf out;
+        size_t used;
+        memset(bytes, 0xff, sizeof bytes);
+        json_t *object = json_object();
+        assert_true(record_set_base64(object, "key", (struct slice){bytes, len}));
+        buf_init(&out, STORE_KEY_BYTES_MAX);
+        bool fits = len <= STORE_KEY_BYTES_MAX;
+        assert_int_equal(record_bytes(object, "key", &out, &used, &r), fits ? 0 : ERR_INVALID);
+        assert_true(fits ? out.len == len : strstr(r.text, "is too long") != NULL);
+        json_decref(object);
+        buf_clear(&out);
+    }
+}
+
 static void every_table_has_a_layout_but_for_what_a_store_says_of_itself(void **state) {
     (void)state;
     for (unsigned t = TABLE_META + 1; t < TABLE_COUNT; t++) {
@@ -365,6 +446,9 @@ static void every_table_has_a_layout_but_for_what_a_store_says_of_itself(void **
 int main(void) {
     const struct CMUnitTest tests[] = {
         JOURNAL_TEST(every_row_that_the_journal_writes_comes_back_from_its_json_byte_by_byte),
+        JOURNAL_TEST(an_event_of_the_first_form_comes_back_without_what_it_lacks),
+        JOURNAL_TEST(a_row_that_says_what_has_no_name_is_not_shown),
+        cmocka_unit_test(bytes_that_fit_exactly_are_taken_and_longer_ones_are_named),
         cmocka_unit_test(every_table_has_a_layout_but_for_what_a_store_says_of_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
