@@ -57,11 +57,11 @@ enum {
     STORE_GROWTH_MAX = 2,   /* times store.max_size: a file whose free pages are scattered */
     SPACE_WORDS_MAX = 2048, /* the sentence about what fills the store and what helps */
 
-    MEMORY_PARTS = 12,            /* of limits.memory: a use is sure of one, Lua of two */
-    MEMORY_OWN_BYTES = 16 << 20,  /* of limits.memory, for the host itself, or a quarter if less */
-    MEMORY_AGAIN_MS = 20,         /* what waits for memory looks again after this */
-    POLICY_WAIT_MS = 5000,        /* for so long turns fail because a policy lacks memory, */
-    POLICY_WAIT_EVERY_MS = 60000, /* in this time: what it asks for may never be there */
+    MEMORY_PARTS = 12,           /* of limits.memory: a use is sure of one, Lua of two */
+    MEMORY_OWN_BYTES = 16 << 20, /* of limits.memory, for the host itself, or a quarter if less */
+    MEMORY_AGAIN_MS = 20,        /* what waits for memory looks again after this */
+    POLICY_WAIT_MS = 5000, /* so long turns fail for the policies of a service that lack memory, */
+    POLICY_WAIT_EVERY_MS = 60000, /* in this time, times the services: it may never be there */
 
     LINGER_MS_MIN = 2,  /* store.linger = "auto": between two turns of a busy host, */
     LINGER_MS_MAX = 50, /* as long as the disk takes for a commit */

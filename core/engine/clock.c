@@ -13,7 +13,7 @@ struct clock {
     int64_t last_ms;          /* engine time given out last */
     int64_t ahead_of_boot_ms; /* engine time minus CLOCK_BOOTTIME */
     int64_t wall_ahead_ms;    /* wall clock minus engine time */
-    int64_t marked_ms;        /* engine time when it was stored last; 0 = not since the start */
+    int64_t marked_ms; /* engine time of the turn that stored it last; 0 = not since the start */
 };
 
 enum {
@@ -94,8 +94,11 @@ int engine_mark_clock(struct engine *e) {
     struct clock_mark mark;
     e->doors.read_clocks(e->doors.ctx, &mark.at);
     mark.engine_ms = engine_time(e, &mark.at);
-    e->clock->marked_ms = mark.engine_ms;
     return journal_clock_put(e->journal, &mark);
+}
+
+void engine_clock_stored(struct engine *e) {
+    e->clock->marked_ms = e->now_ms;
 }
 
 bool engine_clock_mark_is_old(const struct engine *e) {

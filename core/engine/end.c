@@ -83,7 +83,7 @@ static int next_delay(struct engine *e, struct engine_service *s, struct event *
         }
         return 0;
     }
-    if (code != ERR_NOTFOUND && code != ERR_SCRIPT && engine_waits_for_policy(e)) {
+    if (code != ERR_NOTFOUND && code != ERR_SCRIPT && engine_waits_for_policy(e, s)) {
         return code;
     }
     if (code != ERR_NOTFOUND) {

@@ -277,6 +277,9 @@ static int commit(struct engine *e) {
     if (code == 0) {
         journal_forget_broken(e->journal);
     }
+    if (code == 0 && changed) {
+        engine_clock_stored(e);
+    }
     return code;
 }
 

@@ -24,10 +24,9 @@
 enum { TOLD_MS = 60000 };
 
 struct shortage {
-    size_t starved;    /* services */
-    bool reclaimed;    /* in this turn */
-    int64_t told_ms;   /* when the log was told; 0 = never */
-    int64_t policy_ms; /* since when policies have lacked something; 0 = never */
+    size_t starved;  /* services */
+    bool reclaimed;  /* in this turn */
+    int64_t told_ms; /* when the log was told; 0 = never */
 };
 
 int engine_make_shortage(struct engine *e) {
@@ -51,12 +50,13 @@ void engine_feed_services(struct engine *e) {
     }
 }
 
-bool engine_waits_for_policy(struct engine *e) {
-    struct shortage *shortage = e->shortage;
-    if (e->now_ms >= shortage->policy_ms + POLICY_WAIT_EVERY_MS) {
-        shortage->policy_ms = e->now_ms;
+/* Each service waits for its own policies; with many of them more rarely, or nothing else would be done. */
+bool engine_waits_for_policy(const struct engine *e, struct engine_service *s) {
+    int64_t every_ms = POLICY_WAIT_EVERY_MS * (int64_t)e->service_count;
+    if (e->now_ms >= s->policy_ms + every_ms) {
+        s->policy_ms = e->now_ms;
     }
-    return e->now_ms < shortage->policy_ms + POLICY_WAIT_MS;
+    return e->now_ms < s->policy_ms + POLICY_WAIT_MS;
 }
 
 /* Once a turn: a collection may take as long as a script. */

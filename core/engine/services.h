@@ -30,10 +30,11 @@ struct engine_service {
     struct engine_service *heir; /* of a removed one: what takes it over; NULL = nothing */
     unsigned taking;             /* how many services it takes over at present */
     uint64_t taken_events, taken_values, taken_left; /* since the host started */
-    bool paused;    /* by an operator, or because its scripts hung the host */
-    bool held;      /* because of another host */
-    bool starved;   /* for want of memory: engine/memory.c */
-    bool held_back; /* its publishes take their part of the store: engine/kept.c */
+    bool paused;       /* by an operator, or because its scripts hung the host */
+    bool held;         /* because of another host */
+    bool starved;      /* for want of memory: engine/memory.c */
+    int64_t policy_ms; /* since when its policies have lacked something; 0 = never */
+    bool held_back;    /* its publishes take their part of the store: engine/kept.c */
     int64_t held_back_told_ms;
     struct letter_lines letter_lines;
     bool books_dirty;

@@ -65,9 +65,9 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
 }
 
 bool journal_row_fits(enum store_table t, struct slice key, struct slice value) {
-    static const char *const names[] = {"schema",    "host",     "secret", "seq",   "clock",
-                                        "dedupe",    "service/", "books/", "flag/", "text/",
-                                        "schedule/", "secret/",  "kept/"};
+    static const char *const names[] = {"schema", "schema by", "log",       "host",     "secret",
+                                        "seq",    "clock",     "dedupe",    "service/", "books/",
+                                        "flag/",  "text/",     "schedule/", "secret/",  "kept/"};
     bool named = t != TABLE_META;
     for (size_t i = 0; !named && i < sizeof names / sizeof *names; i++) {
         size_t len = strlen(names[i]);
@@ -78,7 +78,7 @@ bool journal_row_fits(enum store_table t, struct slice key, struct slice value) 
 }
 
 bool journal_row_is_own(enum store_table t, struct slice key) {
-    return t == TABLE_META &&
-           (slice_is(key, "schema") || slice_is(key, "schema by") || slice_is(key, "flag/kept") ||
-            slice_is(key, "flag/grouped") || journal_key_begins(key, "kept/"));
+    return t == TABLE_META && (slice_is(key, "schema") || slice_is(key, "schema by") ||
+                               slice_is(key, "log") || slice_is(key, "flag/kept") ||
+                               slice_is(key, "flag/grouped") || journal_key_begins(key, "kept/"));
 }

@@ -294,7 +294,8 @@ int journal_event_prev(struct journal *j, struct event_walk *walk, struct event 
     struct key k;
     *out = NULL;
     journal_event_key_in(j, &k, walk->group, &walk->at);
-    for (unsigned passed = 0;; passed++) {
+    walk->passed = 0;
+    for (;;) {
         struct slice key;
         struct slice value;
         struct event_at at = {.walked = j, .walk = walk};
@@ -308,8 +309,9 @@ int journal_event_prev(struct journal *j, struct event_walk *walk, struct event 
             walk->at = at.place;
             *out = at.event;
         }
-        bool over = code == 0 && at.event == NULL && !walk->keys_only && passed < EVENT_ROWS_PASSED;
-        if (code != ERR_CORRUPT && !over) {
+        bool over = code == ERR_CORRUPT || (code == 0 && at.event == NULL && !walk->keys_only);
+        walk->passed += over ? 1 : 0;
+        if (!over || (code == 0 && walk->passed >= EVENT_ROWS_PASSED)) {
             return code;
         }
         if (code == ERR_CORRUPT) {

@@ -53,6 +53,7 @@ struct event_walk {
     bool keys_only;        /* `at` goes from row to row, and no event is read */
     bool begun;            /* the event at `at` is not wanted any more */
     struct event_place at; /* zeroed for the first event; all ones for the last */
+    unsigned passed;       /* out, of journal_event_prev: the rows it passed over */
 };
 
 /* The next event from walk->at on. A copy on the heap; NULL: rows were passed over, or only the key

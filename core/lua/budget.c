@@ -144,28 +144,45 @@ static void note_less(struct script_state *state, size_t bytes) {
     state->memory_used -= bytes;
 }
 
+static void *refuse(struct script_state *state, int lacks) {
+    state->lacks = lacks;
+    state->refusals++;
+    return NULL;
+}
+
+/* After one refusal Lua collects garbage and asks again: then nothing was lacking. */
+static void grant(struct script_state *state) {
+    if (state->refusals == 1) {
+        state->lacks = 0;
+    }
+    state->refusals = 0;
+}
+
 static void *make_block(struct script_state *state, size_t size) {
     if (!may_grow(state, size)) {
-        return NULL;
+        return refuse(state, 0);
     }
     void *block = blocks_take(size);
-    if (block != NULL) {
-        note_more(state, size);
-    } else {
-        state->lacks = ERR_MEMORY;
+    if (block == NULL) {
+        return refuse(state, ERR_MEMORY);
     }
+    grant(state);
+    note_more(state, size);
     return block;
 }
 
 static void *resize_block(struct script_state *state, void *block, size_t old_size,
                           size_t new_size) {
-    if (new_size > old_size && !may_grow(state, new_size - old_size)) {
-        return NULL;
+    bool grows = new_size > old_size;
+    if (grows && !may_grow(state, new_size - old_size)) {
+        return refuse(state, 0);
     }
     void *moved = blocks_resize(block, old_size, new_size);
-    if (moved == NULL && new_size > old_size) {
-        state->lacks = ERR_MEMORY;
-        return NULL;
+    if (grows && moved == NULL) {
+        return refuse(state, ERR_MEMORY);
+    }
+    if (grows) {
+        grant(state);
     }
     note_less(state, old_size);
     note_more(state, new_size);
@@ -214,6 +231,7 @@ void script_enter(struct script_state *state, struct run *run, lua_State *L, int
     state->watch.over = false;
     state->unwinding = false;
     state->lacks = 0;
+    state->refusals = 0;
     state->host->scratch.lacked = state->host->second.lacked = false;
     state->watch.spent_ns = spent_us * 1000;
     state->watch.wall_start_ns = clock_monotonic_ns();
@@ -268,6 +286,9 @@ const char *script_time_text(const struct script_state *state, char out[96]) {
 const char *script_memory_text(const struct script_state *state, char out[96]) {
     size_t mib = (size_t)1 << 20;
     bool whole = state->memory_limit % mib == 0;
+    if (script_lacks(state) != 0) {
+        return "the host is out of memory";
+    }
     (void)snprintf(out, 96, "used more than %zu %s of memory (%slua_memory)",
                    whole ? state->memory_limit / mib : state->memory_limit / 1024,
                    whole ? "MiB" : "KiB", conf_of(state)->lua_memory_bytes > 0 ? "" : "limits.");

@@ -90,6 +90,7 @@ struct script_state {
     size_t memory_kept;                /* left after the last full collection; 0 = none */
     bool memory_strict;                /* the limit is in force */
     bool full;                         /* too much of it is kept: a new state is needed */
+    unsigned refusals;                 /* of the allocator, one after the other */
     int lacks; /* since entry the host did not have what was asked for: ERR_MEMORY, ERR_DISK; or 0 */
     struct script_watch watch;
 
@@ -180,6 +181,7 @@ static inline void script_charge(lua_State *L, size_t units) {
 }
 /* "used more than 200 ms of CPU time (limits.lua_time)". Returns `out`. */
 const char *script_time_text(const struct script_state *state, char out[96]);
+/* Why Lua raised an error for want of memory: the script's limit, or the host has none. May use `out`. */
 const char *script_memory_text(const struct script_state *state, char out[96]);
 /* Raises "WHAT: ...", as that error code says. ERR_MEMORY, ERR_DISK: the host lacks it. See run->lacks. */
 int script_raise_lack(lua_State *L, int code, const char *what);

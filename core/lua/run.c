@@ -252,13 +252,16 @@ static void settle_error(struct run *run, int status, bool over) {
     bool final = !over && !memory && run->event_count == 1 && failure_is_final(run->thread.L, -1);
     run->outcome = final ? OUTCOME_REJECT : OUTCOME_ERROR;
     run->lacks = over ? 0 : script_lacks(run->state);
-    run_describe_error(run, over                        ? script_time_text(run->state, limit)
-                            : memory && run->lacks != 0 ? "the host is out of memory"
-                            : memory                    ? script_memory_text(run->state, limit)
-                                                        : NULL);
+    const char *instead = over     ? script_time_text(run->state, limit)
+                          : memory ? script_memory_text(run->state, limit)
+                                   : NULL;
+    run_describe_error(run, instead);
     end_thread(run, over);
     if (over || memory) { /* the next handler should not pay for this one's garbage */
         (void)lua_gc(run->state->L, LUA_GCCOLLECT);
+    }
+    if (instead != NULL && run->error.lacked) { /* the handler had used up all there is */
+        run_set_error(run, slice_of(instead));
     }
 }
 

@@ -124,8 +124,8 @@ static int find_newest(struct journal *j, struct look_walk *walk, struct look_pa
         }
         int code = journal_event_prev(j, &unread->walk, &unread->event);
         unread->over = code == ERR_NOTFOUND;
+        walk->passed += unread->walk.passed;
         if (code == 0 && unread->event == NULL) {
-            walk->passed += EVENT_ROWS_PASSED;
             *newest = NULL;
             return 0;
         }

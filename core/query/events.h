@@ -28,7 +28,7 @@ struct look_filter {
 struct look_walk {
     struct look_filter filter;
     unsigned count;
-    uint64_t passed; /* rows that do not match: at least so many were passed over */
+    uint64_t passed; /* rows that were passed over, because they do not match */
     struct look_part {
         struct event_walk walk;
         bool over;

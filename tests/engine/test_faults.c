@@ -568,15 +568,19 @@ static void a_policy_that_lacks_memory_for_good_is_given_up(void **state) {
     char text[64];
     (void)state;
     fixture_run(f,
-                "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" key = \"topic:2\" }\n",
+                "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" key = \"topic:2\" }\n"
+                "service \"t\" { subscribe = {\"in/+\"} handler = \"h.lua\" key = \"topic:2\" }\n",
                 LUA(LARGE));
     arm(FAULT_LARGE, 0);
-    offer(f, "s", "in/large", "x", NULL);
-    assert_int_equal(turn(f), ERR_MEMORY);
-    f->now_ms += POLICY_WAIT_MS;
-    (void)redeliver(f);
-    run_through(f);
-    assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
+    for (size_t i = 0; i < 2; i++) { /* each service waits for its own */
+        const char *service = i == 0 ? "s" : "t";
+        offer(f, service, "in/large", service, NULL);
+        assert_int_equal(turn(f), ERR_MEMORY);
+        f->now_ms += POLICY_WAIT_MS;
+        (void)redeliver(f);
+        run_through(f);
+        assert_int_equal(state_of(f, service, service), EVENT_DEAD);
+    }
     deliver(f, "s", "in/other", "y");
     assert_string_equal(payloads(f, "out", text, sizeof text), "other");
     (void)disarm();

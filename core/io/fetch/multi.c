@@ -130,13 +130,13 @@ static struct watch *watch_new(struct fetch *f, curl_socket_t fd) {
 }
 
 /* The transfer ends as soon as curl is not on the stack. To tell curl instead would end all others as well, and its multi
- * handle. */
+ * handle. A handle of curl's own, which has no transfer, waits for its timeout. */
 static int give_up(struct fetch *f, CURL *easy) {
     char *private = NULL;
     CURLcode found = curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-    assert(found == CURLE_OK && private != NULL);
+    assert(found == CURLE_OK);
     struct transfer *transfer = (struct transfer *)(void *)private;
-    if (!transfer->unwatched) {
+    if (transfer != NULL && !transfer->unwatched) {
         transfer->unwatched = true;
         LIST_INSERT_HEAD(&f->unwatched, transfer, link);
     }

@@ -108,6 +108,47 @@ static bool a_script_is_reloaded(void *ctx) {
     return is_next || fault_named(error);
 }
 
+/* One request is refused; Lua collects garbage, asks again and gets it. */
+static bool a_handler_fails_by_itself(void *ctx) {
+    (void)ctx;
+    struct lua_world *w =
+        world_new(world_handler("local t = {} for i = 1, 300 do t[i] = {tostring(i)} end "
+                                "error('its own', 0)"));
+    (void)world_event(w, "test/topic", "{}");
+    fault_on();
+    int code = run_start(&w->run, w->host, 0, RUN_EVENT, w->event, NULL, &w->view);
+    fault_off();
+    bool own = code == 0 && strncmp(world_error(w), "its own", 7) == 0;
+    assert_true(!own || w->run->lacks == 0);
+    end(w);
+    return own || fault_named("its own words are missing");
+}
+
+static bool a_script_with_a_mistake_is_reloaded(void *ctx) {
+    (void)ctx;
+    struct lua_world *w = prepared();
+    char error[256] = "nothing was reloaded";
+    char later[256];
+    assert_int_equal(world_load(w), 0);
+    world_write(w, "handler.lua",
+                "local t = {} for i = 1, 300 do t[i] = {tostring(i)} end error('a mistake', 0)");
+    fault_on();
+    (void)script_reload(w->host, error, on_reload);
+    fault_off();
+    bool own = strstr(error, "a mistake") != NULL;
+    if (own) { /* and is told once */
+        assert_int_equal(script_reload(w->host, later, on_reload), 0);
+    }
+    end(w);
+    return own || fault_named(error);
+}
+
+static void an_error_of_its_own_is_no_shortage(void **state) {
+    (void)state;
+    fault_each("lua own error", FAULT_MEMORY, a_handler_fails_by_itself, NULL);
+    fault_each("lua mistake", FAULT_MEMORY, a_script_with_a_mistake_is_reloaded, NULL);
+}
+
 static void a_handler_has_all_of_its_effects_or_none(void **state) {
     (void)state;
     fault_each("lua run", FAULT_MEMORY | FAULT_SYSTEM, a_handler_runs, NULL);
@@ -122,6 +163,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_handler_has_all_of_its_effects_or_none),
         cmocka_unit_test(the_last_good_version_stays),
+        cmocka_unit_test(an_error_of_its_own_is_no_shortage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,11 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROOM = 16 << 20 };
+enum { ROOM = 16 << 20, PAGE = 4096 };
 
 struct fixture {
     struct data_folder folder;
     char into[128];
+    char host[UUID_TEXT_BYTES + 1];
 };
 
 static int set_up(void **state) {
@@ -27,6 +28,7 @@ static int set_up(void **state) {
     assert_int_equal(journal_service_number(j, "seats", &number), 0);
     assert_int_equal(number, 0);
     assert_int_equal(store_commit(s), 0);
+    (void)snprintf(f.host, sizeof f.host, "%s", journal_host_id(j));
     journal_close(j);
     store_close(s);
     *state = &f;
@@ -123,6 +125,56 @@ static void salvage_takes_what_can_be_read_and_names_the_rest(void **state) {
     assert_int_equal(store_salvage(&salvage, f->folder.path, f->into, &r), ERR_EXISTS);
 }
 
+/* Of the newer of the first two pages; LMDB's MDB_meta begins 16 bytes into a page. */
+static uint64_t list_of_tables(const unsigned char *pages) {
+    uint64_t turn[2];
+    uint64_t root = 0;
+    memcpy(&turn[0], pages + 144, sizeof turn[0]);
+    memcpy(&turn[1], pages + PAGE + 144, sizeof turn[1]);
+    memcpy(&root, pages + (turn[1] > turn[0] ? PAGE : 0) + 128, sizeof root);
+    return root;
+}
+
+static void lose_list_of_tables(const struct fixture *f) {
+    static unsigned char pages[2 * PAGE];
+    static const unsigned char none[PAGE];
+    char path[160];
+    (void)snprintf(path, sizeof path, "%s/data.mdb", f->folder.path);
+    FILE *fp = fopen(path, "r+b");
+    assert_non_null(fp);
+    assert_int_equal(fread(pages, 1, sizeof pages, fp), sizeof pages);
+    assert_int_equal(fseek(fp, (long)list_of_tables(pages) * PAGE, SEEK_SET), 0);
+    assert_int_equal(fwrite(none, 1, sizeof none, fp), sizeof none);
+    assert_int_equal(fclose(fp), 0);
+}
+
+static void salvage_finds_who_the_host_is_without_the_list_of_tables(void **state) {
+    const struct fixture *f = *state;
+    static const char position[8] = {7};
+    char told[256] = "";
+    struct salvage salvage = {.on_loss = note_loss, .on_found = note_found, .ctx = told};
+    struct report r = {""};
+    put(f, TABLE_META, slice_of("log"), (struct slice){position, sizeof position});
+    lose_list_of_tables(f);
+    assert_int_equal(store_salvage(&salvage, f->folder.path, f->into, &r), 0);
+    assert_int_equal(salvage.lost, 1); /* the list */
+    struct store_options options = {.path = f->into, .max_bytes = ROOM};
+    struct store *s = NULL;
+    struct journal *j = NULL;
+    uint16_t number;
+    struct slice value;
+    assert_int_equal(store_open(&s, &options, &r), 0);
+    assert_int_equal(journal_open(&j, s, 2000, NULL), 0);
+    assert_string_equal(journal_host_id(j), f->host);
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(journal_service_number(j, "seats", &number), 0);
+    assert_int_equal(number, 0);
+    assert_int_equal(store_get(s, TABLE_META, slice_of("log"), &value), ERR_NOTFOUND);
+    store_abort(s);
+    journal_close(j);
+    store_close(s);
+}
+
 int main(void) {
 #define LOOK_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -132,6 +184,7 @@ int main(void) {
         LOOK_TEST(a_row_that_stands_for_no_event_is_named),
         LOOK_TEST(books_that_do_not_fit_the_rows_are_named),
         LOOK_TEST(salvage_takes_what_can_be_read_and_names_the_rest),
+        LOOK_TEST(salvage_finds_who_the_host_is_without_the_list_of_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
