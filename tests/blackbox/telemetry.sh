@@ -160,9 +160,10 @@ start_gateway
 write_conf 1
 write_handlers
 start_broker
-start_host
-mosquitto_sub -V 5 -p "$port" -t 'confirmed/#' -F '%t %P' >confirmed &
+mosquitto_sub -V 5 -p "$port" -i observer -t 'confirmed/#' -F '%t %P' >confirmed &
 keep $!
+must wait_for 10 grep -q "as observer " broker.log
+start_host
 
 root=b7ad6b7169203331
 trace=$(trace_of 1)

@@ -163,8 +163,8 @@ static void put_cells(struct journal *j) {
                                           {"j{\"a\":[1.0,{}]}", 15},
                                           {"l\1\0\0\0t", 6}};
     struct cell cell = {.partition = PART, .service = SERVICE, .key = slice_of("k")};
+    char name[8];
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        char name[8];
         (void)snprintf(name, sizeof name, "%zu", i);
         cell.name = slice_of(name);
         assert_int_equal(journal_state_put(j, &cell, values[i], (int64_t)i), 0);
