@@ -162,7 +162,7 @@ write_handlers
 start_broker
 mosquitto_sub -V 5 -p "$port" -i observer -t 'confirmed/#' -F '%t %P' >confirmed &
 keep $!
-must wait_for 10 grep -q "as observer " broker.log
+wait_for 10 grep -q "as observer " broker.log || exit 1
 start_host
 
 root=b7ad6b7169203331

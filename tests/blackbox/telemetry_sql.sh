@@ -63,10 +63,10 @@ return function(event)
 end
 LUA
 start_broker
-start_host
 mosquitto_sub -V 5 -p "$port" -i observer -t 'plain/#' -t 'within/#' -F '%t %p' >heard &
 keep $!
-must wait_for 10 grep -q "as observer " "$dir/broker.log"
+wait_for 10 grep -q "as observer " "$dir/broker.log" || exit 1
+start_host
 
 send 01
 ok "statements work with the comment" wait_for 20 service_is s "done == 1"
