@@ -221,11 +221,13 @@ const char *engine_host_id(const struct engine *e) {
     return journal_host_id(e->journal);
 }
 
-/* The figures since the start belong to a name: monitoring must not see them begin anew. */
+/* Monitoring must not see figures begin anew: those since the start, and, if the store cannot be
+ * read next, the books. */
 static void keep_figures(struct engine *e, const struct engine_service *before, size_t count) {
     for (size_t i = 0; i < count; i++) {
         struct engine_service *s = engine_service_of(e, before[i].number);
         if (s != NULL) {
+            s->books = before[i].books;
             s->metrics = before[i].metrics;
             s->handler = before[i].handler;
             s->letter_lines = before[i].letter_lines;
@@ -282,8 +284,8 @@ int engine_reconfigure(struct engine *e, struct script_host *scripts, struct rep
     if (code == 0) {
         e->scripts = scripts;
         e->draining = false;
-        engine_load_services(e);
         keep_figures(e, before, count);
+        engine_load_services(e);
     }
     free(before);
     return code == 0 ? 0 : ERR_MEMORY; /* whatever it was: what the engine had is gone */

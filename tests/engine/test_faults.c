@@ -231,6 +231,7 @@ static void order(struct engine_fixture *f, struct command command) {
 }
 
 static void reload(struct engine_fixture *f) {
+    uint64_t accepted = service_status(f, "all").books.accepted;
     for (unsigned tries = 1; fixture_reconfigure(f) != 0; tries++) {
         assert_in_range(tries, 1, TRIES);
         if (fault.given_up) {
@@ -242,6 +243,7 @@ static void reload(struct engine_fixture *f) {
         run_through(f);
     }
     assert_services_are_known(f);
+    assert_int_equal(service_status(f, "all").books.accepted, accepted);
 }
 
 static struct engine_fixture *new_fixture(void) {

@@ -232,7 +232,7 @@ static bool open_parts(struct node *n, struct report *r) {
         node_scripts_mend(n);
     }
     n->memory.limit = (n->starts + n->number) % LITTLE_EVERY == 0 ? LITTLE_MEMORY : MUCH_MEMORY;
-    bool opened = store_open(&n->store, &store, r) == 0 && node_log_use(n) == 0 &&
+    bool opened = store_open(&n->store, &store, r) == 0 && node_log_use(n, r) == 0 &&
                   culprit_open(&n->culprit, n->conf->store_path, boot, r) == 0 &&
                   (!fresh || load_scripts(n, r));
     if (!opened && fresh) {

@@ -156,7 +156,7 @@ void node_reader_end(struct node *n);
 void node_reader_check(struct node *n);
 /* The log of its store, if it is to have one; and when the store was opened: from then on. */
 bool node_log_make(struct node *n);
-int node_log_use(struct node *n);
+int node_log_use(struct node *n, struct report *r);
 /* Whether somebody else has it: the host has to end. */
 bool node_log_is_lost(const struct node *n);
 /* The store is what the log says. */

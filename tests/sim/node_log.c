@@ -99,14 +99,20 @@ static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
     return n->log_door->read(n->log_door->ctx, number, out);
 }
 
-int node_log_use(struct node *n) {
+static const struct store_log *join(struct fake_log *log) {
+    IN_DOOR;
+    return fake_log_join(log);
+}
+
+int node_log_use(struct node *n, struct report *r) {
     n->log_refused = false;
     if (n->log == NULL) {
         return 0;
     }
-    n->log_door = fake_log_join(n->log);
+    n->log_door = join(n->log);
     n->log_doors = (struct store_log){n, append, barrier, read_turn};
-    return store_use_log(n->store, &n->log_doors, journal_home);
+    int code = store_use_log(n->store, &n->log_doors, journal_home);
+    return code == 0 ? 0 : report(r, code, "cannot use the log: %s", error_text(code));
 }
 
 bool node_log_is_lost(const struct node *n) {

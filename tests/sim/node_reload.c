@@ -201,9 +201,11 @@ void node_reload_turn(struct node *n) {
     if (!s->settling && sim_chance(s, KILL_PERCENT)) {
         n->kill_in = 1 + (unsigned)sim_below(s, KILL_ACTIONS);
     }
+    enum disk disk = n->disk;
     node_may_fail(n);
     int code = take_over(n, &r);
-    (void)node_has_failed(n);
+    /* The engine may not have read the store: its next turn does. */
+    n->lost = node_has_failed(n) || n->lost || disk != DISK_WELL || n->log_refused;
     if (n->ghost) {
         return;
     }
