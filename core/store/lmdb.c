@@ -513,7 +513,8 @@ int store_empty(struct store *s, enum store_table t) {
 
 /* Compares as LMDB orders keys. */
 static int compare(struct slice a, struct slice b) {
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len == 0 ? 0 : memcmp(a.data, b.data, len);
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
