@@ -12,5 +12,8 @@
 int temp_folder_new(const char *name, char *out, size_t size, struct report *r);
 /* Makes the file zingq-NAME-XXXXXX, open for writing: its descriptor, or likewise an error. */
 int temp_file_new(const char *name, char *out, size_t size, struct report *r);
+/* Removes a folder with all that is in it. What cannot be removed stays, and so does what is mounted
+ * there: then -1, and errno says why the first of it did. */
+int temp_folder_remove(const char *path);
 
 #endif

@@ -14,14 +14,11 @@
 #include "store/folder.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { FOLDERS_OPEN_MAX = 8 };
 
 static bool is_stream(const char *word) {
     return strcmp(word, "-") == 0;
@@ -29,15 +26,8 @@ static bool is_stream(const char *word) {
 
 /* ---- the stream ---- */
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
-    (void)st;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
 static void remove_folder(const char *path) {
-    if (nftw(path, remove_one, FOLDERS_OPEN_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0) {
+    if (temp_folder_remove(path) != 0) {
         cli_warn("cannot remove %s completely: %s", path, strerror(errno));
     }
 }

@@ -9,10 +9,10 @@
 #include "store/folder.h"
 
 #include "base/limits.h"
+#include "base/temp.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +20,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { FOLDERS_OPEN_MAX = 8 };
 
 static const char lock_name[] = "zingq.lock";
 static const char mark_name[] = "zingq.store";
@@ -193,20 +191,12 @@ int store_folder_sync(const char *path, struct report *r) {
                : report(r, ERR_DISK, "cannot sync %s: %s", path, strerror(errno));
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
-    (void)st;
-    (void)kind;
-    (void)at;
-    (void)remove(path);
-    return 0;
-}
-
 void store_folder_tidy(const char *path) {
     static const char *const folders[] = {STORE_COMPACT_FOLDER, STORE_RESHARD_FOLDER};
     char name[STORE_PATH_BYTES];
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         if (store_folder_file(path, folders[i], name, NULL) == 0) {
-            (void)nftw(name, remove_one, FOLDERS_OPEN_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+            (void)temp_folder_remove(name);
         }
     }
 }

@@ -3,12 +3,9 @@
 
 #include "base/temp.h"
 
-#include <ftw.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { OPEN_FOLDERS = 16 };
 
 int trial_folder_new(char *out, size_t size, struct report *r) {
     const char *chosen = getenv("TMPDIR");
@@ -18,16 +15,4 @@ int trial_folder_new(char *out, size_t size, struct report *r) {
         return 0;
     }
     return temp_folder_new("test", out, size, r);
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
-    (void)st;
-    (void)kind;
-    (void)at;
-    (void)remove(path);
-    return 0;
-}
-
-void trial_folder_remove(const char *path) {
-    (void)nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
 }

@@ -9,9 +9,8 @@
 
 #include <stddef.h>
 
-/* Makes an empty folder; its path in `out`. ERR_SYSTEM with a sentence. */
+/* Makes an empty folder; its path in `out`. ERR_SYSTEM with a sentence. temp_folder_remove removes
+ * it. */
 int trial_folder_new(char *out, size_t size, struct report *r);
-/* Removes it with all that is in it; what cannot be removed stays. */
-void trial_folder_remove(const char *path);
 
 #endif

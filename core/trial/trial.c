@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/temp.h"
 #include "trial/folder.h"
 #include "trial/run.h"
 #include "trial/tell.h"
@@ -256,7 +257,7 @@ int trial_run(const struct trial_options *options, size_t *failed, struct report
         code = run_interrupted() ? report(r, ERR_SYSTEM, "interrupted") : code;
         tell_clear(&t.tell);
         buf_clear(&t.log);
-        trial_folder_remove(folder);
+        (void)temp_folder_remove(folder);
     }
     globfree(&found);
     return code;

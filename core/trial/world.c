@@ -2,6 +2,7 @@
 #include "trial/world.h"
 
 #include "base/limits.h"
+#include "base/temp.h"
 #include "lua/api/api.h"
 #include "trial/folder.h"
 
@@ -230,7 +231,7 @@ void world_free(struct world *w) {
     free(w->messages);
     free(w->published);
     if (w->path != NULL) {
-        trial_folder_remove(w->path);
+        (void)temp_folder_remove(w->path);
     }
     free(w->path);
     free(w);

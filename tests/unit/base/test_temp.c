@@ -4,6 +4,7 @@
 #include "temp_dir.h"
 #include "test.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,11 +60,30 @@ static void a_folder_that_cannot_be_made_is_named(void **state) {
     assert_string_equal(r.text, "cannot make a file in /nowhere/at/all: File name too long");
 }
 
+static void a_folder_goes_with_all_that_is_in_it(void **state) {
+    (void)state;
+    char path[1024];
+    char inner[1100];
+    struct report r;
+    assert_int_equal(setenv("TMPDIR", root, 1), 0);
+    assert_int_equal(temp_folder_new("trial", path, sizeof path, &r), 0);
+    (void)snprintf(inner, sizeof inner, "%s/a", path);
+    assert_int_equal(mkdir(inner, 0700), 0);
+    (void)snprintf(inner, sizeof inner, "%s/a/link", path);
+    assert_int_equal(symlink(root, inner), 0); /* is removed, not followed */
+    assert_int_equal(temp_folder_remove(path), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(access(root, F_OK), 0);
+    assert_int_equal(temp_folder_remove(path), -1);
+    assert_int_equal(errno, ENOENT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_and_a_file_lie_in_tmpdir_for_their_user_alone),
         cmocka_unit_test(an_empty_tmpdir_is_none),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_named),
+        cmocka_unit_test(a_folder_goes_with_all_that_is_in_it),
     };
     temp_dir_make("temp", root, sizeof root);
     return cmocka_run_group_tests(tests, NULL, NULL);
