@@ -21,26 +21,15 @@ static bool is_text(struct slice s) {
     return utf8_is_valid(s) && !slice_has_nul(s);
 }
 
-/* A name of another form, as with a space at its end, is another header to whoever trims it. */
-static bool is_token(struct slice name) {
-    static const char other[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!plain && (c == '\0' || strchr(other, c) == NULL)) {
-            return false;
-        }
-    }
-    return name.len > 0;
-}
-
 static enum MHD_Result on_header(void *ctx, enum MHD_ValueKind kind, const char *name,
                                  size_t name_len, const char *value, size_t value_len) {
     (void)kind;
     (void)value;
     (void)value_len;
     struct look *look = ctx;
-    look->bad_header = look->bad_header || !is_token((struct slice){name, name_len});
+    /* A name of another form, as with a space at its end, is another header to whoever trims it. */
+    look->bad_header =
+        look->bad_header || !slice_is_plain((struct slice){name, name_len}, HTTP_TOKEN_OTHERS);
     look->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0 ? 1 : 0;
     look->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0 ? 1 : 0;
     look->encodings += strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0 ? 1 : 0;
