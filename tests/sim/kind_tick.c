@@ -4,7 +4,8 @@
  * once), "skip" and "berlin" (every other minute; missed ones are let go).
  *
  * What must run is noted after each turn that left nothing to do: the last tick before it, where it
- * would not count as missed. Only where the host's clock was never set; set clocks are followed.
+ * would not count as missed, or since its host first knew of the schedule. Only where the host's
+ * clock was never set; set clocks are followed.
  */
 #include "sim.h"
 
@@ -67,9 +68,12 @@ static void must_run(struct sim *s, const struct node *n, size_t schedule) {
     int64_t tick_ms = now_ms / span_ms * span_ms;
     int64_t up_ms = NODE_WALL_START_MS + n->up_ms;
     bool in_time = tick_ms > up_ms + 1000 && now_ms - tick_ms < MISSED_MS;
+    int64_t *known_ms = &s->load.ticks[schedule].known_ms;
+    *known_ms = *known_ms == 0 ? now_ms : *known_ms;
+    bool missed = schedules[schedule].once && tick_ms > *known_ms;
     int64_t minute = minute_of(tick_ms);
     uint8_t mask = 0;
-    if (minute > 0 && (schedules[schedule].once || in_time)) {
+    if (minute > 0 && (missed || in_time)) {
         uint8_t *bits = bit_of(s->load.ticks[schedule].must, minute, &mask);
         *bits |= mask;
     }

@@ -122,6 +122,7 @@ struct sim_load {
     int64_t most_ahead_ms; /* a wall clock was so far ahead */
     struct {
         uint8_t ran[TICK_MINUTES / 8], must[TICK_MINUTES / 8]; /* a bit a minute */
+        int64_t known_ms; /* when its host had first stored it; 0 = not yet */
     } ticks[TICK_SCHEDULES];
 };
 

@@ -424,10 +424,12 @@ void node_turn(struct node *n) {
         }
         working = n;
         node_may_fail(n);
+        uint64_t commits = s->tally->commits;
         int code = engine_turn(n->engine);
         (void)node_has_failed(n);
         working = NULL;
         s->tally->turns++;
+        n->boot_stored = code == 0 && s->tally->commits > commits ? n->boot : n->boot_stored;
         if (n->ghost) {
             return;
         }

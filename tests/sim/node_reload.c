@@ -67,9 +67,7 @@ static int load(struct node *n, struct report *r) {
     struct node_reload *c = &n->reload;
     char path[NODE_PATH_BYTES + 32];
     (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
-    int held = fault_hold(); /* what libconfuse cannot allocate ends the process */
     int code = conf_load(&c->conf, path, NULL, r);
-    fault_release(&held);
     code = code == 0 ? conf_check_change(n->conf, c->conf, r) : code;
     code = code == 0 ? script_host_new(&c->scripts, c->conf, &api_library) : code;
     if (code == 0) {

@@ -108,6 +108,8 @@ static void set_clock(struct sim *s, struct node *n) {
     static const uint64_t spans_ms[] = {1, 1000, 3600000, UINT64_C(8640000000)};
     int64_t ms = (int64_t)sim_below(s, spans_ms[sim_below(s, 4)]);
     n->wall_most_ms = node_wall_most_ms(n);
+    /* Until a commit has the new boot, the next start takes engine time from the wall clock: see go_down. */
+    ms = n->boot_stored == n->boot ? ms : ms % BOOT_AHEAD_MS;
     n->wall_ahead_ms = sim_chance(s, 50) ? ms : -ms;
     n->stepped = true;
     s->load.most_ahead_ms =
