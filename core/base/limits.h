@@ -68,7 +68,8 @@ enum {
 
     TURN_EVENTS_MAX = 2048,    /* events decided in a turn: bounds its memory and duration */
     TURN_BYTES_MAX = 16 << 20, /* bytes of events accepted in a turn */
-    TURN_MS_MAX = 15,          /* time spent running handlers before the commit is due */
+    TURN_MS_MAX = 15,          /* time spent running handlers before the commit is due, or */
+    TURN_MS_LONG = 60,         /* as long as commits take, up to this */
     INTAKE_MIN = 64, /* messages a turn may take however long handlers run: about 1 ms of work */
     LANE_QUANTUM_US = 5000,     /* processor time by which one key may be ahead of the others */
     LANE_DEBT_US_MAX = 1000000, /* largest debt held against a key */

@@ -19,6 +19,7 @@ enum { DEAD_SHOWN = 50, CELL_BYTES_MAX = 1 << 20 };
 static int find_newest(struct cli *cli, const struct dead_filter *filter, struct dead_newest *n) {
     struct dead_walk walk = {.filter = *filter};
     bool matches = false;
+    uint64_t count = 0;
     int code = cli_begin(cli);
     while (code == 0 && (code = dead_walk_next(cli->journal, &walk, &matches)) == 0) {
         if (matches) {
@@ -27,7 +28,8 @@ static int find_newest(struct cli *cli, const struct dead_filter *filter, struct
         code = cli_breathe(cli);
     }
     code = code == ERR_NOTFOUND ? 0 : code;
-    code = code == 0 && n->cut ? dead_count(cli->journal, filter, &n->seen) : code;
+    code = code == 0 && n->cut ? dead_count(cli->journal, filter, &count) : code;
+    n->seen = count > n->seen ? count : n->seen;
     cli_end(cli);
     dead_newest_sort(n);
     return code;

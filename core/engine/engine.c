@@ -154,7 +154,7 @@ static int run_lanes(struct engine *e) {
         return 0; /* an operator's commands must not fail because events took the room */
     }
     engine_watch_clock(e);
-    int64_t end_us = engine_seen_us(e) + TURN_MS_MAX * 1000;
+    int64_t end_us = engine_seen_us(e) + engine_turn_length_us(e);
     size_t most = e->draining ? 0 : engine_space_share(e, TURN_EVENTS_MAX);
     if (engine_is_careful(e)) { /* run only stored events: see engine/crash.c */
         most = engine_first_new(e) != NULL || most == 0 ? 0 : 1;
@@ -240,6 +240,7 @@ static void count_commit(struct engine *e, bool changed, int64_t us) {
         e->status.commit_us_max = us;
     }
     histogram_add(&e->status.commit, us);
+    engine_note_committed(e, us);
     e->status.commits++;
 }
 

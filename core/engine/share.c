@@ -5,6 +5,9 @@
  * and lane (engine/lane.c uses it): Lua, JSON, processing the outcome. It is the thread's processor
  * time, except for short runs: nobody is charged for waiting on a slow disk or a busy machine.
  *
+ * Where commits take long, handlers may run as long before one is due: at least half of the time is
+ * theirs, and more events share the pages that a commit writes.
+ *
  * The average costs of admitting and of running an event bound the intake, so that a turn can also
  * run what it admits. A long run counts as one quantum: a poison event among many others must not
  * make them wait at the broker.
@@ -22,11 +25,13 @@ struct shares {
     int64_t seen_us;              /* monotonic, of the last reading */
     int64_t charged_us;           /* processor time already charged */
     int64_t run_cost, admit_cost; /* average per event, in 64ths of a us */
+    int64_t commits_us;           /* of the last COMMITS, were they all as long as the average */
 };
 
 enum {
     COST_UNIT = 64, /* also the number of events in an average */
     SHORT_US = 100, /* a lap: see lap */
+    COMMITS = 8,
 };
 
 /* The processor's clock takes a system call, the other one none. A lap that is short by the latter
@@ -92,9 +97,20 @@ void engine_note_admitted(struct engine *e, size_t count) {
     }
 }
 
+void engine_note_committed(struct engine *e, int64_t us) {
+    e->shares->commits_us += us - e->shares->commits_us / COMMITS;
+}
+
+int64_t engine_turn_length_us(const struct engine *e) {
+    const int64_t least_us = (int64_t)TURN_MS_MAX * 1000;
+    const int64_t most_us = (int64_t)TURN_MS_LONG * 1000;
+    int64_t us = e->shares->commits_us / COMMITS;
+    return us < least_us ? least_us : us > most_us ? most_us : us;
+}
+
 size_t engine_intake(const struct engine *e) {
     int64_t cost = e->shares->run_cost + e->shares->admit_cost;
-    int64_t fits = cost == 0 ? INT64_MAX : (int64_t)TURN_MS_MAX * 1000 * COST_UNIT / cost;
+    int64_t fits = cost == 0 ? INT64_MAX : engine_turn_length_us(e) * COST_UNIT / cost;
     fits = fits < TURN_EVENTS_MAX / 2 ? fits : TURN_EVENTS_MAX / 2;
     return (size_t)(fits > INTAKE_MIN ? fits : INTAKE_MIN);
 }

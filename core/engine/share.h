@@ -20,6 +20,10 @@ void engine_charge_stretch(struct engine *e, const struct invocation *inv);
 void engine_charge_batch(struct engine *e, const struct invocation *inv);
 /* So many messages were admitted since engine_watch_clock. */
 void engine_note_admitted(struct engine *e, size_t count);
+/* A commit took so long. */
+void engine_note_committed(struct engine *e, int64_t us);
+/* How long the handlers of a turn may run before its commit is due. */
+int64_t engine_turn_length_us(const struct engine *e);
 /* When the clock was looked at last; monotonic. */
 int64_t engine_seen_us(const struct engine *e);
 

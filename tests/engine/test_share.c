@@ -108,12 +108,38 @@ static void one_long_run_hardly_changes_what_a_turn_takes(void **state) {
     assert_true(engine_intake(f->engine) >= before / 2);
 }
 
+/* How many light events of 1 ms a turn has, after others whose commits took so long. */
+static size_t run_in_a_turn(struct engine_fixture *f, int64_t commit_us) {
+    f->commit_us = commit_us;
+    for (int i = 0; i < ROUNDS; i++) {
+        offer_many(f, "light", 1);
+        run_dry(f);
+    }
+    size_t before = count_published(f, "light");
+    offer_many(f, "light", 100);
+    assert_int_equal(turn(f), 0);
+    size_t ran = count_published(f, "light") - before;
+    run_dry(f);
+    return ran;
+}
+
+static void a_turn_runs_as_long_as_commits_take(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LIGHT_SERVICE, "");
+    f->run_us[0] = 1000;
+    assert_int_equal(run_in_a_turn(f, 0), TURN_MS_MAX);
+    assert_in_range(run_in_a_turn(f, 40000), 39, 40);
+    assert_int_equal(run_in_a_turn(f, 4000000), TURN_MS_LONG); /* others wait for it */
+    assert_in_range(run_in_a_turn(f, 1000), TURN_MS_MAX, 20);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_hungry_service_gets_its_share_and_no_more),
         ENGINE_TEST(a_time_out_is_charged_to_its_service),
         ENGINE_TEST(a_turn_takes_as_many_messages_as_it_can_run),
         ENGINE_TEST(one_long_run_hardly_changes_what_a_turn_takes),
+        ENGINE_TEST(a_turn_runs_as_long_as_commits_take),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,7 @@ static int64_t door_monotonic_us(void *ctx) {
         f->monotonic_us += f->run_us[service];
         f->processor_us += f->run_us[service];
     }
+    f->monotonic_us += now->phase == CULPRIT_COMMIT ? f->commit_us : 0;
     return f->monotonic_us;
 }
 
