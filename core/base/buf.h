@@ -119,6 +119,8 @@ bool slice_has_nul(struct slice text);
 bool byte_is_plain(char byte, const char *others);
 /* Whether all bytes are, and there is at least one. */
 bool slice_is_plain(struct slice s, const char *others);
+/* With these a name is a token of HTTP, as those of headers are (RFC 9110, 5.6.2). */
+#define HTTP_TOKEN_OTHERS "!#$%&'*+-.^_`|~"
 /* The first line of the text, without its end. */
 struct slice slice_first_line(struct slice text);
 /* A malloc'd, terminated copy, or NULL when out of memory. The caller frees it. */

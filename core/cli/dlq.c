@@ -17,14 +17,20 @@ enum { DEAD_SHOWN = 50, CELL_BYTES_MAX = 1 << 20 };
 /* ---- list ---- */
 
 static int find_newest(struct cli *cli, const struct dead_filter *filter, struct dead_newest *n) {
-    struct dead_row row = {0};
+    struct dead_walk walk = {.filter = *filter};
+    bool matches = false;
     int code = cli_begin(cli);
-    while (code == 0 && (code = letters_next(cli, filter, &row)) == 0) {
-        dead_newest_note(n, &row);
+    while (code == 0 && (code = dead_walk_next(cli->journal, &walk, &matches)) == 0) {
+        if (matches) {
+            dead_newest_note(n, &walk);
+        }
+        code = cli_breathe(cli);
     }
+    code = code == ERR_NOTFOUND ? 0 : code;
+    code = code == 0 && n->cut ? dead_count(cli->journal, filter, &n->seen) : code;
     cli_end(cli);
     dead_newest_sort(n);
-    return code == ERR_NOTFOUND ? 0 : code;
+    return code;
 }
 
 static const struct table_column list_columns[] = {
@@ -105,12 +111,10 @@ static int list(struct cli *cli) {
 
 /* ---- groups ---- */
 
-static int find_groups(struct cli *cli, const struct dead_filter *filter,
-                       struct dead_groups *groups) {
-    struct dead_row row = {0};
+static int find_groups(struct cli *cli, struct dead_groups *groups) {
     int code = cli_begin(cli);
-    while (code == 0 && (code = letters_next(cli, filter, &row)) == 0) {
-        dead_groups_note(groups, &row);
+    while (code == 0 && (code = dead_groups_step(cli->journal, groups)) == 0) {
+        code = cli_breathe(cli);
     }
     cli_end(cli);
     dead_groups_sort(groups);
@@ -163,11 +167,15 @@ static int show_groups(struct cli *cli, const struct dead_groups *groups, struct
 static int print_groups(struct cli *cli, const struct dead_filter *filter,
                         struct listing *listing) {
     struct dead_groups all = {0};
-    int code = dead_groups_init(&all);
-    code = code == 0 ? find_groups(cli, filter, &all) : code;
+    int code = dead_groups_init(&all, filter);
+    code = code == 0 ? find_groups(cli, &all) : code;
     code = code == 0 ? show_groups(cli, &all, listing) : code;
     listing->seen = all.count;
     int status = listing_print(cli, listing, code, "no dead letters", NULL);
+    if (code == 0 && all.cut) {
+        (void)cli_fail(0, "there are more than %d dead letters: only the newest are counted here",
+                       READING_ROWS_MAX);
+    }
     if (code == 0 && all.left_out > 0) {
         (void)cli_fail(
             0, "%" PRIu64 " dead letters of other groups not shown: narrow down with --service",
@@ -234,7 +242,10 @@ static const struct cli_option edit_options[] = {
 const struct cli_command cli_dlq_commands[] = {
     {"dlq list", "", "list dead letters, newest first", NULL, 0, 0, list_options, list},
     {"dlq groups", "", "group dead letters by error",
-     "Reasons that differ only in numbers are one group.", 0, 0, filter_options, groups},
+     "Reasons that differ only in numbers are one group. Of more than 100,000 letters only about "
+     "so\n"
+     "many are counted, the newest of each service.",
+     0, 0, filter_options, groups},
     {"dlq show", "ID", "show a dead letter: its payload, attempts and errors", NULL, 1, 1,
      one_options, dlq_show},
     {"dlq export", "", "print dead letters with all details as JSON lines", NULL, 0, 0,

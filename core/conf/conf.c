@@ -429,18 +429,19 @@ static int load_all(struct loader *l) {
 static int read_file(const char *file, const char **shown, char **bytes, size_t *len,
                      struct report *r) {
     *shown = file != NULL ? file : HERE;
-    int code = conf_read_bytes(*shown, bytes, len);
+    const char *why = "";
+    int code = conf_read_bytes(*shown, bytes, len, &why);
     /* With sudo -u zingq this may be a folder that zingq cannot enter: nothing in it is meant. */
     if (file == NULL && (code == ERR_NOTFOUND || (code == ERR_SYSTEM && access(".", X_OK) != 0))) {
         *shown = SYSTEM_WIDE;
-        code = conf_read_bytes(*shown, bytes, len);
+        code = conf_read_bytes(*shown, bytes, len, &why);
         if (code == ERR_NOTFOUND) {
             return report(r, code, "no topics.conf here and no %s: specify one with -c FILE",
                           SYSTEM_WIDE);
         }
     }
     if (code != 0 && code != ERR_MEMORY) {
-        return report(r, code, "cannot read %s: %s", *shown, strerror(errno));
+        return report(r, code, "cannot read %s: %s", *shown, why);
     }
     return code;
 }

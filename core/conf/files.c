@@ -7,9 +7,12 @@
 #include "base/limits.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 char *conf_join(const char *dir, const char *path) {
     while (path[0] == '.' && path[1] == '/') {
@@ -40,15 +43,34 @@ static int read_stream(FILE *fp, struct buf *bytes) {
     return ferror(fp) != 0 ? ERR_SYSTEM : 0;
 }
 
-int conf_read_bytes(const char *path, char **out, size_t *len) {
-    FILE *fp = fopen(path, "re");
-    if (fp == NULL) {
-        return errno == ENOENT || errno == ENOTDIR ? ERR_NOTFOUND : ERR_SYSTEM;
+/* Not waiting: a pipe would wait for its writer, maybe for ever. */
+static int open_regular(const char *path, FILE **out, const char **why) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    bool known = fd >= 0 && fstat(fd, &st) == 0;
+    bool fits = known && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)); /* read refuses those */
+    *out = fits ? fdopen(fd, "r") : NULL;
+    if (*out != NULL) {
+        return 0;
+    }
+    bool missing = fd < 0 && (errno == ENOENT || errno == ENOTDIR);
+    *why = known && !fits ? "it is not a regular file" : strerror(errno);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return missing ? ERR_NOTFOUND : ERR_SYSTEM;
+}
+
+int conf_read_bytes(const char *path, char **out, size_t *len, const char **why) {
+    FILE *fp = NULL;
+    int code = open_regular(path, &fp, why);
+    if (code != 0) {
+        return code;
     }
     struct buf bytes;
     buf_init(&bytes, CONF_BYTES_MAX);
-    int code = read_stream(fp, &bytes);
-    int why = errno;
+    code = read_stream(fp, &bytes);
+    *why = strerror(errno);
     (void)fclose(fp); /* was only read */
     if (code == 0) {
         *len = bytes.len;
@@ -56,7 +78,6 @@ int conf_read_bytes(const char *path, char **out, size_t *len) {
         code = *out == NULL ? ERR_MEMORY : 0;
     }
     buf_clear(&bytes);
-    errno = why;
     return code;
 }
 
@@ -78,7 +99,8 @@ static int from_file(const struct conf_place *place, const char *name, char **ou
     }
     size_t len = 0;
     char *text = NULL;
-    int code = conf_read_bytes(path, &text, &len);
+    const char *why = "";
+    int code = conf_read_bytes(path, &text, &len, &why);
     if (code == 0 && strlen(text) != len) {
         code = conf_fail(place, "%s contains a NUL byte: it is not a text file", path);
         free(text);
@@ -88,7 +110,7 @@ static int from_file(const struct conf_place *place, const char *name, char **ou
         }
         *out = text;
     } else if (code != ERR_MEMORY) {
-        code = conf_fail(place, "cannot read %s: %s", path, strerror(errno));
+        code = conf_fail(place, "cannot read %s: %s", path, why);
     }
     free(path);
     return code;

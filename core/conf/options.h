@@ -156,9 +156,9 @@ int conf_resolve(const struct conf_place *place, const char *text, bool may_miss
                  bool *secret);
 /* `path`, or dir/path when it is relative; malloc'd, NULL when out of memory. */
 char *conf_join(const char *dir, const char *path);
-/* A whole file, terminated, malloc'd, at most CONF_BYTES_MAX. ERR_NOTFOUND, ERR_LIMIT, ERR_MEMORY,
- * ERR_SYSTEM: errno says why. */
-int conf_read_bytes(const char *path, char **out, size_t *len);
+/* A whole regular file, terminated, malloc'd, at most CONF_BYTES_MAX. ERR_NOTFOUND, ERR_LIMIT,
+ * ERR_MEMORY, ERR_SYSTEM: *why says why, as strerror does. */
+int conf_read_bytes(const char *path, char **out, size_t *len, const char **why);
 
 /* ---- conf/explain.c ---- */
 

@@ -173,9 +173,10 @@ static int edit(struct engine *e, struct engine_service *s, struct event *old, s
         return 0;
     }
     code = code == 0 ? engine_note_by_hand(e, old, ATTEMPT_EDIT, old->payload) : code;
+    const struct event before = *old;
     code = code == 0 ? move(e, s, old, edited) : code;
     code = code == 0 ? journal_event_put(e->journal, edited) : code;
-    code = code == 0 ? engine_letter_move(e, s, old, edited) : code;
+    code = code == 0 ? engine_letter_move(e, s, &before, edited) : code;
     return code == 0 ? tell(e, old, edited, identified, c) : code;
 }
 

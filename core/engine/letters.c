@@ -29,8 +29,8 @@ static int revive_parked(struct engine *e, struct engine_service *s, struct even
                          bool forced) {
     struct row row = engine_row(event);
     row.flags = LANE_PARKED;
-    event->parked = false;
     int code = engine_letter_del(e, s, event);
+    event->parked = false;
     if (code == 0) {
         code = engine_revive(e, event, forced);
     }
@@ -212,12 +212,13 @@ int engine_key_skip(struct engine *e, struct command *c) {
     if (code != 0) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
+    const struct event parked = *event;
     code = engine_unpark(e, s, event);
     if (code == 0) {
         code = journal_event_put(e->journal, event);
     }
     if (code == 0) {
-        code = engine_letter_put(e, s, event);
+        code = engine_letter_move(e, s, &parked, event);
     }
     event_free(event);
     return code;

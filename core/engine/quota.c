@@ -34,8 +34,6 @@ enum {
     TELL_MS = 60000     /* between two log lines about a service */
 };
 
-static const char INDEXED[] = "letters"; /* flag: every letter has its row of TABLE_LETTER */
-
 /* Of one service. */
 struct letters {
     uint64_t give_way_bytes; /* limit for refused ones; UINT64_MAX = the store has room */
@@ -72,8 +70,15 @@ static bool is_made(const struct event *event) {
     return event->kind == EVENT_DEAD_LETTER && !engine_is_signal_letter(event);
 }
 
+static bool is_held(const struct event *event) {
+    return event->state != EVENT_DEAD || event->parked;
+}
+
 /* Refused: it never ran, was not replayed, and does not come from zing.dead_letter. */
 static enum letter_kind kind_of(const struct event *event) {
+    if (is_held(event)) {
+        return LETTER_HELD;
+    }
     bool ran = event->attempts > 0 || event->crashes > 0 || event->replayed;
     return ran || is_made(event) ? LETTER_RAN : LETTER_REFUSED;
 }
@@ -89,7 +94,8 @@ static struct letter_row row_of(const struct event *event) {
                                .dead_ms = event->ended_ms,
                                .id = event->id,
                                .bytes = engine_bytes_stored(bytes),
-                               .made = is_made(event)};
+                               .made = is_made(event),
+                               .fingerprint = journal_fingerprint(event->reason)};
 }
 
 static int drop_row(struct engine *e, const struct letter_row *row) {
@@ -100,9 +106,6 @@ static int drop_row(struct engine *e, const struct letter_row *row) {
 
 /* `s` NULL: a service that is no longer in topics.conf. */
 static int put_row(struct engine *e, const struct engine_service *s, const struct event *event) {
-    if (event->state != EVENT_DEAD || event->parked) {
-        return 0;
-    }
     struct letter_row row = row_of(event);
     int code = journal_letter_put(e->journal, &row);
     if (code == 0 && s != NULL) {
@@ -176,12 +179,10 @@ int engine_letter_lost(struct engine *e, const struct dead_row *dead) {
 /* --- loading --- */
 
 int engine_load_quotas(struct engine *e) {
-    uint64_t indexed = 0;
-    int code = journal_flag_get(e->journal, INDEXED, &indexed);
-    if (code != 0 && code != ERR_NOTFOUND) {
+    int code = journal_letters_all(e->journal, &e->quotas->indexed);
+    if (code != 0) {
         return code;
     }
-    e->quotas->indexed = indexed != 0;
     e->quotas->at = (struct dead_row){0};
     for (size_t i = 0; i < e->service_count; i++) {
         struct letters *l = &e->quotas->of[i];
@@ -198,7 +199,7 @@ static int index_letters(struct engine *e, size_t most) {
         code = journal_dead_next(e->journal, &e->quotas->at);
         if (code == ERR_NOTFOUND) {
             e->quotas->indexed = true;
-            return journal_flag_put(e->journal, INDEXED, 1);
+            return journal_letters_have_all(e->journal);
         }
         const struct dead_row *at = &e->quotas->at;
         code = code == 0
@@ -305,7 +306,7 @@ static int expire(struct engine *e, struct engine_service *s, const struct lette
     if (code != 0) {
         return code == ERR_NOTFOUND ? drop_row(e, row) : code;
     }
-    if (event->state != EVENT_DEAD || event->parked) { /* the row is damaged */
+    if (is_held(event)) { /* the row is damaged */
         event_free(event);
         return drop_row(e, row);
     }
@@ -405,7 +406,7 @@ int engine_expire_letters(struct engine *e) {
     give_way(e);
     engine_log_left_out(e);
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
-        for (unsigned kind = 0; code == 0 && most > 0 && kind < LETTER_KINDS; kind++) {
+        for (unsigned kind = 0; code == 0 && most > 0 && kind < LETTER_HELD; kind++) {
             bool wants = wants_look(e, &e->services[i], (enum letter_kind)kind);
             code = wants ? expire_kind(e, &e->services[i], (enum letter_kind)kind, &most) : 0;
         }

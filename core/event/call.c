@@ -76,23 +76,14 @@ int call_request_param(struct call_request *request, char *text, bool null) {
                : append_any(&request->params, &request->param_count, text, SQL_PARAMS_MAX);
 }
 
-static bool token_char(char c) {
-    return c > 0x20 && c < 0x7f && strchr("()<>@,;:\\\"/[]?={}", c) == NULL;
-}
-
 static bool header_ok(struct slice name, struct slice value) {
-    for (size_t i = 0; i < name.len; i++) {
-        if (!token_char(name.data[i])) {
-            return false;
-        }
-    }
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.data[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) {
             return false;
         }
     }
-    return name.len > 0;
+    return slice_is_plain(name, HTTP_TOKEN_OTHERS);
 }
 
 int call_request_header(struct call_request *request, struct slice name, struct slice value) {

@@ -40,7 +40,7 @@ static const char *const lane_flags[] = {[LANE_BEHIND] = "behind",
                                          [LANE_QUEUED] = "queued",
                                          [LANE_HOLDS_KEY] = "holds key",
                                          NULL};
-static const char *const letter_kinds[] = {"refused", "ran", NULL};
+static const char *const letter_kinds[] = {"refused", "ran", "held", NULL};
 static const char *const undo_names[] = {
     [UNDO_NONE] = "no", [UNDO_THEN_DEAD] = "then dead", [UNDO_THEN_DISCARD] = "then discard", NULL};
 static const char *const forward_kinds[] = {
@@ -166,7 +166,7 @@ static const struct layout layouts[] = {
     ROW("dead", TABLE_DEAD, (PARTITION, SERVICE, ID("id")), (TIME("dead_ms"), HEX("fingerprint"))),
     ROW("letter", TABLE_LETTER,
         (PARTITION, SERVICE, NAME("of", letter_kinds), TIME("dead_ms"), ID("id")),
-        (NUMBER(64, "bytes"), BOOL("made"))),
+        (NUMBER(64, "bytes"), BOOL("made"), HEX("fingerprint"))),
     ROW("append", TABLE_APPEND, (PARTITION, NUMBER(64, "seq")), (LONG("file"), LONG("line"))),
     ROW("step", TABLE_STEP, (PARTITION, ID("id"), SERVICE, NAME("step", step_kinds), REST("name")),
         (IS(1), NAME("state", step_states), NUMBER(64, "order"), TIME("at_ms"), TIME("due_ms"),

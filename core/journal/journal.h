@@ -20,7 +20,7 @@
  *   state    p8 service16 len16 key name               -> expires64 value
  *   lock     p8 service16 len16 key name               -> expires64 owner data topic
  *   dead     p8 service16 id128                        -> dead_ms64 fingerprint64
- *   letter   p8 service16 kind8 dead_ms64 id128    -> bytes64   that a quota may take
+ *   letter   p8 service16 kind8 dead_ms64 id128        -> see journal/letter.c
  *   append   p8 seq64                                  -> file, line not yet known to be written
  *   step     p8 id128 service16 kind8 name             -> see journal/step.c
  *   signal   p8 service16 len16 key len16 name seq64   -> expires64 value

@@ -108,9 +108,10 @@ int journal_kept_row(struct journal *j, enum kept_kind kind, enum store_table t,
 
 int journal_kept_letter(struct journal *j, const struct letter_row *row, bool added) {
     bool ran = row->kind == LETTER_RAN;
-    const uint64_t amounts[KEPT_KINDS] = {[KEPT_REFUSED] = ran ? 0 : row->bytes,
+    bool refused = row->kind == LETTER_REFUSED;
+    const uint64_t amounts[KEPT_KINDS] = {[KEPT_REFUSED] = refused ? row->bytes : 0,
                                           [KEPT_RAN] = ran ? row->bytes : 0,
-                                          [KEPT_MADE] = row->made ? row->bytes : 0,
+                                          [KEPT_MADE] = ran && row->made ? row->bytes : 0,
                                           [KEPT_RAN_LETTERS] = ran ? 1 : 0};
     int code = 0;
     for (unsigned kind = KEPT_REFUSED; code == 0 && kind < KEPT_KINDS; kind++) {

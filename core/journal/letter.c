@@ -1,8 +1,8 @@
 /*
  * letter.c - see journal/letter.h.
  *
- *   letter   p8 service16 kind8 dead_ms64 id128 -> bytes64 made8, which an older zingq did not
- *            write
+ *   letter   p8 service16 kind8 dead_ms64 id128 -> bytes64 (made8 (fingerprint64)), which an older
+ *            zingq did not write
  */
 #include "journal/letter.h"
 
@@ -11,6 +11,9 @@
 #include <assert.h>
 
 enum { PREFIX_BYTES = 4 };
+
+static const char ALL_FLAG[] = "letters";
+enum { ALL = 2 }; /* 1: all but those of LETTER_HELD, by an older zingq */
 
 /* INV-JOURNAL-19, of what is written and of what is read. */
 static bool is_sound(const struct letter_row *row) {
@@ -38,6 +41,7 @@ static int take_letter(struct slice key, struct slice value, void *out) {
     struct reader v = reader_of(value.data, value.len);
     row->bytes = read_u64(&v);
     row->made = !v.failed && v.at < v.end && read_u8(&v) != 0;
+    row->fingerprint = !v.failed && v.at < v.end ? read_u64(&v) : 0;
     bool whole = !r.failed && r.at == r.end && !v.failed && v.at == v.end;
     return whole && is_sound(row) ? 0 : ERR_CORRUPT;
 }
@@ -54,6 +58,7 @@ int journal_letter_put(struct journal *j, const struct letter_row *row) {
     buf_reset(&j->record);
     buf_add_u64(&j->record, row->bytes);
     buf_add_u8(&j->record, row->made ? 1 : 0);
+    buf_add_u64(&j->record, row->fingerprint);
     code = journal_put_record(j, TABLE_LETTER, &k);
     return code == 0 ? journal_kept_letter(j, row, true) : code;
 }
@@ -83,6 +88,36 @@ int journal_letter_next(struct journal *j, struct letter_row *row) {
 
 int journal_letter_scan(struct journal *j, struct letter_row *row) {
     return next(j, 0, row);
+}
+
+int journal_letter_before(struct journal *j, struct letter_row *row) {
+    struct key k;
+    letter_key(&k, row);
+    for (;;) {
+        struct slice key;
+        struct slice value;
+        int code = store_seek_back(j->store, TABLE_LETTER, key_slice(&k), &key, &value);
+        code = code == 0 ? take_letter(key, value, row) : code;
+        if (code != ERR_CORRUPT) {
+            return code;
+        }
+        journal_broken(j, TABLE_LETTER, key, value);
+        k.len = 0;
+        if (!key_bytes(&k, key)) {
+            return ERR_CORRUPT;
+        }
+    }
+}
+
+int journal_letters_all(struct journal *j, bool *all) {
+    uint64_t flag = 0;
+    int code = journal_flag_get(j, ALL_FLAG, &flag);
+    *all = flag == ALL;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int journal_letters_have_all(struct journal *j) {
+    return journal_flag_put(j, ALL_FLAG, ALL);
 }
 
 int journal_check_letter(struct slice key, struct slice value) {

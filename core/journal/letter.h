@@ -1,6 +1,6 @@
 /*
- * letter.h - dead letters in the order in which a quota takes them: a row for each that may go by
- * itself. Part of the journal (journal.h): inside the current store transaction.
+ * letter.h - dead letters in the order of time, those that a quota may take apart from the others.
+ * Part of the journal (journal.h): inside the current store transaction.
  */
 #ifndef ZINGQ_JOURNAL_LETTER_H
 #define ZINGQ_JOURNAL_LETTER_H
@@ -11,6 +11,7 @@
 enum letter_kind {
     LETTER_REFUSED, /* it never reached a handler */
     LETTER_RAN,
+    LETTER_HELD, /* no quota takes it: it is parked, or needs a person */
     LETTER_KINDS
 };
 
@@ -20,8 +21,9 @@ struct letter_row {
     uint8_t kind; /* enum letter_kind */
     int64_t dead_ms;
     struct uuid id;
-    uint64_t bytes; /* its approximate size in the store */
-    bool made;      /* by zing.dead_letter */
+    uint64_t bytes;       /* its approximate size in the store */
+    bool made;            /* by zing.dead_letter */
+    uint64_t fingerprint; /* its group */
 };
 
 /* Writes the row, or replaces it. What the service keeps is counted (kept.h), here and below. */
@@ -33,5 +35,12 @@ int journal_letter_del(struct journal *j, struct letter_row *row);
 int journal_letter_next(struct journal *j, struct letter_row *row);
 /* The next row of any, in key order, after *row (zeroed at the start). ERR_NOTFOUND. */
 int journal_letter_scan(struct journal *j, struct letter_row *row);
+/* The next one backwards, before *row: of a partition, service and kind the newest first.
+ * ERR_NOTFOUND. */
+int journal_letter_before(struct journal *j, struct letter_row *row);
+
+/* Whether every dead letter has its row. Those of an older zingq get theirs from the engine. */
+int journal_letters_all(struct journal *j, bool *all);
+int journal_letters_have_all(struct journal *j);
 
 #endif

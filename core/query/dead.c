@@ -76,6 +76,70 @@ int dead_find(struct journal *j, const struct dead_filter *filter, const struct 
     return finding.dead == NULL ? ERR_NOTFOUND : 0;
 }
 
+/* ---- by time ---- */
+
+static bool is_elsewhere(const struct dead_walk *walk) {
+    return walk->filter.by_service && walk->at.service != walk->filter.service;
+}
+
+/* Goes on behind the last part before that is of the filter's service. */
+static int pass_other_services(struct dead_walk *walk) {
+    struct letter_row *at = &walk->at;
+    uint16_t wanted = walk->filter.service;
+    if (at->service < wanted && at->partition == 0) {
+        return ERR_NOTFOUND;
+    }
+    uint8_t partition = at->service < wanted ? at->partition - 1 : at->partition;
+    *at = (struct letter_row){.partition = partition, .service = (uint16_t)(wanted + 1)};
+    return 0;
+}
+
+static int next_by_time(struct journal *j, struct dead_walk *walk, bool *matches) {
+    const struct letter_row before = walk->at;
+    struct letter_row *at = &walk->at;
+    int code;
+    do {
+        code = journal_letter_before(j, at);
+    } while (code == 0 && is_elsewhere(walk) && (code = pass_other_services(walk)) == 0);
+    if (code != 0) {
+        return code;
+    }
+    walk->enters = at->partition != before.partition || at->service != before.service ||
+                   at->kind != before.kind;
+    walk->row = (struct dead_row){.partition = at->partition,
+                                  .service = at->service,
+                                  .id = at->id,
+                                  .dead_ms = at->dead_ms,
+                                  .fingerprint = at->fingerprint};
+    *matches = in_group(&walk->row, walk->filter.group);
+    return 0;
+}
+
+int dead_walk_next(struct journal *j, struct dead_walk *walk, bool *matches) {
+    int code = walk->begun ? 0 : journal_letters_all(j, &walk->by_time);
+    if (code == 0 && !walk->begun) {
+        walk->begun = true;
+        walk->at.partition = PARTITIONS;
+    }
+    walk->enters = false;
+    return code != 0       ? code
+           : walk->by_time ? next_by_time(j, walk, matches)
+                           : dead_next(j, &walk->filter, &walk->row, matches);
+}
+
+bool dead_walk_leave(struct dead_walk *walk) {
+    walk->at.dead_ms = 0;
+    memset(&walk->at.id, 0, sizeof walk->at.id);
+    return walk->by_time;
+}
+
+void dead_walk_down_to(struct dead_walk *walk, int64_t dead_ms) {
+    if (walk->at.dead_ms > dead_ms) {
+        walk->at.dead_ms = dead_ms + 1;
+        memset(&walk->at.id, 0, sizeof walk->at.id);
+    }
+}
+
 /* ---- the newest ---- */
 
 int dead_newest_init(struct dead_newest *n, size_t max) {
@@ -120,7 +184,8 @@ static void sink(struct dead_newest *n, size_t at) {
     }
 }
 
-void dead_newest_note(struct dead_newest *n, const struct dead_row *row) {
+void dead_newest_note(struct dead_newest *n, struct dead_walk *walk) {
+    const struct dead_row *row = &walk->row;
     n->seen++;
     if (n->count < n->max) {
         size_t at = n->count++;
@@ -131,6 +196,8 @@ void dead_newest_note(struct dead_newest *n, const struct dead_row *row) {
     } else if (dead_is_newer(row, &n->rows[0])) {
         n->rows[0] = *row;
         sink(n, 0);
+    } else if (walk->filter.group == NULL && dead_walk_leave(walk)) {
+        n->cut = true;
     }
 }
 
@@ -144,10 +211,18 @@ void dead_newest_sort(struct dead_newest *n) {
     }
 }
 
+int dead_count(struct journal *j, const struct dead_filter *filter, uint64_t *count) {
+    struct books books = {.dead = store_rows(journal_store(j), TABLE_DEAD)};
+    int code = filter->by_service ? journal_books_get(j, filter->service, &books) : 0;
+    *count = books.dead;
+    return code;
+}
+
 /* ---- groups ---- */
 
-int dead_groups_init(struct dead_groups *groups) {
-    *groups = (struct dead_groups){.items = calloc(LOOK_GROUPS_MAX + 1, sizeof *groups->items)};
+int dead_groups_init(struct dead_groups *groups, const struct dead_filter *filter) {
+    *groups = (struct dead_groups){.items = calloc(LOOK_GROUPS_MAX + 1, sizeof *groups->items),
+                                   .walk.filter = *filter};
     return groups->items == NULL ? ERR_MEMORY : 0;
 }
 
@@ -163,7 +238,7 @@ static int compare_group(const struct dead_group *group, const struct dead_row *
     return group->fingerprint < row->fingerprint ? -1 : group->fingerprint > row->fingerprint;
 }
 
-void dead_groups_note(struct dead_groups *groups, const struct dead_row *row) {
+static void note_in_group(struct dead_groups *groups, const struct dead_row *row) {
     size_t low = 0;
     size_t high = groups->count;
     while (low < high) {
@@ -188,6 +263,36 @@ void dead_groups_note(struct dead_groups *groups, const struct dead_row *row) {
     if (row->dead_ms >= group->newest.dead_ms) {
         group->newest = *row;
     }
+}
+
+/* Counts the parts, one a step, unless all letters can be looked at. */
+static int count_parts(struct journal *j, struct dead_groups *groups) {
+    bool matches;
+    int code = dead_walk_next(j, &groups->walk, &matches);
+    bool many = store_rows(journal_store(j), TABLE_DEAD) > READING_ROWS_MAX;
+    if (code == 0 && many && dead_walk_leave(&groups->walk)) {
+        groups->parts++;
+        return 0;
+    }
+    groups->each = groups->parts == 0 ? UINT64_MAX : READING_ROWS_MAX / groups->parts + 1;
+    groups->walk = (struct dead_walk){.filter = groups->walk.filter};
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int dead_groups_step(struct journal *j, struct dead_groups *groups) {
+    bool matches;
+    if (groups->each == 0) {
+        return count_parts(j, groups);
+    }
+    int code = dead_walk_next(j, &groups->walk, &matches);
+    if (code == 0 && matches) {
+        note_in_group(groups, &groups->walk.row);
+    }
+    groups->looked = groups->walk.enters ? 1 : groups->looked + 1;
+    if (code == 0 && groups->looked >= groups->each && dead_walk_leave(&groups->walk)) {
+        groups->cut = true;
+    }
+    return code;
 }
 
 static int largest_first(const void *a, const void *b) {

@@ -41,7 +41,7 @@ static int name_files(struct compaction *c, struct report *r) {
                  {c->lock, "lock.mdb"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int len = snprintf(names[i].out, STORE_PATH_BYTES, "%s/%s", path, names[i].name);
-        if (len < 0 || len >= STORE_PATH_BYTES) {
+        if ((size_t)len >= STORE_PATH_BYTES) {
             return report(r, ERR_INVALID, "store.path is too long: %s", path);
         }
     }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "store/folder.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -94,7 +95,8 @@ void store_fault_watch(const char *folder) {
                  "its disk fails; `zingq doctor --store` says what is wrong, `zingq export "
                  "--salvage` saves what can be read\n",
                  folder);
-    watched.len = len > 0 && (size_t)len < sizeof watched.words ? (size_t)len : 0;
+    assert(len > 0 && (size_t)len < sizeof watched.words); /* the name of its file is shorter */
+    watched.len = (size_t)len;
     watched.to = to + BEYOND;
     watched.from = from;
     install();

@@ -3,6 +3,7 @@
  */
 #include "store/impl.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -16,13 +17,23 @@ uint64_t store_disk_left(const struct store *s) {
     return (uint64_t)disk.f_bavail * disk.f_frsize;
 }
 
-uint64_t store_taken(struct store *s) {
+/* What LMDB knows of the open file; it has no way to fail. */
+static MDB_envinfo info_of(const struct store *s) {
     MDB_envinfo info;
+    int rc = mdb_env_info(s->env, &info);
+    assert(rc == 0);
+    return info;
+}
+
+static uint64_t page_bytes(const struct store *s) {
     MDB_stat stat;
-    if (s->env == NULL || mdb_env_info(s->env, &info) != 0 || mdb_env_stat(s->env, &stat) != 0) {
-        return 0;
-    }
-    return (info.me_last_pgno + 1) * stat.ms_psize;
+    int rc = mdb_env_stat(s->env, &stat);
+    assert(rc == 0);
+    return stat.ms_psize;
+}
+
+uint64_t store_taken(struct store *s) {
+    return s->env == NULL ? 0 : (info_of(s).me_last_pgno + 1) * page_bytes(s);
 }
 
 uint64_t store_limit(struct store *s) {
@@ -83,8 +94,6 @@ static int count_free_pages(MDB_txn *txn, const struct store_reader *reader,
 }
 
 int store_usage(struct store *s, struct store_space *out) {
-    MDB_envinfo info;
-    MDB_stat stat;
     MDB_txn *txn = NULL;
     struct free_pages pages = {0};
     struct store_reader reader = store_old_reader(s);
@@ -94,19 +103,14 @@ int store_usage(struct store *s, struct store_space *out) {
         rc = count_free_pages(txn, &reader, &pages);
         mdb_txn_abort(txn);
     }
-    if (rc == 0) {
-        rc = mdb_env_info(s->env, &info);
-    }
-    if (rc == 0) {
-        rc = mdb_env_stat(s->env, &stat);
-    }
     if (rc != 0) {
         return store_failed(s, "usage", rc);
     }
+    MDB_envinfo info = info_of(s);
     uint64_t taken = info.me_last_pgno + 1;
     uint64_t usable = pages.all - pages.held;
-    out->used = (taken - (usable < taken ? usable : taken)) * stat.ms_psize;
-    out->held = pages.held * stat.ms_psize;
+    out->used = (taken - (usable < taken ? usable : taken)) * page_bytes(s);
+    out->held = pages.held * page_bytes(s);
     out->max = s->max_bytes > 0 ? s->max_bytes / STORE_PAGE * STORE_PAGE : info.me_mapsize;
     return 0;
 }
@@ -132,11 +136,10 @@ static int on_reader(const char *line, void *ctx) {
 }
 
 struct store_reader store_old_reader(struct store *s) {
-    MDB_envinfo info;
-    if (s->env == NULL || mdb_env_info(s->env, &info) != 0) {
+    if (s->env == NULL) {
         return (struct store_reader){0};
     }
-    struct store_reader oldest = {.commit = info.me_last_txnid};
+    struct store_reader oldest = {.commit = info_of(s).me_last_txnid};
     if (mdb_reader_list(s->env, on_reader, &oldest) < 0) {
         return (struct store_reader){0};
     }

@@ -13,6 +13,7 @@
 
 #include "store/folder.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -378,8 +379,8 @@ int walk_file(struct walk *w) {
 
 /* Reads the page into the caller's memory; false if it is not a leaf that may have been lost. */
 static bool read_stray(struct walk *w, uint64_t number, uint8_t *page) {
-    if (number < 2 || number >= w->pages || number > w->last ||
-        (w->seen[number / 8] & (1u << (number & 7))) != 0) {
+    assert(number >= 2 && number < w->pages);
+    if (number > w->last || (w->seen[number / 8] & (1u << (number & 7))) != 0) {
         return false;
     }
     ssize_t got = pread(w->fd, page, w->page_size, (off_t)(number * w->page_size));
@@ -392,14 +393,16 @@ static bool read_stray(struct walk *w, uint64_t number, uint8_t *page) {
 static int give_stray(struct walk *w, const uint8_t *page, uint32_t i, walk_row *each, void *ctx) {
     struct node n;
     uint8_t header[HEADER];
-    if (!read_node(w, page, i, &n) || n.key.len == 0 || (n.flags & ~NODE_BIG) != 0) {
+    bool sound = read_node(w, page, i, &n);
+    assert(sound); /* as are all nodes of the page: has_sound_nodes */
+    if (n.key.len == 0 || (n.flags & ~NODE_BIG) != 0) {
         return ERR_CORRUPT;
     }
     if ((n.flags & NODE_BIG) == 0) {
         return each(ctx, n.key, (struct slice){(const char *)page + n.value_at, n.bytes});
     }
     uint64_t first = get_u64(page + n.value_at);
-    if (first < 2 || !is_big(w, first, n.bytes, header)) {
+    if (!is_big(w, first, n.bytes, header)) {
         return 0; /* a large value that is lost */
     }
     char *value = malloc(n.bytes + 1u);

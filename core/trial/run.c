@@ -17,6 +17,7 @@
 #include <lualib.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { INSTRUCTIONS_A_LOOK = 10000, NS_PER_MS = 1000000 };
 
@@ -116,6 +117,11 @@ static int protected_run(lua_State *L) {
     open_kit(L, &run->bind);
     lua_pushvalue(L, -2);
     lua_setglobal(L, "test");
+    struct stat st;
+    if (stat(run->file, &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe would wait for its writer */
+        run->outcome = failure_of("it is not a regular file");
+        return 0;
+    }
     if (luaL_loadfile(L, run->file) != LUA_OK) {
         run->outcome = failure_of(lua_tostring(L, -1));
         return 0;

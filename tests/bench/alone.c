@@ -6,12 +6,12 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/temp.h"
 #include "conf/conf.h"
 #include "journal/outbox.h"
 #include "lua/api/api.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +19,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum {
-    PAYLOAD_BYTES = 200,
-    WINDOW = OUTBOX_WINDOW_MAX,
-    PACKET_BYTES = 4 << 20,
-    DONE_MAX = 65536,
-    KEY_STEP = 7919 /* so that neighbours in time are none in the store */
-};
+enum { PAYLOAD_BYTES = 200, WINDOW = OUTBOX_WINDOW_MAX, PACKET_BYTES = 4 << 20, DONE_MAX = 65536 };
 
 struct alone {
     char *folder;
@@ -191,20 +185,13 @@ int64_t alone_start_us(const struct alone *a) {
     return a->start_us;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
-    (void)st;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
 void alone_stop(struct alone *a, bool keep) {
     engine_free(a->engine);
     store_close(a->store);
     script_host_free(a->scripts);
     conf_free(a->conf);
-    if (!keep && nftw(a->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0) {
-        perror(a->folder);
+    if (!keep) {
+        alone_need(temp_folder_remove(a->folder), a->folder);
     }
     free(a->folder);
     free(a);
@@ -217,7 +204,7 @@ void alone_offer(struct alone *a, size_t service, uint64_t n, uint64_t keys) {
     int len = snprintf(payload, sizeof payload,
                        "{\"id\":%" PRIu64 ",\"key\":\"k%" PRIu64
                        "\",\"user\":\"somebody@example.org\",\"amount\":4200,\"pad\":\"",
-                       n, n * KEY_STEP % keys);
+                       n, n * ALONE_KEY_STEP % keys);
     memset(payload + len, 'x', (size_t)(PAYLOAD_BYTES - len - 2));
     memcpy(payload + PAYLOAD_BYTES - 2, "\"}", 3);
     struct event_bytes bytes = {.topic = slice_of("in"), .payload = {payload, PAYLOAD_BYTES}};

@@ -16,7 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STILL_EVENTS = 256 };
+enum {
+    STILL_EVENTS = 256,
+    ALONE_KEY_STEP = 7919 /* so that neighbours in time are none in the store */
+};
 
 struct alone;
 

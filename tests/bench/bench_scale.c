@@ -6,12 +6,13 @@
  *   bench_scale fill FOLDER ROWS
  *
  * keys: a store that knows KEYS keys with a state value each, and as many idempotency keys, against
- * one that knows a thousand. loads: with ROWS waiting events, timers, dead letters, and with 100
+ * one that knows a thousand; then the same of bare LMDB, which is what is possible. loads: with ROWS waiting events, timers, dead letters, and with 100
  * services, each against one that has nothing else. Turn about; what is printed last of each is the
  * ratio, by the clock and by processor time. fill: makes FOLDER with all of these loads and leaves it
  * there, for a host to be started on. The others remove theirs.
  */
 #include "alone.h"
+#include "bare.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -126,6 +127,15 @@ static void print_ratio(const char *of, struct alone_rate before, struct alone_r
     (void)fflush(stdout);
 }
 
+/* What LMDB alone needs more with that many keys is what an engine on LMDB needs more at least; `us`
+ * is what an event takes with few. */
+static void compare_bare(const char *folder, uint64_t events, uint64_t keys, double us) {
+    double few_us = bare_run(folder, events, FEW);
+    double many_us = bare_run(folder, events, keys);
+    (void)printf("bare LMDB: %.2f; so an event of %.1f us can reach %.2f on it at most\n",
+                 few_us / many_us, us, us / (us + many_us - few_us));
+}
+
 static void compare_keys(const char *folder, uint64_t events, uint64_t keys) {
     char of[64];
     struct alone_rate before = with_keys(folder, events, FEW);
@@ -133,6 +143,7 @@ static void compare_keys(const char *folder, uint64_t events, uint64_t keys) {
     struct alone_rate after = with_keys(folder, events, FEW);
     (void)snprintf(of, sizeof of, "%" PRIu64 " keys and idempotency keys", keys);
     print_ratio(of, before, many, after, "0.7");
+    compare_bare(folder, events, keys, 2e6 / (before.by_cpu + after.by_cpu));
 }
 
 /* --- loads --- */

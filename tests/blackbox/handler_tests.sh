@@ -119,6 +119,10 @@ ok "a service that does not exist is named, with those that do" \
 ok "a test that never ends is ended" \
     says 1 'the test takes longer than 1 s' test --timeout 1s scripts/endless_test.lua
 ok "a file that is not Lua is a failure" says 1 'expected near <eof>' test scripts/torn_test.lua
+mkfifo scripts/pipe_test.lua
+ok "a pipe is a failure, and not waited for" \
+    says 1 'it is not a regular file' test scripts/pipe_test.lua
+rm scripts/pipe_test.lua
 ok "no tests are no success" complains 1 'has no file whose name ends in _test.lua' test "$dir"
 # first LANGUAGE FILE: the first block of that language in a page.
 first() {

@@ -9,7 +9,7 @@
  */
 #include "engine_doors.h"
 #include "engine_fixture.h"
-#include "fault.h"
+#include "fault_plan.h"
 #include "script.h"
 #include "test.h"
 

@@ -227,6 +227,25 @@ static void letters_of_an_older_zingq_are_counted_too(void **state) {
     engine_check(f);
 }
 
+/* GIVEN a store of a zingq that gave those no row that no quota takes. */
+static void parked_letters_of_an_older_zingq_are_listed_by_time(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f,
+                "service \"pay\" { subscribe = {\"pay/#\"} handler = \"h.lua\""
+                " key = \"topic:2\" on_dead = \"park\" }\n",
+                HANDLER);
+    deliver(f, "pay", "pay/1", "bad 1");
+    assert_int_equal(count_rows(f, TABLE_LETTER), 1);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_empty(f->store, TABLE_LETTER), 0);
+    assert_int_equal(journal_flag_put(f->view, "letters", 1), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    restart(f);
+    run_dry(f);
+    assert_int_equal(count_rows(f, TABLE_LETTER), 1);
+    engine_check(f);
+}
+
 static void letters_that_are_replayed_or_discarded_make_room(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, STORE PAY, HANDLER);
@@ -380,6 +399,7 @@ int main(void) {
         ENGINE_TEST(past_keep_dead_a_letter_expires_though_nothing_happens),
         ENGINE_TEST(a_letter_that_holds_its_key_goes_by_no_quota),
         ENGINE_TEST(letters_of_an_older_zingq_are_counted_too),
+        ENGINE_TEST(parked_letters_of_an_older_zingq_are_listed_by_time),
         ENGINE_TEST(letters_that_are_replayed_or_discarded_make_room),
         ENGINE_TEST(a_flood_of_letters_does_not_fill_the_log),
         ENGINE_TEST(files_count_against_the_store),

@@ -24,7 +24,7 @@ static void check_headers(struct slice headers) {
     while (headers.len > 0) {
         struct slice line = fuzz_cut(&headers, '\n');
         const char *colon = memmem(line.data, line.len, ": ", 2);
-        assert(colon != NULL && !slice_has_nul(line));
+        assert(colon != NULL && !slice_has_nul(line) && memchr(line.data, 0x0d, line.len) == NULL);
         for (const char *c = line.data; c < colon; c++) {
             assert(isupper((unsigned char)*c) == 0);
         }

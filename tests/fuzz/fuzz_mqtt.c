@@ -19,7 +19,7 @@ enum { PUBLISHES = 3 };
 struct seen {
     struct mqtt *mqtt;
     uint8_t choice;
-    bool up, down;
+    bool up, down, readable;
     int mids[PUBLISHES];
     int answers[PUBLISHES];
 };
@@ -81,7 +81,13 @@ static void on_unsubscribed(void *ctx) {
 }
 
 static void on_readable(void *ctx) {
-    const struct seen *s = ctx;
+    struct seen *s = ctx;
+    assert(s->up);
+    s->readable = true;
+}
+
+static void take_turn(struct seen *s) {
+    s->readable = false;
     while (mqtt_collect(s->mqtt, 2)) {
     }
     if ((s->choice & 1) != 0) {
@@ -95,6 +101,9 @@ static void live(struct mimic *m, struct seen *s, struct slice script) {
     mqtt_start(s->mqtt);
     while (!s->down) {
         mimic_turn(m);
+        if (s->readable) {
+            take_turn(s);
+        }
     }
     mimic_end(m);
     mqtt_free(s->mqtt);

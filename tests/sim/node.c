@@ -3,7 +3,7 @@
 #include "lua/api/api.h"
 
 #include "fake_log.h"
-#include "fault.h"
+#include "fault_plan.h"
 #include "restore.h"
 #include "sim.h"
 #include "journal/outbox.h"

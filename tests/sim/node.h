@@ -6,7 +6,7 @@
 #define ZINGQ_SIM_NODE_H
 
 #include "chance.h"
-#include "fault.h"
+#include "fault_plan.h"
 #include "base/culprit.h"
 #include "engine/engine.h"
 #include "store/log.h"

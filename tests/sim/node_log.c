@@ -6,7 +6,7 @@
 
 #include "bugs.h"
 #include "fake_log.h"
-#include "fault.h"
+#include "fault_plan.h"
 #include "sim.h"
 
 #include "journal/home.h"

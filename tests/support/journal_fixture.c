@@ -3,7 +3,7 @@
 
 #include "test.h"
 
-enum { ROOM = 32 << 20 };
+enum { ROOM = 128 << 20 };
 
 void journal_fixture_open(struct journal_fixture *f, bool read_only) {
     struct store_options options = {

@@ -28,7 +28,7 @@ struct check {
     bool merged[SERVICES_MAX];
     bool taking[SERVICES_MAX]; /* the order is put right last of all */
     uint64_t rows, expected_rows;
-    uint64_t letters;        /* that a quota may take */
+    uint64_t letters, held;  /* of these, that no quota takes */
     uint64_t timed;          /* lane rows that wait for a timer */
     uint64_t queued;         /* lane rows that wait for their tenant's turn */
     uint64_t untimed, waits; /* put off without one; waiting for a signal */
@@ -154,9 +154,11 @@ static void check_event(struct check *c, const struct event *e) {
         differs(c, "an event is parked and %s", event_state_name((enum event_state)e->state));
     }
     check_steps(c, e);
+    bool dead = event_state_dead((enum event_state)e->state);
     c->waiting[e->service] += waits ? 1 : 0;
-    c->dead[e->service] += event_state_dead((enum event_state)e->state) ? 1 : 0;
-    c->letters += e->state == EVENT_DEAD && !e->parked ? 1 : 0;
+    c->dead[e->service] += dead ? 1 : 0;
+    c->letters += dead ? 1 : 0;
+    c->held += dead && (e->state != EVENT_DEAD || e->parked) ? 1 : 0;
     c->expected_rows += expected;
 }
 
@@ -173,18 +175,32 @@ static void check_events(struct check *c) {
     }
     expect(c, "rows of ready and lane", c->rows, c->expected_rows);
     expect(c, "rows of tenants", store_rows(c->store, TABLE_TENANT), c->queued);
-    expect(c, "rows of letters that may expire", store_rows(c->store, TABLE_LETTER), c->letters);
+    expect(c, "rows of letters by time", store_rows(c->store, TABLE_LETTER), c->letters);
+}
+
+static void check_dead_row(struct check *c, const struct letter_row *row) {
+    struct dead_row dead = {.partition = row->partition, .service = row->service, .id = row->id};
+    if (journal_dead_get(c->journal, &dead) != 0 || dead.dead_ms != row->dead_ms ||
+        dead.fingerprint != row->fingerprint) {
+        differs(c, "the row of a letter by time says other than that of the letter");
+    }
 }
 
 /* What the letters' rows take of the store, by service. */
 static void check_kept_letters(struct check *c) {
     uint64_t(*kept)[KEPT_KINDS] = calloc(SERVICES_MAX, sizeof *kept);
     struct letter_row row = {0};
+    uint64_t held = 0;
     if (kept == NULL) {
         abort();
     }
     while (journal_letter_scan(c->journal, &row) == 0) {
         bool ran = row.kind == LETTER_RAN;
+        check_dead_row(c, &row);
+        if (row.kind == LETTER_HELD) {
+            held++;
+            continue;
+        }
         kept[row.service][ran ? KEPT_RAN : KEPT_REFUSED] += row.bytes;
         kept[row.service][KEPT_MADE] += row.made ? row.bytes : 0;
         kept[row.service][KEPT_RAN_LETTERS] += ran ? 1 : 0;
@@ -195,6 +211,7 @@ static void check_kept_letters(struct check *c) {
                    kept[i][kind]);
         }
     }
+    expect(c, "rows of letters that no quota takes", held, c->held);
     free(kept);
 }
 

@@ -47,10 +47,10 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx) {
         end--;
     }
     const char *colon = memchr(data, ':', end);
-    if (colon == NULL) {
-        return len;
+    size_t name_len = colon == NULL ? 0 : (size_t)(colon - data);
+    if (!slice_is_plain((struct slice){data, name_len}, HTTP_TOKEN_OTHERS)) {
+        return len; /* no header */
     }
-    size_t name_len = (size_t)(colon - data);
     for (size_t i = 0; i < name_len; i++) {
         buf_add_u8(headers, (uint8_t)tolower((unsigned char)data[i]));
     }
@@ -59,7 +59,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx) {
         value++;
     }
     buf_add_str(headers, ": ");
-    buf_add(headers, data + value, end - value);
+    for (size_t i = value; i < end; i++) { /* RFC 9110, 5.5: NUL and CR count as SP */
+        buf_add_u8(headers, data[i] == '\0' || data[i] == '\r' ? ' ' : (uint8_t)data[i]);
+    }
     buf_add_u8(headers, '\n');
     return headers->failed ? 0 : len;
 }

@@ -81,7 +81,7 @@ static enum MHD_Result begin(struct gateway *g, struct MHD_Connection *connectio
     request->method = method;
     request->path = path;
     *out = request;
-    const char *bad = gateway_check_head(connection);
+    const char *bad = gateway_check_head(connection, path);
     if (bad != NULL) {
         return bad_head(request, bad);
     }
@@ -243,7 +243,8 @@ static struct MHD_Daemon *start(struct gateway *g) {
         g->tls ? &tls[0] : &tls[2], MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)GATEWAY_HEAD_BYTES,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)(GATEWAY_CONNECTIONS_MAX + GATEWAY_SPARES),
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)GATEWAY_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, g, MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g, MHD_OPTION_END);
+        on_completed, g, MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g,
+        MHD_OPTION_UNESCAPE_CALLBACK, gateway_unescape, NULL, MHD_OPTION_END);
 }
 
 int gateway_reload_tls(const struct gateway *g, struct report *r) {

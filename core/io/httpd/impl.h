@@ -166,7 +166,10 @@ bool gateway_is_proxy(const struct gateway *g, const struct address *a);
 
 /* io/httpd/head.c */
 /* What is wrong with the head of a request: a sentence, or NULL. */
-const char *gateway_check_head(struct MHD_Connection *connection);
+const char *gateway_check_head(struct MHD_Connection *connection, const char *path);
+/* libmicrohttpd: decodes %XX in place, of a path or a query; a NUL becomes a byte that
+ * gateway_check_head refuses. */
+size_t gateway_unescape(void *ctx, struct MHD_Connection *connection, char *text);
 
 /* io/httpd/listen.c */
 /* A listening socket in *out; on failure it may be one to close, or -1. */

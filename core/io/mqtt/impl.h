@@ -176,7 +176,11 @@ int mqtt_read_packets(struct mqtt *m, int *err);
 int mqtt_write_packets(struct mqtt *m, int *err);
 /* True if something waits to be written. */
 bool mqtt_wants_write(const struct mqtt *m);
-/* Writes everything queued; may lose the connection. Not while m->dirty. */
+/* Writes everything queued; if the socket is full, the watcher continues. May lose the connection.
+ * Not while m->dirty. false: the broker has closed; nothing was written, and the caller tells that
+ * there is something to read. */
+bool mqtt_write_or_leave(struct mqtt *m);
+/* The same, and tells it. */
 void mqtt_write_queued(struct mqtt *m);
 void mqtt_tell_readable(struct mqtt *m);
 void mqtt_on_tick(uv_timer_t *timer);

@@ -75,7 +75,7 @@ static void come_up(struct mqtt *m) {
         return;
     }
     m->readable = true; /* TLS may have read ahead; the caller's first collect finds out */
-    mqtt_write_queued(m);
+    (void)mqtt_write_or_leave(m); /* what there is to read is told below, after on_up */
     if (m->state == UP) {
         m->callbacks.on_up(m->callbacks.ctx, &m->session);
         mqtt_tell_left_out(m);

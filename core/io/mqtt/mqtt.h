@@ -101,7 +101,8 @@ struct mqtt_callbacks {
     void (*on_resubscribed)(void *ctx, const char *filter, uint8_t before, uint8_t reason);
     /* All subscriptions given up by mqtt_unsubscribe_all are gone at the broker; may be NULL. */
     void (*on_unsubscribed)(void *ctx);
-    void (*on_readable)(void *ctx); /* the socket has input: call mqtt_collect in the next turn */
+    /* The socket has input: call mqtt_collect in the next turn, not from here. After on_up. */
+    void (*on_readable)(void *ctx);
 };
 
 /* Creates the client; nothing is sent before mqtt_start. `conf` and `client_id` (1 to 255 bytes)

@@ -141,26 +141,31 @@ static bool leave_unwritten(struct mqtt *m) {
     m->unsent = false;
     m->wrote_ms = uv_now(m->loop); /* no keepalive is needed */
     watch(m);
-    mqtt_tell_readable(m);
     return true;
 }
 
-/* Writes everything queued; if the socket is full, the watcher continues. */
-void mqtt_write_queued(struct mqtt *m) {
+bool mqtt_write_or_leave(struct mqtt *m) {
     assert(m->state == UP && !m->dirty);
     if (mqtt_wants_write(m)) {
         if (leave_unwritten(m)) {
-            return;
+            return false;
         }
         int err = 0;
         int rc = mqtt_write_packets(m, &err);
         if (rc != MOSQ_ERR_SUCCESS || m->gone) {
             mqtt_lose(m, rc, err);
-            return;
+            return true;
         }
     }
     m->unsent = mqtt_wants_write(m);
     watch(m);
+    return true;
+}
+
+void mqtt_write_queued(struct mqtt *m) {
+    if (!mqtt_write_or_leave(m)) {
+        mqtt_tell_readable(m);
+    }
 }
 
 /* ---- the keepalive, the watcher ---- */

@@ -156,15 +156,13 @@ struct reading {
             bool with_steps;
         } events;
         struct {
-            struct dead_filter filter;
+            struct dead_walk walk;
             struct dead_newest newest;
-            struct dead_row row, before;
+            struct dead_row before;
             bool paged;
         } dead;
         struct {
-            struct dead_filter filter;
             struct dead_groups groups;
-            struct dead_row row;
         } groups;
         struct {
             struct dead_filter filter;

@@ -215,7 +215,7 @@ static int begin_dead(struct admin *a, struct reading *r, const char *name,
     (void)a;
     (void)name;
     const char *before = gateway_query(r->request, "before");
-    int status = filter_letters(r, &r->of.dead.filter, report_out);
+    int status = filter_letters(r, &r->of.dead.walk.filter, report_out);
     r->of.dead.paged = before != NULL;
     if (status == 0 && before != NULL && !parse_row(before, &r->of.dead.before)) {
         status = refuse(report_out, 400, "before must be the value of Zingq-Next");
@@ -240,7 +240,7 @@ static int show_dead(struct reading *r) {
     }
     event_free(event);
     code = code == ERR_NOTFOUND ? 0 : code; /* deleted in the meantime */
-    bool more = r->at < n->count || n->seen > n->count;
+    bool more = r->at < n->count || n->seen > n->count || n->cut;
     if (code == 0 && more && (r->at == n->count || r->out.len >= READING_BYTES_MAX)) {
         (void)snprintf(r->next, sizeof r->next, "%" PRId64 ".%s.%u", row->dead_ms,
                        uuid_text(&row->id, id), row->service);
@@ -251,19 +251,22 @@ static int show_dead(struct reading *r) {
 
 static int step_dead(struct admin *a, struct reading *r) {
     (void)a;
-    struct dead_row *row = &r->of.dead.row;
+    struct dead_walk *walk = &r->of.dead.walk;
     bool matches = false;
     if (r->collected) {
         return show_dead(r);
     }
-    int code = dead_next(r->journal, &r->of.dead.filter, row, &matches);
+    int code = dead_walk_next(r->journal, walk, &matches);
     if (code == ERR_NOTFOUND) {
         r->collected = true;
         dead_newest_sort(&r->of.dead.newest);
         return 0;
     }
-    if (matches && (!r->of.dead.paged || dead_is_newer(&r->of.dead.before, row))) {
-        dead_newest_note(&r->of.dead.newest, row);
+    bool shown = r->of.dead.paged && !dead_is_newer(&r->of.dead.before, &walk->row);
+    if (code == 0 && shown) {
+        dead_walk_down_to(walk, r->of.dead.before.dead_ms);
+    } else if (matches) {
+        dead_newest_note(&r->of.dead.newest, walk);
     }
     return code;
 }
@@ -276,8 +279,9 @@ static int begin_groups(struct admin *a, struct reading *r, const char *name,
                         struct report *report_out) {
     (void)a;
     (void)name;
-    int status = filter_letters(r, &r->of.groups.filter, report_out);
-    if (status == 0 && dead_groups_init(&r->of.groups.groups) != 0) {
+    struct dead_filter filter = {.by_service = false};
+    int status = filter_letters(r, &filter, report_out);
+    if (status == 0 && dead_groups_init(&r->of.groups.groups, &filter) != 0) {
         status = refuse(report_out, 503, "out of memory");
     }
     return status;
@@ -303,20 +307,15 @@ static int show_group(struct reading *r) {
 
 static int step_groups(struct admin *a, struct reading *r) {
     (void)a;
-    struct dead_row *row = &r->of.groups.row;
-    bool matches = false;
     if (r->collected) {
         return show_group(r);
     }
-    int code = dead_next(r->journal, &r->of.groups.filter, row, &matches);
+    int code = dead_groups_step(r->journal, &r->of.groups.groups);
     if (code == ERR_NOTFOUND) {
         r->collected = true;
         r->rows = 0;
         dead_groups_sort(&r->of.groups.groups);
         return 0;
-    }
-    if (matches) {
-        dead_groups_note(&r->of.groups.groups, row);
     }
     return code;
 }

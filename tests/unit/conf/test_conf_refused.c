@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* An option of a service that has all it needs; it stands on line 2. */
@@ -34,6 +35,22 @@ static void a_missing_file_is_told_apart_from_one_that_cannot_be_read(void **sta
                             "no topics.conf here and no /etc/zingq/topics.conf: specify one "
                             "with -c FILE");
     }
+}
+
+static void a_pipe_is_refused_and_not_waited_for(void **state) {
+    struct conf *c = NULL;
+    struct report r;
+    (void)remove("topics.conf");
+    assert_int_equal(mkfifo("topics.conf", 0600), 0);
+    assert_int_equal(conf_load(&c, NULL, NULL, &r), ERR_SYSTEM);
+    assert_string_equal(r.text, "cannot read topics.conf: it is not a regular file");
+    assert_int_equal(rename("topics.conf", "secret"), 0);
+    char expected[512];
+    (void)snprintf(expected, sizeof expected,
+                   "topics.conf:1: vars: a: cannot read %s/secret: it is not a regular file",
+                   (const char *)*state);
+    assert_refused("vars { a = \"file:secret\" }", expected);
+    assert_int_equal(remove("secret"), 0);
 }
 
 static void a_host_to_connect_to_is_checked(void **state) {
@@ -518,6 +535,7 @@ int main(void) {
     (void)unsetenv("ZINGQ_TOKEN");
     const struct CMUnitTest tests[] = {
         TEST_IN_FOLDER(a_missing_file_is_told_apart_from_one_that_cannot_be_read),
+        TEST_IN_FOLDER(a_pipe_is_refused_and_not_waited_for),
         TEST_IN_FOLDER(a_host_to_connect_to_is_checked),
         TEST_IN_FOLDER(a_file_beyond_the_limit_is_refused),
         TEST_IN_FOLDER(unknown_options_are_refused_with_a_suggestion),

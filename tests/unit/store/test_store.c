@@ -430,6 +430,57 @@ static void a_killed_reader_is_cleared_by_whoever_opens_the_store_next(void **st
     assert_int_equal(rewrite(f->store, 1000), 0);
 }
 
+/* LMDB has 126 places for readers. */
+static void killed_readers_in_every_place_keep_nobody_from_reading(void **state) {
+    enum { PLACES = 126 };
+    struct store_world *f = *state;
+    struct store_options options = {.path = f->folder.path, .read_only = true};
+    int stop[PLACES];
+    pid_t readers[PLACES];
+    store_world_commit(f->store, "a", "1");
+    store_close(f->store);
+    assert_int_equal(store_open(&f->store, &options, NULL), 0);
+    for (size_t i = 0; i < PLACES; i++) {
+        readers[i] = start_reader(f, &stop[i]);
+    }
+    assert_int_not_equal(store_begin(f->store), 0);
+    for (size_t i = 0; i < PLACES; i++) {
+        assert_int_equal(kill(readers[i], SIGKILL), 0);
+        assert_int_equal(waitpid(readers[i], NULL, 0), readers[i]);
+        assert_int_equal(close(stop[i]), 0);
+    }
+    assert_int_equal(store_begin(f->store), 0);
+    assert_store_value(f->store, "a", "1");
+}
+
+/* A command that began when the host had a smaller store. */
+static void a_reader_goes_on_when_the_host_starts_with_a_larger_store(void **state) {
+    struct store_world *f = *state;
+    struct store_options options = {.path = f->folder.path, .read_only = true};
+    int status;
+    store_close(f->store);
+    f->store = data_folder_store(&f->folder, TIGHT);
+    store_close(f->store);
+    assert_int_equal(store_open(&f->store, &options, NULL), 0);
+    pid_t host = fork();
+    assert_true(host >= 0);
+    if (host == 0) {
+        struct store_options larger = {.path = f->folder.path, .max_bytes = ROOM};
+        static char value[4 * TIGHT];
+        struct store *s = NULL;
+        int code = store_open(&s, &larger, NULL);
+        code = code == 0 ? store_begin(s) : code;
+        code = code == 0
+                   ? store_put(s, TABLE_EVENT, slice_of("k"), (struct slice){value, sizeof value})
+                   : code;
+        _exit(code == 0 ? -store_commit(s) : 1);
+    }
+    assert_int_equal(waitpid(host, &status, 0), host);
+    assert_int_equal(status, 0);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_rows(f->store, TABLE_EVENT), 1);
+}
+
 /* The commands read in a process of their own, beside the host. */
 static void store_is_readable_beside_a_writer(void **state) {
     struct store_world *f = *state;
@@ -483,6 +534,8 @@ int main(void) {
         STORE_TEST(store_names_a_reader_and_counts_what_it_keeps),
         STORE_TEST(a_killed_reader_never_fills_the_store),
         STORE_TEST(a_killed_reader_is_cleared_by_whoever_opens_the_store_next),
+        STORE_TEST(killed_readers_in_every_place_keep_nobody_from_reading),
+        STORE_TEST(a_reader_goes_on_when_the_host_starts_with_a_larger_store),
         STORE_TEST(store_is_readable_beside_a_writer),
         STORE_TEST(store_grows_when_its_size_is_raised),
     };

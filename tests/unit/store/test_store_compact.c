@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -165,7 +166,8 @@ static bool kill_at_call(const struct fixture *f, unsigned n) {
             _exit(77);
         }
         (void)raise(SIGSTOP);
-        _exit(store_compact(&f->options, false, &sizes, NULL) != 0);
+        int code = store_compact(&f->options, false, &sizes, NULL);
+        (void)syscall(SYS_exit_group, code != 0); /* one call: a coverage build's _exit has more */
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {

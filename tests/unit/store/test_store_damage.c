@@ -252,6 +252,27 @@ static void a_file_cut_while_it_is_read_ends_the_reader_in_words(void **state) {
     assert_int_equal(close(words[0]) + close(words[1]), 0);
 }
 
+/* Only what is read of the file is the store's. */
+static void another_fault_ends_the_process_as_it_does_without_a_store(void **state) {
+    struct fixture *f = *state;
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct store_options options = {.path = f->folder.path, .read_only = true};
+        struct store *s = NULL;
+        (void)signal(SIGSEGV, SIG_DFL);
+        volatile char *nowhere = NULL;
+        if (store_open(&s, &options, NULL) == 0) {
+            *nowhere = 1;
+        }
+        _exit(EXIT_CANNOT_RUN);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_false(WIFEXITED(status));
+    assert_int_equal(WTERMSIG(status), SIGSEGV);
+}
+
 static void a_survey_finds_all_rows_but_those_of_the_damaged_page(void **state) {
     struct fixture *f = *state;
     size_t all = 0;
@@ -320,6 +341,7 @@ int main(void) {
         STORE_TEST(pages_in_the_place_of_others_end_nothing_by_a_signal),
         STORE_TEST(a_file_cut_anywhere_ends_nothing_by_a_signal),
         STORE_TEST(a_file_cut_while_it_is_read_ends_the_reader_in_words),
+        STORE_TEST(another_fault_ends_the_process_as_it_does_without_a_store),
         STORE_TEST(a_survey_finds_what_lay_below_a_lost_page),
         STORE_TEST(a_survey_finds_all_rows_but_those_of_the_damaged_page),
     };

@@ -3,6 +3,11 @@
 #include "store_world.h"
 #include "test.h"
 
+#include "store/compact.h"
+#include "store/fault.h"
+#include "store/folder.h"
+#include "store/pages.h"
+
 #include <lmdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,22 +86,38 @@ static void store_says_why_a_folder_cannot_be_made(void **state) {
     assert_non_null(strstr(r.text, path));
 }
 
-/* Writes the schema number past the store's back, as a newer program would. */
-static void write_schema(const char *path, uint32_t schema) {
+/* Writes a row of meta past the store's back; value NULL: deletes it. */
+static void write_meta(const char *path, const char *name, struct slice bytes) {
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi meta;
-    MDB_val key = {6, "schema"};
-    uint8_t bytes[4] = {(uint8_t)schema, (uint8_t)(schema >> 8), 0, 0};
-    MDB_val value = {sizeof bytes, bytes};
+    MDB_val key = {strlen(name), (void *)(uintptr_t)name};
+    MDB_val value = {bytes.len, (void *)(uintptr_t)bytes.data};
     assert_int_equal(mdb_env_create(&env), 0);
     assert_int_equal(mdb_env_set_maxdbs(env, TABLE_COUNT), 0);
     assert_int_equal(mdb_env_open(env, path, 0, 0600), 0);
     assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
     assert_int_equal(mdb_dbi_open(txn, "meta", 0, &meta), 0);
-    assert_int_equal(mdb_put(txn, meta, &key, &value, 0), 0);
+    int rc =
+        bytes.data == NULL ? mdb_del(txn, meta, &key, NULL) : mdb_put(txn, meta, &key, &value, 0);
+    assert_int_equal(rc, 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
+}
+
+/* As a newer program would. */
+static void write_schema(const char *path, uint32_t schema) {
+    const char bytes[4] = {(char)schema, (char)(schema >> 8), 0, 0};
+    write_meta(path, "schema", (struct slice){bytes, sizeof bytes});
+}
+
+static int open_again(struct store_world *f, bool read_only, struct report *r) {
+    struct store_options options = {
+        .path = f->folder.path, .max_bytes = ROOM, .read_only = read_only};
+    store_close(f->store);
+    f->store = NULL;
+    *r = (struct report){""};
+    return store_open(&f->store, &options, r);
 }
 
 /* INV-STORE-8 */
@@ -116,6 +137,51 @@ static void store_refuses_what_a_newer_program_wrote(void **state) {
     }
     write_schema(f->folder.path, STORE_SCHEMA);
     f->store = data_folder_store(&f->folder, ROOM);
+}
+
+/* Its name is shown, so it must be one. */
+static void a_newer_program_without_a_name_is_refused_all_the_same(void **state) {
+    struct store_world *f = *state;
+    struct report r;
+    static const char *const names[] = {"9.9 \033[2J", "", "1.2.3-and-more-than-any-version-has",
+                                        NULL};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        store_close(f->store);
+        f->store = NULL;
+        write_schema(f->folder.path, STORE_SCHEMA + 1);
+        write_meta(f->folder.path, "schema by", slice_of(names[i]));
+        assert_int_equal(open_again(f, true, &r), ERR_SCHEMA);
+        assert_non_null(strstr(r.text, "was written by zingq a newer version, with"));
+    }
+}
+
+static void store_without_a_schema_is_none_of_ours(void **state) {
+    struct store_world *f = *state;
+    struct report r;
+    store_close(f->store);
+    f->store = NULL;
+    write_meta(f->folder.path, "schema", (struct slice){"1", 1});
+    assert_int_equal(open_again(f, false, &r), ERR_CORRUPT);
+    assert_int_equal(open_again(f, true, &r), ERR_CORRUPT);
+    write_meta(f->folder.path, "schema", (struct slice){NULL, 0});
+    assert_int_equal(open_again(f, true, &r), ERR_NOTFOUND);
+    assert_non_null(strstr(r.text, "is not a zingq store"));
+    assert_int_equal(open_again(f, false, &r), 0); /* as a start that was killed leaves it */
+}
+
+static void an_older_store_is_read_as_it_is(void **state) {
+    struct store_world *f = *state;
+    struct report r;
+    uint32_t schema;
+    store_world_commit(f->store, "a", "1");
+    store_close(f->store);
+    f->store = NULL;
+    write_schema(f->folder.path, STORE_SCHEMA - 1);
+    assert_int_equal(open_again(f, true, &r), 0);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_schema(f->store, &schema), 0);
+    assert_int_equal(schema, STORE_SCHEMA - 1);
+    assert_store_value(f->store, "a", "1");
 }
 
 static void store_brings_an_older_one_up_to_date(void **state) {
@@ -257,6 +323,70 @@ static void store_reopens_with_its_lock_and_its_rows(void **state) {
     store_refuses_a_second_writer_and_names_the_first(state);
 }
 
+/* Nothing is read or written meanwhile, and nothing crashes. */
+static void a_store_that_cannot_be_reopened_waits_until_it_can(void **state) {
+    struct store_world *f = *state;
+    struct store_space space = {0};
+    struct report r = {""};
+    char path[128];
+    char other[160];
+    data_file(f, path);
+    (void)snprintf(other, sizeof other, "%s.away", path);
+    store_world_commit(f->store, "a", "1");
+    assert_int_equal(rename(path, other), 0);
+    for (int tries = 0; tries < 2; tries++) {
+        assert_int_equal(store_reopen(f->store, &r), ERR_CORRUPT);
+        assert_non_null(strstr(r.text, "is missing"));
+        assert_int_equal(store_begin(f->store), ERR_DISK);
+        assert_int_equal(store_lend(f->store, STORE_LENT_SPARE), ERR_DISK);
+        assert_int_equal(store_lend(f->store, STORE_LENT_PIECES), ERR_DISK);
+        assert_int_equal(store_taken(f->store), 0);
+        assert_int_equal(store_rows_kept(f->store, TABLE_STATE), 0);
+        assert_int_equal(store_clear_readers(f->store), 0);
+        assert_int_equal(store_old_reader(f->store).pid, 0);
+    }
+    assert_int_equal(rename(other, path), 0);
+    assert_int_equal(store_reopen(f->store, &r), 0);
+    assert_int_equal(store_usage(f->store, &space), 0);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_store_value(f->store, "a", "1");
+}
+
+/* What is named on a command line may have any length. */
+static void a_folder_with_too_long_a_name_is_refused_in_words(void **state) {
+    struct store_world *f = *state;
+    static char path[STORE_PATH_BYTES];
+    static const struct store_survey survey = {.ctx = NULL};
+    struct store_options options = {.path = path, .max_bytes = ROOM};
+    struct store_sizes sizes;
+    struct store *s = NULL;
+    struct report r = {""};
+    int fd;
+    size_t len = (size_t)snprintf(path, sizeof path, "%s", f->folder.path);
+    while (len + 2 < sizeof path) { /* there is such a folder, but no name of a file in it */
+        path[len++] = '/';
+        path[len++] = '.';
+    }
+    for (int read_only = 0; read_only <= 1; read_only++) {
+        options.read_only = read_only == 1;
+        assert_int_equal(store_open(&s, &options, &r), ERR_INVALID);
+        assert_non_null(strstr(r.text, "too long"));
+    }
+    assert_int_equal(store_compact(&options, false, &sizes, &r), ERR_INVALID);
+    assert_int_equal(store_survey(path, &survey, &r), ERR_INVALID);
+    assert_int_equal(store_check_pages(path, 0, &r), ERR_INVALID);
+    assert_int_equal(store_folder_lock(path, &fd, &r), ERR_INVALID);
+    assert_int_equal(store_folder_mark(path, &r), ERR_INVALID);
+    assert_int_equal(store_folder_check(path, &r), ERR_INVALID);
+    assert_int_equal(store_folder_hosts(path), 0);
+    assert_false(store_folder_in_use(path));
+    store_folder_tidy(path);
+    store_fault_watch(path);
+    options = (struct store_options){.path = "", .max_bytes = ROOM};
+    assert_int_equal(store_open(&s, &options, &r), ERR_INVALID);
+    assert_null(s);
+}
+
 /* As a store of a zingq that did not have the table yet. */
 static void store_read_only_takes_a_table_that_is_not_there_for_an_empty_one(void **state) {
     struct store_world *f = *state;
@@ -302,6 +432,9 @@ int main(void) {
         STORE_TEST(store_makes_the_folders_above_it),
         STORE_TEST(store_says_why_a_folder_cannot_be_made),
         STORE_TEST(store_refuses_what_a_newer_program_wrote),
+        STORE_TEST(a_newer_program_without_a_name_is_refused_all_the_same),
+        STORE_TEST(store_without_a_schema_is_none_of_ours),
+        STORE_TEST(an_older_store_is_read_as_it_is),
         STORE_TEST(store_brings_an_older_one_up_to_date),
         STORE_TEST(store_says_when_its_file_is_none_of_ours),
         STORE_TEST(store_refuses_a_file_that_lacks_pages),
@@ -309,6 +442,8 @@ int main(void) {
         STORE_TEST(a_start_that_was_killed_before_its_first_commit_leaves_nothing_in_the_way),
         STORE_TEST(a_damaged_page_is_refused_in_words),
         STORE_TEST(store_reopens_with_its_lock_and_its_rows),
+        STORE_TEST(a_store_that_cannot_be_reopened_waits_until_it_can),
+        STORE_TEST(a_folder_with_too_long_a_name_is_refused_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* fault.c - see fault.h. The linker (--wrap) leads the calls here. */
-#include "fault.h"
+/* fault_plan.c - see fault_plan.h. The linker (--wrap) leads the calls here. */
+#include "fault_plan.h"
 
 #include <errno.h>
 #include <lmdb.h>

@@ -1,11 +1,12 @@
 /*
- * fault.h - one call of the program under test fails: an allocation, or a call of LMDB. Its program is
- * linked with let_calls_fail (tests/CMakeLists.txt).
+ * fault_plan.h - one call of the program under test fails, planned by its number: an allocation, or a
+ * call of LMDB. Its program is linked with let_calls_fail (tests/CMakeLists.txt). Where each call
+ * fails in turn: fault/fault.h.
  *
  * Only calls of the program itself count, and not in a door: what stands behind a door is the test.
  */
-#ifndef TESTS_FAULT_H
-#define TESTS_FAULT_H
+#ifndef TESTS_FAULT_PLAN_H
+#define TESTS_FAULT_PLAN_H
 
 #include <stdbool.h>
 
