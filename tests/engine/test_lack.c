@@ -3,7 +3,7 @@
  * on. Single allocations that fail are in test_faults.c.
  */
 #include "engine_fixture.h"
-#include "fault.h"
+#include "fault_plan.h"
 #include "script.h"
 #include "test.h"
 
