@@ -6,6 +6,7 @@
  */
 #include "backup/backup.h"
 
+#include "backup/beside.h"
 #include "backup/files.h"
 #include "store/copy.h"
 #include "store/folder.h"
@@ -30,8 +31,6 @@ struct copy {
     struct store *store; /* to read */
     struct backup_sizes *sizes;
 };
-
-static const char *const beside[] = {"audit.1.jsonl", "audit.jsonl"};
 
 /* Only a folder without a store is written to. */
 static int refuse_store(const char *to, struct report *r) {
@@ -64,22 +63,33 @@ static int copy_store(const struct copy *copy, const char *building, struct repo
     return code;
 }
 
+static int copy_beside(const struct copy *copy, const char *building,
+                       const struct backup_owner *owner, struct report *r) {
+    struct beside files[BESIDE_COUNT];
+    int code = beside_open(copy->from, files, r);
+    for (size_t i = 0; i < BESIDE_COUNT && code == 0; i++) {
+        if (files[i].fd >= 0) {
+            code = backup_file_open(files[i].fd, &files[i].st, files[i].path, building,
+                                    beside_name(i), owner, copy->sizes, r);
+        }
+    }
+    beside_close(files);
+    return code;
+}
+
 /* A backup_maker. */
 static int make_copy(void *ctx, const char *building, const struct backup_owner *owner,
                      struct report *r) {
     const struct copy *copy = ctx;
     int code = copy_store(copy, building, r);
     code = code == 0 ? backup_folder(copy->from, building, "files", owner, copy->sizes, r) : code;
-    for (size_t i = 0; i < sizeof beside / sizeof *beside && code == 0; i++) {
-        code = backup_file(copy->from, building, beside[i], owner, copy->sizes, r);
-    }
-    return code;
+    return code == 0 ? copy_beside(copy, building, owner, r) : code;
 }
 
 static int put_files_in_place(const struct job *job, struct report *r) {
     int code = backup_move_folder(job->building, job->to, "files", &job->owner, r);
-    for (size_t i = 0; i < sizeof beside / sizeof *beside && code == 0; i++) {
-        code = backup_move(job->building, job->to, beside[i], r);
+    for (size_t i = 0; i < BESIDE_COUNT && code == 0; i++) {
+        code = backup_move(job->building, job->to, beside_name(i), r);
     }
     return code;
 }

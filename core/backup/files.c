@@ -81,28 +81,38 @@ static int copy_bytes(int in, int out, uint64_t bytes, const char *from, const c
     return fsync(out) == 0 ? 0 : backup_fail("sync", to, errno, r);
 }
 
-int backup_file(const char *from, const char *to, const char *name,
-                const struct backup_owner *owner, struct backup_sizes *sizes, struct report *r) {
-    char source[STORE_PATH_BYTES];
+int backup_file_open(int in, const struct stat *st, const char *source, const char *to,
+                     const char *name, const struct backup_owner *owner, struct backup_sizes *sizes,
+                     struct report *r) {
     char target[STORE_PATH_BYTES];
-    struct stat st;
-    int code = store_folder_file(from, name, source, r);
-    code = code == 0 ? store_folder_file(to, name, target, r) : code;
-    int in = code == 0 ? backup_open(source, &st, &code, r) : -1;
-    if (in < 0) {
+    uint64_t bytes = (uint64_t)st->st_size;
+    int code = store_folder_file(to, name, target, r);
+    if (code != 0) {
         return code;
     }
-    uint64_t bytes = (uint64_t)st.st_size;
     int out = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     code = out < 0 ? backup_fail("create", target, errno, r)
                    : copy_bytes(in, out, bytes, source, target, r);
-    (void)close(in);
     if (out >= 0 && close(out) != 0 && code == 0) {
         code = backup_fail("write", target, errno, r);
     }
     code = code == 0 ? backup_own(target, owner, r) : code;
     sizes->files += code == 0;
     sizes->file_bytes += code == 0 ? bytes : 0;
+    return code;
+}
+
+int backup_file(const char *from, const char *to, const char *name,
+                const struct backup_owner *owner, struct backup_sizes *sizes, struct report *r) {
+    char source[STORE_PATH_BYTES];
+    struct stat st;
+    int code = store_folder_file(from, name, source, r);
+    int in = code == 0 ? backup_open(source, &st, &code, r) : -1;
+    if (in < 0) {
+        return code;
+    }
+    code = backup_file_open(in, &st, source, to, name, owner, sizes, r);
+    (void)close(in);
     return code;
 }
 

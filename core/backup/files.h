@@ -20,6 +20,10 @@ struct backup_owner {
  * file, or does not exist, is left out. ERR_DISK, ERR_FULL, ERR_INVALID with a sentence in r. */
 int backup_file(const char *from, const char *to, const char *name,
                 const struct backup_owner *owner, struct backup_sizes *sizes, struct report *r);
+/* The same of an open file, whose path is `source`, as long as `st` says. */
+int backup_file_open(int in, const struct stat *st, const char *source, const char *to,
+                     const char *name, const struct backup_owner *owner, struct backup_sizes *sizes,
+                     struct report *r);
 /* The same for all files of a folder. */
 int backup_folder(const char *from, const char *to, const char *name,
                   const struct backup_owner *owner, struct backup_sizes *sizes, struct report *r);

@@ -21,8 +21,9 @@ typedef long long json_int_t;
 /* The tree of the text; NULL and json_report's sentence. The last of two values under a name
  * counts. A number too large for a double is the largest double. */
 json_t *json_read(struct slice text, const char *what, struct report *r);
-/* The same, for texts whose sender can be told: a name that occurs twice is refused. */
-json_t *json_read_unique(struct slice text, const char *what, struct report *r);
+/* The same, for texts whose sender can be told: a name that occurs twice is refused. NULL with an error in *out.
+ * ERR_INVALID, ERR_MEMORY (r). */
+int json_read_unique(struct slice text, const char *what, json_t **out, struct report *r);
 
 /* NULL when out of memory; of text that is not UTF-8; of a number that is not finite. */
 json_t *json_object(void);

@@ -94,7 +94,8 @@ static json_t *read_value(struct json_reader *r, enum json_token token) {
     }
 }
 
-static json_t *read_text(struct slice text, bool unique, const char *what, struct report *r) {
+static int read_text(struct slice text, bool unique, const char *what, json_t **out,
+                     struct report *r) {
     struct json_reader reader;
     json_open_text(&reader, text);
     reader.unique = unique;
@@ -103,18 +104,20 @@ static json_t *read_text(struct slice text, bool unique, const char *what, struc
         json_decref(value);
         value = NULL;
     }
-    if (value == NULL && reader.error == NULL) {
-        (void)report(r, ERR_MEMORY, "out of memory");
-    } else if (value == NULL) {
-        (void)json_report(&reader, what, r);
+    *out = value;
+    if (value != NULL) {
+        return 0;
     }
-    return value;
+    return reader.error == NULL ? report(r, ERR_MEMORY, "out of memory")
+                                : json_report(&reader, what, r);
 }
 
 json_t *json_read(struct slice text, const char *what, struct report *r) {
-    return read_text(text, false, what, r);
+    json_t *value;
+    (void)read_text(text, false, what, &value, r);
+    return value;
 }
 
-json_t *json_read_unique(struct slice text, const char *what, struct report *r) {
-    return read_text(text, true, what, r);
+int json_read_unique(struct slice text, const char *what, json_t **out, struct report *r) {
+    return read_text(text, true, what, out, r);
 }

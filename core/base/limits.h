@@ -48,7 +48,8 @@ enum {
     STAND_IN_MS = 15000,            /* a host away for this long is stood in for */
     STAND_IN_LOST_MS = 15000,       /* delay after a lost stand-in connection, */
     STAND_IN_AGAIN_MS = 60000, /* and after a refusal, or when another client has the session; */
-    STAND_IN_AGAIN_MS_MAX = 3600000, /* each doubles up to this */
+    STAND_IN_AGAIN_MS_MAX = 600000,  /* each doubles up to this, */
+    STAND_IN_TAKEN_MS_MAX = 3600000, /* or to this after a session that was taken away */
 
     READER_OLD_MS = 60000, /* a process that holds a read transaction longer is named in the log */
     STORE_WALK_BYTES_MAX = 1 << 30, /* store files up to this are checked page by page at open;
@@ -60,8 +61,8 @@ enum {
     MEMORY_PARTS = 12,           /* of limits.memory: a use is sure of one, Lua of two */
     MEMORY_OWN_BYTES = 16 << 20, /* of limits.memory, for the host itself, or a quarter if less */
     MEMORY_AGAIN_MS = 20,        /* what waits for memory looks again after this */
-    POLICY_WAIT_MS = 5000, /* so long turns fail for the policies of a service that lack memory, */
-    POLICY_WAIT_EVERY_MS = 60000, /* in this time, times the services: it may never be there */
+    LACK_WAIT_MS = 5000, /* so long turns fail for a service whose policy or text lacks memory, */
+    LACK_WAIT_EVERY_MS = 60000, /* in this time, times the services: it may never be there */
 
     LINGER_MS_MIN = 2,  /* store.linger = "auto": between two turns of a busy host, */
     LINGER_MS_MAX = 50, /* as long as the disk takes for a commit */
@@ -250,6 +251,7 @@ enum {
     READINGS_MAX = 64,           /* requests being answered from the store at once */
     READING_US_MAX = 2000,       /* time spent reading between two turns */
     READING_ROWS_MAX = 100000,   /* rows examined for one response; a longer search is paged */
+    ID_ROWS_MAX = 5000000,       /* rows examined for the last digits of an id */
     READING_BYTES_MAX = 2 << 20, /* size of a response; beyond it the next page begins */
     READING_ITEMS_MAX = 1000,    /* events, dead letters, keys... in one response */
     TRACE_BYTES_MAX = 1 << 20,   /* events in one trace that a host answers: it is sent whole */

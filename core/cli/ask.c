@@ -7,19 +7,17 @@
 #include "cli/options.h"
 #include "cli/store.h"
 #include "cli/tell.h"
-#include "io/httpd/gateway.h"
 
 #include <assert.h>
 #include <string.h>
 
-int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struct slice body,
-                    long *status, json_t **answer, struct report *r) {
+int cli_ask_page(struct cli *cli, const char *method, const char *path, struct slice body,
+                 struct cli_page *out, struct report *r) {
     assert(cli->data != NULL);
     struct buf listen;
-    struct buf text;
     struct buf target;
+    struct gateway_answered got;
     const char *host = cli_option(cli, "host");
-    const char *once = cli_option(cli, "idempotency-key");
     buf_init(&listen, 8192);
     buf_init(&target, strlen(path) + 64);
     buf_printf(&listen, "unix:%s/zingq.sock", cli->data);
@@ -27,12 +25,31 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
     if (host != NULL) {
         buf_printf(&target, "%chost=%s", strchr(path, '?') == NULL ? '?' : '&', host);
     }
-    int code = gateway_ask_once(buf_str(&listen), method, buf_str(&target), once, body, CLI_ASK_MS,
-                                status, &text, r);
+    const struct gateway_asked asked = {.listen = buf_str(&listen),
+                                        .method = method,
+                                        .path = buf_str(&target),
+                                        .once = cli_option(cli, "idempotency-key"),
+                                        .body = body,
+                                        .timeout_ms = CLI_ASK_MS};
+    *out = (struct cli_page){.answer = NULL};
+    int code = gateway_ask_full(&asked, &got, r);
     buf_clear(&listen);
     buf_clear(&target);
-    *answer = code != 0 ? NULL : json_read(buf_slice(&text), "answer", NULL);
-    buf_clear(&text);
+    if (code == 0) {
+        out->status = got.status;
+        out->answer = json_read(buf_slice(&got.body), "answer", NULL);
+        memcpy(out->next, got.next, sizeof out->next);
+    }
+    buf_clear(&got.body);
+    return code;
+}
+
+int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struct slice body,
+                    long *status, json_t **answer, struct report *r) {
+    struct cli_page page;
+    int code = cli_ask_page(cli, method, path, body, &page, r);
+    *status = code == 0 ? page.status : *status;
+    *answer = page.answer;
     return code;
 }
 

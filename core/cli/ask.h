@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/url.h"
 #include "cli/impl.h"
+#include "io/httpd/gateway.h"
 
 enum { CLI_ASK_MS = 30000 /* the running host answers after its next commit */ };
 
@@ -19,6 +20,15 @@ int cli_ask(struct cli *cli, const char *method, const char *path, struct slice 
 int cli_not_asked(const struct cli *cli, int code, const struct report *r);
 /* Prints a refusal by the host. 0 for a 2xx status, else the matching exit status. */
 int cli_judge(long status, const json_t *answer);
+struct cli_page {
+    long status; /* HTTP */
+    json_t *answer;
+    char next
+        [GATEWAY_NEXT_BYTES]; /* of a list that goes on: what its next page is asked for with as `before` */
+};
+/* Like cli_ask_quietly, for a list that may have more. */
+int cli_ask_page(struct cli *cli, const char *method, const char *path, struct slice body,
+                 struct cli_page *out, struct report *r);
 /* Like cli_ask, but prints nothing: ERR_NOTFOUND when no host runs. *status is the HTTP status. */
 int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struct slice body,
                     long *status, json_t **answer, struct report *r);

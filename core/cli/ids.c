@@ -6,6 +6,7 @@
 #include "cli/store.h"
 
 #include "cli/ask.h"
+#include "base/limits.h"
 #include "cli/tell.h"
 
 #include <stdio.h>
@@ -49,6 +50,9 @@ static int search_store(struct cli *cli, const char *tail, enum id_of of, struct
     }
     cli_end(cli);
     *found = search.found;
+    if (code == ERR_LIMIT) {
+        return cli_fail(code, "there are more than %d ids: give the whole one", ID_ROWS_MAX);
+    }
     return code == ERR_NOTFOUND ? 0 : cli_read_failed(code);
 }
 

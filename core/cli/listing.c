@@ -7,9 +7,13 @@
 #include "cli/options.h"
 #include "cli/store.h"
 #include "cli/tell.h"
+#include "cli/text.h"
+#include "query/events.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+
+enum { REST_BYTES_MAX = 1024 };
 
 int listing_init(struct cli *cli, struct listing *listing, const struct table_column *columns,
                  size_t count, uint64_t shown) {
@@ -46,4 +50,20 @@ int listing_print(const struct cli *cli, const struct listing *listing, int code
         }
     }
     return code != 0 ? cli_read_failed(code) : listing->status;
+}
+
+void listing_tell_rest(const struct cli *cli, const struct look_walk *walk, const char *command) {
+    char place[LOOK_PLACE_BYTES];
+    struct event_place at = look_walk_place(walk);
+    struct buf text;
+    if (uuid_is_zero(&at.id)) {
+        return;
+    }
+    buf_init(&text, REST_BYTES_MAX);
+    text_add_count(&text, walk->passed);
+    buf_add_str(&text, " other events passed over, back to ");
+    text_add_when(&text, cli->now_ms, uuid_ms(&at.id));
+    look_place_text(&at, place);
+    (void)cli_fail(0, "%s: %s--before %s continues there", buf_str(&text), command, place);
+    buf_clear(&text);
 }

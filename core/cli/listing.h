@@ -8,6 +8,8 @@
 #include "cli/impl.h"
 #include "cli/table.h"
 
+struct look_walk;
+
 struct listing {
     struct table *table;
     uint64_t limit;   /* rows to show */
@@ -31,5 +33,8 @@ void listing_add_json(struct cli *cli, struct listing *listing, json_t *item);
  * reading. Returns the exit status. */
 int listing_print(const struct cli *cli, const struct listing *listing, int code,
                   const char *nothing, const char *more);
+/* Says, to stderr because the list may be read by a program, that a search ended before all was looked at, and
+ * with which --before of `command` ("": of this one) it goes on; nothing if all was. */
+void listing_tell_rest(const struct cli *cli, const struct look_walk *walk, const char *command);
 
 #endif

@@ -100,23 +100,6 @@ static void add_event(const struct cli *cli, struct table *table, const struct e
     buf_clear(&text);
 }
 
-/* To stderr, because the list may be read by a program. */
-static void tell_rest(const struct cli *cli, const struct look_walk *walk) {
-    char place[LOOK_PLACE_BYTES];
-    struct event_place at = look_walk_place(walk);
-    struct buf text;
-    if (uuid_is_zero(&at.id)) {
-        return;
-    }
-    buf_init(&text, CELL_BYTES_MAX);
-    text_add_count(&text, walk->passed);
-    buf_add_str(&text, " other events passed over, back to ");
-    text_add_when(&text, cli->now_ms, uuid_ms(&at.id));
-    look_place_text(&at, place);
-    (void)cli_fail(0, "%s: --before %s continues there", buf_str(&text), place);
-    buf_clear(&text);
-}
-
 /* Visits the events that match, up to the limit, and no more rows than an answer may take. */
 static int each_match(struct cli *cli, const struct events_filter *filter,
                       struct listing *listing) {
@@ -141,7 +124,7 @@ static int each_match(struct cli *cli, const struct events_filter *filter,
     }
     cli_end(cli);
     if (code == 0 && listing->seen < listing->limit && listing->status == 0) {
-        tell_rest(cli, &walk);
+        listing_tell_rest(cli, &walk, "");
     }
     look_walk_clear(&walk);
     return code == ERR_NOTFOUND ? 0 : code;

@@ -80,21 +80,55 @@ static bool is_heard(const struct conf *conf, const char *topic) {
     return heard;
 }
 
-/* The service can find no key in what a schedule publishes. */
-static void warn_of_ticks(const struct conf *conf, const struct service_conf *s,
-                          const struct schedule_conf *schedule) {
-    struct event_bytes bytes = {.topic = slice_of(schedule->publish),
-                                .payload = slice_of(schedule->payload)};
-    struct event *tick = event_new(&bytes);
-    struct report r = {""};
+/* The service can find no key in what is published: r says why. */
+static bool lacks_key(const struct service_conf *s, const char *topic, const char *payload,
+                      struct report *r) {
+    struct event_bytes bytes = {.topic = slice_of(topic), .payload = slice_of(payload)};
+    struct event *event = event_new(&bytes);
     struct buf key;
     buf_init(&key, KEY_BYTES_MAX);
-    if (tick != NULL && rule_extract(&s->key, tick, &key, &r) == ERR_INVALID) {
+    bool lacks = event != NULL && rule_extract(&s->key, event, &key, r) == ERR_INVALID;
+    buf_clear(&key);
+    event_free(event);
+    return lacks;
+}
+
+static void warn_of_ticks(const struct conf *conf, const struct service_conf *s,
+                          const struct schedule_conf *schedule) {
+    struct report r = {""};
+    if (lacks_key(s, schedule->publish, schedule->payload, &r)) {
         cli_warn("%s:%d: each event of schedule \"%s\" becomes a dead letter of service \"%s\": %s",
                  conf->file, schedule->line, schedule->name, s->name, r.text);
     }
-    buf_clear(&key);
-    event_free(tick);
+}
+
+/* True if requests without the field that the JSON pointer begins with are refused, or it may be. */
+static bool requires_field(const struct endpoint_conf *e, const char *pointer) {
+    size_t len = strcspn(pointer + (*pointer == '/'), "/");
+    struct slice field = {pointer + (*pointer == '/'), len};
+    bool required = memchr(field.data, '~', field.len) != NULL; /* it is escaped */
+    for (size_t i = 0; i < e->required_count; i++) {
+        required = required || slice_is(field, e->required[i]);
+    }
+    return required;
+}
+
+/* Whoever is told 202 relies on it. */
+static void warn_of_requests(const struct conf *conf, const struct service_conf *s,
+                             const struct endpoint_conf *e) {
+    struct report r = {""};
+    if (!lacks_key(s, e->publish, "{}", &r)) {
+        return;
+    }
+    if (s->key.kind != RULE_JSON) {
+        cli_warn(
+            "%s:%d: each request to endpoint \"%s\" becomes a dead letter of service \"%s\": %s",
+            conf->file, e->line, e->path, s->name, r.text);
+    } else if (!requires_field(e, s->key.arg)) {
+        cli_warn("%s:%d: endpoint \"%s\" accepts requests without the key of service \"%s\", which "
+                 "become dead letters (%s): add the field to `required`",
+                 conf->file, e->line, e->path, s->name, r.text);
+    }
 }
 
 static void warn_of_schedule(const struct conf *conf, const struct schedule_conf *s) {
@@ -136,6 +170,11 @@ static void warn_of_unheard(const struct conf *conf) {
             cli_warn("%s:%d: endpoint \"%s\" publishes to \"%s\", to which no service here "
                      "subscribes",
                      conf->file, e->line, e->path, e->publish);
+        }
+        for (size_t k = 0; k < conf->service_count; k++) {
+            if (service_wants(&conf->services[k], e->publish)) {
+                warn_of_requests(conf, &conf->services[k], e);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 #include "cli/json.h"
 #include "cli/live.h"
 #include "cli/options.h"
+#include "cli/store.h"
 #include "cli/table.h"
 #include "cli/tell.h"
 #include "cli/turns.h"
@@ -20,12 +21,22 @@
 #include <string.h>
 
 enum { FIELDS_MAX = 8, QUERY_MAX = 6, CELL_BYTES_MAX = 32 << 20, LIMIT_MAX = READING_ITEMS_MAX };
+enum { /* as the commands show of their own store */
+       EVENTS_SHOWN = 50,
+       TRACED_SHOWN = 20,
+       DEAD_SHOWN = 50,
+       KEYS_SHOWN = 100,
+       KEY_EVENTS_SHOWN = 50,
+       STATE_SHOWN = 200,
+};
+enum { PAGES_MAX = 64 /* of one list: what has more is narrowed down */ };
 
 struct remote {
     const char *command;
     const char *path;               /* followed by the first word if it ends with a slash */
     const char *second;             /* query parameter for the second word, or NULL */
     const char *options[QUERY_MAX]; /* options of the command that go into the query */
+    uint64_t shown;                 /* without --limit; 0 = all */
     const char *list;               /* member with the list; "" = the answer itself; NULL = none */
     const char *nothing;            /* printed for an empty list */
     struct table_column columns[FIELDS_MAX];
@@ -33,11 +44,12 @@ struct remote {
 };
 
 static const struct remote remotes[] = {
-    {"status", "/api/status", NULL, {NULL}, NULL, NULL, {{NULL, false}}, {NULL}},
+    {"status", "/api/status", NULL, {NULL}, 0, NULL, NULL, {{NULL, false}}, {NULL}},
     {"events",
      "/api/events",
      NULL,
-     {"service", "key", "state", "topic", "limit", "before"},
+     {"service", "key", "state", "topic"},
+     EVENTS_SHOWN,
      "",
      "no such events",
      {{"ACCEPTED", false},
@@ -49,11 +61,12 @@ static const struct remote remotes[] = {
       {"EVENT", false},
       {"REASON", false}},
      {"received_at", "service", "state", "key", "topic", "attempts", "id", "reason"}},
-    {"trace", "/api/events/", NULL, {NULL}, NULL, NULL, {{NULL, false}}, {NULL}},
+    {"trace", "/api/events/", NULL, {NULL}, TRACED_SHOWN, NULL, NULL, {{NULL, false}}, {NULL}},
     {"dlq list",
      "/api/dlq",
      NULL,
-     {"service", "group", "limit"},
+     {"service", "group"},
+     DEAD_SHOWN,
      "",
      "no dead letters",
      {{"DEAD SINCE", false},
@@ -69,6 +82,7 @@ static const struct remote remotes[] = {
      "/api/dlq/groups",
      NULL,
      {"service"},
+     0,
      "",
      "no dead letters",
      {{"GROUP", false},
@@ -78,12 +92,13 @@ static const struct remote remotes[] = {
       {"EXAMPLE", false},
       {"REASON", false}},
      {"group", "service", "count", "newest_at", "example", "reason"}},
-    {"dlq show", "/api/dlq/", NULL, {"service"}, NULL, NULL, {{NULL, false}}, {NULL}},
-    {"dlq try", "/api/dlq/", NULL, {"service"}, NULL, NULL, {{NULL, false}}, {NULL}},
+    {"dlq show", "/api/dlq/", NULL, {"service"}, 0, NULL, NULL, {{NULL, false}}, {NULL}},
+    {"dlq try", "/api/dlq/", NULL, {"service"}, 0, NULL, NULL, {{NULL, false}}, {NULL}},
     {"keys list",
      "/api/keys",
      NULL,
-     {"service", "limit"},
+     {"service"},
+     KEYS_SHOWN,
      "",
      "no blocked keys",
      {{"SERVICE", false},
@@ -97,7 +112,8 @@ static const struct remote remotes[] = {
     {"keys show",
      "/api/keys/",
      "key",
-     {"limit"},
+     {NULL},
+     KEY_EVENTS_SHOWN,
      "events",
      "this key has no waiting events",
      {{"EVENT", false}, {"STATE", false}, {"ACCEPTED", false}, {"TRIES", true}, {"TOPIC", false}},
@@ -105,7 +121,8 @@ static const struct remote remotes[] = {
     {"state list",
      "/api/state/",
      NULL,
-     {"limit"},
+     {NULL},
+     STATE_SHOWN,
      "",
      "no state or locks",
      {{"KEY", false},
@@ -119,6 +136,7 @@ static const struct remote remotes[] = {
      "/api/state/",
      "key",
      {NULL},
+     0,
      "",
      "no such state or lock",
      {{"KEY", false},
@@ -167,15 +185,22 @@ static void add_query(struct buf *path, bool *first, const char *name, const cha
     *first = false;
 }
 
-/* Adds a limit: the API returns no more than that at once. */
-static int add_limit(const struct cli *cli, struct buf *path, bool *first) {
-    uint64_t limit = 0;
+/* The next page of a list. */
+struct page {
+    uint64_t wanted;                 /* how many are still to come; 0 = the answer is no list */
+    char before[GATEWAY_NEXT_BYTES]; /* where it begins; "" = where the command says */
+};
+
+static void add_page(const struct cli *cli, const struct page *page, struct buf *path,
+                     bool *first) {
+    const char *before = page->before[0] != '\0' ? page->before : cli_option(cli, "before");
     char text[32];
-    int status = cli_option_count(cli, "limit", LIMIT_MAX, &limit);
     (void)snprintf(text, sizeof text, "%llu",
-                   (unsigned long long)(limit < LIMIT_MAX ? limit : LIMIT_MAX));
+                   (unsigned long long)(page->wanted < LIMIT_MAX ? page->wanted : LIMIT_MAX));
     add_query(path, first, "limit", text);
-    return status;
+    if (before != NULL) {
+        add_query(path, first, "before", before);
+    }
 }
 
 /* The trace of a key is requested as a list of its events. */
@@ -192,9 +217,9 @@ static const char *method_of(const struct remote *remote) {
     return is_try(remote) ? "POST" : "GET";
 }
 
-static int write_path(const struct cli *cli, const struct remote *remote, struct buf *path) {
+static void write_path(const struct cli *cli, const struct remote *remote, const struct page *page,
+                       struct buf *path) {
     bool first = true;
-    int status = 0;
     bool by_key = is_trace_of_key(cli, remote);
     buf_add_str(path, by_key ? "/api/events" : remote->path);
     if (by_key) {
@@ -207,16 +232,24 @@ static int write_path(const struct cli *cli, const struct remote *remote, struct
     if (remote->second != NULL) {
         add_query(path, &first, remote->second, cli->words[1]);
     }
-    for (size_t i = 0; i < QUERY_MAX && remote->options[i] != NULL && status == 0; i++) {
-        const char *name = remote->options[i];
-        const char *value = cli_option(cli, name);
-        if (value != NULL && strcmp(name, "limit") == 0) {
-            status = add_limit(cli, path, &first);
-        } else if (value != NULL) {
-            add_query(path, &first, name, value);
+    for (size_t i = 0; i < QUERY_MAX && remote->options[i] != NULL; i++) {
+        const char *value = cli_option(cli, remote->options[i]);
+        if (value != NULL) {
+            add_query(path, &first, remote->options[i], value);
         }
     }
-    return status != 0 ? status : path->failed ? cli_misused(cli, "the arguments are too long") : 0;
+    if (page->wanted > 0) {
+        add_page(cli, page, path, &first);
+    }
+}
+
+/* How many of a list; 0: it is none. */
+static int count_wanted(const struct cli *cli, const struct remote *remote, uint64_t *out) {
+    bool list = remote->list != NULL || is_trace_of_key(cli, remote);
+    *out = 0;
+    return !list ? 0
+                 : cli_option_count(cli, "limit", remote->shown > 0 ? remote->shown : UINT64_MAX,
+                                    out);
 }
 
 /* ---- the answer ---- */
@@ -304,6 +337,11 @@ static bool is_empty(const struct remote *remote, json_t *answer) {
            json_array_size(json_object_get(answer, "signals")) == 0;
 }
 
+/* What further pages are added to. */
+static json_t *rows_in(const struct cli *cli, const struct remote *remote, json_t *answer) {
+    return is_trace_of_key(cli, remote) ? answer : list_in(remote, answer);
+}
+
 /* Prints the answer and frees it. */
 static int print_answer(const struct cli *cli, const struct remote *remote, json_t *answer) {
     json_t *list = list_in(remote, answer);
@@ -323,24 +361,77 @@ static int print_answer(const struct cli *cli, const struct remote *remote, json
     return status == 0 && nothing && wanted ? EXIT_NO : status;
 }
 
-static int ask(struct cli *cli, const struct remote *remote, json_t **answer) {
+static int ask_page(struct cli *cli, const struct remote *remote, const struct page *page,
+                    struct cli_page *out, struct report *r) {
     struct buf path;
     buf_init(&path, 16 * TOPIC_BYTES_MAX);
-    int status = write_path(cli, remote, &path);
-    status = status == 0 ? cli_ask(cli, method_of(remote), buf_str(&path), slice_of(""), answer)
-                         : status;
+    *out = (struct cli_page){.answer = NULL};
+    write_path(cli, remote, page, &path);
+    int code = path.failed
+                   ? report(r, ERR_INVALID, "the arguments are too long")
+                   : cli_ask_page(cli, method_of(remote), buf_str(&path), slice_of(""), out, r);
     buf_clear(&path);
-    if (status == 0) {
-        keep_named(cli, list_in(remote, *answer));
+    return code;
+}
+
+/* Appends the rows of `more` to those of `out`, and has what `more` says otherwise. */
+static int join(const struct cli *cli, const struct remote *remote, struct cli_page *out,
+                struct cli_page *more) {
+    json_t *rows = rows_in(cli, remote, out->answer);
+    const json_t *item;
+    size_t i;
+    int code = 0;
+    if (more->status != 200) {
+        json_decref(out->answer);
+        *out = *more;
+        return 0;
     }
-    return status;
+    json_array_foreach(rows_in(cli, remote, more->answer), i, item) {
+        bool added = json_array_append_new(rows, json_incref((json_t *)(uintptr_t)item)) == 0;
+        code = added ? code : ERR_MEMORY;
+    }
+    json_decref(more->answer);
+    memcpy(out->next, more->next, sizeof out->next);
+    return code;
+}
+
+/* True if there is more of a list than `out` has, and it is wanted; *page: that. */
+static bool is_cut(const struct cli *cli, const struct remote *remote, const struct cli_page *out,
+                   uint64_t wanted, struct page *page) {
+    uint64_t got = json_array_size(rows_in(cli, remote, out->answer));
+    memcpy(page->before, out->next, sizeof page->before);
+    page->wanted = wanted > got ? wanted - got : 0;
+    return out->status == 200 && out->next[0] != '\0' && page->wanted > 0;
+}
+
+/* A list is asked for page by page: a page may be short, or empty, and not the last one. */
+static int ask(struct cli *cli, const struct remote *remote, uint64_t wanted, struct cli_page *out,
+               struct report *r) {
+    struct page page = {.wanted = wanted};
+    struct cli_page more;
+    int code = ask_page(cli, remote, &page, out, r);
+    bool cut = code == 0 && is_cut(cli, remote, out, wanted, &page);
+    for (unsigned pages = 1; cut && pages < PAGES_MAX; pages++) {
+        code = ask_page(cli, remote, &page, &more, r);
+        code = code == 0 ? join(cli, remote, out, &more) : code;
+        cut = code == 0 && is_cut(cli, remote, out, wanted, &page);
+    }
+    if (cut) {
+        (void)cli_fail(0, "the list ends here, and has more: narrow it down");
+    }
+    if (code == 0 && out->status == 200) {
+        keep_named(cli, list_in(remote, out->answer));
+    }
+    return code;
 }
 
 /* ---- the command ---- */
 
 int cli_remote(struct cli *cli) {
     uint64_t place = 0;
-    json_t *answer = NULL;
+    uint64_t wanted = 0;
+    struct cli_page page;
+    struct report r = {""};
     const struct remote *remote = find(cli->command);
     int status = cli_option_count(cli, "host", 1, &place);
     if (status != 0) {
@@ -353,39 +444,39 @@ int cli_remote(struct cli *cli) {
         return cli_misused(cli, "%s works on local files: run it on that host's machine",
                            cli->command->name);
     }
-    status = ask(cli, remote, &answer);
-    return status != 0 ? status : print_answer(cli, remote, answer);
+    status = count_wanted(cli, remote, &wanted);
+    status = status == 0 ? cli_find_data(cli) : status;
+    if (status != 0) {
+        return status;
+    }
+    int code = ask(cli, remote, wanted, &page, &r);
+    status = code != 0 ? cli_not_asked(cli, code, &r) : cli_judge(page.status, page.answer);
+    if (status == 0) {
+        return print_answer(cli, remote, page.answer);
+    }
+    json_decref(page.answer);
+    return status;
 }
 
 bool cli_is_elsewhere(struct cli *cli, int *status) {
     const struct remote *remote = find(cli->command);
-    struct buf path;
+    struct cli_page page = {.answer = NULL};
     struct report r = {""};
-    long http = 0;
-    json_t *answer = NULL;
-    if (remote == NULL) {
+    uint64_t wanted = 0;
+    if (remote == NULL || cli->data == NULL || count_wanted(cli, remote, &wanted) != 0 ||
+        ask(cli, remote, wanted, &page, &r) != 0 || page.status == 404 || page.status == 400) {
+        json_decref(page.answer); /* no host runs, or none has it */
         return false;
     }
-    buf_init(&path, 16 * TOPIC_BYTES_MAX);
-    int code = cli->data == NULL || write_path(cli, remote, &path) != 0
-                   ? ERR_INVALID
-                   : cli_ask_quietly(cli, method_of(remote), buf_str(&path), slice_of(""), &http,
-                                     &answer, &r);
-    buf_clear(&path);
-    if (code != 0 || http == 404 || http == 400) { /* no host runs, or none has it */
-        json_decref(answer);
-        return false;
-    }
-    if (http != 200) {
-        *status = cli_judge(http, answer);
-        json_decref(answer);
+    if (page.status != 200) {
+        *status = cli_judge(page.status, page.answer);
+        json_decref(page.answer);
         return true;
     }
-    keep_named(cli, list_in(remote, answer));
-    if (is_empty(remote, answer)) {
-        json_decref(answer);
+    if (is_empty(remote, page.answer)) {
+        json_decref(page.answer);
         return false;
     }
-    *status = print_answer(cli, remote, answer);
+    *status = print_answer(cli, remote, page.answer);
     return true;
 }

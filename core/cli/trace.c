@@ -5,6 +5,7 @@
 
 #include "cli/json.h"
 #include "cli/life.h"
+#include "cli/listing.h"
 #include "cli/options.h"
 #include "cli/remote.h"
 #include "cli/steps.h"
@@ -133,12 +134,15 @@ static int gather_key(struct cli *cli, const struct look_filter *filter, struct 
     struct event *event = NULL;
     look_walk_init(&walk, cli->journal, filter);
     int code = 0;
-    while (code == 0 && *count < limit &&
+    while (code == 0 && *count < limit && walk.passed < READING_ROWS_MAX &&
            (code = look_walk_next(cli->journal, &walk, &event)) == 0) {
         if (event != NULL) {
             events[(*count)++] = event;
         }
         code = cli_breathe(cli);
+    }
+    if (code == 0 && *count < limit) {
+        listing_tell_rest(cli, &walk, "zingq events --service S --key KEY ");
     }
     look_walk_clear(&walk);
     return code == ERR_NOTFOUND ? 0 : code;

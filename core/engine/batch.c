@@ -16,6 +16,7 @@
 #include "engine/history.h"
 #include "engine/impl.h"
 #include "engine/lane.h"
+#include "engine/memory.h"
 #include "engine/retry.h"
 #include "engine/services.h"
 
@@ -86,7 +87,8 @@ static int run_alone(struct engine *e, struct invocation *inv, struct lane_item 
                buf_str(&inv->run->error));
     event->alone = true;
     event->batch_events = 0;
-    int code = text.lacked ? ERR_MEMORY : engine_note_failure(e, s, event, end, buf_str(&text));
+    int code = engine_need_text(e, s, &text);
+    code = code == 0 ? engine_note_failure(e, s, event, end, buf_str(&text)) : code;
     if (code == 0) {
         code = engine_try_again(e, s, item, buf_str(&text), 0);
     }

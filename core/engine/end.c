@@ -83,7 +83,7 @@ static int next_delay(struct engine *e, struct engine_service *s, struct event *
         }
         return 0;
     }
-    if (code != ERR_NOTFOUND && code != ERR_SCRIPT && engine_waits_for_policy(e, s)) {
+    if (code != ERR_NOTFOUND && code != ERR_SCRIPT && engine_waits_for_lack(e, s)) {
         return code;
     }
     if (code != ERR_NOTFOUND) {
@@ -114,7 +114,7 @@ static int item_failed(struct engine *e, struct engine_service *s, struct lane_i
     buf_init(&reason, ERROR_BYTES_MAX + 1024);
     int64_t delay_ms = 0;
     code = next_delay(e, s, event, v, &delay_ms, &reason);
-    code = code == 0 && reason.lacked ? ERR_MEMORY : code;
+    code = code == 0 ? engine_need_text(e, s, &reason) : code;
     if (code == 0 && delay_ms >= 0) {
         code = engine_try_again(e, s, item, v->error, delay_ms);
     } else if (code == 0) {

@@ -65,11 +65,11 @@ static int load_service(struct engine *e, struct engine_service *s) {
 
 static int load_services(struct engine *e) {
     int code = 0;
-    e->waiting = 0;
     engine_forget_items(e);
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = load_service(e, &e->services[i]);
     }
+    engine_sum_waiting(e); /* whether all could be read or not */
     code = code == 0 ? journal_count_kept(e->journal) : code;
     if (code == 0) {
         code = engine_load_moves(e);
@@ -164,6 +164,7 @@ int engine_recover(struct engine *e) {
 }
 
 void engine_load_services(struct engine *e) {
+    engine_sum_waiting(e); /* these are other services, also if the store cannot be read */
     int code = load(e, false);
     e->lost = code != 0;
     if (code != 0) {

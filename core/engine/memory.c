@@ -50,13 +50,21 @@ void engine_feed_services(struct engine *e) {
     }
 }
 
-/* Each service waits for its own policies; with many of them more rarely, or nothing else would be done. */
-bool engine_waits_for_policy(const struct engine *e, struct engine_service *s) {
-    int64_t every_ms = POLICY_WAIT_EVERY_MS * (int64_t)e->service_count;
-    if (e->now_ms >= s->policy_ms + every_ms) {
-        s->policy_ms = e->now_ms;
+/* Each service waits for itself; with many of them more rarely, or nothing else would be done. */
+bool engine_waits_for_lack(const struct engine *e, struct engine_service *s) {
+    int64_t every_ms = LACK_WAIT_EVERY_MS * (int64_t)e->service_count;
+    if (e->now_ms >= s->lack_ms + every_ms) {
+        s->lack_ms = e->now_ms;
     }
-    return e->now_ms < s->policy_ms + POLICY_WAIT_MS;
+    return e->now_ms < s->lack_ms + LACK_WAIT_MS;
+}
+
+int engine_need_text(const struct engine *e, struct engine_service *s, struct buf *text) {
+    if (text->lacked && !engine_waits_for_lack(e, s)) {
+        buf_reset(text);
+        buf_add_str(text, "out of memory, also for the text of this error");
+    }
+    return text->lacked ? ERR_MEMORY : 0;
 }
 
 /* Once a turn: a collection may take as long as a script. */

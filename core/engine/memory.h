@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 
+struct buf;
 struct engine_service;
 struct lane;
 
@@ -22,7 +23,10 @@ size_t engine_memory_for_messages(const struct engine *e);
 size_t engine_starved(const struct engine *e);
 /* A policy, which has no second attempt, failed for what the host lacks: whether the turn should fail
  * for that, so that all comes again. Not for ever: nobody else gets on meanwhile. */
-bool engine_waits_for_policy(const struct engine *e, struct engine_service *s);
+bool engine_waits_for_lack(const struct engine *e, struct engine_service *s);
+/* The same of the text of a failure. ERR_MEMORY: the turn should fail. 0: it is whole, or it is lost and `text`
+ * says that. */
+int engine_need_text(const struct engine *e, struct engine_service *s, struct buf *text);
 /* When to try again whatever waits for memory, in engine time; INT64_MAX = nothing waits. */
 int64_t engine_next_memory_ms(const struct engine *e);
 

@@ -17,6 +17,7 @@
 #include "engine/impl.h"
 #include "engine/input.h"
 #include "engine/lane.h"
+#include "engine/memory.h"
 #include "engine/saga.h"
 #include "engine/services.h"
 #include "engine/share.h"
@@ -45,8 +46,9 @@ static int end_attempt(struct engine *e, struct invocation *inv, enum attempt_en
 }
 
 static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) {
-    if (inv->run->error.lacked) {
-        return ERR_MEMORY; /* nobody would be told why */
+    int code = engine_need_text(e, inv->service, &inv->run->error);
+    if (code != 0) {
+        return code;
     }
     if (inv->run->outcome != OUTCOME_RETRY) {
         inv->run->outcome = OUTCOME_ERROR;
@@ -183,15 +185,16 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
     }
     assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes &&
            outcomes[inv->run->outcome] != NULL);
-    if (inv->run->error.lacked) {
-        return ERR_MEMORY; /* nobody would be told why */
+    int code = engine_need_text(e, inv->service, &inv->run->error);
+    if (code != 0) {
+        return code;
     }
     bool goes_on = inv->run->outcome == OUTCOME_CALL || inv->run->outcome == OUTCOME_YIELD;
     if (inv->batch != NULL && !goes_on) {
         return engine_end_batch(e, inv, ATTEMPT_ERROR);
     }
     enum next next = NEXT_ENDED;
-    int code = inv->run->durable == NULL ? 0 : engine_note_failed_steps(e, inv);
+    code = inv->run->durable == NULL ? 0 : engine_note_failed_steps(e, inv);
     if (code == 0) {
         code = outcomes[inv->run->outcome](e, inv, &next);
     }

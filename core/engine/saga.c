@@ -18,6 +18,7 @@
 #include "engine/bury.h"
 #include "engine/impl.h"
 #include "engine/lane.h"
+#include "engine/memory.h"
 #include "engine/retry.h"
 #include "engine/services.h"
 #include "engine/waiters.h"
@@ -118,6 +119,7 @@ static int end_undone(struct engine *e, struct engine_service *s, struct lane_it
     struct buf reason;
     buf_init(&reason, ERROR_BYTES_MAX + 1);
     int code = cause_of(e, item->event, &reason);
+    code = code == 0 ? engine_need_text(e, s, &reason) : code;
     if (code == 0) {
         code = engine_bury_item(e, s, item, EVENT_DEAD, buf_str(&reason));
     }
@@ -134,11 +136,13 @@ static int need_person(struct engine *e, struct engine_service *s, struct lane_i
     buf_init(&names, NAMES_BYTES_MAX);
     buf_init(&reason, (size_t)2 * ERROR_BYTES_MAX + NAMES_BYTES_MAX);
     int code = engine_saga_open(e, item->event, &names, &open);
+    code = code == 0 ? engine_need_text(e, s, &names) : code;
     if (code == 0) {
         buf_printf(&reason, "%.*s; not undone: %s; it failed as: ", (int)strcspn(what, "\n"), what,
                    buf_str(&names));
         code = cause_of(e, item->event, &reason);
     }
+    code = code == 0 ? engine_need_text(e, s, &reason) : code;
     if (code == 0) {
         code = engine_bury_item(e, s, item, EVENT_NEEDS_PERSON, buf_str(&reason));
     }
@@ -207,7 +211,8 @@ int engine_undo_failed(struct engine *e, struct invocation *inv, enum attempt_en
     engine_note_over(e, inv);
     uint32_t tries = ++event->errors;
     bool last = end == ATTEMPT_REJECT || (!known && tries > s->conf->retries);
-    int code = text.lacked ? ERR_MEMORY : engine_note_failure(e, s, event, end, buf_str(&text));
+    int code = engine_need_text(e, s, &text);
+    code = code == 0 ? engine_note_failure(e, s, event, end, buf_str(&text)) : code;
     if (code == 0 && known) {
         code = note_try(e, s, event, name, buf_str(&text), &tries, &last);
     }

@@ -165,8 +165,15 @@ int engine_write_books(struct engine *e) {
 int engine_load_books(struct engine *e, struct engine_service *s) {
     int code = journal_books_get(e->journal, s->number, &s->books);
     s->books_dirty = false;
-    e->waiting += code == 0 && !s->removed ? books_waiting(&s->books) : 0;
     return code;
+}
+
+void engine_sum_waiting(struct engine *e) {
+    e->waiting = 0;
+    for (size_t i = 0; i < e->service_count; i++) {
+        const struct engine_service *s = &e->services[i];
+        e->waiting += s->removed ? 0 : books_waiting(&s->books);
+    }
 }
 
 /* --- rates and throttles --- */

@@ -30,11 +30,11 @@ struct engine_service {
     struct engine_service *heir; /* of a removed one: what takes it over; NULL = nothing */
     unsigned taking;             /* how many services it takes over at present */
     uint64_t taken_events, taken_values, taken_left; /* since the host started */
-    bool paused;       /* by an operator, or because its scripts hung the host */
-    bool held;         /* because of another host */
-    bool starved;      /* for want of memory: engine/memory.c */
-    int64_t policy_ms; /* since when its policies have lacked something; 0 = never */
-    bool held_back;    /* its publishes take their part of the store: engine/kept.c */
+    bool paused;     /* by an operator, or because its scripts hung the host */
+    bool held;       /* because of another host */
+    bool starved;    /* for want of memory: engine/memory.c */
+    int64_t lack_ms; /* since when its policies or texts have lacked something; 0 = never */
+    bool held_back;  /* its publishes take their part of the store: engine/kept.c */
     int64_t held_back_told_ms;
     struct letter_lines letter_lines;
     bool books_dirty;
@@ -89,8 +89,9 @@ bool engine_service_has(const struct engine *e, const struct engine_service *s,
 void engine_count(struct engine *e, struct engine_service *s, enum book book, int64_t by);
 /* Those that have changed, in the transaction under way. */
 int engine_write_books(struct engine *e);
-/* As the store has them. */
+/* As the store has them; if it cannot be read, they stay as they are. engine_sum_waiting follows. */
 int engine_load_books(struct engine *e, struct engine_service *s);
+void engine_sum_waiting(struct engine *e);
 /* Pauses or resumes it, for later starts, too. */
 int engine_set_paused(struct engine *e, struct engine_service *s, bool paused);
 /* Blocks its lanes while it is paused, held because of another host, or without a script. */

@@ -6,6 +6,8 @@
  */
 #include "export/impl.h"
 
+#include "backup/beside.h"
+
 #include "export/record.h"
 #include "query/json.h"
 #include "store/folder.h"
@@ -19,10 +21,6 @@
 #include <unistd.h>
 
 enum { PIECE_BYTES = 48 << 10 };
-
-static const char *const beside[] = {"audit.1.jsonl", "audit.jsonl"};
-
-enum { BESIDE_COUNT = sizeof beside / sizeof *beside };
 
 /* --- writing --- */
 
@@ -97,44 +95,15 @@ static int write_folder(struct export_writer *w, const char *folder, struct repo
     return code;
 }
 
-/* The newer one is what a host makes the older one when it is full: is it still what was opened? */
-static bool was_replaced(const char *path, int fd, const struct stat *opened) {
-    struct stat now;
-    bool there = lstat(path, &now) == 0 && S_ISREG(now.st_mode);
-    return fd >= 0 ? !there || now.st_ino != opened->st_ino : there;
-}
-
-/* Both before the first is read, so that none is missed that a host replaces meanwhile. */
-static int open_beside(char paths[BESIDE_COUNT][STORE_PATH_BYTES], int fds[BESIDE_COUNT],
-                       struct report *r) {
-    struct stat st[BESIDE_COUNT];
-    int code = 0;
-    do {
-        for (int i = 0; i < BESIDE_COUNT; i++) {
-            if (fds[i] >= 0) {
-                (void)close(fds[i]);
-            }
-        }
-        fds[1] = backup_open(paths[1], &st[1], &code, r);
-        fds[0] = code == 0 ? backup_open(paths[0], &st[0], &code, r) : -1;
-    } while (code == 0 && was_replaced(paths[1], fds[1], &st[1]));
-    return code;
-}
-
 static int write_beside(struct export_writer *w, const char *folder, struct report *r) {
-    char paths[BESIDE_COUNT][STORE_PATH_BYTES];
-    int fds[BESIDE_COUNT] = {-1, -1};
-    int code = 0;
-    for (int i = 0; i < BESIDE_COUNT; i++) {
-        code = code == 0 ? store_folder_file(folder, beside[i], paths[i], r) : code;
-    }
-    code = code == 0 ? open_beside(paths, fds, r) : code;
-    for (int i = 0; i < BESIDE_COUNT; i++) {
-        if (fds[i] >= 0) {
-            code = code == 0 ? write_pieces(w, fds[i], paths[i], beside[i], r) : code;
-            (void)close(fds[i]);
+    struct beside files[BESIDE_COUNT];
+    int code = beside_open(folder, files, r);
+    for (size_t i = 0; i < BESIDE_COUNT && code == 0; i++) {
+        if (files[i].fd >= 0) {
+            code = write_pieces(w, files[i].fd, files[i].path, beside_name(i), r);
         }
     }
+    beside_close(files);
     return code;
 }
 
@@ -148,7 +117,7 @@ int export_files(struct export_writer *w, const char *folder, struct report *r) 
 /* Only a name that an export gives a file: it comes from anywhere, and must not lead anywhere else. */
 static bool is_name(struct slice name) {
     for (size_t i = 0; i < BESIDE_COUNT; i++) {
-        if (slice_is(name, beside[i])) {
+        if (slice_is(name, beside_name(i))) {
             return true;
         }
     }

@@ -81,8 +81,12 @@ static json_t *next_line(struct import *im, int *code) {
         return NULL;
     }
     bool whole = im->line.data[im->line.len - 1] == '\n';
-    json_t *object = whole ? json_read_unique(buf_slice(&im->line), "it", &why) : NULL;
-    if (object == NULL || !json_is_object(object)) {
+    json_t *object = NULL;
+    *code = whole ? json_read_unique(buf_slice(&im->line), "it", &object, &why) : 0;
+    if (*code == ERR_MEMORY) {
+        return NULL;
+    }
+    if (!json_is_object(object)) {
         *code = wrong(im, "%s",
                       why.text[0] != '\0' ? why.text
                       : whole             ? "it is not an object"

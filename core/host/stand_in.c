@@ -264,13 +264,15 @@ static bool may_stand_in(const struct host *h) {
            !h->stopping && !h->leaving && !h->leave_asked;
 }
 
-/* Doubles the wait each time. */
+/* Doubles the wait each time. A host that lives must not lose its session again and again; a refusal
+ * may be mended at any time. */
 static void try_later(struct host_stand_in *s, int64_t wait_ms, int64_t now_ms) {
-    for (unsigned i = 0; i < s->tries && wait_ms < STAND_IN_AGAIN_MS_MAX; i++) {
+    int64_t wait_ms_max = s->standing ? STAND_IN_TAKEN_MS_MAX : STAND_IN_AGAIN_MS_MAX;
+    for (unsigned i = 0; i < s->tries && wait_ms < wait_ms_max; i++) {
         wait_ms *= 2;
     }
     s->tries++;
-    s->again_ms = now_ms + (wait_ms < STAND_IN_AGAIN_MS_MAX ? wait_ms : STAND_IN_AGAIN_MS_MAX);
+    s->again_ms = now_ms + (wait_ms < wait_ms_max ? wait_ms : wait_ms_max);
 }
 
 static void say_failure(struct host_stand_in *s, int64_t now_ms) {

@@ -6,6 +6,7 @@
  */
 #include "query/ids.h"
 
+#include "base/limits.h"
 #include "journal/later.h"
 #include "journal/outbox.h"
 
@@ -125,6 +126,9 @@ int id_search_step(struct id_search *s, struct journal *j) {
     }
     if (s->table == sizeof tables / sizeof *tables) {
         return ERR_NOTFOUND;
+    }
+    if (s->rows++ >= ID_ROWS_MAX) {
+        return ERR_LIMIT;
     }
     int code = tables[s->table].next(s, j, &id);
     if (code == ERR_NOTFOUND) {

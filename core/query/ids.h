@@ -43,7 +43,8 @@ struct id_search {
     char tail[UUID_TAIL_MAX];
     size_t tail_len;
     struct id_list found;
-    size_t table; /* of those that may have such an id */
+    size_t table;  /* of those that may have such an id */
+    uint64_t rows; /* examined */
     unsigned group;
     bool begun;
     union {
@@ -57,7 +58,7 @@ struct id_search {
 /* False: those are not an id's last digits. */
 bool id_search_init(struct id_search *s, enum id_of of, struct slice tail);
 /* Examines one row, within a transaction, which may be another one each time. ERR_NOTFOUND after the
- * last, or when found is full. */
+ * last, or when found is full; ERR_LIMIT after ID_ROWS_MAX. */
 int id_search_step(struct id_search *s, struct journal *j);
 
 #endif

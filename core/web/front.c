@@ -78,13 +78,14 @@ static void answer_missing(struct gateway_request *request, const char *field) {
 static bool check_body(const struct endpoint_conf *endpoint, struct gateway_request *request) {
     struct slice body = gateway_body(request);
     struct report r = {"the body must be a JSON object"};
-    json_t *json = json_read_unique(body, "the body", &r);
+    json_t *json;
+    int code = json_read_unique(body, "the body", &json, &r);
     bool object = json_is_object(json);
     const char *missing = object ? missing_field(endpoint, json) : NULL;
     if (missing != NULL) {
         answer_missing(request, missing);
     } else if (!object) {
-        gateway_answer_error(request, 400, NULL, r.text);
+        gateway_answer_error(request, code == ERR_MEMORY ? 503 : 400, NULL, r.text);
     }
     json_decref(json);
     return object && missing == NULL;

@@ -14,7 +14,7 @@ export BUILD PATH
 
 "$PYTHON" "$SOURCE_DIR/tests/chaos/selftest.py" || exit 1
 
-set -- --rate 20 --hosts 2 --short --minutes "${ZINGQ_CHAOS_MINUTES:-0.25}"
+set -- --rate 20 --hosts 2 --short --minutes "${ZINGQ_CHAOS_MINUTES:-0.15}"
 if [ -n "${ZINGQ_CHAOS_SEED:-}" ]; then
     set -- "$@" --seed "$ZINGQ_CHAOS_SEED"
 elif [ -z "${ZINGQ_CHAOS_MINUTES:-}" ]; then

@@ -148,6 +148,8 @@ broker { url = "mqtts://127.0.0.1:8883" ca_file = "nope.pem" }
 service "half" { subscribe = {"a", "b"} handler = "half.lua" secrets = {"none"} }
 schedule "lonely" { cron = "@daily" publish = "zzz" payload = "{bad" }
 endpoint "/lonely" { publish = "yyy" }
+endpoint "/keyless" { publish = "loop/x" required = {"name"} }
+endpoint "/keyed" { publish = "loop/x" required = {"name", "id"} }
 schedule "keyless" { cron = "@daily" publish = "loop/tick" payload = "{\"n\": 1}" }
 service "loop" { subscribe = {"loop/+"} handler = "half.lua" key = "json:/id" dead_topic = "loop/dead" }
 limits { lua_memory = "1GiB" }
@@ -165,7 +167,12 @@ ok "check warns of what will hardly work as intended" warns 'subscribes to "b", 
     '"c/d"\] matches no topic' '"lonely" publishes to "zzz"' 'payload is not JSON' '"/lonely" publishes' \
     'ZINGQ_STORE_PTAH .*ZINGQ_STORE_PATH' 'half.lua:1: zing.publsh .*zing.publish' 'global sum' \
     'schedule "keyless" becomes a dead letter of service "loop": no value at /id' 'subscribes to its own dead_topic' \
-    'secret "none" is not in vars' 'lua_memory is larger than limits.memory'
+    'secret "none" is not in vars' 'lua_memory is larger than limits.memory' \
+    'endpoint "/keyless" accepts requests without the key of service "loop".*no value at /id'
+keyed_is_well() {
+    ! "$ZINGQ" check -c wrong/topics.conf 2>&1 >"$dir/out" | grep '"/keyed"'
+}
+ok "but not of one that requires it" keyed_is_well
 ok "which fails a check that is strict" ends 1 check --strict -c wrong/topics.conf
 printf 'limits { backlog = 0 }\nservice "x" { subscribe = {"x"} handler = "x.lua" delay = 5 }\n' >wrong/many.conf
 all_of() { # FILE PATTERN...: check refuses the file and names all of these

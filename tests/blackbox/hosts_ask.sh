@@ -104,6 +104,10 @@ local seats = {}
 seats["seat/take"] = function(event)
   zing.state.set("taken", {by = event.json.by, n = 1.5})
 end
+seats["seat/many"] = function(event)
+  for i = 1, 300 do zing.state.set(event.json.part .. i, i) end
+  zing.state.set("zz", "the last")
+end
 seats["seat/fail"] = function(event)
   if zing.state.get("mended") == nil then error("not yet") end
 end
@@ -417,6 +421,23 @@ metrics_say() {
     curl -s --unix-socket front1.sock http://localhost/metrics | grep -q 'zingq_asks_total{result="silent"} 1'
 }
 ok "the figures count what was not answered" metrics_say
+
+# ---- long lists ----
+
+for part in a b c d; do
+    must pub -t seat/many -m "{\"id\":\"$one\",\"part\":\"$part\"}"
+done
+names_are() { # LEAST MOST COMMAND...: so many rows, of host 1 by host 2
+    least=$1
+    most=$2
+    shift 2
+    "$ZINGQ" "$@" --data data2 --host 1 --json >"$dir/out" || return 1
+    rows=$(jq length "$dir/out")
+    [ "$rows" -ge "$least" ] && [ "$rows" -le "$most" ]
+}
+ok "--host has a key whole, also in several pages" wait_for 20 names_are 1201 1210 state get seats "$one"
+ok "and as much of a list as is wanted" names_are 1150 1150 state list seats --limit 1150
+ok "a name on the last page is found" names_are 1 1 state get seats "$one" zz
 
 echo "1..$count"
 [ "$failed" -eq 0 ]

@@ -27,7 +27,7 @@ start_broker
 cat >topics.conf <<CONF
 broker { url = "mqtt://127.0.0.1:$port" client_id = "faults" }
 http { listen = "127.0.0.1:$front" }
-sys { interval = "off" }
+sys { interval = "1s" }
 limits { stop_timeout = "2s" }
 service "jobs" {
     subscribe = {"in/+"} handler = "jobs.lua" key = "json:/n" idempotency = "json:/n" delay = "20ms" retries = 20

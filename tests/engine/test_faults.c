@@ -17,7 +17,6 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "event/call.h"
-#include "store/compact.h"
 
 #include <errno.h>
 #include <lmdb.h>
@@ -230,6 +229,17 @@ static void order(struct engine_fixture *f, struct command command) {
     }
 }
 
+static void assert_the_sum_is_that_of_the_services(struct engine_fixture *f) {
+    struct engine_status all;
+    struct engine_service_status one;
+    uint64_t waiting = 0;
+    for (size_t i = 0; engine_service_status(f->engine, i, &one) == 0; i++) {
+        waiting += books_waiting(&one.books);
+    }
+    engine_status(f->engine, &all);
+    assert_int_equal(all.waiting, waiting);
+}
+
 static void reload(struct engine_fixture *f) {
     uint64_t accepted = service_status(f, "all").books.accepted;
     for (unsigned tries = 1; fixture_reconfigure(f) != 0; tries++) {
@@ -244,6 +254,7 @@ static void reload(struct engine_fixture *f) {
     }
     assert_services_are_known(f);
     assert_int_equal(service_status(f, "all").books.accepted, accepted);
+    assert_the_sum_is_that_of_the_services(f);
 }
 
 static struct engine_fixture *new_fixture(void) {
@@ -438,6 +449,27 @@ static unsigned rejected(enum fault kind, unsigned at) {
     return left;
 }
 
+static unsigned edited(enum fault kind, unsigned at) {
+    struct engine_fixture *f = new_fixture();
+    char text[512];
+    f->unchecked = true;
+    fixture_run(f, "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" crashes = 0 }\n",
+                LUA(REJECTS));
+    offer(f, "s", "in/a", "x", NULL);
+    run_through(f);
+    struct uuid id = id_of(f, "s", "x");
+    arm(kind, at);
+    order(f, (struct command){.kind = COMMAND_EDIT, .id = id, .payload = slice_of("mended")});
+    order(f, (struct command){.kind = COMMAND_REPLAY, .id = id});
+    live_on(f, STORY_S);
+    unsigned left = disarm();
+    engine_check(f);
+    assert_string_equal(payloads(f, "out", text, sizeof text), "mended");
+    assert_int_equal(count_events(f, "s", EVENT_DEAD), 0);
+    fixture_free(f);
+    return left;
+}
+
 static void folder_beside(const struct engine_fixture *f, const char *name, char out[256]) {
     (void)snprintf(out, 256, "%s/%s", f->folder.path, name);
 }
@@ -478,29 +510,6 @@ static unsigned back_up(enum fault kind, unsigned at) {
         assert_int_equal(backup_copy(f->conf->store_path, to, &sizes, &r), 0);
     }
     assert_int_equal(events_in(to), 2);
-    fixture_free(f);
-    return left;
-}
-
-/* The old file is there or the new one, complete. */
-static unsigned compact(enum fault kind, unsigned at) {
-    struct engine_fixture *f = new_fixture();
-    struct store_sizes sizes;
-    char folder[256];
-    run_a_few(f);
-    (void)snprintf(folder, sizeof folder, "%s", f->conf->store_path);
-    fixture_stop(f);
-    const struct store_options options = {.path = folder, .max_bytes = 64 << 20};
-    arm(kind, at);
-    struct report r = {""};
-    fault_begin(&fault.plan);
-    int code = store_compact(&options, false, &sizes, &r);
-    (void)fault_end();
-    unsigned left = disarm();
-    assert_true(code == 0 || r.text[0] != '\0');
-    assert_int_equal(events_in(folder), 2);
-    assert_int_equal(store_compact(&options, false, &sizes, &r), 0);
-    assert_int_equal(events_in(folder), 2);
     fixture_free(f);
     return left;
 }
@@ -552,42 +561,16 @@ static void a_dead_letter_says_why(void **state) {
     fail_in_turn(FAULT_STORE, FEW, rejected);
 }
 
+static void a_dead_letter_that_is_edited_and_replayed_runs_once_as_it_is_now(void **state) {
+    (void)state;
+    fail_in_turn(FAULT_MEMORY, FEW, edited);
+    fail_in_turn(FAULT_STORE, FEW, edited);
+}
+
 static void a_backup_is_whole_or_none(void **state) {
     (void)state;
     fail_in_turn(FAULT_MEMORY, FEW, back_up);
     fail_in_turn(FAULT_STORE, FEW, back_up);
-}
-
-static void a_store_that_is_compacted_is_whole(void **state) {
-    (void)state;
-    fail_in_turn(FAULT_MEMORY, FEW, compact);
-    fail_in_turn(FAULT_STORE, FEW, compact);
-}
-
-/* What it asks for may never be there, and others must get on. */
-static void a_policy_that_lacks_memory_for_good_is_given_up(void **state) {
-    struct engine_fixture *f = new_fixture();
-    char text[64];
-    (void)state;
-    fixture_run(f,
-                "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" key = \"topic:2\" }\n"
-                "service \"t\" { subscribe = {\"in/+\"} handler = \"h.lua\" key = \"topic:2\" }\n",
-                LUA(LARGE));
-    arm(FAULT_LARGE, 0);
-    for (size_t i = 0; i < 2; i++) { /* each service waits for its own */
-        const char *service = i == 0 ? "s" : "t";
-        offer(f, service, "in/large", service, NULL);
-        assert_int_equal(turn(f), ERR_MEMORY);
-        f->now_ms += POLICY_WAIT_MS;
-        (void)redeliver(f);
-        run_through(f);
-        assert_int_equal(state_of(f, service, service), EVENT_DEAD);
-    }
-    deliver(f, "s", "in/other", "y");
-    assert_string_equal(payloads(f, "out", text, sizeof text), "other");
-    (void)disarm();
-    fault.kind = FAULT_NONE;
-    fixture_free(f);
 }
 
 static void no_line(void *ctx, struct slice line) {
@@ -598,10 +581,10 @@ static void no_line(void *ctx, struct slice line) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_key_that_is_needed_and_an_id_that_is_taken_stay_so, say_which),
-        cmocka_unit_test_teardown(a_policy_that_lacks_memory_for_good_is_given_up, say_which),
         cmocka_unit_test_teardown(a_dead_letter_says_why, say_which),
+        cmocka_unit_test_teardown(a_dead_letter_that_is_edited_and_replayed_runs_once_as_it_is_now,
+                                  say_which),
         cmocka_unit_test_teardown(a_backup_is_whole_or_none, say_which),
-        cmocka_unit_test_teardown(a_store_that_is_compacted_is_whole, say_which),
         cmocka_unit_test_teardown(one_failed_allocation_anywhere_changes_nothing, say_which),
         cmocka_unit_test_teardown(one_failed_call_of_the_store_anywhere_changes_nothing, say_which),
     };

@@ -83,12 +83,8 @@ return function(e)
   if e.topic == "in/sleep" then zing.sleep("1h") end
 end
 
---- LARGE
-local h = {}
-h["in/large"] = function() zing.reject("as told") end
-h["in/other"] = function() zing.publish("out", "other") end
-function h.on_dead() zing.publish("out", #string.rep("x", 2 << 20)) end
-return h
-
 --- REJECTS
-return {["in/+"] = function() zing.reject("no such seat") end}
+return {["in/+"] = function(e)
+  if e.payload == "mended" then return zing.publish("out", e.payload) end
+  zing.reject("no such seat")
+end}

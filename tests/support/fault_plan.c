@@ -37,9 +37,10 @@ bool fault_strikes(enum fault kind) {
 }
 
 static bool lacks(size_t size) {
-    enum { LARGE_BYTES = 1 << 20 };
-    bool large = armed != NULL && held == 0 && armed->kind == FAULT_LARGE && size >= LARGE_BYTES;
-    return large || fault_strikes(FAULT_MEMORY);
+    enum { LARGE_BYTES = 1 << 20, TEXT_BYTES = 4096 };
+    enum fault kind = armed != NULL && held == 0 ? armed->kind : FAULT_NONE;
+    return (kind == FAULT_LARGE && size >= LARGE_BYTES) ||
+           (kind == FAULT_TEXT && size == TEXT_BYTES) || fault_strikes(FAULT_MEMORY);
 }
 
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): named by the linker */

@@ -15,6 +15,7 @@ enum fault {
     FAULT_MEMORY,
     FAULT_STORE,
     FAULT_LARGE, /* every allocation of a MiB or more, for good */
+    FAULT_TEXT,  /* every allocation of just 4 KiB, as a long text has, for good */
 };
 
 /* Which call, counted from where calls count next; it strikes once. */

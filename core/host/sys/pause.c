@@ -5,7 +5,7 @@
  * a reason code, silently, or by closing the connection, and then all publishes suffer for figures
  * that nobody asked for. So the first status publish of a connection is sent alone, with QoS 1: its
  * PUBACK permits the others; a refusal, or the second connection that ends instead, pauses them,
- * and after a while we ask again.
+ * and after a while we ask again; or on the next connection, if the broker gave a reason.
  *
  * Why alone: a broker does not say what made it close a connection. The outbox draws the same
  * conclusion about the publishes of handlers; if only one of the two is in flight, neither is
@@ -45,6 +45,10 @@ static void pause_topics(struct sys *s, uint8_t reason, uint64_t now_ms) {
 void sys_pause_up(struct sys *s, uint64_t now_ms) {
     s->pause.leave = LEAVE_UNASKED;
     s->pause.alone_until_ms = is_paused(s) ? 0 : now_ms + SYS_ALONE_MS;
+    if (is_paused(s) && s->pause.reason != 0) {
+        s->pause.until_ms =
+            now_ms; /* a broker with other rules, perhaps; and this one only says no */
+    }
 }
 
 void sys_pause_down(struct sys *s, uint64_t now_ms) {

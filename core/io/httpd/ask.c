@@ -97,27 +97,44 @@ static struct curl_slist *make_headers(const char *once) {
     return headers;
 }
 
-int gateway_ask(const char *listen, const char *method, const char *path, struct slice body,
-                int timeout_ms, long *status, struct buf *answer, struct report *r) {
-    return gateway_ask_once(listen, method, path, NULL, body, timeout_ms, status, answer, r);
+static void take_next(CURL *easy, char next[GATEWAY_NEXT_BYTES]) {
+    struct curl_header *header = NULL;
+    next[0] = '\0';
+    if (curl_easy_header(easy, "Zingq-Next", 0, CURLH_HEADER, -1, &header) == CURLHE_OK) {
+        (void)snprintf(next, GATEWAY_NEXT_BYTES, "%s", header->value);
+    }
 }
 
-int gateway_ask_once(const char *listen, const char *method, const char *path, const char *once,
-                     struct slice body, int timeout_ms, long *status, struct buf *answer,
+int gateway_ask(const char *listen, const char *method, const char *path, struct slice body,
+                int timeout_ms, long *status, struct buf *answer, struct report *r) {
+    const struct gateway_asked asked = {
+        .listen = listen, .method = method, .path = path, .body = body, .timeout_ms = timeout_ms};
+    struct gateway_answered got;
+    int code = gateway_ask_full(&asked, &got, r);
+    *status = code == 0 ? got.status : *status;
+    *answer = got.body;
+    return code;
+}
+
+int gateway_ask_full(const struct gateway_asked *asked, struct gateway_answered *out,
                      struct report *r) {
-    assert(once == NULL || strlen(once) <= ONCE_BYTES_MAX);
-    buf_init(answer, CALL_BYTES_MAX);
+    assert(asked->once == NULL || strlen(asked->once) <= ONCE_BYTES_MAX);
+    buf_init(&out->body, CALL_BYTES_MAX);
     CURL *easy = curl_easy_init();
-    struct curl_slist *headers = make_headers(once);
+    struct curl_slist *headers = make_headers(asked->once);
     CURLcode code = CURLE_OUT_OF_MEMORY;
     if (easy != NULL && headers != NULL) {
-        code = set_target(easy, listen, path);
-        code = code ? code : set_options(easy, method, body, timeout_ms, answer);
+        code = set_target(easy, asked->listen, asked->path);
+        code = code ? code
+                    : set_options(easy, asked->method, asked->body, asked->timeout_ms, &out->body);
         code = code ? code : curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
         code = code ? code : curl_easy_perform(easy);
-        code = code ? code : curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, status);
+        code = code ? code : curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &out->status);
     }
-    int result = code == CURLE_OK ? 0 : explain(easy, code, listen, r);
+    if (code == CURLE_OK) {
+        take_next(easy, out->next);
+    }
+    int result = code == CURLE_OK ? 0 : explain(easy, code, asked->listen, r);
     curl_slist_free_all(headers);
     curl_easy_cleanup(easy);
     return result;

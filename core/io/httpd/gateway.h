@@ -160,6 +160,8 @@ bool gateway_is_final(const struct gateway_request *request);
  * texts that have no value. */
 void gateway_add_query(const struct gateway_request *request, const char *without, struct buf *out);
 
+enum { GATEWAY_NEXT_BYTES = 1024 /* of the header Zingq-Next */ };
+
 /* The client side: one request over a unix socket or TCP, blocking; for the commands. `path` is
  * sent as it is, so its parts must be percent-encoded. A body is sent as application/json.
  * ERR_NOTFOUND when nobody listens, ERR_REFUSED when the socket belongs to somebody else,
@@ -167,9 +169,19 @@ void gateway_add_query(const struct gateway_request *request, const char *withou
  * *answer is initialized here, in every case; the caller clears it. */
 int gateway_ask(const char *listen, const char *method, const char *path, struct slice body,
                 int timeout_ms, long *status, struct buf *answer, struct report *r);
-/* The same under an Idempotency-Key of at most ONCE_BYTES_MAX bytes; NULL = none. */
-int gateway_ask_once(const char *listen, const char *method, const char *path, const char *once,
-                     struct slice body, int timeout_ms, long *status, struct buf *answer,
+/* The same in full. */
+struct gateway_asked {
+    const char *listen, *method, *path;
+    const char *once; /* the Idempotency-Key, of at most ONCE_BYTES_MAX bytes; NULL = none */
+    struct slice body;
+    int timeout_ms;
+};
+struct gateway_answered {
+    long status;
+    struct buf body;               /* cleared by the caller, also after an error */
+    char next[GATEWAY_NEXT_BYTES]; /* of a list: where its next page begins; "" = it is complete */
+};
+int gateway_ask_full(const struct gateway_asked *asked, struct gateway_answered *out,
                      struct report *r);
 
 #endif

@@ -205,7 +205,7 @@ static void take_reply(struct find *f, const struct gateway_reply *reply) {
     size_t i;
     const json_t *item;
     if (list == NULL) {
-        note_silence(f, "a host could not search");
+        note_silence(f, "a host could not search all of its ids");
     }
     json_array_foreach(list, i, item) {
         struct uuid id;

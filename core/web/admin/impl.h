@@ -143,13 +143,13 @@ struct reading {
     const struct reading_kind *kind;
     struct journal *journal;
     int64_t now_ms;
-    struct buf out;        /* the answer so far */
-    uint64_t rows;         /* rows examined */
-    uint64_t items, limit; /* in the answer */
-    bool collected;        /* the first pass is complete; for dlq, groups */
-    size_t at;             /* index in what it collected */
-    char next[1024];       /* where the next page starts; "" = there is none */
-    char *text[2];         /* what the filter borrows; owned */
+    struct buf out;                /* the answer so far */
+    uint64_t rows;                 /* rows examined */
+    uint64_t items, limit;         /* in the answer */
+    bool collected;                /* the first pass is complete; for dlq, groups */
+    size_t at;                     /* index in what it collected */
+    char next[GATEWAY_NEXT_BYTES]; /* where the next page starts; "" = there is none */
+    char *text[2];                 /* what the filter borrows; owned */
     union {
         struct {
             struct look_walk walk;

@@ -33,7 +33,8 @@ enum { FAULT_SECONDS = 60 };
  * it was named, and that nothing was half done. */
 typedef bool fault_story(void *ctx);
 
-/* Fails the calls of each of these kinds in turn: the first ones, then samples, as many as $ZINGQ_FAULTS (default 12; "all").
+/* Fails the calls of each of these kinds in turn: the first ones, then samples, as many as $ZINGQ_FAULTS (default 12, with
+ * AddressSanitizer 4; "all").
  * $ZINGQ_FAULT, as "memory:17", is that one alone, with the call's stack. Without a fault, the story must go well. */
 void fault_each(const char *name, unsigned kinds, fault_story *story, void *ctx);
 

@@ -288,10 +288,13 @@ static void a_tree_keeps_the_last_value_of_a_name(void **state) {
 static void a_tree_may_be_asked_to_have_no_name_twice(void **state) {
     (void)state;
     struct report r = {""};
-    assert_null(json_read_unique(slice_of("{\"a\":{\"b\":1,\"b\":2}}"), "text", &r));
+    json_t *tree;
+    int code = json_read_unique(slice_of("{\"a\":{\"b\":1,\"b\":2}}"), "text", &tree, &r);
+    assert_int_equal(code, ERR_INVALID);
+    assert_null(tree);
     assert_string_equal(r.text, "text is not JSON: line 1, column 18: a name occurs twice");
-    json_t *tree = json_read_unique(slice_of("{\"a\":1,\"b\":{\"a\":2}}"), "text", NULL);
-    assert_non_null(tree);
+    code = json_read_unique(slice_of("{\"a\":1,\"b\":{\"a\":2}}"), "text", &tree, NULL);
+    assert_int_equal(code, 0);
     json_decref(tree);
 }
 

@@ -160,6 +160,34 @@ static void the_last_answer_to_a_subscription_is_a_proof_if_nothing_followed(voi
     assert_true(sys_is_proven(s));
 }
 
+static void status_topics_that_were_refused_are_tried_on_the_next_connection(void **state) {
+    static const struct conf conf = {.sys_interval_ms = 1000};
+    struct sys *s = *state;
+    s->conf = &conf;
+    for (uint64_t now_ms = 1000; now_ms < 20000; now_ms += 10000) {
+        assert_true(sys_may_ask(s, now_ms));
+        sys_asked(s, 7, now_ms);
+        sys_pause_answered(s, 7, 0x87, now_ms);
+        assert_false(sys_may_ask(s, now_ms + 1000));
+        sys_pause_down(s, now_ms + 1000);
+        sys_pause_up(s, now_ms + 10000);
+    }
+}
+
+static void a_broker_that_hangs_up_at_status_topics_has_its_rest(void **state) {
+    static const struct conf conf = {.sys_interval_ms = 1000};
+    struct sys *s = *state;
+    s->conf = &conf;
+    for (int i = 0; i < 2; i++) {
+        assert_true(sys_may_ask(s, 1000));
+        sys_asked(s, 7, 1000);
+        sys_pause_down(s, 1000);
+        sys_pause_up(s, 1000);
+    }
+    assert_false(sys_may_ask(s, 2000));
+    assert_true(sys_may_ask(s, 1000 + 600000));
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -172,6 +200,8 @@ int main(void) {
         T(a_broker_that_hangs_up_at_a_later_question_is_not_asked_a_third_time),
         T(a_broker_that_answers_may_go_away_at_any_time),
         T(a_mid_is_ours_once),
+        T(status_topics_that_were_refused_are_tried_on_the_next_connection),
+        T(a_broker_that_hangs_up_at_status_topics_has_its_rest),
         T(what_was_sent_is_proven_by_the_answer_to_the_last_of_it),
         T(the_last_answer_to_a_subscription_is_a_proof_if_nothing_followed),
     };
