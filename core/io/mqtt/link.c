@@ -17,6 +17,7 @@
 #include "io/mqtt/link.h"
 
 #include "base/limits.h"
+#include "base/thread.h"
 #include "io/mqtt/guard.h"
 
 #include <assert.h>
@@ -26,7 +27,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -253,34 +253,11 @@ static void *connect_main(void *arg) {
     return NULL;
 }
 
-/* Signals belong to the loop; the thread starts with all of them blocked. */
-static int start_thread(struct mqtt_link *link) {
-    pthread_attr_t attributes;
-    int err = pthread_attr_init(&attributes);
-    if (err != 0) {
-        return err;
-    }
-    err = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    if (err == 0) {
-        err = pthread_sigmask(SIG_BLOCK, &all, &before);
-    }
-    if (err == 0) {
-        pthread_t thread;
-        err = pthread_create(&thread, &attributes, connect_main, link);
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
-    (void)pthread_attr_destroy(&attributes);
-    return err;
-}
-
 int mqtt_link_connect(struct mqtt_link *link, uv_async_t *wake, struct report *r) {
     assert(!link->running && !link->poll_made);
     link->wake = wake;
     link->running = true;
-    int err = start_thread(link);
+    int err = thread_start(connect_main, link);
     if (err != 0) {
         link->running = false;
         return report(r, ERR_SYSTEM, "cannot start a thread to connect to the broker: %s",

@@ -1,6 +1,6 @@
 /*
- * connect.c - opening a connection: the names of its hosts become addresses (libuv's threads look
- * them up), and libpq connects to the first of these that answers, as its url says.
+ * connect.c - opening a connection: the names of its hosts become addresses (io/pg/name.c looks them
+ * up), and libpq connects to the first of these that answers, as its url says.
  *
  * libpq itself would look names up with a call that blocks; given `hostaddr` beside `host` it does
  * not, and still checks certificates against the name.
@@ -18,9 +18,11 @@
 enum { LIST_BYTES_MAX = 64 << 10 };
 
 struct pg_look_up {
-    uv_getaddrinfo_t request; /* first */
+    uv_async_t wake; /* first: a name has been looked up */
+    bool waking;     /* it is a handle of the loop */
     struct pg *pg;
-    struct pg_link *link;           /* NULL: its link is gone */
+    struct pg_link *link;
+    struct pg_question *question;   /* NULL: none is looked up now */
     PQconninfoOption *options;      /* of the url */
     struct slice hosts, ports;      /* what is left to look up; in `defaults` or `options` */
     PQconninfoOption *defaults;     /* of the environment; NULL = not needed */
@@ -208,28 +210,30 @@ static void connect_now(struct pg_link *link) {
 
 /* ---- names ---- */
 
-static void names_free(struct pg_look_up *n) {
-    PQconninfoFree(n->options);
-    PQconninfoFree(n->defaults);
-    buf_clear(&n->host);
-    buf_clear(&n->address);
-    buf_clear(&n->port);
+static void on_wake_closed(uv_handle_t *handle) {
+    struct pg_look_up *n = (struct pg_look_up *)handle;
+    struct pg *pg = n->pg;
     free(n);
+    pg_handle_closed(pg);
 }
 
-/* A look-up under way is freed when libuv has called back. */
 void pg_forget_names(struct pg_link *link) {
     struct pg_look_up *n = link->names;
     link->names = NULL;
     if (n == NULL) {
         return;
     }
-    if (n->link == NULL) {
-        names_free(n);
-        return;
+    pg_forget_name(n->question);
+    PQconninfoFree(n->options);
+    PQconninfoFree(n->defaults);
+    buf_clear(&n->host);
+    buf_clear(&n->address);
+    buf_clear(&n->port);
+    if (n->waking) {
+        uv_close((uv_handle_t *)&n->wake, on_wake_closed);
+    } else {
+        free(n);
     }
-    n->link = NULL;
-    (void)uv_cancel((uv_req_t *)&n->request); /* it may be too late: then it ends by itself */
 }
 
 /* One entry of the lists. */
@@ -248,17 +252,7 @@ static struct slice next_port(struct pg_look_up *n) {
 
 static void look_up_next(struct pg_look_up *n, struct pg_link *link);
 
-static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *list) {
-    struct pg_look_up *n = (struct pg_look_up *)request;
-    struct pg *pg = n->pg;
-    struct pg_link *link = n->link;
-    n->link = NULL;
-    if (link == NULL) {
-        uv_freeaddrinfo(list);
-        names_free(n);
-        pg_handle_closed(pg);
-        return;
-    }
+static void add_addresses(struct pg_look_up *n, const struct addrinfo *list) {
     struct slice host = take_item(&n->hosts);
     struct slice port = next_port(n);
     for (const struct addrinfo *a = list; a != NULL && n->count < SQL_ADDRESSES_MAX;
@@ -269,26 +263,36 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
             add_address(n, host, slice_of(text), port);
         }
     }
-    uv_freeaddrinfo(list);
-    if (status != 0) {
-        (void)snprintf(link->database->error, sizeof link->database->error, "%.*s: %s",
-                       (int)(host.len > 100 ? 100 : host.len), host.data, uv_strerror(status));
-    }
-    look_up_next(n, link);
-    pg_handle_closed(pg);
 }
 
-/* The libuv request that looks up `host`. */
-static int look_up(struct pg_look_up *n, struct pg_link *link, struct slice host) {
-    static const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    char name[NI_MAXHOST];
-    (void)snprintf(name, sizeof name, "%.*s", (int)host.len, host.data);
-    int code = uv_getaddrinfo(n->pg->loop, &n->request, on_looked_up, name, NULL, &hints);
-    if (code == 0) {
-        n->link = link;
-        n->pg->handles++;
+static void on_wake(uv_async_t *wake) {
+    struct pg_look_up *n = (struct pg_look_up *)wake;
+    struct pg_link *link = n->link;
+    const struct addrinfo *list = NULL;
+    int error = 0;
+    if (n->question == NULL || !pg_name_answered(n->question, &error, &list)) {
+        return;
     }
-    return code;
+    struct slice hosts = n->hosts;
+    struct slice host = take_item(&hosts);
+    if (error != 0) {
+        (void)snprintf(link->database->error, sizeof link->database->error, "%.*s: %s",
+                       (int)(host.len > 100 ? 100 : host.len), host.data, gai_strerror(error));
+    }
+    add_addresses(n, list);
+    pg_forget_name(n->question);
+    n->question = NULL;
+    look_up_next(n, link);
+}
+
+/* The question that looks up `host`. */
+static int look_up(struct pg_look_up *n, struct slice host) {
+    if (!n->waking && uv_async_init(n->pg->loop, &n->wake, on_wake) != 0) {
+        return ERR_SYSTEM;
+    }
+    n->pg->handles += n->waking ? 0 : 1;
+    n->waking = true;
+    return pg_ask_name(&n->question, host, &n->wake);
 }
 
 /* Sockets of this machine have a path, or "@" and a name; "" is libpq's default, one of these. */
@@ -302,7 +306,7 @@ static void look_up_next(struct pg_look_up *n, struct pg_link *link) {
         struct slice rest = n->hosts;
         struct slice host = take_item(&rest);
         bool named = !is_local(host) && n->count < SQL_ADDRESSES_MAX;
-        if (named && look_up(n, link, host) != 0) {
+        if (named && look_up(n, host) != 0) {
             fail(link, "the name of its host cannot be looked up");
             return;
         }
@@ -338,6 +342,7 @@ int pg_connect(struct pg_link *link) {
         return ERR_MEMORY;
     }
     n->pg = link->database->pg;
+    n->link = link;
     n->options = PQconninfoParse(link->database->conf->url, NULL);
     buf_init(&n->host, LIST_BYTES_MAX);
     buf_init(&n->address, LIST_BYTES_MAX);

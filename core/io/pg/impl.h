@@ -21,7 +21,8 @@ enum {
     PG_IDLE_MS = 60000,    /* a connection that nobody used for so long is closed */
     PG_AGAIN_MS = 1000,    /* after one could not be opened, while others are open */
     PG_CONNECT_MS = 30000, /* at most, for one attempt to connect */
-    PG_ADDRESS_MS = 5000   /* one of several addresses may be silent for so long */
+    PG_ADDRESS_MS = 5000,  /* one of several addresses may be silent for so long */
+    PG_LOOK_UPS_MAX = 64   /* names looked up at once, each on a thread of its own */
 };
 
 enum pg_place { PG_WAITING, PG_EXECUTED, PG_FINISHED };
@@ -57,8 +58,11 @@ enum pg_task {
     TASK_COMMIT = 16
 };
 
-/* The names of one connection being resolved; outlives its link if that is closed meanwhile. */
+/* The names of one connection being resolved. */
 struct pg_look_up;
+/* A name that is looked up. */
+struct pg_question;
+struct addrinfo;
 /* A libuv handle that watches a socket; libpq may take a new socket while it connects. */
 struct pg_watch {
     uv_poll_t poll; /* first */
@@ -125,7 +129,7 @@ struct pg {
     uv_timer_t timer;     /* the next deadline */
     uv_timer_t hand_over; /* zero delay: there are finished calls */
     uv_timer_t paused_timer;
-    size_t handles; /* libuv handles and requests not yet closed; the last one frees the struct */
+    size_t handles; /* libuv handles not yet closed; the last one frees the struct */
     bool closing;
     struct pg_call *buckets[PG_BUCKETS];
     size_t running;
@@ -135,7 +139,7 @@ struct pg {
 };
 
 /* io/pg/call.c */
-/* A handle or request of libuv was closed. */
+/* A handle of libuv was closed. */
 void pg_handle_closed(struct pg *pg);
 /* NULL: there is no such call. */
 struct pg_call *pg_find(struct pg *pg, uint64_t id);
@@ -153,6 +157,15 @@ void pg_due(struct pg *pg, uint64_t when_ms);
 bool pg_link_watch(struct pg_link *link, int events);
 /* Lets go of the socket, which libpq is about to close. */
 void pg_link_unwatch(struct pg_link *link);
+
+/* io/pg/name.c */
+/* Looks the name up; `wake` is sent when it is answered. ERR_MEMORY, ERR_SYSTEM, ERR_LIMIT: too many
+ * are looked up. */
+int pg_ask_name(struct pg_question **out, struct slice name, uv_async_t *wake);
+/* False: not yet. *error is one of gai_strerror's, or 0; *list belongs to the question. */
+bool pg_name_answered(struct pg_question *q, int *error, const struct addrinfo **list);
+/* Ends it, answered or not: `wake` is not sent any more. */
+void pg_forget_name(struct pg_question *q);
 
 /* io/pg/connect.c */
 /* Begins to connect. ERR_MEMORY. */

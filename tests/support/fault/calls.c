@@ -224,10 +224,6 @@ LIBRARY(uv_signal_start, int, (uv_signal_t * handle, uv_signal_cb call, int numb
 LIBRARY(uv_fs_event_start, int,
         (uv_fs_event_t * handle, uv_fs_event_cb call, const char *path, unsigned flags),
         (handle, call, path, flags), UV_EMFILE)
-LIBRARY(uv_getaddrinfo, int,
-        (uv_loop_t * loop, uv_getaddrinfo_t *request, uv_getaddrinfo_cb call, const char *node,
-         const char *service, const struct addrinfo *hints),
-        (loop, request, call, node, service, hints), UV_ENOMEM)
 
 /* --- libcurl --- */
 
