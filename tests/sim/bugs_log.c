@@ -22,11 +22,11 @@ WRAP(int, store_txn_commit, struct store *s) {
 }
 
 /* catch-up-skipped: what the log has counts as applied. */
-WRAP(int, store_catch_up, struct store *s, uint64_t last) {
+WRAP(int, store_catch_up, struct store *s, const struct log_state *state) {
     if (!bug_is(BUG_CATCH_UP_SKIPPED)) {
-        return __real_store_catch_up(s, last);
+        return __real_store_catch_up(s, state);
     }
-    s->logged = last;
+    s->logged = state->last;
     return 0;
 }
 

@@ -221,7 +221,8 @@ static bool load_scripts(struct node *n, struct report *r) {
 
 static bool open_parts(struct node *n, struct report *r) {
     const struct store_options store = {.path = n->conf->store_path,
-                                        .max_bytes = n->conf->store_max_bytes};
+                                        .max_bytes = n->conf->store_max_bytes,
+                                        .logged = n->log != NULL};
     const uint8_t boot[16] = {1, n->boot};
     if (n->scripts != NULL && n->starts % SCRIPTS_EVERY == 0) {
         script_host_free(n->scripts);

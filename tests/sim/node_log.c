@@ -81,7 +81,7 @@ void node_log_late(struct node *n) {
     n->log_late.count = 0;
 }
 
-static int barrier(void *ctx, uint64_t *last) {
+static int barrier(void *ctx, struct log_state *out) {
     IN_DOOR;
     struct node *n = ctx;
     if (n->ghost) {
@@ -90,13 +90,19 @@ static int barrier(void *ctx, uint64_t *last) {
     if (n->sim->settling || n->sim->true_ms >= n->log_back_ms) {
         fake_log_answers(n->log, FAKE_GOOD);
     }
-    return heard(n, n->log_door->barrier(n->log_door->ctx, last));
+    return heard(n, n->log_door->barrier(n->log_door->ctx, out));
 }
 
 static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
     IN_DOOR;
     const struct node *n = ctx;
     return n->log_door->read(n->log_door->ctx, number, out);
+}
+
+static int read_slice(void *ctx, uint32_t index, struct log_turn *out) {
+    IN_DOOR;
+    const struct node *n = ctx;
+    return n->log_door->read_slice(n->log_door->ctx, index, out);
 }
 
 static const struct store_log *join(struct fake_log *log) {
@@ -110,9 +116,8 @@ int node_log_use(struct node *n, struct report *r) {
         return 0;
     }
     n->log_door = join(n->log);
-    n->log_doors = (struct store_log){n, append, barrier, read_turn};
-    int code = store_use_log(n->store, &n->log_doors, journal_home);
-    return code == 0 ? 0 : report(r, code, "cannot use the log: %s", error_text(code));
+    n->log_doors = (struct store_log){n, append, barrier, read_turn, read_slice};
+    return store_use_log(n->store, &n->log_doors, journal_home, r);
 }
 
 bool node_log_is_lost(const struct node *n) {

@@ -110,12 +110,12 @@ static int try_start(struct engine_fixture *f) {
     f->report = (struct report){""};
     f->conf = load_conf(f);
     memory_init(&f->memory, f->conf->memory_bytes);
-    struct store_options options = {.path = f->conf->store_path,
-                                    .max_bytes = f->conf->store_max_bytes};
+    struct store_options options = {
+        .path = f->conf->store_path, .max_bytes = f->conf->store_max_bytes, .logged = !f->unlogged};
     int code = load_scripts(f, f->conf, &f->scripts);
     code = code == 0 ? store_open(&f->store, &options, &f->report) : code;
     if (code == 0 && !f->unlogged) {
-        code = store_use_log(f->store, fake_log_join(f->log), journal_home);
+        code = store_use_log(f->store, fake_log_join(f->log), journal_home, &f->report);
     }
     code = code == 0 ? culprit_open(&f->culprit, f->conf->store_path, boot, &f->report) : code;
     return code == 0 ? start_engine(f) : code;
