@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CLUSTER_PATIENCE_MS = 5000 /* with a statement */ };
+enum { PG_ANSWER_BYTES = 4096 /* of a short answer */ };
 
 /* How a host names its row in zq.host; fixed from joining on. */
 struct host_row {
@@ -27,6 +27,13 @@ static inline struct slice slice_of_uuid(const struct uuid *id) {
 /* What became of something that was only read, or may be done again. */
 static inline int cluster_again(int code) {
     return code == ERR_REFUSED || code == ERR_DOUBT ? ERR_NETWORK : code;
+}
+
+/* The row and its token, which stand first in nearly all statements. */
+static inline void cluster_begin_params(struct pg_params *params, const struct host_row *row) {
+    params->count = 0;
+    pg_add_i32(params, row->id);
+    pg_add(params, slice_of_uuid(&row->token));
 }
 
 /* The parts of a turn or a slice as two arrays, of homes and of bodies, in buffers that were reset;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "cluster/impl.h"
 #include "cluster/schema.h"
+#include "cluster/snapshots.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -17,22 +18,28 @@
 
 enum {
     CONNECT_WAIT_MS = 200, /* the loop waits meanwhile */
-    TURNS_AHEAD = 64,      /* asked for at once when LMDB is behind */
-    ROW_BYTES = 4096,      /* of a short answer */
+    PATIENCE_MS = 5000,    /* with a statement */
+    TURNS_AHEAD = 64,      /* asked for at once when LMDB is behind, */
+    SLICES_AHEAD = 16,     /* or is loaded */
     PART_BYTES = 1 << 30,  /* of the arrays of a turn */
     BODIES_KEPT = 1 << 20  /* of memory, between turns */
 };
 
-/* A host that is new begins with turn 0, and its first token names no snapshot. */
-static const struct pg_statement join = {
-    .name = "join",
-    .text = "INSERT INTO zq.host AS h (name, log, token, epoch, turn, bytes, snap_turn, snap_token,"
-            " snap_slices, snap_bytes, owner, since)"
-            " VALUES ($1, $2, $3, 1, 0, 0, 0, $2, 0, 0, $4, now())"
-            " ON CONFLICT (name) DO UPDATE SET token = EXCLUDED.token, epoch = h.epoch + 1,"
-            " owner = EXCLUDED.owner, since = now()"
+/* Of a log of that id; of any, if that is zero. */
+static const struct pg_statement take_log = {
+    .name = "take",
+    .text = "UPDATE zq.host SET token = $2, epoch = epoch + 1, owner = $3, since = now()"
+            " WHERE name = $1 AND (log = $4 OR $5) RETURNING id, epoch",
+    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_BOOL}};
+
+/* It begins with turn 0, and no snapshot. */
+static const struct pg_statement make_log = {
+    .name = "make",
+    .text = "INSERT INTO zq.host (name, token, owner, log, epoch, turn, bytes, snap_turn,"
+            " snap_token, snap_slices, snap_bytes, since)"
+            " VALUES ($1, $2, $3, $4, 1, 0, 0, 0, $2, 0, 0, now()) ON CONFLICT DO NOTHING"
             " RETURNING id, epoch",
-    .types = {PG_TEXT, PG_UUID, PG_UUID, PG_TEXT}};
+    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID}};
 
 static const struct pg_statement append_turn = {
     .name = "append",
@@ -55,11 +62,19 @@ static const struct pg_statement ask_owner = {
             " FROM zq.host WHERE id = $1",
     .types = {PG_INT4, PG_UUID}};
 
+static const struct pg_statement get_slices = {
+    .name = "slices",
+    .text = "SELECT slice::bigint + 1, home, body FROM zq.snap WHERE host = $1 AND turn = $2"
+            " AND token = $3 AND slice BETWEEN $4 AND $5 ORDER BY slice, home",
+    .types = {PG_INT4, PG_INT8, PG_UUID, PG_INT4, PG_INT4}};
+
 static const struct pg_statement get_turns = {
     .name = "turns",
     .text = "SELECT turn, home, body FROM zq.log WHERE host = $1 AND turn BETWEEN $2 AND $3"
             " ORDER BY turn, home",
     .types = {PG_INT4, PG_INT8, PG_INT8}};
+
+enum ahead_of { AHEAD_TURNS, AHEAD_SLICES };
 
 struct turns {
     struct turns_options options;
@@ -67,37 +82,67 @@ struct turns {
     struct store_log log;
     struct host_row row;
     int64_t epoch;
+    uint64_t snap_turn;     /* the snapshot that the barrier told of, */
+    struct uuid snap_token; /* and its writer's token */
     struct ahead ahead;
+    enum ahead_of reads; /* what it has */
+    struct snapshots *snapshots;
     struct buf kept;          /* what a short statement returned */
     struct buf homes, bodies; /* of the turn that is appended */
     struct turns_state state;
     char taker[256];
 };
 
-/* The row and its token, which stand first in a statement. */
-static void begin_params(struct pg_params *params, const struct host_row *row) {
-    params->count = 0;
-    pg_add_i32(params, row->id);
-    pg_add(params, slice_of_uuid(&row->token));
-}
-
 /* --- joining --- */
 
-static int take_row(struct turns *t, struct report *r) {
+static bool is_known(const uint8_t *id) {
+    return !sodium_is_zero(id, LOG_ID_BYTES);
+}
+
+static int refuse_row(const struct turns *t, int code, struct report *r) {
+    return report(r, code == ERR_DOUBT ? ERR_NETWORK : code,
+                  "the row of \"%s\" in zq.host cannot be taken over: %s", t->options.name,
+                  pg_line_error(t->line));
+}
+
+static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
     struct uuid log;
     struct pg_params params = {.count = 0};
-    struct pg_row row;
     randombytes_buf(&log, sizeof log);
-    randombytes_buf(&t->row.token, sizeof t->row.token);
     pg_add(&params, slice_of(t->options.name));
-    pg_add(&params, slice_of_uuid(&log));
     pg_add(&params, slice_of_uuid(&t->row.token));
     pg_add(&params, slice_of(t->options.owner));
-    int code = pg_line_ask(t->line, &join, &params, &t->kept, &row);
+    pg_add(&params, slice_of_uuid(&log));
+    int code = pg_line_ask(t->line, &make_log, &params, &t->kept, row);
+    return code == ERR_NOTFOUND
+               ? report(r, ERR_NETWORK, "another process makes the log of \"%s\" right now",
+                        t->options.name)
+           : code == 0 ? 0
+                       : refuse_row(t, code, r);
+}
+
+static int take_row(struct turns *t, const uint8_t *id, struct report *r) {
+    static const char yes[] = {1};
+    static const char no[] = {0};
+    struct pg_params params = {.count = 0};
+    struct pg_row row;
+    randombytes_buf(&t->row.token, sizeof t->row.token);
+    pg_add(&params, slice_of(t->options.name));
+    pg_add(&params, slice_of_uuid(&t->row.token));
+    pg_add(&params, slice_of(t->options.owner));
+    pg_add(&params, (struct slice){(const char *)id, LOG_ID_BYTES});
+    pg_add(&params, (struct slice){is_known(id) ? no : yes, 1});
+    int code = pg_line_ask(t->line, &take_log, &params, &t->kept, &row);
+    if (code == ERR_NOTFOUND && is_known(id)) {
+        return report(r, ERR_LOST,
+                      "the database has no log of \"%s\" that store.path is a copy of: it has lost "
+                      "it, or store.url names another database than before. To begin with what it "
+                      "has, let store.path name a new folder",
+                      t->options.name);
+    }
+    code = code == ERR_NOTFOUND ? make_row(t, &row, r) : code == 0 ? 0 : refuse_row(t, code, r);
     if (code != 0) {
-        return report(r, code == ERR_DOUBT ? ERR_NETWORK : code,
-                      "the row of \"%s\" in zq.host cannot be taken over: %s", t->options.name,
-                      pg_line_error(t->line));
+        return code;
     }
     t->row.id = (int32_t)pg_get_int(row.fields[0]);
     t->epoch = pg_get_int(row.fields[1]);
@@ -105,14 +150,14 @@ static int take_row(struct turns *t, struct report *r) {
     return 0;
 }
 
-int turns_join(struct turns *t, int64_t wait_ms, struct report *r) {
+int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms, struct report *r) {
     int code = pg_line_connect(t->line, wait_ms);
     if (code != 0) {
         return report(r, code, "%s",
                       code == ERR_MEMORY ? error_text(code) : pg_line_error(t->line));
     }
     code = schema_make(t->line, r);
-    return code == 0 ? take_row(t, r) : code;
+    return code == 0 ? take_row(t, id, r) : code;
 }
 
 /* --- the fence --- */
@@ -121,7 +166,7 @@ int turns_join(struct turns *t, int64_t wait_ms, struct report *r) {
 static int find_taker(struct turns *t) {
     struct pg_params params;
     struct pg_row row;
-    begin_params(&params, &t->row);
+    cluster_begin_params(&params, &t->row);
     int code = pg_line_ask(t->line, &ask_owner, &params, &t->kept, &row);
     if (code == 0 && pg_get_int(row.fields[0]) != 0) {
         return ERR_NETWORK; /* it is still ours: the next barrier settles what is between us */
@@ -181,7 +226,7 @@ static int append(void *ctx, const struct log_turn *turn) {
     if (t->homes.failed || t->bodies.failed) {
         return ERR_MEMORY;
     }
-    begin_params(&params, &t->row);
+    cluster_begin_params(&params, &t->row);
     pg_add_i64(&params, t->epoch);
     pg_add_i64(&params, (int64_t)turn->number);
     pg_add_i64(&params, bytes);
@@ -193,7 +238,18 @@ static int append(void *ctx, const struct log_turn *turn) {
     return code;
 }
 
-static int barrier(void *ctx, uint64_t *last) {
+static void take_state(struct turns *t, const struct pg_row *row, struct log_state *out) {
+    *out = (struct log_state){.last = (uint64_t)pg_get_int(row->fields[0]),
+                              .bytes = (uint64_t)pg_get_int(row->fields[1]),
+                              .snapshot = {.number = (uint64_t)pg_get_int(row->fields[4]),
+                                           .slices = (uint32_t)pg_get_int(row->fields[5]),
+                                           .bytes = (uint64_t)pg_get_int(row->fields[6])}};
+    memcpy(out->id, row->fields[2].data, LOG_ID_BYTES);
+    memcpy(&t->snap_token, row->fields[3].data, sizeof t->snap_token);
+    t->snap_turn = out->snapshot.number;
+}
+
+static int barrier(void *ctx, struct log_state *out) {
     struct turns *t = ctx;
     struct pg_params params;
     struct pg_row row;
@@ -203,31 +259,55 @@ static int barrier(void *ctx, uint64_t *last) {
         t->state.up = false;
         return code;
     }
-    begin_params(&params, &t->row);
+    cluster_begin_params(&params, &t->row);
     pg_add_i64(&params, ++t->epoch);
     code = judge(t, cluster_again(pg_line_ask(t->line, &raise_epoch, &params, &t->kept, &row)));
     if (code == 0) {
-        *last = (uint64_t)pg_get_int(row.fields[0]);
+        take_state(t, &row, out);
     }
     return code;
 }
 
-static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
-    struct turns *t = ctx;
+/* --- reading --- */
+
+/* Begins to read from that number on, unless that is what comes next. */
+static int read_from(struct turns *t, enum ahead_of what, uint64_t number) {
     struct pg_params params = {.count = 0};
-    if (t->ahead.number == number) {
-        return ahead_take(&t->ahead, t->line, number, out);
+    if (t->ahead.number == number && t->reads == what) {
+        return 0;
     }
     ahead_stop(&t->ahead, t->line);
     int code = pg_line_connect(t->line, CONNECT_WAIT_MS);
     if (code != 0) {
         return code;
     }
+    t->reads = what;
     pg_add_i32(&params, t->row.id);
-    pg_add_i64(&params, (int64_t)number);
-    pg_add_i64(&params, (int64_t)number + TURNS_AHEAD - 1);
-    code = ahead_start(&t->ahead, t->line, &get_turns, &params);
+    if (what == AHEAD_TURNS) {
+        pg_add_i64(&params, (int64_t)number);
+        pg_add_i64(&params, (int64_t)number + TURNS_AHEAD - 1);
+        return ahead_start(&t->ahead, t->line, &get_turns, &params);
+    }
+    pg_add_i64(&params, (int64_t)t->snap_turn);
+    pg_add(&params, slice_of_uuid(&t->snap_token));
+    pg_add_i32(&params, (int32_t)number - 1);
+    pg_add_i32(&params, (int32_t)number - 1 + SLICES_AHEAD - 1);
+    return ahead_start(&t->ahead, t->line, &get_slices, &params);
+}
+
+static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
+    struct turns *t = ctx;
+    int code = read_from(t, AHEAD_TURNS, number);
     return code == 0 ? ahead_take(&t->ahead, t->line, number, out) : code;
+}
+
+/* Counted from 1 there: 0 is no number of what is in hand. */
+static int read_slice(void *ctx, uint32_t index, struct log_turn *out) {
+    struct turns *t = ctx;
+    int code = read_from(t, AHEAD_SLICES, (uint64_t)index + 1);
+    code = code == 0 ? ahead_take(&t->ahead, t->line, (uint64_t)index + 1, out) : code;
+    out->number = t->snap_turn;
+    return code;
 }
 
 /* --- life --- */
@@ -238,16 +318,17 @@ int turns_new(struct turns **out, const struct turns_options *options, struct re
         return report(r, ERR_MEMORY, "out of memory");
     }
     t->options = *options;
-    t->log = (struct store_log){t, append, barrier, read_turn};
+    t->log = (struct store_log){t, append, barrier, read_turn, read_slice};
     ahead_init(&t->ahead);
-    buf_init(&t->kept, ROW_BYTES);
+    buf_init(&t->kept, PG_ANSWER_BYTES);
     buf_init(&t->homes, PART_BYTES);
     buf_init(&t->bodies, PART_BYTES);
     const struct pg_line_options line = {.url = options->url,
-                                         .patience_ms = CLUSTER_PATIENCE_MS,
+                                         .patience_ms = PATIENCE_MS,
                                          .pump = options->pump,
                                          .ctx = options->ctx};
     int code = pg_line_new(&t->line, &line, r);
+    code = code == 0 ? snapshots_new(&t->snapshots, options->url, &t->row, r) : code;
     if (code != 0) {
         turns_free(t);
         return code;
@@ -261,6 +342,7 @@ void turns_free(struct turns *t) {
         return;
     }
     pg_line_free(t->line);
+    snapshots_free(t->snapshots);
     ahead_clear(&t->ahead);
     buf_clear(&t->kept);
     buf_clear(&t->homes);
@@ -270,6 +352,10 @@ void turns_free(struct turns *t) {
 
 const struct store_log *turns_log(const struct turns *t) {
     return &t->log;
+}
+
+const struct log_snapshots *turns_snapshots(const struct turns *t) {
+    return snapshots_door(t->snapshots);
 }
 
 void turns_look(const struct turns *t, struct turns_state *out) {

@@ -33,12 +33,15 @@ struct turns_options {
 int turns_new(struct turns **out, const struct turns_options *options, struct report *r);
 /* NULL is allowed. */
 void turns_free(struct turns *t);
-/* Connects, waiting up to wait_ms for it, makes the tables if there are none, and takes the host's row
- * over: from then on whoever had it is fenced. With a sentence: ERR_NETWORK: not now, call it again;
- * else as schema_make. */
-int turns_join(struct turns *t, int64_t wait_ms, struct report *r);
+/* Connects, waiting up to wait_ms for it, makes the tables if there are none, and takes the log over:
+ * from then on whoever had it is fenced. `id`: of the log that the store is a copy of, zeros if it is
+ * of none yet. With a sentence: ERR_NETWORK: not now, call it again; ERR_LOST: the database does not
+ * have that log, and nothing was taken over; else as schema_make. */
+int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms, struct report *r);
 /* The log; of use when it has been joined. */
 const struct store_log *turns_log(const struct turns *t);
+/* Who writes its snapshots. */
+const struct log_snapshots *turns_snapshots(const struct turns *t);
 
 /* For people. */
 struct turns_state {

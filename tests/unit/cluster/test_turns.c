@@ -11,6 +11,7 @@
 #include "cluster/turns.h"
 #include "io/pg/line.h"
 #include "journal/home.h"
+#include "store/snapshot.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -49,20 +50,23 @@ static void pump(void *ctx) {
     }
 }
 
+static const uint8_t any_log[LOG_ID_BYTES] = {0};
+
 static struct turns *join_as(struct world *w, const char *name, const char *owner) {
     const struct turns_options options = {
         .url = database(), .name = name, .owner = owner, .pump = pump, .ctx = w};
     struct turns *turns = NULL;
     struct report r = {""};
     assert_int_equal(turns_new(&turns, &options, &r), 0);
-    if (turns_join(turns, WAIT_MS, &r) != 0) {
+    if (turns_join(turns, any_log, WAIT_MS, &r) != 0) {
         fail_msg("%s", r.text);
     }
     return turns;
 }
 
 static void use_log(struct store *s, const struct turns *turns) {
-    assert_int_equal(store_use_log(s, turns_log(turns), journal_home), 0);
+    struct report r = {""};
+    assert_int_equal(store_use_log(s, turns_log(turns), journal_home, &r), 0);
 }
 
 /* The process ends, and another one takes its place. */
@@ -92,6 +96,8 @@ static int set_up(void **state) {
     w.store = data_folder_store(&w.folder, ROOM);
     assert_int_equal(pg_line_new(&w.admin, &admin, &r), 0);
     assert_int_equal(pg_line_connect(w.admin, WAIT_MS), 0);
+    run(w.admin, "ALTER SYSTEM RESET synchronous_standby_names"); /* of a test that failed */
+    run(w.admin, "SELECT pg_reload_conf()");
     run(w.admin, "SET application_name = 'admin'; SET lock_timeout = 0; SET statement_timeout = 0;"
                  "DROP SCHEMA IF EXISTS zq CASCADE");
     w.turns = join_as(&w, "shop", "the first one");
@@ -195,6 +201,74 @@ static void many_turns_and_large_ones_are_read_back(void **state) {
     free(large);
 }
 
+/* As a host does between turns. */
+static uint32_t take_snapshot(struct world *w) {
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    struct snapshot *p = snapshot_new(w->store, journal_home);
+    const struct log_turn *slice = NULL;
+    uint32_t index = 0;
+    int code;
+    assert_non_null(p);
+    while ((code = snapshot_next(p, &slice)) == 0) {
+        assert_int_equal(door->add(door->ctx, index, slice), 0);
+        assert_int_equal(door->add(door->ctx, index++, slice), 0); /* again: no answer came */
+    }
+    assert_int_equal(code, ERR_NOTFOUND);
+    assert_int_equal(door->finish(door->ctx, snapshot_head(p)), 0);
+    snapshot_done(p);
+    snapshot_free(p);
+    return index;
+}
+
+static void trim(struct world *w) {
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    for (bool more = true; more;) {
+        assert_int_equal(door->trim(door->ctx, &more), 0);
+    }
+}
+
+static void a_snapshot_stands_for_the_turns_before_it(void **state) {
+    struct world *w = *state;
+    char key[16];
+    char value[9000];
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(key, sizeof key, "%c %d", 'A' + i % 26, i);
+        assert_int_equal(commit(w, key, value), 0);
+    }
+    assert_in_range(take_snapshot(w), 2, MANY);
+    assert_int_equal(commit(w, "a", "behind it"), 0);
+    trim(w);
+    assert_int_equal(turns_kept(w), 1);
+    lose_folder(w);
+    assert_kept(w, "A 0", value);
+    assert_kept(w, key, value);
+    assert_kept(w, "a", "behind it");
+    assert_int_equal(commit(w, "b", "2"), 0);
+    (void)take_snapshot(w);
+    trim(w);
+    assert_int_equal(turns_kept(w), 0);
+    lose_folder(w);
+    assert_kept(w, "b", "2");
+}
+
+static void who_is_fenced_writes_no_snapshot_either(void **state) {
+    struct world *w = *state;
+    bool more = false;
+    const struct log_turn *slice = NULL;
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    assert_int_equal(commit(w, "a", "1"), 0);
+    struct snapshot *p = snapshot_new(w->store, journal_home);
+    assert_int_equal(snapshot_next(p, &slice), 0);
+    struct turns *second = join_as(w, "shop", "another");
+    assert_int_equal(door->add(door->ctx, 0, slice), ERR_FENCED);
+    assert_int_equal(door->finish(door->ctx, snapshot_head(p)), ERR_FENCED);
+    assert_int_equal(door->trim(door->ctx, &more), ERR_FENCED);
+    snapshot_free(p);
+    turns_free(second);
+}
+
 static void hosts_of_other_names_have_logs_of_their_own(void **state) {
     struct world *w = *state;
     struct data_folder folder;
@@ -235,6 +309,18 @@ static void a_row_that_was_deleted_is_a_fence_too(void **state) {
     assert_int_equal(commit(w, "a", "1"), 0);
     run(w->admin, "DELETE FROM zq.host");
     assert_int_equal(commit(w, "a", "2"), ERR_FENCED);
+}
+
+static void the_copy_of_another_log_takes_nothing_over(void **state) {
+    struct world *w = *state;
+    static const uint8_t other[LOG_ID_BYTES] = {1};
+    const struct turns_options options = {.url = database(), .name = "shop", .owner = "a stray"};
+    struct turns *turns = NULL;
+    struct report r = {""};
+    assert_int_equal(turns_new(&turns, &options, &r), 0);
+    assert_int_equal(turns_join(turns, other, WAIT_MS, &r), ERR_LOST);
+    assert_int_equal(commit(w, "a", "1"), 0);
+    turns_free(turns);
 }
 
 static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
@@ -319,9 +405,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TURNS_TEST(what_was_committed_is_there_for_the_next_process),
         TURNS_TEST(many_turns_and_large_ones_are_read_back),
+        TURNS_TEST(a_snapshot_stands_for_the_turns_before_it),
+        TURNS_TEST(who_is_fenced_writes_no_snapshot_either),
         TURNS_TEST(hosts_of_other_names_have_logs_of_their_own),
         TURNS_TEST(whoever_joins_fences_the_one_before),
         TURNS_TEST(a_row_that_was_deleted_is_a_fence_too),
+        TURNS_TEST(the_copy_of_another_log_takes_nothing_over),
         TURNS_TEST(a_log_that_has_lost_turns_is_not_gone_on_with),
         TURNS_TEST(a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier),
         TURNS_TEST(a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back),
