@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 enum {
-    CONNECT_WAIT_MS = 10000, /* nobody waits */
-    PATIENCE_MS = 60000,
+    CONNECT_WAIT_MS = 5000, /* nobody waits but a host that stops */
+    PATIENCE_MS = 10000,
     PART_BYTES = 1 << 30
 };
 

@@ -162,14 +162,14 @@ int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms,
 
 /* --- the fence --- */
 
-/* The row is not as this process left it. */
-static int find_taker(struct turns *t) {
+/* Whether the row is still ours. */
+static int look_at_row(struct turns *t) {
     struct pg_params params;
     struct pg_row row;
     cluster_begin_params(&params, &t->row);
     int code = pg_line_ask(t->line, &ask_owner, &params, &t->kept, &row);
     if (code == 0 && pg_get_int(row.fields[0]) != 0) {
-        return ERR_NETWORK; /* it is still ours: the next barrier settles what is between us */
+        return 0;
     }
     if (code == 0) {
         (void)snprintf(t->taker, sizeof t->taker, "%.*s", (int)row.fields[1].len,
@@ -183,7 +183,8 @@ static int find_taker(struct turns *t) {
 /* Whether a statement that changes the row if it is ours has found it. */
 static int judge(struct turns *t, int code) {
     if (code == ERR_NOTFOUND) {
-        code = find_taker(t);
+        code = look_at_row(t);
+        code = code == 0 ? ERR_NETWORK : code; /* the next barrier settles what is between us */
     }
     t->state.up = code == 0 || code == ERR_FENCED;
     return code == ERR_REFUSED ? ERR_NETWORK : code;
@@ -265,6 +266,16 @@ static int barrier(void *ctx, struct log_state *out) {
     if (code == 0) {
         take_state(t, &row, out);
     }
+    return code;
+}
+
+int turns_check(struct turns *t) {
+    if (t->ahead.open) {
+        return 0;
+    }
+    int code = pg_line_connect(t->line, 0);
+    code = code == 0 ? look_at_row(t) : code;
+    t->state.up = code == 0 || code == ERR_FENCED;
     return code;
 }
 

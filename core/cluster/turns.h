@@ -38,6 +38,9 @@ void turns_free(struct turns *t);
  * of none yet. With a sentence: ERR_NETWORK: not now, call it again; ERR_LOST: the database does not
  * have that log, and nothing was taken over; else as schema_make. */
 int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms, struct report *r);
+/* Asks whether the log is still ours, for hosts that have nothing to append. 0; ERR_FENCED;
+ * ERR_NETWORK. */
+int turns_check(struct turns *t);
 /* The log; of use when it has been joined. */
 const struct store_log *turns_log(const struct turns *t);
 /* Who writes its snapshots. */

@@ -60,6 +60,10 @@ int pg_check_url(const char *url, struct report *r) {
 }
 
 int pg_check(const struct conf *conf, struct report *r) {
+    struct report of_store;
+    if (conf->store_url[0] != '\0' && pg_check_url(conf->store_url, &of_store) != 0) {
+        return report(r, ERR_INVALID, "%s: store: url: %s", conf->file, of_store.text);
+    }
     for (size_t i = 0; i < conf->database_count; i++) {
         const struct database_conf *d = &conf->databases[i];
         struct report wrong;

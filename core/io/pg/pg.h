@@ -59,8 +59,8 @@ struct pg_state {
 /* libpq's version, "15.18". Returns `out`. */
 enum { PG_VERSION_BYTES = 32 };
 const char *pg_version(char out[PG_VERSION_BYTES]);
-/* ERR_INVALID with place and sentence when libpq cannot read the url of one of them, or would block
- * because of it. One that was not read is not looked at. */
+/* ERR_INVALID with place and sentence when libpq cannot read the url of one of them or of the store,
+ * or would block because of it. One that was not read is not looked at. */
 int pg_check(const struct conf *conf, struct report *r);
 /* The same of one url, as a part of a sentence. */
 int pg_check_url(const char *url, struct report *r);
