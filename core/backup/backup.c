@@ -56,6 +56,7 @@ static int copy_store(const struct copy *copy, const char *building, struct repo
     char file[STORE_PATH_BYTES];
     struct stat st;
     int code = store_copy(copy->store, building, r);
+    code = code == 0 ? store_copy_leaves_log(copy->store, building, r) : code;
     code = code == 0 ? store_data_file(building, file, r) : code;
     if (code == 0 && stat(file, &st) != 0) {
         return report(r, ERR_DISK, "cannot look at %s: %s", file, strerror(errno));

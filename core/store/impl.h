@@ -69,8 +69,8 @@ struct position {
 int store_get_position(struct store *s, struct position *out);
 /* Of its log. */
 int store_put_position(struct store *s, uint64_t number, bool partial);
-/* Whether the row is the store's own: each store has its own one, which no log and no snapshot has. */
-bool store_owns_row(enum store_table t, struct slice key);
+/* It is no copy from now on. */
+int store_drop_position(struct store *s);
 /* Within a transaction: it has no rows but its own. */
 int store_is_bare(struct store *s, bool *bare);
 

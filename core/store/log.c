@@ -140,3 +140,22 @@ int store_commit(struct store *s) {
     return s->writes == NULL || writeset_is_empty(s->writes) ? store_txn_commit(s)
                                                              : commit_logged(s);
 }
+
+int store_leave_log(struct store *s) {
+    int code = store_begin(s);
+    if (code != 0) {
+        return code;
+    }
+    code = store_drop_position(s);
+    if (code != 0) {
+        store_abort(s);
+        return code;
+    }
+    code = store_txn_commit(s);
+    if (code == 0) {
+        writeset_free(s->writes);
+        s->writes = NULL;
+        s->log = NULL;
+    }
+    return code;
+}

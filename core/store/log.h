@@ -95,6 +95,13 @@ int store_use_log(struct store *s, const struct store_log *log, store_home *home
  * only the id of the log that the store is a copy of; zeros: of none yet. */
 const struct log_state *store_log_state(const struct store *s);
 
+/* The store, which may have a log, is one of its own from now on: with all that the log has, and
+ * without a log. Between transactions. Errors as those of store_begin and store_commit. */
+int store_leave_log(struct store *s);
+
+/* Whether the row is the store's own: each store has its own one, and no log has it. */
+bool store_owns_row(enum store_table t, struct slice key);
+
 /* Applies what a turn changed of a home, within a transaction whose changes are not for a log.
  * ERR_CORRUPT: the body is damaged, of a newer zingq, or changes rows of another home. */
 int store_apply(struct store *s, const struct log_part *part, store_home *home_of);

@@ -24,6 +24,12 @@ int store_put_position(struct store *s, uint64_t number, bool partial) {
     return store_failed(s, "log", mdb_put(s->txn, s->tables[TABLE_META], &key, &value, 0));
 }
 
+int store_drop_position(struct store *s) {
+    MDB_val key = {sizeof STORE_POSITION_KEY - 1, (void *)(uintptr_t)STORE_POSITION_KEY};
+    int rc = mdb_del(s->txn, s->tables[TABLE_META], &key, NULL);
+    return rc == MDB_NOTFOUND ? 0 : store_failed(s, "log", rc);
+}
+
 int store_get_position(struct store *s, struct position *out) {
     struct slice value;
     *out = (struct position){0};

@@ -12,6 +12,7 @@
 struct snapshot {
     struct store *store;
     store_home *home_of;
+    size_t slice_bytes;
     struct log_snapshot head;
     bool begun;
     uint64_t logged_bytes;  /* of the turns since the last snapshot, when it began */
@@ -22,13 +23,14 @@ struct snapshot {
     char key[STORE_KEY_BYTES_MAX];
 };
 
-struct snapshot *snapshot_new(struct store *s, store_home *home_of) {
+struct snapshot *snapshot_new(struct store *s, store_home *home_of, size_t slice_bytes) {
     struct snapshot *p = calloc(1, sizeof *p);
     if (p == NULL) {
         return NULL;
     }
     p->store = s;
     p->home_of = home_of;
+    p->slice_bytes = slice_bytes;
     p->rows = writeset_new();
     if (p->rows == NULL) {
         free(p);
@@ -69,7 +71,7 @@ static int fill_slice(struct snapshot *p) {
     struct write row;
     size_t bytes = 0;
     int code = 0;
-    while (code == 0 && bytes < SNAPSHOT_SLICE_BYTES && (code = next_row(p, &row)) == 0) {
+    while (code == 0 && bytes < p->slice_bytes && (code = next_row(p, &row)) == 0) {
         bytes += row.key.len + row.value.len;
         code = store_owns_row(row.table, row.key) ? 0 : writeset_add(p->rows, p->home_of, &row);
     }
@@ -107,11 +109,4 @@ void snapshot_done(const struct snapshot *p) {
     assert(p->head.number >= state->snapshot.number);
     state->snapshot = p->head;
     state->bytes = state->bytes > p->logged_bytes ? state->bytes - p->logged_bytes : 0;
-}
-
-bool snapshot_is_due(const struct store *s) {
-    const struct log_state *state = &s->log_state;
-    uint64_t least = state->snapshot.bytes;
-    least = least > SNAPSHOT_LOG_BYTES_MIN ? least : SNAPSHOT_LOG_BYTES_MIN;
-    return s->log != NULL && state->bytes > least;
 }

@@ -14,19 +14,15 @@
 
 #include "store/log.h"
 
-enum {
-    SNAPSHOT_SLICE_BYTES = 256 << 10, /* of rows: what a turn waits for, less than a millisecond */
-    SNAPSHOT_LOG_BYTES_MIN = 8 << 20  /* of turns: fewer are applied in less than a second */
-};
-
 struct snapshot;
 
 /* Of a store that is opened to write: of the turn after which the first slice is made, or, without a
- * log, of what was there before the first turn. NULL: out of memory. */
-struct snapshot *snapshot_new(struct store *s, store_home *home_of);
+ * log, of what was there before the first turn. A slice ends with the row that reaches slice_bytes.
+ * NULL: out of memory. */
+struct snapshot *snapshot_new(struct store *s, store_home *home_of, size_t slice_bytes);
 void snapshot_free(struct snapshot *p);
 
-/* Between transactions. The next rows, about SNAPSHOT_SLICE_BYTES of them; valid until the next call.
+/* Between transactions. The next rows; valid until the next call.
  * ERR_NOTFOUND: that was all. ERR_NETWORK: not now, call it again. Errors as those of store_begin,
  * ERR_MEMORY: this snapshot is of no use. */
 int snapshot_next(struct snapshot *p, const struct log_turn **slice);
@@ -34,9 +30,5 @@ int snapshot_next(struct snapshot *p, const struct log_turn **slice);
 const struct log_snapshot *snapshot_head(const struct snapshot *p);
 /* The log has finished it: from now on the store counts its turns from there. */
 void snapshot_done(const struct snapshot *p);
-
-/* The log has more turns since the last snapshot than it is large, and more than a few: it is time
- * for the next one. */
-bool snapshot_is_due(const struct store *s);
 
 #endif

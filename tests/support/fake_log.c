@@ -235,7 +235,7 @@ static int finish(void *ctx, const struct log_snapshot *snapshot) {
     if (code != 0 || again) {
         return code;
     }
-    log->broken = log->broken || snapshot->number != log->adding ||
+    log->broken = log->broken || snapshot->number < log->adding ||
                   snapshot->slices != log->added.count || snapshot->number > log->turns.count ||
                   snapshot->bytes != bytes_of(&log->added, 0);
     free_turns(&log->slices);

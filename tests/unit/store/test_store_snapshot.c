@@ -8,6 +8,7 @@
 #include "test.h"
 #include "journal/home.h"
 #include "store/snapshot.h"
+#include "store/trimmer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -80,7 +81,7 @@ static void turns(struct store_world *f, unsigned count) {
 /* Adds the slices, with so many turns before each. */
 static struct snapshot *make_slices(struct store_world *f, unsigned turns_between) {
     const struct log_snapshots *door = fake_log_snapshots(log_of_test);
-    struct snapshot *p = snapshot_new(f->store, journal_home);
+    struct snapshot *p = snapshot_new(f->store, journal_home, TRIMMER_SLICE_BYTES);
     const struct log_turn *slice;
     uint32_t index = 0;
     int code;
@@ -293,21 +294,70 @@ static void a_load_that_is_cut_off_begins_anew(void **state) {
 
 /* --- when --- */
 
-static void a_snapshot_is_due_when_the_log_outgrows_the_last_one(void **state) {
+static struct trimmer *new_trimmer(struct store_world *f) {
+    const struct trimmer_options options = {.store = f->store,
+                                            .home_of = journal_home,
+                                            .door = fake_log_snapshots(log_of_test),
+                                            .slice_bytes = TRIMMER_SLICE_BYTES,
+                                            .log_bytes_min = TRIMMER_LOG_BYTES_MIN};
+    return trimmer_new(&options);
+}
+
+/* What the host does between two turns: its code. */
+static int trim_once(struct trimmer *t) {
+    int code = trimmer_prepare(t);
+    if (code == 0) {
+        trimmer_send(t);
+        code = trimmer_sent(t);
+    }
+    return code;
+}
+
+static void a_log_is_trimmed_when_it_has_outgrown_its_snapshot(void **state) {
     struct store_world *f = *state;
-    assert_false(snapshot_is_due(f->store));
-    while (!snapshot_is_due(f->store)) {
+    struct trimmer *t = new_trimmer(f);
+    unsigned snapshots = 0;
+    uint64_t most = 0;
+    for (unsigned n = 0; n < 1500; n++) {
+        uint64_t number = store_log_state(f->store)->snapshot.number;
+        turn(f);
+        most = store_log_state(f->store)->bytes > most ? store_log_state(f->store)->bytes : most;
+        int code = trim_once(t);
+        assert_true(code == 0 || code == ERR_NOTFOUND);
+        snapshots += store_log_state(f->store)->snapshot.number > number;
+    }
+    assert_in_range(snapshots, 3, 20);
+    assert_true(most < 4 * TRIMMER_LOG_BYTES_MIN);
+    trimmer_free(t);
+    uint64_t counted = store_log_state(f->store)->bytes;
+    start(f);
+    assert_built_elsewhere(f);
+    assert_int_equal(store_log_state(f->store)->bytes, counted);
+}
+
+static void what_the_log_did_not_take_is_sent_once_more(void **state) {
+    struct store_world *f = *state;
+    struct trimmer *t = new_trimmer(f);
+    while (store_log_state(f->store)->bytes <= TRIMMER_LOG_BYTES_MIN) {
         turn(f);
     }
-    assert_true(store_log_state(f->store)->bytes > SNAPSHOT_LOG_BYTES_MIN);
-    struct log_snapshot snapshot = make_snapshot(f, 1);
-    assert_false(snapshot_is_due(f->store));
-    assert_int_equal(store_log_state(f->store)->snapshot.number, snapshot.number);
-    uint64_t counted = store_log_state(f->store)->bytes;
-    assert_true(counted > 0); /* the turns meanwhile */
-    start(f);
-    assert_same(f);
-    assert_int_equal(store_log_state(f->store)->bytes, counted);
+    for (bool good = false; store_log_state(f->store)->snapshot.slices == 0; good = !good) {
+        fake_log_answers(log_of_test, good ? FAKE_GOOD : FAKE_AWAY);
+        assert_int_equal(trim_once(t), good ? 0 : ERR_NETWORK);
+    }
+    trimmer_free(t);
+    fake_log_answers(log_of_test, FAKE_GOOD);
+    assert_built_elsewhere(f);
+}
+
+static void who_is_fenced_writes_no_snapshot(void **state) {
+    struct store_world *f = *state;
+    struct trimmer *t = new_trimmer(f);
+    turn(f);
+    fake_log_take_over(log_of_test);
+    assert_int_equal(trim_once(t), ERR_FENCED);
+    assert_int_equal(trim_once(t), ERR_FENCED);
+    trimmer_free(t);
 }
 
 /* --- clears --- */
@@ -344,7 +394,9 @@ int main(void) {
         SNAPSHOT_TEST(a_log_that_lacks_turns_after_its_snapshot_is_not_gone_on_with),
         SNAPSHOT_TEST(what_never_was_finished_is_no_snapshot),
         SNAPSHOT_TEST(a_load_that_is_cut_off_begins_anew),
-        SNAPSHOT_TEST(a_snapshot_is_due_when_the_log_outgrows_the_last_one),
+        SNAPSHOT_TEST(a_log_is_trimmed_when_it_has_outgrown_its_snapshot),
+        SNAPSHOT_TEST(what_the_log_did_not_take_is_sent_once_more),
+        SNAPSHOT_TEST(who_is_fenced_writes_no_snapshot),
         SNAPSHOT_TEST(a_turn_that_clears_a_table_clears_it_of_every_home),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
