@@ -36,6 +36,8 @@ static inline void cluster_begin_params(struct pg_params *params, const struct h
     pg_add(params, slice_of_uuid(&row->token));
 }
 
+/* --- cluster/parts.c --- */
+
 /* The parts of a turn or a slice as two arrays, of homes and of bodies, in buffers that were reset;
  * how many bytes the bodies are. A buffer that `failed`: out of memory. */
 int64_t cluster_put_parts(const struct log_turn *turn, struct buf *homes, struct buf *bodies);

@@ -24,6 +24,8 @@ void host_log_turn(struct host *h);
 /* When the loop has ended, and the store is closed. */
 void host_log_close(struct host *h);
 
+/* --- host/logged_tell.c --- */
+
 /* Whether the database answers; true without a log. */
 bool host_log_is_up(const struct host *h);
 void host_each_of_log(const struct host *h, host_tell *tell, void *ctx);
