@@ -155,6 +155,8 @@ struct conf {
     char *scripts_dir; /* dir/scripts */
     struct broker_conf broker;
     char *store_path; /* absolute */
+    char *store_url;  /* resolved; of the PostgreSQL that has the store's log; "" = none */
+    char *store_name; /* of the log in it */
     uint64_t store_max_bytes;
     int64_t store_linger_ms; /* or CONF_AUTO */
     int64_t keep_done_ms, keep_idempotency_ms;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_postgres(const char *url) {
+bool conf_is_postgres(const char *url) {
     return strncmp(url, "postgres://", 11) == 0 || strncmp(url, "postgresql://", 13) == 0;
 }
 
@@ -18,10 +18,8 @@ int conf_finish_database(const struct conf_place *place, void *object) {
         return ERR_MEMORY;
     }
     bool unread = place->no_secrets && d->url[0] == '\0';
-    if (!unread && !is_postgres(d->url)) {
-        return conf_fail(place, "url must begin with postgres://, as in "
-                                "\"postgres://host:5432/name\", and is best kept in the "
-                                "environment: url = \"env:DATABASE_URL\"");
+    if (!unread && !conf_is_postgres(d->url)) {
+        return conf_fail(place, "%s", CONF_WANTS_POSTGRES);
     }
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "store/impl.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* INV-STORE-13: rows that were never in a log are not mixed with those of one. */
 static int check_rows(struct store *s, struct report *r) {
@@ -22,6 +23,7 @@ static int check_rows(struct store *s, struct report *r) {
         return report(r, code, "cannot read %s: %s", s->path, error_text(code));
     }
     if (at.known || bare) {
+        memcpy(s->log_state.id, at.id, LOG_ID_BYTES);
         return 0;
     }
     return report(
