@@ -22,7 +22,7 @@
 #include "lua/script.h"
 #include "host/sys/sys.h"
 #include "journal/outbox.h"
-#include "store/snapshot.h"
+#include "store/trimmer.h"
 
 #include <sys/queue.h>
 #include <uv.h>
@@ -95,20 +95,14 @@ struct host_members {
 
 /* The log of the store in PostgreSQL: host/logged.c. */
 struct host_log {
-    struct turns *turns; /* NULL = the store has none; owned, like what follows */
-    char name[128];      /* of the log in the database */
-    char owner[256];     /* which process has it, for people */
-    uv_timer_t timer;    /* asks whether it is still ours */
-    bool over;           /* it is not, or has lost turns: the host ends */
-    /* The snapshot that is being written, and what of it is done by a thread of libuv. */
-    struct snapshot *snapshot; /* NULL = none */
-    uv_work_t work;
-    bool working;
-    enum { LOG_TRIM, LOG_ADD, LOG_FINISH } step;
-    const struct log_turn *slice; /* LOG_ADD, */
-    uint32_t index;               /* and its number */
-    int code;                     /* how the step ended */
-    bool more;                    /* LOG_TRIM: there is more to delete */
+    struct turns *turns;     /* NULL = the store has none; owned, like what follows */
+    char name[128];          /* of the log in the database */
+    char owner[256];         /* which process has it, for people */
+    uv_timer_t timer;        /* asks whether it is still ours */
+    bool over;               /* it is not, or has lost turns: the host ends */
+    struct trimmer *trimmer; /* keeps it short: sends by a thread of libuv */
+    uv_work_t sending;
+    bool sends;
 };
 
 /* Another version of topics.conf: host/reload.c. */

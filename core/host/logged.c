@@ -89,8 +89,15 @@ int host_log_open(struct host *h, struct report *r) {
     code = code == 0 ? store_use_log(h->store, turns_log(h->log.turns), journal_home, r) : code;
     code = code == 0 ? host_await_log(h, r) : code;
     if (code == 0) {
-        h->log.step = LOG_TRIM; /* what an earlier process may have left */
-        h->log.more = true;
+        const struct trimmer_options trimmer = {.store = h->store,
+                                                .home_of = journal_home,
+                                                .door = turns_snapshots(h->log.turns),
+                                                .slice_bytes = TRIMMER_SLICE_BYTES,
+                                                .log_bytes_min = TRIMMER_LOG_BYTES_MIN};
+        h->log.trimmer = trimmer_new(&trimmer);
+        code = h->log.trimmer == NULL ? report(r, ERR_MEMORY, "out of memory") : 0;
+    }
+    if (code == 0) {
         log_info("host", "the log of the store is \"%s\" in PostgreSQL; %s is a copy of it",
                  h->log.name, h->conf->store_path);
     }
@@ -111,7 +118,7 @@ void host_log_watch(struct host *h) {
 }
 
 void host_log_close(struct host *h) {
-    host_snapshot_drop(h);
+    trimmer_free(h->log.trimmer);
     turns_free(h->log.turns);
 }
 
@@ -143,10 +150,31 @@ bool host_log_is_over(struct host *h, int code) {
     return true;
 }
 
-void host_log_turn(struct host *h) {
-    if (h->log.turns != NULL && !h->log.working) {
-        host_snapshot_go_on(h);
+/* --- keeping it short --- */
+
+static void shorten(uv_work_t *request) {
+    struct host *h = request->data;
+    trimmer_send(h->log.trimmer);
+}
+
+/* What could not be sent is sent again after a later turn; who is fenced finds out by the turns. */
+static void shortened(uv_work_t *request, int status) {
+    struct host *h = request->data;
+    h->log.sends = false;
+    if (status == 0 && trimmer_sent(h->log.trimmer) == 0) {
+        host_wake(h);
     }
+}
+
+void host_log_turn(struct host *h) {
+    if (h->log.turns == NULL || h->log.sends || h->stopping ||
+        trimmer_prepare(h->log.trimmer) != 0) {
+        return;
+    }
+    h->log.sending.data = h;
+    int rc = uv_queue_work(&h->loop, &h->log.sending, shorten, shortened);
+    h->log.sends = rc == 0;
+    host_check_uv(rc, "sending a snapshot");
 }
 
 /* --- for people --- */
@@ -180,12 +208,12 @@ void host_log_status(const struct host *h, json_t *object) {
     }
     const struct log_state *log = store_log_state(h->store);
     turns_look(h->log.turns, &state);
-    json_t *one = json_pack(
-        "{s:s, s:b, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "name", h->log.name, "up",
-        (int)state.up, "error", state.up ? NULL : state.error, "turn", (json_int_t)log->last,
-        "bytes", (json_int_t)log->bytes, "snapshot_turn", (json_int_t)log->snapshot.number,
-        "append_us", (json_int_t)state.last_us, "append_max_us", (json_int_t)state.max_us, "doubts",
-        (json_int_t)state.doubts, "snapshot_under_way", (int)(h->log.snapshot != NULL));
+    json_t *one =
+        json_pack("{s:s, s:b, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "name", h->log.name, "up",
+                  (int)state.up, "error", state.up ? NULL : state.error, "turn",
+                  (json_int_t)log->last, "bytes", (json_int_t)log->bytes, "snapshot_turn",
+                  (json_int_t)log->snapshot.number, "append_us", (json_int_t)state.last_us,
+                  "append_max_us", (json_int_t)state.max_us, "doubts", (json_int_t)state.doubts);
     (void)json_object_set_new(object, "log", one);
 }
 

@@ -19,7 +19,7 @@ int host_log_open(struct host *h, struct report *r);
 void host_log_watch(struct host *h);
 /* A turn has ended so: true if there can be no other, and the host ends. */
 bool host_log_is_over(struct host *h, int code);
-/* After each turn: goes on with the snapshot. */
+/* After each turn: keeps the log short. */
 void host_log_turn(struct host *h);
 /* When the loop has ended, and the store is closed. */
 void host_log_close(struct host *h);
@@ -30,12 +30,6 @@ void host_each_of_log(const struct host *h, host_tell *tell, void *ctx);
 /* Adds `log`, unless there is none. */
 void host_log_status(const struct host *h, json_t *object);
 void host_log_metrics(const struct host *h, struct buf *out);
-
-/* --- host/logged_snapshot.c --- */
-
-/* Goes on with the snapshot: takes the next slice, and has it written by another thread. */
-void host_snapshot_go_on(struct host *h);
-void host_snapshot_drop(struct host *h);
 
 /* --- host/await.c --- */
 

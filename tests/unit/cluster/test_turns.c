@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-enum { WAIT_MS = 20000, MANY = 150, LARGE = 3 << 20 };
+enum { WAIT_MS = 20000, MANY = 150, LARGE = 3 << 20, SLICE = 256 << 10 };
 
 struct world {
     struct data_folder folder;
@@ -204,7 +204,7 @@ static void many_turns_and_large_ones_are_read_back(void **state) {
 /* As a host does between turns. */
 static uint32_t take_snapshot(struct world *w) {
     const struct log_snapshots *door = turns_snapshots(w->turns);
-    struct snapshot *p = snapshot_new(w->store, journal_home);
+    struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
     const struct log_turn *slice = NULL;
     uint32_t index = 0;
     int code;
@@ -259,7 +259,7 @@ static void who_is_fenced_writes_no_snapshot_either(void **state) {
     const struct log_turn *slice = NULL;
     const struct log_snapshots *door = turns_snapshots(w->turns);
     assert_int_equal(commit(w, "a", "1"), 0);
-    struct snapshot *p = snapshot_new(w->store, journal_home);
+    struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
     assert_int_equal(snapshot_next(p, &slice), 0);
     struct turns *second = join_as(w, "shop", "another");
     assert_int_equal(door->add(door->ctx, 0, slice), ERR_FENCED);
