@@ -65,16 +65,21 @@ static int copy_store(const struct copy *copy, const char *building, struct repo
     return code;
 }
 
+int backup_beside(const char *from, const char *building, const struct backup_owner *owner,
+                  struct backup_sizes *sizes, struct report *r) {
+    int code = backup_folder(from, building, "files", owner, sizes, r);
+    for (size_t i = 0; i < sizeof beside / sizeof *beside && code == 0; i++) {
+        code = backup_file(from, building, beside[i], owner, sizes, r);
+    }
+    return code;
+}
+
 /* A backup_maker. */
 static int make_copy(void *ctx, const char *building, const struct backup_owner *owner,
                      struct report *r) {
     const struct copy *copy = ctx;
     int code = copy_store(copy, building, r);
-    code = code == 0 ? backup_folder(copy->from, building, "files", owner, copy->sizes, r) : code;
-    for (size_t i = 0; i < sizeof beside / sizeof *beside && code == 0; i++) {
-        code = backup_file(copy->from, building, beside[i], owner, copy->sizes, r);
-    }
-    return code;
+    return code == 0 ? backup_beside(copy->from, building, owner, copy->sizes, r) : code;
 }
 
 static int put_files_in_place(const struct job *job, struct report *r) {

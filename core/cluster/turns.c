@@ -25,12 +25,13 @@ enum {
     BODIES_KEPT = 1 << 20  /* of memory, between turns */
 };
 
-/* Of a log of that id; of any, if that is zero. */
+/* Of a log of that id, or of any; one that has nothing yet, or any. */
 static const struct pg_statement take_log = {
     .name = "take",
     .text = "UPDATE zq.host SET token = $2, epoch = epoch + 1, owner = $3, since = now()"
-            " WHERE name = $1 AND (log = $4 OR $5) RETURNING id, epoch",
-    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_BOOL}};
+            " WHERE name = $1 AND (log = $4 OR $5) AND (turn = 0 AND snap_slices = 0 OR $6)"
+            " RETURNING id, epoch",
+    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_BOOL, PG_BOOL}};
 
 /* It begins with turn 0, and no snapshot. */
 static const struct pg_statement make_log = {
@@ -114,6 +115,13 @@ static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
     pg_add(&params, slice_of(t->options.owner));
     pg_add(&params, slice_of_uuid(&log));
     int code = pg_line_ask(t->line, &make_log, &params, &t->kept, row);
+    if (code == ERR_NOTFOUND && t->options.unused) {
+        return report(
+            r, ERR_EXISTS,
+            "the log \"%s\" (store.name) in that database has a store already, and nothing "
+            "was changed: choose another name",
+            t->options.name);
+    }
     return code == ERR_NOTFOUND
                ? report(r, ERR_NETWORK, "another process makes the log of \"%s\" right now",
                         t->options.name)
@@ -132,6 +140,7 @@ static int take_row(struct turns *t, const uint8_t *id, struct report *r) {
     pg_add(&params, slice_of(t->options.owner));
     pg_add(&params, (struct slice){(const char *)id, LOG_ID_BYTES});
     pg_add(&params, (struct slice){is_known(id) ? no : yes, 1});
+    pg_add(&params, (struct slice){t->options.unused ? no : yes, 1});
     int code = pg_line_ask(t->line, &take_log, &params, &t->kept, &row);
     if (code == ERR_NOTFOUND && is_known(id)) {
         return report(r, ERR_LOST,

@@ -25,6 +25,7 @@ struct turns_options {
     const char *url;         /* of the database */
     const char *name;        /* of the host in it */
     const char *owner;       /* for people: which process it is */
+    bool unused;             /* only a log that has nothing yet is taken over */
     void (*pump)(void *ctx); /* called now and then while a statement is waited for; NULL = none */
     void *ctx;
 };
@@ -36,7 +37,8 @@ void turns_free(struct turns *t);
 /* Connects, waiting up to wait_ms for it, makes the tables if there are none, and takes the log over:
  * from then on whoever had it is fenced. `id`: of the log that the store is a copy of, zeros if it is
  * of none yet. With a sentence: ERR_NETWORK: not now, call it again; ERR_LOST: the database does not
- * have that log, and nothing was taken over; else as schema_make. */
+ * have that log, ERR_EXISTS: the log is to have nothing, and has something: nothing was taken over;
+ * else as schema_make. */
 int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms, struct report *r);
 /* Asks whether the log is still ours, for hosts that have nothing to append. 0; ERR_FENCED;
  * ERR_NETWORK. */

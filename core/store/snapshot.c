@@ -66,16 +66,18 @@ static int next_row(struct snapshot *p, struct write *out) {
     return code;
 }
 
-/* Within a transaction. */
+/* Within a transaction. A slice has at least one row. */
 static int fill_slice(struct snapshot *p) {
     struct write row;
     size_t bytes = 0;
     int code = 0;
     while (code == 0 && bytes < p->slice_bytes && (code = next_row(p, &row)) == 0) {
-        bytes += row.key.len + row.value.len;
-        code = store_owns_row(row.table, row.key) ? 0 : writeset_add(p->rows, p->home_of, &row);
+        if (!store_owns_row(row.table, row.key)) {
+            bytes += row.key.len + row.value.len;
+            code = writeset_add(p->rows, p->home_of, &row);
+        }
     }
-    return code == ERR_NOTFOUND && !writeset_is_empty(p->rows) ? 0 : code;
+    return code == ERR_NOTFOUND && bytes > 0 ? 0 : code;
 }
 
 int snapshot_next(struct snapshot *p, const struct log_turn **slice) {
