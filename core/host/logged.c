@@ -62,16 +62,10 @@ static void pump(void *ctx) {
 
 static void name_log(struct host *h) {
     char machine[128] = "";
-    const struct division *d = &h->conf->hosts.share;
     (void)gethostname(machine, sizeof machine - 1);
     (void)snprintf(h->log.owner, sizeof h->log.owner, "process %d on %s (zingq %s)", (int)getpid(),
                    machine, ZINGQ_VERSION);
-    if (division_is_divided(d)) {
-        (void)snprintf(h->log.name, sizeof h->log.name, "%s-%u", h->conf->store_name,
-                       (unsigned)d->place);
-    } else {
-        (void)snprintf(h->log.name, sizeof h->log.name, "%s", h->conf->store_name);
-    }
+    conf_log_name(h->conf, h->log.name);
 }
 
 int host_log_open(struct host *h, struct report *r) {
