@@ -96,16 +96,6 @@ struct turns {
 
 /* --- joining --- */
 
-const char *turns_name(const struct conf *conf, char out[TURNS_NAME_BYTES]) {
-    const struct division *d = &conf->hosts.share;
-    if (division_is_divided(d)) {
-        (void)snprintf(out, TURNS_NAME_BYTES, "%s-%u", conf->store_name, (unsigned)d->place);
-    } else {
-        (void)snprintf(out, TURNS_NAME_BYTES, "%s", conf->store_name);
-    }
-    return out;
-}
-
 static bool is_known(const uint8_t *id) {
     return !sodium_is_zero(id, LOG_ID_BYTES);
 }

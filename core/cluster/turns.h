@@ -13,20 +13,12 @@
 #define ZINGQ_CLUSTER_TURNS_H
 
 #include "base/error.h"
-#include "base/limits.h"
-#include "conf/conf.h"
 #include "store/log.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct turns;
-
-enum { TURNS_NAME_BYTES = NAME_BYTES_MAX + 8 };
-
-/* The name of this host's log in the database: store.name, and behind it the host's number where
- * several divide the keys. Returns `out`. */
-const char *turns_name(const struct conf *conf, char out[TURNS_NAME_BYTES]);
 
 /* All of them borrowed. */
 struct turns_options {

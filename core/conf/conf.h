@@ -279,4 +279,11 @@ const char *conf_size_text(int64_t bytes, char out[32]);
  * word, and less than the word), or NULL. */
 const char *conf_suggest(const char *word, const char *const *names, size_t count);
 
+enum { CONF_LOG_NAME_BYTES = 128 };
+
+/* The name of this host's log in the database of store.url. */
+void conf_log_name(const struct conf *c, char out[CONF_LOG_NAME_BYTES]);
+/* Whether it is the url of a PostgreSQL. */
+bool conf_is_postgres(const char *url);
+
 #endif

@@ -4,10 +4,20 @@
 #include "conf/options.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 bool conf_is_postgres(const char *url) {
     return strncmp(url, "postgres://", 11) == 0 || strncmp(url, "postgresql://", 13) == 0;
+}
+
+void conf_log_name(const struct conf *c, char out[CONF_LOG_NAME_BYTES]) {
+    const struct division *d = &c->hosts.share;
+    if (division_is_divided(d)) {
+        (void)snprintf(out, CONF_LOG_NAME_BYTES, "%s-%u", c->store_name, (unsigned)d->place);
+    } else {
+        (void)snprintf(out, CONF_LOG_NAME_BYTES, "%s", c->store_name);
+    }
 }
 
 int conf_finish_database(const struct conf_place *place, void *object) {

@@ -95,12 +95,12 @@ struct host_members {
 
 /* The log of the store in PostgreSQL: host/logged.c. */
 struct host_log {
-    struct turns *turns;         /* NULL = the store has none; owned, like what follows */
-    char name[TURNS_NAME_BYTES]; /* of the log in the database */
-    char owner[256];             /* which process has it, for people */
-    uv_timer_t timer;            /* asks whether it is still ours */
-    bool over;                   /* it is not, or has lost turns: the host ends */
-    struct trimmer *trimmer;     /* keeps it short: sends by a thread of libuv */
+    struct turns *turns;            /* NULL = the store has none; owned, like what follows */
+    char name[CONF_LOG_NAME_BYTES]; /* of the log in the database */
+    char owner[256];                /* which process has it, for people */
+    uv_timer_t timer;               /* asks whether it is still ours */
+    bool over;                      /* it is not, or has lost turns: the host ends */
+    struct trimmer *trimmer;        /* keeps it short: sends by a thread of libuv */
     uv_work_t sending;
     bool sends;
 };

@@ -17,8 +17,9 @@ struct trimmer {
     const struct log_turn *slice;
     bool trims; /* there may be something to delete: also what a host that died has left */
     enum job job;
-    bool again; /* the job was not done */
-    int code;   /* of what was sent */
+    bool again;          /* the job was not done */
+    uint64_t not_before; /* the log has so many bytes: the last snapshot came to nothing */
+    int code;            /* of what was sent */
 };
 
 struct trimmer *trimmer_new(const struct trimmer_options *options) {
@@ -46,7 +47,8 @@ void trimmer_free(struct trimmer *t) {
 
 static bool is_due(const struct trimmer *t) {
     const struct log_state *state = store_log_state(t->options.store);
-    return state->bytes > state->snapshot.bytes && state->bytes > t->options.log_bytes_min;
+    return state->bytes > state->snapshot.bytes && state->bytes > t->options.log_bytes_min &&
+           state->bytes > t->not_before;
 }
 
 static int next_slice(struct trimmer *t) {
@@ -54,6 +56,7 @@ static int next_slice(struct trimmer *t) {
     if (code != 0 && code != ERR_NOTFOUND) {
         if (code != ERR_NETWORK) {
             drop_snapshot(t);
+            t->not_before = store_log_state(t->options.store)->bytes + t->options.log_bytes_min;
         }
         return code;
     }
@@ -108,6 +111,7 @@ int trimmer_sent(struct trimmer *t) {
     } else if (t->job == JOB_FINISH) {
         snapshot_done(t->snapshot);
         drop_snapshot(t);
+        t->not_before = 0;
         t->trims = true;
     }
     t->job = JOB_NONE;

@@ -38,7 +38,7 @@ struct trimmer *trimmer_new(const struct trimmer_options *options);
 void trimmer_free(struct trimmer *t);
 
 /* Between transactions. 0: something is to be sent. ERR_NOTFOUND: there is nothing to do now. Errors
- * as those of store_begin, ERR_MEMORY: a snapshot has come to nothing; a later call begins anew. */
+ * as those of store_begin, ERR_MEMORY: a snapshot has come to nothing; the next one is due when the log has grown. */
 int trimmer_prepare(struct trimmer *t);
 void trimmer_send(struct trimmer *t);
 /* 0; ERR_NETWORK: it is sent once more next time; ERR_FENCED. */

@@ -323,6 +323,19 @@ static void the_copy_of_another_log_takes_nothing_over(void **state) {
     turns_free(turns);
 }
 
+static void who_wants_a_log_that_has_nothing_takes_no_other_one_over(void **state) {
+    struct world *w = *state;
+    const struct turns_options options = {
+        .url = database(), .name = "shop", .owner = "a migration", .unused = true};
+    struct turns *turns = NULL;
+    struct report r = {""};
+    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(turns_new(&turns, &options, &r), 0);
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_EXISTS);
+    assert_int_equal(commit(w, "a", "2"), 0);
+    turns_free(turns);
+}
+
 static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
     struct world *w = *state;
     assert_int_equal(commit(w, "a", "1"), 0);
@@ -411,6 +424,7 @@ int main(void) {
         TURNS_TEST(whoever_joins_fences_the_one_before),
         TURNS_TEST(a_row_that_was_deleted_is_a_fence_too),
         TURNS_TEST(the_copy_of_another_log_takes_nothing_over),
+        TURNS_TEST(who_wants_a_log_that_has_nothing_takes_no_other_one_over),
         TURNS_TEST(a_log_that_has_lost_turns_is_not_gone_on_with),
         TURNS_TEST(a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier),
         TURNS_TEST(a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back),

@@ -86,8 +86,14 @@ static void a_store_has_a_log_in_a_database_if_one_is_named(void **state) {
     c = load_with("");
     assert_string_equal(c->store_url, "");
     conf_free(c);
-    refuse_with("store { url = \"mysql://db/log\" }", "url must begin with postgres://");
-    refuse_with("store { name = \"a b\" }", "\"a b\" is not a valid name");
+    refuse_with("store { url = \"mysql://db/log\" }",
+                "topics.conf:3: store: url must begin with postgres://, as in "
+                "\"postgres://host:5432/name\", and is best kept in the environment: url = "
+                "\"env:DATABASE_URL\"");
+    refuse_with(
+        "store { name = \"a b\" }",
+        "topics.conf:3: store: name: \"a b\" is not a valid name: use 1 to 64 letters, digits, "
+        "- and _");
 }
 
 int main(void) {
