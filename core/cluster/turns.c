@@ -326,10 +326,7 @@ int turns_new(struct turns **out, const struct turns_options *options, struct re
     buf_init(&t->kept, PG_ANSWER_BYTES);
     buf_init(&t->homes, PART_BYTES);
     buf_init(&t->bodies, PART_BYTES);
-    const struct pg_line_options line = {.url = options->url,
-                                         .patience_ms = PATIENCE_MS,
-                                         .pump = options->pump,
-                                         .ctx = options->ctx};
+    const struct pg_line_options line = {.url = options->url, .patience_ms = PATIENCE_MS};
     int code = pg_line_new(&t->line, &line, r);
     code = code == 0 ? snapshots_new(&t->snapshots, options->url, &t->row, r) : code;
     if (code != 0) {

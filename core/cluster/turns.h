@@ -22,12 +22,10 @@ struct turns;
 
 /* All of them borrowed. */
 struct turns_options {
-    const char *url;         /* of the database */
-    const char *name;        /* of the host in it */
-    const char *owner;       /* for people: which process it is */
-    bool unused;             /* only a log that has nothing yet is taken over */
-    void (*pump)(void *ctx); /* called now and then while a statement is waited for; NULL = none */
-    void *ctx;
+    const char *url;   /* of the database */
+    const char *name;  /* of the host in it */
+    const char *owner; /* for people: which process it is */
+    bool unused;       /* only a log that has nothing yet is taken over */
 };
 
 /* Nothing is sent yet. ERR_INVALID with a sentence: the url cannot be read. ERR_MEMORY. */
@@ -58,6 +56,7 @@ struct turns_state {
     int64_t last_us, max_us, total_us; /* what appends took */
 };
 
+/* The texts are valid until the next call. */
 void turns_look(const struct turns *t, struct turns_state *out);
 
 #endif

@@ -154,5 +154,7 @@ int host_await_log(struct host *h, struct report *r) {
     host_tell_manager("READY=1");
     (void)uv_run(&a.loop, UV_RUN_DEFAULT);
     close_loop(&a);
-    return a.code;
+    return a.code == ERR_BUSY
+               ? report(r, ERR_BUSY, "stopped while it waited for the database of its log")
+               : a.code;
 }

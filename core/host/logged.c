@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 #include "host/loop.h"
-#include "host/publisher.h"
 #include "journal/home.h"
 #include "store/folder.h"
 
@@ -53,13 +52,6 @@ static void leave_mark(const struct host *h, const char *taker) {
 
 /* --- opening --- */
 
-static void pump(void *ctx) {
-    struct host *h = ctx;
-    if (h->engine != NULL && h->publisher != NULL) {
-        host_pump(h);
-    }
-}
-
 static void name_log(struct host *h) {
     char machine[128] = "";
     (void)gethostname(machine, sizeof machine - 1);
@@ -73,11 +65,8 @@ int host_log_open(struct host *h, struct report *r) {
         return 0;
     }
     name_log(h);
-    const struct turns_options options = {.url = h->conf->store_url,
-                                          .name = h->log.name,
-                                          .owner = h->log.owner,
-                                          .pump = pump,
-                                          .ctx = h};
+    const struct turns_options options = {
+        .url = h->conf->store_url, .name = h->log.name, .owner = h->log.owner};
     int code = refuse_marked(h, r);
     code = code == 0 ? turns_new(&h->log.turns, &options, r) : code;
     code = code == 0 ? store_use_log(h->store, turns_log(h->log.turns), journal_home, r) : code;
@@ -155,7 +144,8 @@ static void shorten(uv_work_t *request) {
 static void shortened(uv_work_t *request, int status) {
     struct host *h = request->data;
     h->log.sends = false;
-    if (status == 0 && trimmer_sent(h->log.trimmer) == 0) {
+    if (status == 0 && trimmer_sent(h->log.trimmer) == 0 &&
+        !uv_is_closing((uv_handle_t *)&h->idle)) {
         host_wake(h);
     }
 }

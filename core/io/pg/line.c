@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 enum {
-    PUMP_MS = 5,            /* between two pumps */
+    LOOK_MS = 10,           /* TLS may hold back what the socket has given */
     STATEMENTS_MAX = 16,    /* prepared on a connection */
     BYTES_PER_MS = 1 << 10, /* of a long statement: more patience */
     BINARY = 1
@@ -139,19 +139,15 @@ int pg_line_version(const struct pg_line *line) {
 
 /* --- waiting --- */
 
-/* Pumps while the socket has nothing. False: it is later than that, or the socket cannot be waited
- * for. What TLS holds back is not seen at the socket, so the caller looks after each pause, too. */
+/* Until the socket is ready, or a little later. False: it is later than until_ms, or the socket
+ * cannot be waited for. */
 static bool pause_for(struct pg_line *line, short events, int64_t until_ms) {
     struct pollfd socket = {.fd = PQsocket(line->conn), .events = events};
     int64_t left = until_ms - clock_monotonic_ms();
     if (socket.fd < 0 || left <= 0) {
         return false;
     }
-    int ready = poll(&socket, 1, left < PUMP_MS ? (int)left : PUMP_MS);
-    if (ready == 0 && line->options.pump != NULL) {
-        line->options.pump(line->options.ctx);
-    }
-    return ready >= 0 || errno == EINTR;
+    return poll(&socket, 1, left < LOOK_MS ? (int)left : LOOK_MS) >= 0 || errno == EINTR;
 }
 
 /* Waits for a result that PQgetResult gives without blocking. */

@@ -1,9 +1,8 @@
 /*
  * line.h - one connection to PostgreSQL, for one statement at a time whose rows the caller waits for.
  *
- * For what must be known before anything else goes on, as a commit. While it waits, the caller's
- * `pump` is called now and then. Parameters and fields are binary; each statement is prepared once a
- * connection.
+ * For what must be known before anything else goes on, as a commit. Parameters and fields are binary;
+ * each statement is prepared once a connection.
  *
  * What comes of a statement is said by exactly one of these:
  *
@@ -32,8 +31,6 @@ enum { PG_PARAMS_MAX = 8, PG_FIELDS_MAX = 8, PG_SQLSTATE_BYTES = 6 };
 struct pg_line_options {
     const char *url; /* borrowed */
     int64_t patience_ms;
-    void (*pump)(void *ctx); /* NULL = none */
-    void *ctx;
 };
 
 /* Nothing is done yet. ERR_INVALID with a sentence: libpq cannot read the url. ERR_MEMORY. */
@@ -75,6 +72,7 @@ struct pg_params {
     size_t count;
 };
 
+/* Begin with a count of 0. */
 void pg_add(struct pg_params *params, struct slice value);
 void pg_add_i32(struct pg_params *params, int32_t value);
 void pg_add_i64(struct pg_params *params, int64_t value);
