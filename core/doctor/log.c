@@ -76,11 +76,12 @@ static void measure_trips(struct doctor *d, struct pg_line *line) {
         return; /* the row of the database is there */
     }
     qsort(us, TRIPS, sizeof us[0], by_size);
-    bool slow = us[TRIPS / 2] > TRIP_SLOW_US;
+    int64_t median = us[TRIPS / 2];
+    bool slow = median > TRIP_SLOW_US;
     struct doctor_row *told =
         doctor_add(d, "round trip", slow ? DOCTOR_WARN : DOCTOR_GOOD,
                    "the database answers in %.2f ms (median of %d; slowest %.2f ms)",
-                   (double)us[TRIPS / 2] / 1000, TRIPS, (double)us[TRIPS - 1] / 1000);
+                   (double)median / 1000, TRIPS, (double)us[TRIPS - 1] / 1000);
     if (slow) {
         doctor_advise(told, "each turn waits that long, and the disk of the database",
                       "run the host near its database");

@@ -284,8 +284,10 @@ static int send_now(struct pg_line *line, const struct pg_statement *s,
 
 int pg_line_send(struct pg_line *line, const struct pg_statement *s,
                  const struct pg_params *params) {
+    static const struct pg_params none = {.count = 0};
     size_t bytes = 0;
-    assert((params == NULL ? 0 : params->count) == count_types(s));
+    params = params == NULL ? &none : params;
+    assert(params->count == count_types(s));
     for (size_t i = 0; i < count_types(s); i++) {
         bytes += params->list[i].len;
     }
