@@ -3,7 +3,7 @@
 # command is killed, and no two hosts go on with the same store by mistake.
 #
 # ctest: timeout=120
-# shellcheck disable=SC2317 # called by ok
+# shellcheck disable=SC2016,SC2317 # for eval; called by ok
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
 # shellcheck source=tests/support/world.sh
