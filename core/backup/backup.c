@@ -55,6 +55,7 @@ static int copy_store(const struct copy *copy, const char *building, struct repo
     char file[STORE_PATH_BYTES];
     struct stat st;
     int code = store_copy(copy->store, building, r);
+    code = code == 0 ? store_copy_leaves_log(copy->store, building, r) : code;
     code = code == 0 ? store_data_file(building, file, r) : code;
     if (code == 0 && stat(file, &st) != 0) {
         return report(r, ERR_DISK, "cannot look at %s: %s", file, strerror(errno));
@@ -63,14 +64,18 @@ static int copy_store(const struct copy *copy, const char *building, struct repo
     return code;
 }
 
-static int copy_beside(const struct copy *copy, const char *building,
-                       const struct backup_owner *owner, struct report *r) {
+int backup_beside(const char *from, const char *building, const struct backup_owner *owner,
+                  struct backup_sizes *sizes, struct report *r) {
+    int code = backup_folder(from, building, "files", owner, sizes, r);
+    if (code != 0) {
+        return code;
+    }
     struct beside files[BESIDE_COUNT];
-    int code = beside_open(copy->from, files, r);
+    code = beside_open(from, files, r);
     for (size_t i = 0; i < BESIDE_COUNT && code == 0; i++) {
         if (files[i].fd >= 0) {
             code = backup_file_open(files[i].fd, &files[i].st, files[i].path, building,
-                                    beside_name(i), owner, copy->sizes, r);
+                                    beside_name(i), owner, sizes, r);
         }
     }
     beside_close(files);
@@ -82,8 +87,7 @@ static int make_copy(void *ctx, const char *building, const struct backup_owner 
                      struct report *r) {
     const struct copy *copy = ctx;
     int code = copy_store(copy, building, r);
-    code = code == 0 ? backup_folder(copy->from, building, "files", owner, copy->sizes, r) : code;
-    return code == 0 ? copy_beside(copy, building, owner, r) : code;
+    return code == 0 ? backup_beside(copy->from, building, owner, copy->sizes, r) : code;
 }
 
 static int put_files_in_place(const struct job *job, struct report *r) {

@@ -4,7 +4,8 @@
  * A copy has the store as of one commit, the files of zing.append, the audit log, and the secret of
  * hosts that share a folder. The store is copied first: a file's lines that are younger than it are
  * cut off when a host opens the copy, as after a crash, and written again by it. Left out: the token of
- * the dashboard and the socket, which belong to a machine.
+ * the dashboard and the socket, which belong to a machine; and that the store is the copy of a log
+ * (store/log.h): a backup is a store of its own.
  */
 #ifndef ZINGQ_BACKUP_BACKUP_H
 #define ZINGQ_BACKUP_BACKUP_H
@@ -34,5 +35,10 @@ typedef int backup_maker(void *ctx, const char *building, const struct backup_ow
                          struct report *r);
 /* In the same way: `to` gets what `make` makes, or no store. The codes of backup_copy, and make's. */
 int backup_make(const char *to, backup_maker *make, void *ctx, struct report *r);
+
+/* Copies what is beside a store: the files of zing.append and the audit log. The codes of
+ * backup_copy. */
+int backup_beside(const char *from, const char *building, const struct backup_owner *owner,
+                  struct backup_sizes *sizes, struct report *r);
 
 #endif

@@ -406,6 +406,10 @@ static void print_verdict(const struct conf *conf) {
         (void)printf(", spans of %g %% of the traces go to %s", conf->telemetry.sample * 100,
                      url_shown(conf->telemetry.otlp, url));
     }
+    if (conf->store_url[0] != '\0') {
+        (void)printf(", turns are committed in PostgreSQL (store.url), in the log \"%s\"",
+                     conf->store_name);
+    }
     if (cli_warnings() > 0) {
         (void)printf("; %u warning%s", cli_warnings(), cli_warnings() == 1 ? "" : "s");
     }

@@ -1,5 +1,6 @@
 /*
- * compact.c - commands about the store as a whole: export, import, backup, restore, compact, reshard.
+ * compact.c - commands about the store as a whole: export, import, backup, restore, compact, reshard,
+ * migrate.
  */
 #include "cli/impl.h"
 
@@ -75,6 +76,12 @@ static const struct cli_option reshard_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option migrate_options[] = {
+    {"to", "URL|DIR", "postgres://...: into a log in that database; else: into that folder"},
+    {"name", "NAME", "of the log in the database, if not that of topics.conf (store.name)"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_command cli_file_commands[] = {
     {"export", "[FILE|-]", "write all that the data folder holds as JSON lines",
      "The store as of one commit, the files of zing.append, the audit log. The host may run.\n"
@@ -100,5 +107,10 @@ const struct cli_command cli_file_commands[] = {
      "then those to be created. With fewer hosts than before the last folders are emptied.\n"
      "topics.conf must be the one the hosts ran with; each disk needs room for a second file.",
      0, PARTITIONS, reshard_options, cli_reshard},
+    {"migrate", "",
+     "bring the store of a stopped host into a PostgreSQL, or from there into a folder",
+     "What it is brought into may not hold a store yet, and gets all of it, or nothing.\n"
+     "docs/cluster.md says when.",
+     0, 0, migrate_options, cli_migrate},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

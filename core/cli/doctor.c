@@ -132,6 +132,9 @@ int cli_doctor(struct cli *cli) {
     }
     /* A disk that cannot be examined has a row that says so, like the broker. */
     (void)doctor_disk(&d, cli->conf->store_path, cli->conf->store_max_bytes);
+    if (cli->conf->store_url[0] != '\0') {
+        doctor_log(&d, cli->conf->store_url);
+    }
     doctor_telemetry(&d, &cli->conf->telemetry);
     status = print_rows(cli, &d, "");
     return status != 0 ? status : doctor_worst(&d) == DOCTOR_BAD ? EXIT_NO : EXIT_GOOD;

@@ -109,6 +109,7 @@ int cli_export(struct cli *cli);
 int cli_import(struct cli *cli);
 int cli_audit(struct cli *cli);
 int cli_reshard(struct cli *cli);
+int cli_migrate(struct cli *cli);
 int cli_backup(struct cli *cli);
 int cli_restore(struct cli *cli);
 /* A copy of a data folder is the same client to the broker. */

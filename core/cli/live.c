@@ -175,6 +175,20 @@ static void print_databases(FILE *out, struct buf *line, const json_t *host) {
     }
 }
 
+static void print_log(FILE *out, struct buf *line, const json_t *host) {
+    const json_t *log = json_object_get(host, "log");
+    if (log == NULL) {
+        return;
+    }
+    buf_printf(line, "log     %s in PostgreSQL%s, turn %lld, the last one took %.1f ms",
+               word(log, "name"), json_is_true(json_object_get(log, "up")) ? "" : " NOT REACHED",
+               (long long)figure(log, "turn"), (double)figure(log, "append_us") / 1000);
+    if (figure(log, "doubts") > 0) {
+        buf_printf(line, ", %lld without an answer", (long long)figure(log, "doubts"));
+    }
+    print_line(out, line);
+}
+
 void live_print_host(FILE *out, const json_t *status) {
     const json_t *host = json_object_get(status, "host");
     const json_t *engine = json_object_get(status, "engine");
@@ -191,6 +205,7 @@ void live_print_host(FILE *out, const json_t *status) {
         print_members(out, status);
         print_outbox(out, &line, engine);
         print_databases(out, &line, host);
+        print_log(out, &line, host);
     }
     buf_clear(&line);
 }

@@ -132,6 +132,10 @@ static void ask_host(struct cli *cli, struct screen *screen) {
     if (code != 0 && code != ERR_NOTFOUND) {
         (void)cli_fail(code, "%s", r.text);
     }
+    const char *why = json_string_value(json_object_get(screen->status, "error"));
+    if (code == 0 && status != 200 && why != NULL) {
+        cli_warn("%s", why); /* it waits for its log */
+    }
     if (status != 200) {
         json_decref(screen->status);
         screen->status = NULL;

@@ -363,6 +363,16 @@ static int check_hosts(const struct loader *l) {
     return code;
 }
 
+static int check_store(const struct loader *l) {
+    struct conf_place url = place_of(l, CONF_STORE, "url");
+    struct conf_place name = place_of(l, CONF_STORE, "name");
+    url.option = NULL; /* the sentence names it */
+    if (l->conf->store_url[0] != '\0' && !conf_is_postgres(l->conf->store_url)) {
+        return conf_fail(&url, "%s", CONF_WANTS_POSTGRES);
+    }
+    return check_name(&name, l->conf->store_name);
+}
+
 static int check_databases(const struct loader *l) {
     return conf_check_databases(&l->place, l->conf);
 }
@@ -412,6 +422,7 @@ static int load_all(struct loader *l) {
         {check_hosts, 1u << CONF_HOSTS},
         {check_egress, 1u << CONF_EGRESS},
         {check_tls, 1u << CONF_BROKER},
+        {check_store, 1u << CONF_STORE},
         {check_databases, 1u << CONF_DATABASE | 1u << CONF_SERVICE},
     };
     int code = 0;

@@ -155,6 +155,8 @@ struct conf {
     char *scripts_dir; /* dir/scripts */
     struct broker_conf broker;
     char *store_path; /* absolute */
+    char *store_url;  /* resolved; of the PostgreSQL that has the store's log; "" = none */
+    char *store_name; /* of the log in it */
     uint64_t store_max_bytes;
     int64_t store_linger_ms; /* or CONF_AUTO */
     int64_t keep_done_ms, keep_idempotency_ms;
@@ -276,5 +278,12 @@ const char *conf_size_text(int64_t bytes, char out[32]);
 /* The nearest of `names` to `word` (edit distance at most 2, or a third of the
  * word, and less than the word), or NULL. */
 const char *conf_suggest(const char *word, const char *const *names, size_t count);
+
+enum { CONF_LOG_NAME_BYTES = 128 };
+
+/* The name of this host's log in the database of store.url. */
+void conf_log_name(const struct conf *c, char out[CONF_LOG_NAME_BYTES]);
+/* Whether it is the url of a PostgreSQL. */
+bool conf_is_postgres(const char *url);
 
 #endif

@@ -4,10 +4,20 @@
 #include "conf/options.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-static bool is_postgres(const char *url) {
+bool conf_is_postgres(const char *url) {
     return strncmp(url, "postgres://", 11) == 0 || strncmp(url, "postgresql://", 13) == 0;
+}
+
+void conf_log_name(const struct conf *c, char out[CONF_LOG_NAME_BYTES]) {
+    const struct division *d = &c->hosts.share;
+    if (division_is_divided(d)) {
+        (void)snprintf(out, CONF_LOG_NAME_BYTES, "%s-%u", c->store_name, (unsigned)d->place);
+    } else {
+        (void)snprintf(out, CONF_LOG_NAME_BYTES, "%s", c->store_name);
+    }
 }
 
 int conf_finish_database(const struct conf_place *place, void *object) {
@@ -18,10 +28,8 @@ int conf_finish_database(const struct conf_place *place, void *object) {
         return ERR_MEMORY;
     }
     bool unread = place->no_secrets && d->url[0] == '\0';
-    if (!unread && !is_postgres(d->url)) {
-        return conf_fail(place, "url must begin with postgres://, as in "
-                                "\"postgres://host:5432/name\", and is best kept in the "
-                                "environment: url = \"env:DATABASE_URL\"");
+    if (!unread && !conf_is_postgres(d->url)) {
+        return conf_fail(place, "%s", CONF_WANTS_POSTGRES);
     }
     return 0;
 }

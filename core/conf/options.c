@@ -64,6 +64,11 @@ static const struct conf_row BROKER_ROWS[] = {
 
 static const struct conf_row STORE_ROWS[] = {
     {"path", CONF_PATH, "data", AT(store_path), 0, 0, "the data folder"},
+    {"url", CONF_SECRET, "", AT(store_url), 0, 0,
+     "postgres://user:password@host/name: a database that has each commit before the folder has "
+     "it"},
+    {"name", CONF_TEXT, "zingq", AT(store_name), 0, 0,
+     "of this host's log in that database; where hosts divide the keys -1, -2 ... are added"},
     {"max_size", CONF_SIZE, "8GiB", AT(store_max_bytes), 2 * MIB, 64 * TIB,
      "the most that the store may hold; when it is full, no events are accepted"},
     {"linger", CONF_MS_OR_AUTO, "auto", AT(store_linger_ms), 0, SECOND_MS,

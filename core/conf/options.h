@@ -183,6 +183,9 @@ int conf_finish_schedule(const struct conf_place *place, void *schedule);
 
 /* As above. */
 int conf_finish_database(const struct conf_place *place, void *database);
+#define CONF_WANTS_POSTGRES                                                                        \
+    "url must begin with postgres://, as in \"postgres://host:5432/name\", and is best kept in "   \
+    "the environment: url = \"env:DATABASE_URL\""
 /* The rules between databases and the rest. */
 int conf_check_databases(const struct conf_place *place, const struct conf *c);
 void conf_free_databases(struct conf *c);

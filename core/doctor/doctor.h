@@ -54,6 +54,9 @@ int doctor_disk(struct doctor *d, const char *store_path, uint64_t store_max_byt
 /* Sends the receiver of spans an empty request, if topics.conf names one. */
 void doctor_telemetry(struct doctor *d, const struct telemetry_conf *conf);
 
+/* Examines the database of the store's log. */
+void doctor_log(struct doctor *d, const char *url);
+
 /* Adds a finding and returns it, for the examinations. */
 struct doctor_row *doctor_add(struct doctor *d, const char *name, enum doctor_verdict verdict,
                               const char *seen, ...) __attribute__((format(printf, 4, 5)));

@@ -6,13 +6,8 @@
 #include <inttypes.h>
 
 int host_open_databases(struct host *h,
-                        void (*on_done)(void *ctx, uint64_t id, struct call_result *result),
-                        struct report *r) {
-    int code = pg_check(h->conf, r);
-    if (code != 0) {
-        return code;
-    }
-    code = pg_new(&h->pg, &h->loop, h->conf->databases, h->conf->database_count, h, on_done);
+                        void (*on_done)(void *ctx, uint64_t id, struct call_result *result)) {
+    int code = pg_new(&h->pg, &h->loop, h->conf->databases, h->conf->database_count, h, on_done);
     if (code == 0) {
         pg_use_memory(h->pg, &h->memory);
     }

@@ -7,11 +7,9 @@
 #include "host/impl.h"
 #include "base/json.h"
 
-/* Creates h->pg; connections are made when the first statement needs one. ERR_INVALID with a
- * sentence, ERR_MEMORY. */
+/* Creates h->pg; connections are made when the first statement needs one. ERR_MEMORY. */
 int host_open_databases(struct host *h,
-                        void (*on_done)(void *ctx, uint64_t id, struct call_result *result),
-                        struct report *r);
+                        void (*on_done)(void *ctx, uint64_t id, struct call_result *result));
 /* Adds `databases`, a list, unless there are none. */
 void host_database_status(const struct host *h, json_t *object);
 void host_database_metrics(const struct host *h, struct buf *out);

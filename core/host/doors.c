@@ -12,6 +12,7 @@
 #include "host/loop.h"
 #include "host/members.h"
 #include "host/linger.h"
+#include "host/logged.h"
 #include "host/memory.h"
 #include "host/publisher.h"
 #include "host/reload.h"
@@ -183,6 +184,7 @@ static void host_metrics(void *ctx, struct buf *out) {
     host_shortage_metrics(h, out);
     host_memory_metrics(h, out);
     host_database_metrics(h, out);
+    host_log_metrics(h, out);
     host_telemetry_metrics(h, out);
     host_members_metrics(h, out);
     host_stand_in_metrics(h, out);
@@ -225,6 +227,7 @@ static json_t *host_status(void *ctx) {
         host_database_status(h, host);
         host_telemetry_status(h, host);
         host_linger_status(h, host);
+        host_log_status(h, host);
     }
     return host;
 }
@@ -392,7 +395,7 @@ int host_open_doors(struct host *h, struct report *r) {
         code = fetch_new(&h->fetch, &h->loop, h, on_answered);
     }
     if (code == 0) {
-        code = host_open_databases(h, on_answered, r);
+        code = host_open_databases(h, on_answered);
     }
     if (code == 0) {
         fetch_use_memory(h->fetch, &h->memory);

@@ -14,6 +14,7 @@
 #include "host/doors.h"
 #include "host/join.h"
 #include "host/linger.h"
+#include "host/logged.h"
 #include "host/loop.h"
 #include "host/members.h"
 #include "host/publisher.h"
@@ -151,6 +152,7 @@ static void act(struct host *h) {
     host_stand_in_flush(h);
     host_members_turn(h);
     host_reload_turn(h);
+    host_log_turn(h);
     host_publish_status(h);
 }
 
@@ -175,6 +177,9 @@ static void turn(struct host *h) {
     (void)engine_enter(h->engine, PHASE_COLLECT);
     collect(h);
     int code = engine_turn(h->engine);
+    if (code != 0 && host_log_is_over(h, code)) {
+        return;
+    }
     if (code != 0 || h->drop) {
         fall_back(h);
     } else {
@@ -255,7 +260,7 @@ static int open_loop(struct host *h, struct report *r) {
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
     h->saved_timer.data = h->conf_watch.data = h;
     h->sys_timer.data = h->repeat_timer.data = h->alone_timer.data = h;
-    h->members_timer.data = h->manager_timer.data = h;
+    h->members_timer.data = h->manager_timer.data = h->log.timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
     const int rcs[] = {
         uv_loop_configure(&h->loop, UV_METRICS_IDLE_TIME),
@@ -271,6 +276,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->alone_timer),
         uv_timer_init(&h->loop, &h->members_timer),
         uv_timer_init(&h->loop, &h->manager_timer),
+        uv_timer_init(&h->loop, &h->log.timer),
         uv_signal_init(&h->loop, &h->sigterm),
         uv_signal_init(&h->loop, &h->sigint),
         uv_signal_init(&h->loop, &h->sighup),
@@ -301,7 +307,8 @@ static int check_folder(const struct host *h, struct report *r) {
 
 static int open_engine(struct host *h, struct report *r) {
     const struct store_options store = {.path = h->conf->store_path,
-                                        .max_bytes = h->conf->store_max_bytes};
+                                        .max_bytes = h->conf->store_max_bytes,
+                                        .logged = h->conf->store_url[0] != '\0'};
     struct clock_reading now;
     clock_read(&now);
     memory_init(&h->memory, h->conf->memory_bytes);
@@ -309,6 +316,7 @@ static int open_engine(struct host *h, struct report *r) {
     if (code == 0) {
         code = culprit_open(&h->culprit, h->conf->store_path, now.boot.id, r);
     }
+    code = code == 0 ? host_log_open(h, r) : code;
     if (code == 0) {
         host_watch_runs(h);
         host_choose_linger(h);
@@ -408,6 +416,7 @@ static void log_start(const struct host *h) {
 static int start(struct host *h, struct report *r) {
     int code = read_conf(h, r);
     code = code == 0 ? open_loop(h, r) : code;
+    code = code == 0 ? pg_check(h->conf, r) : code;
     code = code == 0 ? open_engine(h, r) : code;
     code = code == 0 ? host_open_doors(h, r) : code;
     if (code != 0) {
@@ -418,6 +427,7 @@ static int start(struct host *h, struct report *r) {
         host_watch_conf(h);
     }
     h->started_ms = host_now_ms(h);
+    host_log_watch(h);
     mqtt_start(h->subscriber);
     mqtt_start(h->publisher);
     repeat_every(&h->sys_timer, (uint64_t)h->conf->sys_interval_ms, on_sys_timer, "sys timer");
@@ -439,7 +449,7 @@ static void on_walk(uv_handle_t *handle, void *arg) {
 
 static void close_all(struct host *h) {
     host_reload_cancel(h);
-    if (h->engine != NULL && h->subscriber != NULL && engine_stop(h->engine) != 0) {
+    if (h->engine != NULL && h->subscriber != NULL && !h->log.over && engine_stop(h->engine) != 0) {
         log_error("host",
                   "the last commit failed: events that waited for a call are listed as running "
                   "until they run again");
@@ -476,6 +486,7 @@ static void close_all(struct host *h) {
     watchdog_stop();
     culprit_stopped(h->culprit);
     culprit_close(h->culprit);
+    host_log_close(h);
     store_close(h->store);
     conf_free(h->conf);
     companions_stop(&h->companions);

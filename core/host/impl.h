@@ -7,6 +7,7 @@
 #include "web/admin/admin.h"
 #include "peers/ask.h"
 #include "host/companion.h"
+#include "cluster/turns.h"
 #include "engine/engine.h"
 #include "io/fetch/fetch.h"
 #include "io/otlp/otlp.h"
@@ -21,6 +22,7 @@
 #include "lua/script.h"
 #include "host/sys/sys.h"
 #include "journal/outbox.h"
+#include "store/trimmer.h"
 
 #include <sys/queue.h>
 #include <uv.h>
@@ -91,6 +93,18 @@ struct host_members {
     bool told_garbage, told_wait, told_marks;
 };
 
+/* The log of the store in PostgreSQL: host/logged.c. */
+struct host_log {
+    struct turns *turns;            /* NULL = the store has none; owned, like what follows */
+    char name[CONF_LOG_NAME_BYTES]; /* of the log in the database */
+    char owner[256];                /* which process has it, for people */
+    uv_timer_t timer;               /* asks whether it is still ours */
+    bool over;                      /* it is not, or has lost turns: the host ends */
+    struct trimmer *trimmer;        /* keeps it short: sends by a thread of libuv */
+    uv_work_t sending;
+    bool sends;
+};
+
 /* Another version of topics.conf: host/reload.c. */
 struct host_reload {
     struct conf *conf;               /* checked, not taken over yet; NULL = none; owned */
@@ -131,6 +145,7 @@ struct host {
     struct conf *conf; /* its contents change: conf_exchange */
     struct host_reload reload;
     struct store *store;
+    struct host_log log;
     struct culprit *culprit; /* DATA/processor */
     int64_t linger_ms;       /* between two turns of a busy host */
     int64_t sync_us;         /* what the disk takes for a commit; 0 = not measured */

@@ -13,6 +13,7 @@
 #include "host/terms.h"
 
 #include "host/forward.h"
+#include "host/logged.h"
 #include "host/members.h"
 #include "host/shortage.h"
 #include "host/stand_in.h"
@@ -369,6 +370,7 @@ static void each_warning(const struct host *h, host_tell *tell, void *ctx) {
     }
     host_each_shortage(h, tell, ctx);
     each_of_store(h, tell, ctx);
+    host_each_of_log(h, tell, ctx);
 }
 
 static void log_blocking(void *ctx, bool blocks, const char *text) {
@@ -394,11 +396,12 @@ void host_repeat_warnings(const struct host *h) {
     }
     each_filter(h, log_blocking, NULL);
     host_each_conflict(h, log_of_hosts, NULL);
+    host_each_of_log(h, log_of_hosts, NULL);
 }
 
 bool host_broker_ready(const struct host *h) {
     return mqtt_session(h->subscriber)->connected && h->granted >= h->filters &&
-           mqtt_session(h->publisher)->connected && h->members.held == 0;
+           mqtt_session(h->publisher)->connected && h->members.held == 0 && host_log_is_up(h);
 }
 
 void host_broker_reasons(const struct host *h, json_t *list) {
@@ -418,6 +421,10 @@ void host_broker_reasons(const struct host *h, json_t *list) {
     if (session->connected && h->granted + h->refused < h->filters) {
         (void)json_array_append_new(list,
                                     json_string("not every subscription has been answered yet"));
+    }
+    if (!host_log_is_up(h)) {
+        (void)json_array_append_new(list,
+                                    json_string("the database of the store's log does not answer"));
     }
     if (h->members.held > 0) {
         (void)json_array_append_new(

@@ -2,6 +2,7 @@
  * check.c - whether a row can be decoded, by the rules of its table's own file.
  */
 #include "journal/impl.h"
+#include "store/log.h"
 
 #include <string.h>
 
@@ -78,7 +79,7 @@ bool journal_row_fits(enum store_table t, struct slice key, struct slice value) 
 }
 
 bool journal_row_is_own(enum store_table t, struct slice key) {
-    return t == TABLE_META && (slice_is(key, "schema") || slice_is(key, "schema by") ||
-                               slice_is(key, "log") || slice_is(key, "flag/kept") ||
-                               slice_is(key, "flag/grouped") || journal_key_begins(key, "kept/"));
+    return store_owns_row(t, key) ||
+           (t == TABLE_META && (slice_is(key, "flag/kept") || slice_is(key, "flag/grouped") ||
+                                journal_key_begins(key, "kept/")));
 }

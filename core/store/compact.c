@@ -60,7 +60,8 @@ static int size_of(const char *name, uint64_t *bytes, struct report *r) {
 
 /* Makes both meta pages of the copy describe the whole store. */
 static int settle_copy(struct compaction *c, struct report *r) {
-    const struct store_options options = {.path = c->folder, .max_bytes = c->options.max_bytes};
+    const struct store_options options = {
+        .path = c->folder, .max_bytes = c->options.max_bytes, .logged = c->options.logged};
     int code = store_open(&c->to, &options, r);
     for (int i = 0; i < 2 && code == 0; i++) {
         code = store_begin(c->to);
@@ -121,6 +122,7 @@ static int let_go(struct store *s, struct store_sizes *sizes, struct report *r) 
 int store_compact(const struct store_options *options, bool drop_aside, struct store_sizes *sizes,
                   struct report *r) {
     struct compaction c = {.options = *options};
+    c.options.logged = !drop_aside; /* no row is changed */
     int code = name_files(&c, r);
     sizes->dropped = 0;
     code = code == 0 ? size_of(c.file, &sizes->before, r) : code;

@@ -1,6 +1,7 @@
 /* copy.c - see store/copy.h. */
 #include "store/copy.h"
 
+#include "store/folder.h"
 #include "store/impl.h"
 
 #include <assert.h>
@@ -9,6 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { ROOM_BYTES = 16 << 20 /* for the few pages that are written */ };
 
 int store_copy(const struct store *s, const char *folder, struct report *r) {
     assert(s->txn == NULL);
@@ -27,6 +30,47 @@ int store_copy(const struct store *s, const char *folder, struct report *r) {
                       mdb_strerror(rc));
     }
     return 0;
+}
+
+static int is_copy(struct store *s, bool *copy) {
+    struct position at = {0};
+    int code = store_begin(s);
+    if (code == 0) {
+        code = store_get_position(s, &at);
+        store_abort(s);
+    }
+    *copy = at.known;
+    return code;
+}
+
+static int leave_log(const char *folder, uint64_t max_bytes, struct report *r) {
+    const struct store_options options = {.path = folder, .max_bytes = max_bytes, .logged = true};
+    struct store *s = NULL;
+    int code = store_open(&s, &options, r);
+    if (code == 0) {
+        code = store_leave_log(s);
+        code = code == 0 ? 0 : report(r, code, "cannot write %s: %s", folder, error_text(code));
+    }
+    store_close(s);
+    return code;
+}
+
+int store_copy_leaves_log(struct store *s, const char *folder, struct report *r) {
+    char file[STORE_PATH_BYTES];
+    struct stat st;
+    bool copy = false;
+    int code = is_copy(s, &copy);
+    if (code != 0) {
+        return report(r, code, "cannot read %s: %s", s->path, error_text(code));
+    }
+    if (!copy) {
+        return 0;
+    }
+    code = store_data_file(folder, file, r);
+    if (code == 0 && stat(file, &st) != 0) {
+        return report(r, ERR_DISK, "cannot look at %s: %s", file, strerror(errno));
+    }
+    return code == 0 ? leave_log(folder, (uint64_t)st.st_size + ROOM_BYTES, r) : code;
 }
 
 int store_sync_file(const char *path, struct report *r) {

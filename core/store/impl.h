@@ -4,6 +4,7 @@
 #ifndef ZINGQ_STORE_IMPL_H
 #define ZINGQ_STORE_IMPL_H
 
+#include "store/log.h"
 #include "store/store.h"
 #include "store/writeset.h"
 
@@ -25,9 +26,11 @@ struct store {
     bool changed; /* it has written something */
     MDB_dbi tables[TABLE_COUNT];
     MDB_cursor *cursors[TABLE_COUNT]; /* of txn; NULL until a seek needs one */
+    bool may_be_copy;                 /* of a log: options.logged */
     const struct store_log *log;      /* NULL = none, as what follows: store/log.c */
     store_home *home;                 /* of a row */
     struct writeset *writes;          /* what txn changes; NULL while that is not for a log */
+    struct log_state log_state;       /* of the log */
     uint64_t logged;                  /* the log's last turn that LMDB has, */
     bool unsettled;                   /* unless that is to be found out */
 };
@@ -53,11 +56,28 @@ static inline int store_failed(const struct store *s, const char *what, int rc) 
 int store_txn_begin(struct store *s);
 int store_txn_commit(struct store *s);
 
-/* Notes in LMDB which turn of the log it has now: store/apply.c. */
-int store_put_position(struct store *s, uint64_t number);
-/* Applies the turns of the log, up to the last one, that LMDB lacks. ERR_LOST: it has more than
- * that. */
-int store_catch_up(struct store *s, uint64_t last);
+/* What LMDB says of itself, in a row of meta that is no part of any turn: store/position.c. */
+#define STORE_POSITION_KEY "log"
+
+struct position {
+    bool known; /* it is the copy of a log; if not, the rest is 0 */
+    uint8_t id[LOG_ID_BYTES];
+    uint64_t number; /* the log's last turn that it has, */
+    bool partial;    /* unless it is being loaded from a snapshot, and lacks rows */
+};
+
+int store_get_position(struct store *s, struct position *out);
+/* Of its log. */
+int store_put_position(struct store *s, uint64_t number, bool partial);
+/* It is no copy from now on. */
+int store_drop_position(struct store *s);
+/* Within a transaction: it has no rows but its own. */
+int store_is_bare(struct store *s, bool *bare);
+
+/* The bodies as a turn, or a slice; returns their bytes. Valid until the set is changed. */
+uint64_t store_make_turn(const struct writeset *writes, uint64_t number, struct log_turn *out);
+/* Makes LMDB what the log says. ERR_LOST: LMDB has more than that, or is the copy of another log. */
+int store_catch_up(struct store *s, const struct log_state *state);
 
 /* Writes the schema's number again; within a write transaction. */
 int store_write_schema(struct store *s);

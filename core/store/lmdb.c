@@ -22,16 +22,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const table_names[] = {
-    [TABLE_META] = "meta",     [TABLE_EVENT] = "event",     [TABLE_READY] = "ready",
-    [TABLE_LANE] = "lane",     [TABLE_HISTORY] = "history", [TABLE_OUTBOX] = "outbox",
-    [TABLE_TIMER] = "timer",   [TABLE_STATE] = "state",     [TABLE_LOCK] = "lock",
-    [TABLE_DEAD] = "dead",     [TABLE_APPEND] = "append",   [TABLE_STEP] = "step",
-    [TABLE_SIGNAL] = "signal", [TABLE_WAITER] = "waiter",   [TABLE_DELAYED] = "delayed",
-    [TABLE_ASIDE] = "aside",   [TABLE_FORWARD] = "forward", [TABLE_CURSOR] = "cursor",
-    [TABLE_LETTER] = "letter", [TABLE_TENANT] = "tenant",   [TABLE_DEDUPE] = "dedupe",
-};
-
 /* Extra room that store_lend grants for deleting. */
 enum { SPARE_PARTS = 16, SPARE_BYTES_MIN = 1 << 20 };
 
@@ -57,29 +47,6 @@ static MDB_val val_of(struct slice s) {
 
 static struct slice slice_of_val(MDB_val v) {
     return (struct slice){v.mv_data, v.mv_size};
-}
-
-const char *store_table_name(enum store_table t, char out[STORE_TABLE_NAME_BYTES]) {
-    assert(t < TABLE_COUNT);
-    if (t >= TABLE_RECENT) {
-        (void)snprintf(out, STORE_TABLE_NAME_BYTES, "recent%u", (unsigned)(t - TABLE_RECENT));
-    } else if (t >= TABLE_DEDUPE) {
-        (void)snprintf(out, STORE_TABLE_NAME_BYTES, "dedupe%u", (unsigned)(t - TABLE_DEDUPE));
-    } else {
-        (void)snprintf(out, STORE_TABLE_NAME_BYTES, "%s", table_names[t]);
-    }
-    return out;
-}
-
-bool store_table_named(struct slice name, enum store_table *t) {
-    char text[STORE_TABLE_NAME_BYTES];
-    for (unsigned i = 0; i < TABLE_COUNT; i++) {
-        if (slice_is(name, store_table_name((enum store_table)i, text))) {
-            *t = (enum store_table)i;
-            return true;
-        }
-    }
-    return false;
 }
 
 static int open_table(struct store *s, MDB_txn *txn, size_t t) {
@@ -156,6 +123,20 @@ static int raise_schema(struct store *s, MDB_txn *txn, uint32_t schema, struct r
     return put_schema(s, txn, r);
 }
 
+/* INV-STORE-13 */
+static int refuse_copy(const struct store *s, MDB_txn *txn, struct report *r) {
+    MDB_val key = val_of(slice_of(STORE_POSITION_KEY));
+    MDB_val value;
+    if (s->read_only || s->may_be_copy ||
+        mdb_get(txn, s->tables[TABLE_META], &key, &value) == MDB_NOTFOUND) {
+        return 0;
+    }
+    return report(r, ERR_INVALID,
+                  "%s is the copy of a log (store.url), which would not have what is changed here; "
+                  "nothing was changed: `zingq migrate --to FOLDER` makes a store of its own of it",
+                  s->path);
+}
+
 /* Writes the schema into a new store, refuses a newer one. An older store gets the new number at
  * once, so that its program refuses it: what later schemas added reads as absent, and the keys of
  * events are made new by the journal (journal/regroup.c), which says how far it is. INV-STORE-8 */
@@ -184,7 +165,8 @@ static int open_tables(struct store *s, struct report *r) {
         mdb_txn_abort(txn);
         return report(r, store_code(rc), "cannot open the store %s: %s", s->path, store_words(rc));
     }
-    int code = check_schema(s, txn, r);
+    int code = refuse_copy(s, txn, r);
+    code = code == 0 ? check_schema(s, txn, r) : code;
     if (code != 0) {
         mdb_txn_abort(txn);
         return code;
@@ -243,6 +225,7 @@ int store_open(struct store **out, const struct store_options *options, struct r
     s->map_bytes = s->max_bytes / STORE_PAGE * STORE_PAGE; /* LMDB requires whole pages */
     s->read_only = options->read_only;
     s->for_a_look = options->for_a_look;
+    s->may_be_copy = options->logged;
     s->path = slice_dup(slice_of(options->path));
     if (s->path == NULL) {
         free(s);

@@ -7,12 +7,43 @@
 #include "store/impl.h"
 
 #include <assert.h>
+#include <string.h>
 
-int store_use_log(struct store *s, const struct store_log *log, store_home *home_of) {
-    assert(s->txn == NULL && !s->read_only && s->log == NULL);
+/* INV-STORE-13: rows that were never in a log are not mixed with those of one. */
+static int check_rows(struct store *s, struct report *r) {
+    struct position at = {0};
+    bool bare = false;
+    int code = store_txn_begin(s);
+    code = code == 0 ? store_get_position(s, &at) : code;
+    code = code == 0 ? store_is_bare(s, &bare) : code;
+    if (s->txn != NULL) {
+        store_abort(s);
+    }
+    if (code != 0) {
+        return report(r, code, "cannot read %s: %s", s->path, error_text(code));
+    }
+    if (at.known || bare) {
+        memcpy(s->log_state.id, at.id, LOG_ID_BYTES);
+        return 0;
+    }
+    return report(
+        r, ERR_INVALID,
+        "%s has a store that is not the copy of this log (store.url); nothing was changed: "
+        "bring it there with `zingq migrate --to URL`, or let store.path name a new folder, "
+        "which is filled with what the log has",
+        s->path);
+}
+
+int store_use_log(struct store *s, const struct store_log *log, store_home *home_of,
+                  struct report *r) {
+    assert(s->txn == NULL && !s->read_only && s->may_be_copy && s->log == NULL);
+    int code = check_rows(s, r);
+    if (code != 0) {
+        return code;
+    }
     s->writes = writeset_new();
     if (s->writes == NULL) {
-        return ERR_MEMORY;
+        return report(r, ERR_MEMORY, "out of memory");
     }
     s->log = log;
     s->home = home_of;
@@ -20,54 +51,74 @@ int store_use_log(struct store *s, const struct store_log *log, store_home *home
     return 0;
 }
 
-/* INV-STORE-11: LMDB has what the log has, no more and no less, before a transaction begins. */
+const struct log_state *store_log_state(const struct store *s) {
+    return &s->log_state;
+}
+
+/* --- INV-STORE-11: LMDB has what the log has, no more and no less, before a transaction begins --- */
+
+static void tell_lost(const struct store *s) {
+    log_error("store",
+              "%s does not fit its log: it has turn %llu, and the log ends with %llu; the log has "
+              "lost what it had confirmed, or is the log of another store (store.url)",
+              s->path, (unsigned long long)s->logged, (unsigned long long)s->log_state.last);
+}
+
 static int settle(struct store *s) {
-    uint64_t last;
-    int code = s->log->barrier(s->log->ctx, &last);
+    struct log_state state;
+    int code = s->log->barrier(s->log->ctx, &state);
     if (code != 0) {
         return code;
     }
+    s->log_state = state;
     struct writeset *writes = s->writes;
     s->writes = NULL; /* what comes from the log does not go there again */
-    code = store_catch_up(s, last);
+    code = store_catch_up(s, &s->log_state);
     if (code == ERR_FULL) { /* what the log has cannot be turned away */
         code = store_lend(s, STORE_LENT_SPARE);
-        code = code == 0 ? store_catch_up(s, last) : code;
+        code = code == 0 ? store_catch_up(s, &s->log_state) : code;
     }
     s->writes = writes;
     s->unsettled = code != 0;
     if (code == ERR_LOST) {
-        log_error("store",
-                  "%s has turn %llu of the log, of which the log has %llu: it has lost turns that "
-                  "it had confirmed, or is the log of another store",
-                  s->path, (unsigned long long)s->logged, (unsigned long long)last);
+        tell_lost(s);
     }
     return code;
 }
 
 /* --- transactions --- */
 
+uint64_t store_make_turn(const struct writeset *writes, uint64_t number, struct log_turn *out) {
+    uint64_t bytes = 0;
+    out->number = number;
+    out->count = 0;
+    for (uint8_t home = 0; home < HOMES; home++) {
+        struct slice body = writeset_body(writes, home);
+        if (body.len > 0) {
+            out->parts[out->count++] = (struct log_part){.home = home, .body = body};
+            bytes += body.len;
+        }
+    }
+    return bytes;
+}
+
 int store_begin(struct store *s) {
     int code = s->unsettled ? settle(s) : 0;
     return code == 0 ? store_txn_begin(s) : code;
 }
 
-static int append(struct store *s, uint64_t number) {
-    struct log_turn turn = {.number = number};
-    for (uint8_t home = 0; home < HOMES; home++) {
-        struct slice body = writeset_body(s->writes, home);
-        if (body.len > 0) {
-            turn.parts[turn.count++] = (struct log_part){.home = home, .body = body};
-        }
-    }
+static int append(struct store *s, uint64_t number, uint64_t *bytes) {
+    struct log_turn turn;
+    *bytes = store_make_turn(s->writes, number, &turn);
     s->unsettled = true; /* until LMDB has it, too */
     return s->log->append(s->log->ctx, &turn);
 }
 
 static int commit_logged(struct store *s) {
     uint64_t number = s->logged + 1;
-    int code = store_put_position(s, number);
-    code = code == 0 ? append(s, number) : code;
+    uint64_t bytes = 0;
+    int code = store_put_position(s, number, false);
+    code = code == 0 ? append(s, number, &bytes) : code;
     if (code != 0) {
         store_abort(s);
         return code;
@@ -78,6 +129,8 @@ static int commit_logged(struct store *s) {
         return ERR_DOUBT; /* the log has it, and so will LMDB */
     }
     s->logged = number;
+    s->log_state.last = number;
+    s->log_state.bytes += bytes;
     s->unsettled = false;
     return 0;
 }
@@ -86,4 +139,23 @@ int store_commit(struct store *s) {
     assert(s->txn != NULL);
     return s->writes == NULL || writeset_is_empty(s->writes) ? store_txn_commit(s)
                                                              : commit_logged(s);
+}
+
+int store_leave_log(struct store *s) {
+    int code = store_begin(s);
+    if (code != 0) {
+        return code;
+    }
+    code = store_drop_position(s);
+    if (code != 0) {
+        store_abort(s);
+        return code;
+    }
+    code = store_txn_commit(s);
+    if (code == 0) {
+        writeset_free(s->writes);
+        s->writes = NULL;
+        s->log = NULL;
+    }
+    return code;
 }

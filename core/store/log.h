@@ -12,6 +12,10 @@
  * after a commit that LMDB refused when the log had it, the next store_begin asks the log for its
  * last turn and applies those that are missing. So the caller, whose transaction failed, only has to
  * read everything anew, as after any other failure.
+ *
+ * A log need not keep all its turns: a snapshot has the rows as they were after one of them, and the
+ * turns up to that one can go (store/snapshot.h writes it). What LMDB has is thrown away and loaded
+ * from the snapshot if it is older, or if an earlier load did not come to its end.
  */
 #ifndef ZINGQ_STORE_LOG_H
 #define ZINGQ_STORE_LOG_H
@@ -34,23 +38,69 @@ struct log_turn {
     struct log_part parts[HOMES]; /* in the order of homes; none is empty */
 };
 
+enum { LOG_ID_BYTES = 16 };
+
+/* A snapshot is made of slices, which have the form of turns: parts that only put rows. */
+struct log_snapshot {
+    uint64_t number; /* the turn before it was begun; 0 = before the first one */
+    uint32_t slices; /* 0 = there is no snapshot */
+    uint64_t bytes;  /* of their bodies */
+};
+
+struct log_state {
+    uint8_t id[LOG_ID_BYTES]; /* made with the log, and no other log's */
+    uint64_t last;            /* the number of the last turn; 0 = there was none yet */
+    uint64_t bytes;           /* of the bodies of turns after the snapshot's */
+    struct log_snapshot snapshot;
+};
+
 struct store_log {
     void *ctx;
     /* Appends the turn, whole or not at all. 0: it is there and lasts. ERR_NETWORK: it is not there,
      * and never will be. ERR_FENCED. ERR_DOUBT: it may be there, or yet come. */
     int (*append)(void *ctx, const struct log_turn *turn);
-    /* Ends every doubt: what was appended before and is not there now never will be. *last: the
-     * number of the last turn, 0 = there is none. ERR_NETWORK, ERR_FENCED. */
-    int (*barrier)(void *ctx, uint64_t *last);
+    /* Ends every doubt: what was appended before and is not there now never will be. ERR_NETWORK,
+     * ERR_FENCED. */
+    int (*barrier)(void *ctx, struct log_state *out);
     /* The turn of that number; its bodies are valid until the next call. ERR_NOTFOUND, ERR_NETWORK,
      * ERR_FENCED. */
     int (*read)(void *ctx, uint64_t number, struct log_turn *out);
+    /* A slice, from 0, of the snapshot that `barrier` told of. As `read`. */
+    int (*read_slice)(void *ctx, uint32_t index, struct log_turn *out);
+};
+
+/* Writes snapshots to the log, while turns are appended, and on another thread. Who has been fenced
+ * from the log is fenced from here. Each call may be made again after ERR_NETWORK, which leaves open
+ * whether it was done; ERR_FENCED. */
+struct log_snapshots {
+    void *ctx;
+    /* Keeps slice number `index` of the snapshot of slice->number, in place of one that is there. It
+     * counts only when the snapshot is finished. */
+    int (*add)(void *ctx, uint32_t index, const struct log_turn *slice);
+    /* All slices are there: from now on this is the snapshot. */
+    int (*finish)(void *ctx, const struct log_snapshot *snapshot);
+    /* Deletes some of what no start needs any more: turns up to the snapshot's, slices of others and
+     * of those that were not finished. Not between `add` and `finish`. *more: there is more. */
+    int (*trim)(void *ctx, bool *more);
 };
 
 /* From now on every commit goes to the log first, and `home_of` says where each row belongs. Between
- * transactions, before anything else is done with the store; the log must outlive it. The store is
- * empty, or has what an earlier store_commit or store_begin with this log left in it. ERR_MEMORY. */
-int store_use_log(struct store *s, const struct store_log *log, store_home *home_of);
+ * transactions, before anything else is done with the store, which was opened as `logged`; the log
+ * must outlive it. ERR_INVALID: the store has rows, and they never were in a log. ERR_MEMORY,
+ * ERR_DISK, ERR_CORRUPT. Each with a sentence in r. */
+int store_use_log(struct store *s, const struct store_log *log, store_home *home_of,
+                  struct report *r);
+
+/* What the log has, as far as it is known; valid as long as the store. Before the first transaction
+ * only the id of the log that the store is a copy of; zeros: of none yet. */
+const struct log_state *store_log_state(const struct store *s);
+
+/* The store, which may have a log, is one of its own from now on: with all that the log has, and
+ * without a log. Between transactions. Errors as those of store_begin and store_commit. */
+int store_leave_log(struct store *s);
+
+/* Whether the row is the store's own: each store has its own one, and no log has it. */
+bool store_owns_row(enum store_table t, struct slice key);
 
 /* Applies what a turn changed of a home, within a transaction whose changes are not for a log.
  * ERR_CORRUPT: the body is damaged, of a newer zingq, or changes rows of another home. */

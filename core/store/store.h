@@ -71,11 +71,12 @@ struct store_options {
     uint64_t max_bytes; /* store.max_size: the map */
     bool read_only;
     bool for_a_look; /* read only: only a small file is checked page by page */
+    bool logged;     /* it may be the copy of a log (store/log.h): who writes keeps it one */
 };
 
 /* Opening an older schema for writing updates it. ERR_BUSY: another host has the folder.
- * ERR_SCHEMA: written by a newer version. ERR_NOTFOUND (read only): nothing there. ERR_DISK. Each
- * with a sentence in r. */
+ * ERR_SCHEMA: written by a newer version. ERR_NOTFOUND (read only): nothing there. ERR_INVALID: it is
+ * the copy of a log, and is to be written as if it were not. ERR_DISK. Each with a sentence in r. */
 int store_open(struct store **out, const struct store_options *options, struct report *r);
 /* Drops an open transaction. */
 void store_close(struct store *s);

@@ -94,7 +94,10 @@
     X(LOG_LATE, "log-late", "the log has a turn before the store has it")                          \
     X(CATCH_UP_SKIPPED, "catch-up-skipped", "what the log has is stored")                          \
     X(DOUBT_DISMISSED, "doubt-dismissed", "what the log has is stored")                            \
-    X(FENCE_IGNORED, "fence-ignored", "who is fenced stores nothing")
+    X(FENCE_IGNORED, "fence-ignored", "who is fenced stores nothing")                              \
+    X(SNAPSHOT_GAP, "snapshot-gap", "a snapshot has every row")                                    \
+    X(SNAPSHOT_AHEAD, "snapshot-ahead", "what a snapshot may lack is in turns after it")           \
+    X(LOAD_CUT, "load-cut", "what is half loaded is loaded anew")
 
 enum bug {
     BUG_NONE,

@@ -5,6 +5,7 @@
 #include "sim.h"
 
 #include "store/impl.h"
+#include "store/snapshot.h"
 
 /* log-incomplete: a change is not noted. */
 WRAP(int, writeset_add, struct writeset *w, store_home *home_of, const struct write *write) {
@@ -22,15 +23,36 @@ WRAP(int, store_txn_commit, struct store *s) {
 }
 
 /* catch-up-skipped: what the log has counts as applied. */
-WRAP(int, store_catch_up, struct store *s, uint64_t last) {
+WRAP(int, store_catch_up, struct store *s, const struct log_state *state) {
     if (!bug_is(BUG_CATCH_UP_SKIPPED)) {
-        return __real_store_catch_up(s, last);
+        return __real_store_catch_up(s, state);
     }
-    s->logged = last;
+    s->logged = state->last;
     return 0;
 }
 
 /* doubt-dismissed: a turn without an answer counts as lost. */
 void bugs_dismiss_doubt(struct store *s) {
     s->unsettled = s->unsettled && !(bug_is(BUG_DOUBT_DISMISSED) && s->logged > 0);
+}
+
+/* snapshot-gap: a row is left out. */
+WRAP(bool, store_owns_row, enum store_table t, struct slice key) {
+    return __real_store_owns_row(t, key) || (t != TABLE_META && bug_strikes(BUG_SNAPSHOT_GAP, 50));
+}
+
+/* snapshot-ahead: it counts as of the turn where it ended, and trims too far. */
+WRAP(const struct log_snapshot *, snapshot_head, const struct snapshot *p) {
+    static struct log_snapshot ahead;
+    struct node *n = node_at_work();
+    ahead = *__real_snapshot_head(p);
+    if (n != NULL && bug_is(BUG_SNAPSHOT_AHEAD)) {
+        ahead.number = store_log_state(n->store)->last;
+    }
+    return &ahead;
+}
+
+/* load-cut: what is loaded counts as whole. */
+WRAP(int, store_put_position, struct store *s, uint64_t number, bool partial) {
+    return __real_store_put_position(s, number, partial && !bug_is(BUG_LOAD_CUT));
 }

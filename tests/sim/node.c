@@ -55,9 +55,9 @@ static void note_killed(struct node *n) {
 
 static void become_ghost(struct node *n, enum action action) {
     static const char *const names[ACTIONS] = {
-        "a publish",      "a forward", "a receipt",        "a call",       "a call's end",
-        "an answer",      "a run",     "an apply",         "a turn's log", "a commit",
-        "after a commit", "a PUBACK",  "between two turns"};
+        "a publish", "a forward", "a receipt",      "a call",       "a call's end",
+        "an answer", "a run",     "an apply",       "a turn's log", "a snapshot",
+        "a load",    "a commit",  "after a commit", "a PUBACK",     "between two turns"};
     node_note_crash(n, action);
     note_killed(n);
     FILE *page = open_page(n, "r");
@@ -221,7 +221,8 @@ static bool load_scripts(struct node *n, struct report *r) {
 
 static bool open_parts(struct node *n, struct report *r) {
     const struct store_options store = {.path = n->conf->store_path,
-                                        .max_bytes = n->conf->store_max_bytes};
+                                        .max_bytes = n->conf->store_max_bytes,
+                                        .logged = n->log != NULL};
     const uint8_t boot[16] = {1, n->boot};
     if (n->scripts != NULL && n->starts % SCRIPTS_EVERY == 0) {
         script_host_free(n->scripts);
@@ -256,6 +257,7 @@ static void close_parts(struct node *n) {
     engine_free(n->engine);
     check_memory(n);
     culprit_close(n->culprit);
+    node_log_leave(n);
     store_close(n->store);
     n->engine = NULL;
     n->culprit = NULL;
@@ -333,6 +335,7 @@ void node_start(struct node *n) {
     struct report r = {""};
     enum disk disk = n->disk;
     n->starts++;
+    node_log_forget_copy(n);
     node_may_fail(n);
     int code = ERR_MEMORY;
     if (open_parts(n, &r)) {
@@ -458,7 +461,9 @@ void node_turn(struct node *n) {
         (void)engine_send(n->engine);
         engine_send_forwards(n->engine);
         node_reload_turn(n);
+        node_log_go_on(n);
         working = NULL;
+        node_log_check_load(n);
     }
 }
 
@@ -544,6 +549,7 @@ void node_restore(struct node *n) {
     char to[NODE_PATH_BYTES + 32];
     struct report r = {""};
     (void)snprintf(from, sizeof from, "%s/data", n->folder);
+    node_log_drop(n);
     n->engine = NULL; /* and all that it works with: they are the other world's */
     n->scripts = NULL;
     n->store = NULL;

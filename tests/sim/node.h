@@ -37,11 +37,13 @@ enum action {
     ACTION_RECEIPT,
     ACTION_CALL,
     ACTION_CALL_CANCEL,
-    ACTION_ANSWER, /* a command */
-    ACTION_RUN,    /* a handler is about to run */
-    ACTION_APPLY,  /* what it came to is about to be written */
-    ACTION_APPEND, /* a turn to the log */
-    ACTION_COMMIT, /* before it */
+    ACTION_ANSWER,   /* a command */
+    ACTION_RUN,      /* a handler is about to run */
+    ACTION_APPLY,    /* what it came to is about to be written */
+    ACTION_APPEND,   /* a turn to the log */
+    ACTION_SNAPSHOT, /* a part of a snapshot to the log, or what is to be deleted there */
+    ACTION_LOAD,     /* a part of it from there, at the start */
+    ACTION_COMMIT,   /* before it */
     ACTION_COMMITTED,
     ACTION_PUBACK, /* to the broker, after a turn */
     ACTION_REST,   /* between two turns */
@@ -130,8 +132,11 @@ struct node {
     const struct store_log *log_door;
     struct store_log log_doors; /* its own, in front of that */
     struct chance log_chance;
-    int64_t log_back_ms;      /* physical time: away until then */
-    bool log_refused;         /* since its start, something was */
+    int64_t log_back_ms; /* physical time: away until then */
+    bool log_refused;    /* since its start, something was */
+    bool log_cut;        /* what it loaded, it did not load to the end */
+    struct log_snapshots log_snapshots;
+    struct trimmer *trimmer;
     struct log_turn log_late; /* log-late: see bugs_log.c */
     int64_t retry_ms; /* physical time: no turns before, the last one failed; as the host does */
 };
@@ -156,11 +161,20 @@ void node_reader_end(struct node *n);
 void node_reader_check(struct node *n);
 /* The log of its store, if it is to have one; and when the store was opened: from then on. */
 bool node_log_make(struct node *n);
+/* Before a start: what its machine has of the log is gone, now and then. */
+void node_log_forget_copy(struct node *n);
 int node_log_use(struct node *n, struct report *r);
 /* Whether somebody else has it: the host has to end. */
+/* Between two turns: the log is kept short. Before the store is closed: no longer. */
+void node_log_go_on(struct node *n);
+void node_log_leave(struct node *n);
+/* What is restored from a backup is a store of its own. */
+void node_log_drop(struct node *n);
 bool node_log_is_lost(const struct node *n);
 /* The store is what the log says. */
 void node_log_check(struct node *n);
+/* The same after a load that was cut off: one that comes later would mend it. */
+void node_log_check_load(struct node *n);
 /* log-late: what was to be appended before. */
 void node_log_late(struct node *n);
 /* Its scripts folder; somebody saves a script; one that does not load is as it was. */

@@ -1,6 +1,7 @@
 /*
  * node_log.c - the log that a host's store has in some worlds: it goes away for seconds, does not say
- * what became of a turn, or is taken over by somebody else. See fake_log.h.
+ * what became of a turn, or is taken over by somebody else. It is trimmed all the time, and the copy
+ * that the host has of it gets lost now and then. See fake_log.h.
  */
 #include "node.h"
 
@@ -10,13 +11,19 @@
 #include "sim.h"
 
 #include "journal/home.h"
+#include "store/trimmer.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum {
     TROUBLE = 20,    /* an append in so many is not simply good, */
     TAKEN_OVER = 10, /* and of these, one in so many meets somebody else's */
-    AWAY_MS = 4000
+    AWAY_MS = 4000,
+    FORGOTTEN = 4,     /* a start in so many is without what the machine had, */
+    LOAD_KILLED = 8,   /* a slice of so many that it then loads is its end, */
+    SLICE_BYTES = 400, /* and slices are small, so that turns come between them */
+    LOG_BYTES_MIN = 3000
 };
 
 bool node_log_make(struct node *n) {
@@ -81,7 +88,7 @@ void node_log_late(struct node *n) {
     n->log_late.count = 0;
 }
 
-static int barrier(void *ctx, uint64_t *last) {
+static int barrier(void *ctx, struct log_state *out) {
     IN_DOOR;
     struct node *n = ctx;
     if (n->ghost) {
@@ -90,13 +97,77 @@ static int barrier(void *ctx, uint64_t *last) {
     if (n->sim->settling || n->sim->true_ms >= n->log_back_ms) {
         fake_log_answers(n->log, FAKE_GOOD);
     }
-    return heard(n, n->log_door->barrier(n->log_door->ctx, last));
+    return heard(n, n->log_door->barrier(n->log_door->ctx, out));
 }
 
 static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
     IN_DOOR;
     const struct node *n = ctx;
     return n->log_door->read(n->log_door->ctx, number, out);
+}
+
+static int read_slice(void *ctx, uint32_t index, struct log_turn *out) {
+    IN_DOOR;
+    struct node *n = ctx;
+    if (!n->sim->settling && chance_next(&n->log_chance, LOAD_KILLED) == 0) {
+        n->kill_in = 1;
+    }
+    if (!node_acts(n, ACTION_LOAD)) {
+        n->log_cut = true;
+        return ERR_NETWORK;
+    }
+    return n->log_door->read_slice(n->log_door->ctx, index, out);
+}
+
+/* --- snapshots --- */
+
+static int add(void *ctx, uint32_t index, const struct log_turn *slice) {
+    IN_DOOR;
+    struct node *n = ctx;
+    const struct log_snapshots *door = fake_log_snapshots(n->log);
+    return node_acts(n, ACTION_SNAPSHOT) ? door->add(door->ctx, index, slice) : ERR_NETWORK;
+}
+
+static int finish(void *ctx, const struct log_snapshot *snapshot) {
+    IN_DOOR;
+    struct node *n = ctx;
+    const struct log_snapshots *door = fake_log_snapshots(n->log);
+    return node_acts(n, ACTION_SNAPSHOT) ? door->finish(door->ctx, snapshot) : ERR_NETWORK;
+}
+
+static int trim(void *ctx, bool *more) {
+    IN_DOOR;
+    struct node *n = ctx;
+    const struct log_snapshots *door = fake_log_snapshots(n->log);
+    return node_acts(n, ACTION_SNAPSHOT) ? door->trim(door->ctx, more) : ERR_NETWORK;
+}
+
+void node_log_go_on(struct node *n) {
+    if (n->trimmer != NULL && !n->ghost && trimmer_prepare(n->trimmer) == 0) {
+        trimmer_send(n->trimmer);
+        (void)trimmer_sent(n->trimmer); /* or once more, later */
+    }
+}
+
+void node_log_leave(struct node *n) {
+    trimmer_free(n->trimmer);
+    n->trimmer = NULL;
+}
+
+/* --- a start --- */
+
+void node_log_forget_copy(struct node *n) {
+    static const char *const files[] = {"data.mdb", "lock.mdb", "zingq.store"};
+    char path[NODE_PATH_BYTES + 32];
+    if (n->log == NULL || n->reader != 0 || n->disk != DISK_WELL ||
+        chance_next(&n->log_chance, FORGOTTEN) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        (void)snprintf(path, sizeof path, "%s/data/%s", n->folder, files[i]);
+        (void)unlink(path);
+    }
+    sim_tell(n->sim, "host %u: its machine has nothing of the log", n->number);
 }
 
 static const struct store_log *join(struct fake_log *log) {
@@ -110,9 +181,22 @@ int node_log_use(struct node *n, struct report *r) {
         return 0;
     }
     n->log_door = join(n->log);
-    n->log_doors = (struct store_log){n, append, barrier, read_turn};
-    int code = store_use_log(n->store, &n->log_doors, journal_home);
-    return code == 0 ? 0 : report(r, code, "cannot use the log: %s", error_text(code));
+    n->log_doors = (struct store_log){n, append, barrier, read_turn, read_slice};
+    n->log_snapshots = (struct log_snapshots){n, add, finish, trim};
+    int code = store_use_log(n->store, &n->log_doors, journal_home, r);
+    const struct trimmer_options options = {.store = n->store,
+                                            .home_of = journal_home,
+                                            .door = &n->log_snapshots,
+                                            .slice_bytes = SLICE_BYTES,
+                                            .log_bytes_min = LOG_BYTES_MIN};
+    n->trimmer = code == 0 ? trimmer_new(&options) : NULL;
+    return code == 0 && n->trimmer == NULL ? report(r, ERR_MEMORY, "out of memory") : code;
+}
+
+void node_log_drop(struct node *n) {
+    fake_log_free(n->log);
+    n->log = NULL;
+    n->trimmer = NULL;
 }
 
 bool node_log_is_lost(const struct node *n) {
@@ -130,5 +214,12 @@ void node_log_check(struct node *n) {
         sim_fail(n->sim, "host %u: a turn of its log has another number than the next", n->number);
     } else if (!fake_log_is_store(n->log, n->store, folder, why, sizeof why)) {
         sim_fail(n->sim, "host %u: %s", n->number, why);
+    }
+}
+
+void node_log_check_load(struct node *n) {
+    if (n->log_cut && !n->ghost && n->store != NULL) {
+        n->log_cut = false;
+        node_log_check(n);
     }
 }

@@ -36,7 +36,7 @@ int data_folder_tear_down(void **state) {
 }
 
 struct store *data_folder_store(const struct data_folder *folder, uint64_t max_bytes) {
-    struct store_options options = {.path = folder->path, .max_bytes = max_bytes};
+    struct store_options options = {.path = folder->path, .max_bytes = max_bytes, .logged = true};
     struct store *store = NULL;
     struct report r = {""};
     if (store_open(&store, &options, &r) != 0) {

@@ -1,10 +1,10 @@
 /* engine_fixture.c - the world around an engine under test. */
 #include "engine_fixture.h"
 #include "conf/change.h"
-#include "journal/home.h"
 #include "lua/api/api.h"
 
 #include "engine_doors.h"
+#include "engine_log.h"
 #include "fake_log.h"
 #include "pace.h"
 #include "test.h"
@@ -110,12 +110,12 @@ static int try_start(struct engine_fixture *f) {
     f->report = (struct report){""};
     f->conf = load_conf(f);
     memory_init(&f->memory, f->conf->memory_bytes);
-    struct store_options options = {.path = f->conf->store_path,
-                                    .max_bytes = f->conf->store_max_bytes};
+    struct store_options options = {
+        .path = f->conf->store_path, .max_bytes = f->conf->store_max_bytes, .logged = !f->unlogged};
     int code = load_scripts(f, f->conf, &f->scripts);
     code = code == 0 ? store_open(&f->store, &options, &f->report) : code;
     if (code == 0 && !f->unlogged) {
-        code = store_use_log(f->store, fake_log_join(f->log), journal_home);
+        code = engine_log_use(f);
     }
     code = code == 0 ? culprit_open(&f->culprit, f->conf->store_path, boot, &f->report) : code;
     return code == 0 ? start_engine(f) : code;
@@ -197,6 +197,7 @@ static void close_all(struct engine_fixture *f) {
     lose_offered(f);
     journal_close(f->view);
     engine_free(f->engine);
+    engine_log_leave(f);
     script_host_free(f->scripts);
     culprit_close(f->culprit);
     store_close(f->store);
@@ -280,24 +281,8 @@ static void forget_offered(struct engine_fixture *f, bool all) {
     f->offered_count = kept;
 }
 
-/* Whatever a test has done: the store can be built from the log alone. */
-static void check_log(struct engine_fixture *f) {
-    char folder[96];
-    char why[256] = "";
-    if (f->unlogged || f->store == NULL) {
-        return;
-    }
-    if (store_active(f->store)) {
-        store_abort(f->store);
-    }
-    (void)snprintf(folder, sizeof folder, "%s/built", f->folder.path);
-    if (!fake_log_is_store(f->log, f->store, folder, why, sizeof why)) {
-        fail_msg("%s", why);
-    }
-}
-
 void fixture_free(struct engine_fixture *f) {
-    check_log(f);
+    engine_log_check(f);
     close_all(f);
     fake_log_free(f->log);
     forget_offered(f, true);
@@ -397,6 +382,7 @@ int turn(struct engine_fixture *f) {
     if (!f->hold_acks) {
         acknowledge(f);
     }
+    engine_log_go_on(f);
     check_in_proportion(f);
     return 0;
 }

@@ -50,7 +50,8 @@ struct engine_fixture {
     struct memory memory; /* of conf, from the next start on */
     struct script_host *scripts;
     struct store *store;
-    struct fake_log *log; /* of the store: at the end, both must say the same */
+    struct fake_log *log;    /* of the store: at the end, both must say the same */
+    struct trimmer *trimmer; /* makes snapshots of it all the time */
     struct culprit *culprit;
     struct engine *engine;
     struct journal *view; /* the test's own look at the store */

@@ -14,43 +14,63 @@ struct kept_turn {
     char bytes[];
 };
 
+struct turns {
+    struct kept_turn **of; /* a turn that was trimmed is NULL */
+    size_t count, cap;
+};
+
 /* The log as one host has it. */
 struct session {
     struct store_log door;
+    struct log_snapshots snapshots;
     struct fake_log *log;
     struct session *before;
 };
 
 struct fake_log {
-    struct kept_turn **turns;
-    size_t count, cap;
-    struct kept_turn *late;   /* on its way */
-    struct session *sessions; /* the last first */
-    bool fenced, broken;      /* fenced: the last session, too */
+    uint8_t id;
+    struct turns turns;
+    size_t trimmed;               /* turns, from the first one */
+    struct log_snapshot snapshot; /* the last that is finished, */
+    struct turns slices;          /* and its slices */
+    uint64_t adding;              /* the number of one that is not, */
+    struct turns added;           /* and its slices */
+    struct kept_turn *late;       /* on its way */
+    struct session *sessions;     /* the last first */
+    bool fenced, broken;          /* fenced: the last session, too */
     enum fake_answer answer;
     uint64_t writes, bytes;
 };
 
 struct fake_log *fake_log_new(void) {
+    static uint8_t made;
     struct fake_log *log = calloc(1, sizeof *log);
     assert(log != NULL);
+    log->id = ++made;
     return log;
+}
+
+static void free_turns(struct turns *turns) {
+    for (size_t i = 0; i < turns->count; i++) {
+        free(turns->of[i]);
+    }
+    free(turns->of);
+    *turns = (struct turns){NULL, 0, 0};
 }
 
 void fake_log_free(struct fake_log *log) {
     if (log == NULL) {
         return;
     }
-    for (size_t i = 0; i < log->count; i++) {
-        free(log->turns[i]);
-    }
+    free_turns(&log->turns);
+    free_turns(&log->slices);
+    free_turns(&log->added);
     while (log->sessions != NULL) {
         struct session *session = log->sessions;
         log->sessions = session->before;
         free(session);
     }
     free(log->late);
-    free(log->turns);
     free(log);
 }
 
@@ -86,14 +106,18 @@ static void count_writes(struct fake_log *log, const struct log_turn *turn) {
     }
 }
 
-static void land(struct fake_log *log, struct kept_turn *kept) {
-    log->broken = log->broken || kept->turn.number != log->count + 1;
-    if (log->count == log->cap) {
-        log->cap = log->cap == 0 ? 64 : 2 * log->cap;
-        log->turns = realloc(log->turns, log->cap * sizeof(struct kept_turn *));
-        assert(log->turns != NULL);
+static void keep(struct turns *turns, struct kept_turn *kept) {
+    if (turns->count == turns->cap) {
+        turns->cap = turns->cap == 0 ? 64 : 2 * turns->cap;
+        turns->of = realloc(turns->of, turns->cap * sizeof(struct kept_turn *));
+        assert(turns->of != NULL);
     }
-    log->turns[log->count++] = kept;
+    turns->of[turns->count++] = kept;
+}
+
+static void land(struct fake_log *log, struct kept_turn *kept) {
+    log->broken = log->broken || kept->turn.number != log->turns.count + 1;
+    keep(&log->turns, kept);
     count_writes(log, &kept->turn);
 }
 
@@ -122,7 +146,18 @@ static int append(void *ctx, const struct log_turn *turn) {
     return log->answer == FAKE_GOOD ? 0 : ERR_DOUBT;
 }
 
-static int barrier(void *ctx, uint64_t *last) {
+static uint64_t bytes_of(const struct turns *turns, size_t from) {
+    uint64_t bytes = 0;
+    for (size_t i = from; i < turns->count; i++) {
+        const struct log_turn *turn = &turns->of[i]->turn;
+        for (size_t p = 0; p < turn->count; p++) {
+            bytes += turn->parts[p].body.len;
+        }
+    }
+    return bytes;
+}
+
+static int barrier(void *ctx, struct log_state *out) {
     struct session *session = ctx;
     struct fake_log *log = session->log;
     if (is_fenced(session)) {
@@ -133,7 +168,8 @@ static int barrier(void *ctx, uint64_t *last) {
     }
     free(log->late);
     log->late = NULL;
-    *last = log->count;
+    *out = (struct log_state){.id = {log->id}, .last = log->turns.count, .snapshot = log->snapshot};
+    out->bytes = bytes_of(&log->turns, log->snapshot.number);
     return 0;
 }
 
@@ -143,10 +179,86 @@ static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
     if (is_fenced(session)) {
         return ERR_FENCED;
     }
-    if (number == 0 || number > log->count) {
+    if (number <= log->trimmed || number > log->turns.count) {
         return ERR_NOTFOUND;
     }
-    *out = log->turns[number - 1]->turn;
+    *out = log->turns.of[number - 1]->turn;
+    return 0;
+}
+
+static int read_slice(void *ctx, uint32_t index, struct log_turn *out) {
+    const struct session *session = ctx;
+    const struct fake_log *log = session->log;
+    if (is_fenced(session)) {
+        return ERR_FENCED;
+    }
+    if (index >= log->snapshot.slices) {
+        return ERR_NOTFOUND;
+    }
+    *out = log->slices.of[index]->turn;
+    return 0;
+}
+
+/* --- snapshots --- */
+
+/* Why a snapshot cannot be written now; 0 = it can. */
+static int refusal(const struct session *session) {
+    return is_fenced(session) ? ERR_FENCED : session->log->answer == FAKE_AWAY ? ERR_NETWORK : 0;
+}
+
+static int add(void *ctx, uint32_t index, const struct log_turn *slice) {
+    struct session *session = ctx;
+    struct fake_log *log = session->log;
+    int code = refusal(session);
+    if (code != 0) {
+        return code;
+    }
+    if (log->adding != slice->number || index == 0) {
+        free_turns(&log->added);
+        log->adding = slice->number;
+    }
+    log->broken = log->broken || index > log->added.count;
+    if (index < log->added.count) {
+        free(log->added.of[index]);
+        log->added.of[index] = copy_turn(slice);
+    } else {
+        keep(&log->added, copy_turn(slice));
+    }
+    return 0;
+}
+
+static int finish(void *ctx, const struct log_snapshot *snapshot) {
+    struct session *session = ctx;
+    struct fake_log *log = session->log;
+    int code = refusal(session);
+    bool again = code == 0 && memcmp(snapshot, &log->snapshot, sizeof *snapshot) == 0;
+    if (code != 0 || again) {
+        return code;
+    }
+    log->broken = log->broken || snapshot->number < log->adding ||
+                  snapshot->slices != log->added.count || snapshot->number > log->turns.count ||
+                  snapshot->bytes != bytes_of(&log->added, 0);
+    free_turns(&log->slices);
+    log->slices = log->added;
+    log->added = (struct turns){NULL, 0, 0};
+    log->snapshot = *snapshot;
+    return 0;
+}
+
+/* One turn, so that it is killed in the middle. */
+static int trim(void *ctx, bool *more) {
+    struct session *session = ctx;
+    struct fake_log *log = session->log;
+    int code = refusal(session);
+    if (code != 0) {
+        return code;
+    }
+    free_turns(&log->added);
+    if (log->trimmed < log->snapshot.number) {
+        free(log->turns.of[log->trimmed]);
+        log->turns.of[log->trimmed++] = NULL;
+    }
+    *more = log->trimmed < log->snapshot.number;
     return 0;
 }
 
@@ -154,10 +266,16 @@ const struct store_log *fake_log_join(struct fake_log *log) {
     struct session *session = calloc(1, sizeof *session);
     assert(session != NULL);
     *session = (struct session){.log = log, .before = log->sessions};
-    session->door = (struct store_log){session, append, barrier, read_turn};
+    session->door = (struct store_log){session, append, barrier, read_turn, read_slice};
+    session->snapshots = (struct log_snapshots){session, add, finish, trim};
     log->sessions = session;
     log->fenced = false;
     return &session->door;
+}
+
+const struct log_snapshots *fake_log_snapshots(struct fake_log *log) {
+    assert(log->sessions != NULL);
+    return &log->sessions->snapshots;
 }
 
 void fake_log_take_over(struct fake_log *log) {
@@ -173,8 +291,8 @@ void fake_log_answers(struct fake_log *log, enum fake_answer answer) {
 }
 
 void fake_log_lose(struct fake_log *log, size_t turns) {
-    for (; turns > 0 && log->count > 0; turns--) {
-        free(log->turns[--log->count]);
+    for (; turns > 0 && log->turns.count > log->trimmed; turns--) {
+        free(log->turns.of[--log->turns.count]);
     }
 }
 
@@ -183,7 +301,7 @@ bool fake_log_is_broken(const struct fake_log *log) {
 }
 
 uint64_t fake_log_last(const struct fake_log *log) {
-    return log->count;
+    return log->turns.count;
 }
 
 uint64_t fake_log_writes(const struct fake_log *log) {
@@ -196,15 +314,20 @@ uint64_t fake_log_bytes(const struct fake_log *log) {
 
 /* --- what the store should be --- */
 
-static int build_home(struct fake_log *log, struct store *to, uint8_t home) {
+static int apply_home(const struct turns *turns, size_t from, struct store *to, uint8_t home) {
     int code = 0;
-    for (size_t n = 0; code == 0 && n < log->count; n++) {
-        const struct log_turn *turn = &log->turns[n]->turn;
+    for (size_t n = from; code == 0 && n < turns->count; n++) {
+        const struct log_turn *turn = &turns->of[n]->turn;
         for (size_t i = 0; code == 0 && i < turn->count; i++) {
             code = turn->parts[i].home == home ? store_apply(to, &turn->parts[i], journal_home) : 0;
         }
     }
     return code;
+}
+
+static int build_home(struct fake_log *log, struct store *to, uint8_t home) {
+    int code = apply_home(&log->slices, 0, to, home);
+    return code == 0 ? apply_home(&log->turns, log->snapshot.number, to, home) : code;
 }
 
 /* The next row but for those that are the store's own, in a table. */

@@ -46,7 +46,7 @@ static const char *value_of(PQconninfoOption *options, const char *keyword) {
     return o == NULL || o->val == NULL || o->val[0] == '\0' ? NULL : o->val;
 }
 
-static int check_url(const char *url, struct report *r) {
+int pg_check_url(const char *url, struct report *r) {
     char *wrong = NULL;
     char text[256];
     PQconninfoOption *options = PQconninfoParse(url, &wrong);
@@ -62,10 +62,14 @@ static int check_url(const char *url, struct report *r) {
 }
 
 int pg_check(const struct conf *conf, struct report *r) {
+    struct report of_store;
+    if (conf->store_url[0] != '\0' && pg_check_url(conf->store_url, &of_store) != 0) {
+        return report(r, ERR_INVALID, "%s: store: url: %s", conf->file, of_store.text);
+    }
     for (size_t i = 0; i < conf->database_count; i++) {
         const struct database_conf *d = &conf->databases[i];
         struct report wrong;
-        if (d->url[0] != '\0' && check_url(d->url, &wrong) != 0) {
+        if (d->url[0] != '\0' && pg_check_url(d->url, &wrong) != 0) {
             return report(r, ERR_INVALID, "%s:%d: database \"%s\": url: %s", conf->file, d->line,
                           d->name, wrong.text);
         }

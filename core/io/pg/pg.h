@@ -37,10 +37,14 @@ enum pg_type {
     PG_INT8 = 20,
     PG_INT2 = 21,
     PG_INT4 = 23,
+    PG_TEXT = 25,
     PG_OID = 26,
     PG_JSON = 114,
     PG_FLOAT4 = 700,
     PG_FLOAT8 = 701,
+    PG_BYTEAS = 1001, /* arrays */
+    PG_INT2S = 1005,
+    PG_UUID = 2950,
     PG_JSONB = 3802
 };
 
@@ -55,9 +59,11 @@ struct pg_state {
 /* libpq's version, "15.18". Returns `out`. */
 enum { PG_VERSION_BYTES = 32 };
 const char *pg_version(char out[PG_VERSION_BYTES]);
-/* ERR_INVALID with place and sentence when libpq cannot read the url of one of them, or would block
- * because of it. One that was not read is not looked at. */
+/* ERR_INVALID with place and sentence when libpq cannot read the url of one of them or of the store,
+ * or would block because of it. One that was not read is not looked at. */
 int pg_check(const struct conf *conf, struct report *r);
+/* The same of one url, as a part of a sentence. */
+int pg_check_url(const char *url, struct report *r);
 
 /* The databases are borrowed for its life. on_done runs on the loop's thread; `result` is valid
  * during the callback; to keep its buffers, move them out. ERR_MEMORY. */

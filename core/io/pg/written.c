@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PG_TEXT = 25, COLUMNS_MAX = 1664 /* of PostgreSQL */, SQLSTATE_LEN = 5 };
+enum { COLUMNS_MAX = 1664 /* of PostgreSQL */, SQLSTATE_LEN = 5 };
 
 /* ---- columns ---- */
 

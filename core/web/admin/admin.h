@@ -16,7 +16,8 @@
 
 struct admin;
 
-#define BACKLOG_FULL "the backlog or the store is full: try again later"
+#define BACKLOG_FULL                                                                               \
+    "the backlog or the store is full, or the database of its log is away: try again later"
 #define PRIORITY_HEADER "zingq-priority" /* also the name of the property */
 #define ONCE_TOO_LONG "an Idempotency-Key has at most 255 bytes"
 

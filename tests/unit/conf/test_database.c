@@ -77,12 +77,32 @@ static void without_secrets_its_url_is_not_missed(void **state) {
     conf_free(c);
 }
 
+static void a_store_has_a_log_in_a_database_if_one_is_named(void **state) {
+    (void)state;
+    struct conf *c = load_with("store { url = \"postgres://db/log\" }");
+    assert_string_equal(c->store_url, "postgres://db/log");
+    assert_string_equal(c->store_name, "zingq");
+    conf_free(c);
+    c = load_with("");
+    assert_string_equal(c->store_url, "");
+    conf_free(c);
+    refuse_with("store { url = \"mysql://db/log\" }",
+                "topics.conf:3: store: url must begin with postgres://, as in "
+                "\"postgres://host:5432/name\", and is best kept in the environment: url = "
+                "\"env:DATABASE_URL\"");
+    refuse_with(
+        "store { name = \"a b\" }",
+        "topics.conf:3: store: name: \"a b\" is not a valid name: use 1 to 64 letters, digits, "
+        "- and _");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_IN_FOLDER(a_database_has_a_url_a_pool_and_a_timeout),
         TEST_IN_FOLDER(without_services_it_serves_all),
         TEST_IN_FOLDER(with_services_it_serves_only_these),
         TEST_IN_FOLDER(what_cannot_work_is_refused),
+        TEST_IN_FOLDER(a_store_has_a_log_in_a_database_if_one_is_named),
         TEST_IN_FOLDER(without_secrets_its_url_is_not_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ static struct fake_log *log_of_test;
 static void start(struct store_world *f, uint64_t max_bytes) {
     store_close(f->store);
     f->store = data_folder_store(&f->folder, max_bytes);
-    assert_int_equal(store_use_log(f->store, fake_log_join(log_of_test), journal_home), 0);
+    assert_int_equal(store_use_log(f->store, fake_log_join(log_of_test), journal_home, NULL), 0);
 }
 
 static int set_up(void **state) {
@@ -247,7 +247,46 @@ static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
     assert_int_equal(store_begin(f->store), ERR_LOST);
 }
 
-/* --- INV-STORE-10, INV-STORE-11 --- */
+/* --- INV-STORE-10, INV-STORE-11, INV-STORE-13 --- */
+
+static void a_store_that_never_was_in_a_log_is_refused_one(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    store_close(f->store);
+    data_folder_remove(&f->folder);
+    data_folder_make(&f->folder);
+    f->store = data_folder_store(&f->folder, ROOM);
+    assert_int_equal(commit(f, "a", "1"), 0);
+    assert_int_equal(store_use_log(f->store, fake_log_join(log_of_test), journal_home, &r),
+                     ERR_INVALID);
+    assert_non_null(strstr(r.text, "zingq migrate --to URL"));
+    assert_kept(f, "a", "1");
+}
+
+static void the_copy_of_a_log_is_not_written_without_it(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    const struct store_options options = {.path = f->folder.path, .max_bytes = ROOM};
+    assert_int_equal(commit(f, "a", "1"), 0);
+    store_close(f->store);
+    f->store = NULL;
+    assert_int_equal(store_open(&f->store, &options, &r), ERR_INVALID);
+    assert_non_null(strstr(r.text, "zingq migrate --to FOLDER"));
+    start(f, ROOM);
+    assert_kept(f, "a", "1");
+}
+
+static void the_copy_of_another_log_is_not_gone_on_with(void **state) {
+    struct store_world *f = *state;
+    assert_int_equal(commit(f, "a", "1"), 0);
+    struct fake_log *before = log_of_test;
+    log_of_test = fake_log_new();
+    start(f, ROOM);
+    assert_int_equal(store_begin(f->store), ERR_LOST);
+    store_close(f->store); /* it has the door of the log that goes */
+    f->store = NULL;
+    fake_log_free(before);
+}
 
 static void what_is_for_another_home_is_not_applied(void **state) {
     struct store_world *f = *state;
@@ -320,6 +359,9 @@ int main(void) {
         LOG_TEST(an_empty_store_gets_all_that_the_log_has),
         LOG_TEST(what_the_log_has_is_not_turned_away_by_a_full_store),
         LOG_TEST(a_log_that_has_lost_turns_is_not_gone_on_with),
+        LOG_TEST(a_store_that_never_was_in_a_log_is_refused_one),
+        LOG_TEST(the_copy_of_a_log_is_not_written_without_it),
+        LOG_TEST(the_copy_of_another_log_is_not_gone_on_with),
         LOG_TEST(what_is_for_another_home_is_not_applied),
         LOG_TEST(a_body_that_is_cut_is_damage),
         LOG_TEST(every_row_has_a_home),

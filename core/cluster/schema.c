@@ -1,0 +1,102 @@
+/*
+ * schema.c - see cluster/schema.h.
+ *
+ * Bodies are not compressed on the server (EXTERNAL), and stay in the row as long as they fit a page:
+ * they are written once and read at most once. A host's row is changed by each turn: its page is
+ * kept nearly empty, so that a new version finds room in it and no index is touched.
+ */
+#include "cluster/schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct pg_statement look = {
+    .name = "look",
+    .text = "SELECT to_regnamespace('zq') IS NOT NULL, to_regclass('zq.cluster') IS NOT NULL"};
+
+static const struct pg_statement make_schema = {.text = "CREATE SCHEMA zq"};
+
+/* One transaction. The lock is for two hosts that start at once. */
+static const struct pg_statement make_tables = {
+    .text = "SELECT pg_advisory_xact_lock(2037415265);"
+            "CREATE TABLE IF NOT EXISTS zq.cluster("
+            " one bool PRIMARY KEY DEFAULT true CHECK (one), format int NOT NULL);"
+            "CREATE TABLE IF NOT EXISTS zq.host("
+            " id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE,"
+            " log uuid NOT NULL, token uuid NOT NULL, epoch bigint NOT NULL, turn bigint NOT NULL,"
+            " bytes bigint NOT NULL, snap_turn bigint NOT NULL, snap_token uuid NOT NULL,"
+            " snap_slices int NOT NULL, snap_bytes bigint NOT NULL,"
+            " owner text NOT NULL, since timestamptz NOT NULL) WITH (fillfactor = 20);"
+            "CREATE TABLE IF NOT EXISTS zq.log("
+            " host int NOT NULL, turn bigint NOT NULL, home smallint NOT NULL, body bytea NOT NULL,"
+            " PRIMARY KEY (host, turn, home)) WITH (toast_tuple_target = 8160);"
+            "CREATE TABLE IF NOT EXISTS zq.snap("
+            " host int NOT NULL, turn bigint NOT NULL, token uuid NOT NULL, slice int NOT NULL,"
+            " home smallint NOT NULL, body bytea NOT NULL,"
+            " PRIMARY KEY (host, turn, token, slice, home)) WITH (toast_tuple_target = 8160);"
+            "ALTER TABLE zq.log ALTER body SET STORAGE EXTERNAL;"
+            "ALTER TABLE zq.snap ALTER body SET STORAGE EXTERNAL;"
+            "INSERT INTO zq.cluster(format) VALUES (1) ON CONFLICT DO NOTHING"};
+
+static const struct pg_statement get_format = {.name = "format",
+                                               .text = "SELECT format FROM zq.cluster"};
+
+static int refused(const struct pg_line *line, int code, const char *what, struct report *r) {
+    return report(r, code == ERR_REFUSED ? ERR_REFUSED : ERR_NETWORK, "%s: %s", what,
+                  pg_line_error(line));
+}
+
+static int run(struct pg_line *line, const struct pg_statement *s, const char *what,
+               struct report *r) {
+    struct pg_row row;
+    int code = pg_line_ask(line, s, NULL, NULL, &row);
+    return code == 0 || code == ERR_NOTFOUND ? 0 : refused(line, code, what, r);
+}
+
+static int make(struct pg_line *line, bool schema, struct report *r) {
+    int code = schema ? 0
+                      : run(line, &make_schema,
+                            "the schema zq cannot be made (as a superuser: CREATE SCHEMA zq "
+                            "AUTHORIZATION the user of store.url)",
+                            r);
+    return code == 0 ? run(line, &make_tables, "the tables in the schema zq cannot be made", r)
+                     : code;
+}
+
+static int check_format(struct pg_line *line, struct report *r) {
+    struct buf kept;
+    struct pg_row row;
+    buf_init(&kept, 64);
+    int code = pg_line_ask(line, &get_format, NULL, &kept, &row);
+    int64_t format = code == 0 ? pg_get_int(row.fields[0]) : 0;
+    buf_clear(&kept);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        return refused(line, code, "zq.cluster cannot be read", r);
+    }
+    return format == CLUSTER_FORMAT
+               ? 0
+               : report(r, ERR_SCHEMA,
+                        "the tables in the schema zq have format %lld, and this zingq knows %d: "
+                        "use the zingq that made them, or a newer one",
+                        (long long)format, CLUSTER_FORMAT);
+}
+
+int schema_make(struct pg_line *line, struct report *r) {
+    struct buf kept;
+    struct pg_row row;
+    int version = pg_line_version(line);
+    if (version != 0 && version < CLUSTER_SERVER_LEAST * 10000) {
+        return report(r, ERR_INVALID, "the server is PostgreSQL %d: %d or newer is needed",
+                      version / 10000, CLUSTER_SERVER_LEAST);
+    }
+    buf_init(&kept, 64);
+    int code = pg_line_ask(line, &look, NULL, &kept, &row);
+    bool schema = code == 0 && pg_get_int(row.fields[0]) != 0;
+    bool tables = code == 0 && pg_get_int(row.fields[1]) != 0;
+    buf_clear(&kept);
+    if (code != 0) {
+        return refused(line, code, "the schema zq cannot be looked for", r);
+    }
+    code = tables ? 0 : make(line, schema, r);
+    return code == 0 ? check_format(line, r) : code;
+}

@@ -1,0 +1,25 @@
+/*
+ * schema.h - the tables of a cluster in PostgreSQL, and the statements on them.
+ *
+ *   zq.cluster   one row: the format of what follows
+ *   zq.host      a row for each host, which each of its turns updates: the fence
+ *   zq.log       what each turn changed, a row for each home (store/writeset.h)
+ *   zq.snap      the slices of snapshots, likewise; those that the host's row names count
+ *
+ * A host is whoever knows the row's token. Its epoch is raised to make sure that a statement that
+ * nobody waits for any more will not be carried out.
+ */
+#ifndef ZINGQ_CLUSTER_SCHEMA_H
+#define ZINGQ_CLUSTER_SCHEMA_H
+
+#include "base/error.h"
+#include "io/pg/line.h"
+
+enum { CLUSTER_FORMAT = 1, CLUSTER_SERVER_LEAST = 12 };
+
+/* Makes the tables unless they are there, and checks that this program knows their format. With a
+ * sentence: ERR_NETWORK; ERR_REFUSED, a right is missing; ERR_SCHEMA, a newer zingq made them;
+ * ERR_INVALID, the server is too old. */
+int schema_make(struct pg_line *line, struct report *r);
+
+#endif

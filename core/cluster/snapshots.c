@@ -1,0 +1,140 @@
+/*
+ * snapshots.c - who writes the snapshots of a log: see struct log_snapshots. Over a connection of its
+ * own, because it is used by another thread.
+ *
+ * Slices stand under the token of their writer. So one who has been fenced, and does not know it yet,
+ * mixes none of his with those of the next one.
+ */
+#include "cluster/snapshots.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    CONNECT_WAIT_MS = 5000, /* nobody waits but a host that stops */
+    PATIENCE_MS = 10000,
+    PART_BYTES = 1 << 30
+};
+
+/* Homes of an earlier attempt at this slice go. */
+static const struct pg_statement add_slice = {
+    .name = "add",
+    .text = "WITH ours AS (SELECT id, token FROM zq.host WHERE id = $1 AND token = $2),"
+            " gone AS (DELETE FROM zq.snap s USING ours WHERE s.host = ours.id AND s.turn = $3"
+            " AND s.token = ours.token AND s.slice = $4 AND s.home <> ALL ($5)),"
+            " put AS (INSERT INTO zq.snap (host, turn, token, slice, home, body)"
+            " SELECT ours.id, $3, ours.token, $4, b.home, b.body"
+            " FROM ours, unnest($5, $6) AS b (home, body)"
+            " ON CONFLICT (host, turn, token, slice, home) DO UPDATE SET body = EXCLUDED.body)"
+            " SELECT id FROM ours",
+    .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT4, PG_INT2S, PG_BYTEAS}};
+
+static const struct pg_statement finish_snapshot = {
+    .name = "finish",
+    .text = "UPDATE zq.host SET snap_token = $2, snap_turn = $3, snap_slices = $4, snap_bytes = $5,"
+            " bytes = (SELECT coalesce(sum(length(body)), 0) FROM zq.log"
+            " WHERE host = $1 AND turn > $3)"
+            " WHERE id = $1 AND token = $2 AND snap_turn <= $3 RETURNING id",
+    .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT4, PG_INT8}};
+
+/* A little at a time: what is deleted is locked and logged. */
+static const struct pg_statement trim_log = {
+    .name = "trim",
+    .text = "WITH ours AS (SELECT id, snap_turn, snap_token FROM zq.host"
+            " WHERE id = $1 AND token = $2),"
+            " turns AS (DELETE FROM zq.log WHERE ctid = ANY (ARRAY("
+            "SELECT l.ctid FROM zq.log l, ours WHERE l.host = ours.id AND l.turn <= ours.snap_turn"
+            " ORDER BY l.turn LIMIT 2000)) RETURNING 1),"
+            " slices AS (DELETE FROM zq.snap WHERE ctid = ANY (ARRAY("
+            "SELECT s.ctid FROM zq.snap s, ours WHERE s.host = ours.id"
+            " AND (s.turn <> ours.snap_turn OR s.token <> ours.snap_token) LIMIT 200)) RETURNING 1)"
+            " SELECT (SELECT count(*) FROM turns) = 2000 OR (SELECT count(*) FROM slices) = 200"
+            " FROM ours",
+    .types = {PG_INT4, PG_UUID}};
+
+struct snapshots {
+    const struct host_row *row;
+    struct pg_line *line;
+    struct log_snapshots door;
+    struct buf homes, bodies, kept;
+};
+
+static int ask(struct snapshots *s, const struct pg_statement *statement,
+               const struct pg_params *params, struct pg_row *row) {
+    int code = pg_line_connect(s->line, CONNECT_WAIT_MS);
+    code = code == 0 ? pg_line_ask(s->line, statement, params, &s->kept, row) : code;
+    return code == ERR_NOTFOUND ? ERR_FENCED : cluster_again(code);
+}
+
+static int add(void *ctx, uint32_t index, const struct log_turn *slice) {
+    struct snapshots *s = ctx;
+    struct pg_params params;
+    struct pg_row row;
+    (void)cluster_put_parts(slice, &s->homes, &s->bodies);
+    if (s->homes.failed || s->bodies.failed) {
+        return ERR_MEMORY;
+    }
+    cluster_begin_params(&params, s->row);
+    pg_add_i64(&params, (int64_t)slice->number);
+    pg_add_i32(&params, (int32_t)index);
+    pg_add(&params, buf_slice(&s->homes));
+    pg_add(&params, buf_slice(&s->bodies));
+    return ask(s, &add_slice, &params, &row);
+}
+
+static int finish(void *ctx, const struct log_snapshot *snapshot) {
+    struct snapshots *s = ctx;
+    struct pg_params params;
+    struct pg_row row;
+    cluster_begin_params(&params, s->row);
+    pg_add_i64(&params, (int64_t)snapshot->number);
+    pg_add_i32(&params, (int32_t)snapshot->slices);
+    pg_add_i64(&params, (int64_t)snapshot->bytes);
+    return ask(s, &finish_snapshot, &params, &row);
+}
+
+static int trim(void *ctx, bool *more) {
+    struct snapshots *s = ctx;
+    struct pg_params params;
+    struct pg_row row;
+    cluster_begin_params(&params, s->row);
+    int code = ask(s, &trim_log, &params, &row);
+    *more = code == 0 && pg_get_int(row.fields[0]) != 0;
+    return code;
+}
+
+int snapshots_new(struct snapshots **out, const char *url, const struct host_row *row,
+                  struct report *r) {
+    const struct pg_line_options options = {.url = url, .patience_ms = PATIENCE_MS};
+    struct snapshots *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    s->row = row;
+    s->door = (struct log_snapshots){s, add, finish, trim};
+    buf_init(&s->homes, PART_BYTES);
+    buf_init(&s->bodies, PART_BYTES);
+    buf_init(&s->kept, PG_ANSWER_BYTES);
+    int code = pg_line_new(&s->line, &options, r);
+    if (code != 0) {
+        snapshots_free(s);
+        return code;
+    }
+    *out = s;
+    return 0;
+}
+
+void snapshots_free(struct snapshots *s) {
+    if (s == NULL) {
+        return;
+    }
+    pg_line_free(s->line);
+    buf_clear(&s->homes);
+    buf_clear(&s->bodies);
+    buf_clear(&s->kept);
+    free(s);
+}
+
+const struct log_snapshots *snapshots_door(const struct snapshots *s) {
+    return &s->door;
+}

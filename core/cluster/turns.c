@@ -1,0 +1,365 @@
+/*
+ * turns.c - see cluster/turns.h.
+ *
+ * The epoch is chosen here, higher each time: a barrier whose answer did not come, and which is carried
+ * out late, finds a higher one and changes nothing.
+ */
+#include "cluster/turns.h"
+
+#include "base/clock.h"
+#include "cluster/impl.h"
+#include "cluster/schema.h"
+#include "cluster/snapshots.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONNECT_WAIT_MS = 200, /* the loop waits meanwhile */
+    PATIENCE_MS = 5000,    /* with a statement */
+    TURNS_AHEAD = 64,      /* asked for at once when LMDB is behind, */
+    SLICES_AHEAD = 16,     /* or is loaded */
+    PART_BYTES = 1 << 30,  /* of the arrays of a turn */
+    BODIES_KEPT = 1 << 20  /* of memory, between turns */
+};
+
+/* Of a log of that id, or of any; one that has nothing yet, or any. */
+static const struct pg_statement take_log = {
+    .name = "take",
+    .text = "UPDATE zq.host SET token = $2, epoch = epoch + 1, owner = $3, since = now()"
+            " WHERE name = $1 AND (log = $4 OR $5) AND (turn = 0 AND snap_slices = 0 OR $6)"
+            " RETURNING id, epoch",
+    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_BOOL, PG_BOOL}};
+
+/* It begins with turn 0, and no snapshot. */
+static const struct pg_statement make_log = {
+    .name = "make",
+    .text = "INSERT INTO zq.host (name, token, owner, log, epoch, turn, bytes, snap_turn,"
+            " snap_token, snap_slices, snap_bytes, since)"
+            " VALUES ($1, $2, $3, $4, 1, 0, 0, 0, $2, 0, 0, now()) ON CONFLICT DO NOTHING"
+            " RETURNING id, epoch",
+    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID}};
+
+static const struct pg_statement append_turn = {
+    .name = "append",
+    .text = "WITH fence AS (UPDATE zq.host SET turn = $4, bytes = bytes + $5"
+            " WHERE id = $1 AND token = $2 AND epoch = $3 AND turn = $4 - 1 RETURNING id),"
+            " bodies AS (INSERT INTO zq.log (host, turn, home, body)"
+            " SELECT fence.id, $4, b.home, b.body FROM fence, unnest($6, $7) AS b (home, body))"
+            " SELECT id FROM fence",
+    .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT8, PG_INT8, PG_INT2S, PG_BYTEAS}};
+
+static const struct pg_statement raise_epoch = {
+    .name = "barrier",
+    .text = "UPDATE zq.host SET epoch = $3 WHERE id = $1 AND token = $2 AND epoch < $3"
+            " RETURNING turn, bytes, log, snap_token, snap_turn, snap_slices, snap_bytes",
+    .types = {PG_INT4, PG_UUID, PG_INT8}};
+
+static const struct pg_statement ask_owner = {
+    .name = "owner",
+    .text = "SELECT token = $2, owner || to_char(since, ' at YYYY-MM-DD HH24:MI:SS TZ')"
+            " FROM zq.host WHERE id = $1",
+    .types = {PG_INT4, PG_UUID}};
+
+static const struct pg_statement get_slices = {
+    .name = "slices",
+    .text = "SELECT slice::bigint + 1, home, body FROM zq.snap WHERE host = $1 AND turn = $2"
+            " AND token = $3 AND slice BETWEEN $4 AND $5 ORDER BY slice, home",
+    .types = {PG_INT4, PG_INT8, PG_UUID, PG_INT4, PG_INT4}};
+
+static const struct pg_statement get_turns = {
+    .name = "turns",
+    .text = "SELECT turn, home, body FROM zq.log WHERE host = $1 AND turn BETWEEN $2 AND $3"
+            " ORDER BY turn, home",
+    .types = {PG_INT4, PG_INT8, PG_INT8}};
+
+enum ahead_of { AHEAD_TURNS, AHEAD_SLICES };
+
+struct turns {
+    struct turns_options options;
+    struct pg_line *line;
+    struct store_log log;
+    struct host_row row;
+    int64_t epoch;
+    uint64_t snap_turn;     /* the snapshot that the barrier told of, */
+    struct uuid snap_token; /* and its writer's token */
+    struct ahead ahead;
+    enum ahead_of reads; /* what it has */
+    struct snapshots *snapshots;
+    struct buf kept;          /* what a short statement returned */
+    struct buf homes, bodies; /* of the turn that is appended */
+    struct turns_state state;
+    char taker[256];
+};
+
+/* --- joining --- */
+
+static bool is_known(const uint8_t *id) {
+    return !sodium_is_zero(id, LOG_ID_BYTES);
+}
+
+static int refuse_row(const struct turns *t, int code, struct report *r) {
+    return report(r, code == ERR_DOUBT ? ERR_NETWORK : code,
+                  "the row of \"%s\" in zq.host cannot be taken over: %s", t->options.name,
+                  pg_line_error(t->line));
+}
+
+static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
+    struct uuid log;
+    struct pg_params params = {.count = 0};
+    randombytes_buf(&log, sizeof log);
+    pg_add(&params, slice_of(t->options.name));
+    pg_add(&params, slice_of_uuid(&t->row.token));
+    pg_add(&params, slice_of(t->options.owner));
+    pg_add(&params, slice_of_uuid(&log));
+    int code = pg_line_ask(t->line, &make_log, &params, &t->kept, row);
+    if (code == ERR_NOTFOUND && t->options.unused) {
+        return report(
+            r, ERR_EXISTS,
+            "the log \"%s\" (store.name) in that database has a store already, and nothing "
+            "was changed: choose another name",
+            t->options.name);
+    }
+    return code == ERR_NOTFOUND
+               ? report(r, ERR_NETWORK, "another process makes the log of \"%s\" right now",
+                        t->options.name)
+           : code == 0 ? 0
+                       : refuse_row(t, code, r);
+}
+
+static int take_row(struct turns *t, const uint8_t *id, struct report *r) {
+    static const char yes[] = {1};
+    static const char no[] = {0};
+    struct pg_params params = {.count = 0};
+    struct pg_row row;
+    randombytes_buf(&t->row.token, sizeof t->row.token);
+    pg_add(&params, slice_of(t->options.name));
+    pg_add(&params, slice_of_uuid(&t->row.token));
+    pg_add(&params, slice_of(t->options.owner));
+    pg_add(&params, (struct slice){(const char *)id, LOG_ID_BYTES});
+    pg_add(&params, (struct slice){is_known(id) ? no : yes, 1});
+    pg_add(&params, (struct slice){t->options.unused ? no : yes, 1});
+    int code = pg_line_ask(t->line, &take_log, &params, &t->kept, &row);
+    if (code == ERR_NOTFOUND && is_known(id)) {
+        return report(r, ERR_LOST,
+                      "the database has no log of \"%s\" that store.path is a copy of: it has lost "
+                      "it, or store.url names another database than before. To begin with what it "
+                      "has, let store.path name a new folder",
+                      t->options.name);
+    }
+    code = code == ERR_NOTFOUND ? make_row(t, &row, r) : code == 0 ? 0 : refuse_row(t, code, r);
+    if (code != 0) {
+        return code;
+    }
+    t->row.id = (int32_t)pg_get_int(row.fields[0]);
+    t->epoch = pg_get_int(row.fields[1]);
+    t->state.up = true;
+    return 0;
+}
+
+int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms, struct report *r) {
+    int code = pg_line_connect(t->line, wait_ms);
+    if (code != 0) {
+        return report(r, code, "%s",
+                      code == ERR_MEMORY ? error_text(code) : pg_line_error(t->line));
+    }
+    code = schema_make(t->line, r);
+    return code == 0 ? take_row(t, id, r) : code;
+}
+
+/* --- the fence --- */
+
+/* Whether the row is still ours. */
+static int look_at_row(struct turns *t) {
+    struct pg_params params;
+    struct pg_row row;
+    cluster_begin_params(&params, &t->row);
+    int code = pg_line_ask(t->line, &ask_owner, &params, &t->kept, &row);
+    if (code == 0 && pg_get_int(row.fields[0]) != 0) {
+        return 0;
+    }
+    if (code == 0) {
+        (void)snprintf(t->taker, sizeof t->taker, "%.*s", (int)row.fields[1].len,
+                       row.fields[1].data);
+    } else if (code == ERR_NOTFOUND) {
+        (void)snprintf(t->taker, sizeof t->taker, "whoever deleted its row in zq.host");
+    }
+    return code == 0 || code == ERR_NOTFOUND ? ERR_FENCED : cluster_again(code);
+}
+
+/* Whether a statement that changes the row if it is ours has found it. */
+static int judge(struct turns *t, int code) {
+    if (code == ERR_NOTFOUND) {
+        code = look_at_row(t);
+        code = code == 0 ? ERR_NETWORK : code; /* the next barrier settles what is between us */
+    }
+    t->state.up = code == 0 || code == ERR_FENCED;
+    return code == ERR_REFUSED ? ERR_NETWORK : code;
+}
+
+/* --- turns --- */
+
+static void count_append(struct turns *t, int code, int64_t us) {
+    t->state.turns += code == 0 ? 1 : 0;
+    t->state.doubts += code == ERR_DOUBT ? 1 : 0;
+    t->state.last_us = us;
+    t->state.max_us = us > t->state.max_us ? us : t->state.max_us;
+    t->state.total_us += us;
+}
+
+static int append(void *ctx, const struct log_turn *turn) {
+    struct turns *t = ctx;
+    struct pg_params params;
+    struct pg_row row;
+    int64_t from_us = clock_monotonic_us();
+    ahead_stop(&t->ahead, t->line);
+    int64_t bytes = cluster_put_parts(turn, &t->homes, &t->bodies);
+    if (t->homes.failed || t->bodies.failed) {
+        return ERR_MEMORY;
+    }
+    cluster_begin_params(&params, &t->row);
+    pg_add_i64(&params, t->epoch);
+    pg_add_i64(&params, (int64_t)turn->number);
+    pg_add_i64(&params, bytes);
+    pg_add(&params, buf_slice(&t->homes));
+    pg_add(&params, buf_slice(&t->bodies));
+    int code = judge(t, pg_line_ask(t->line, &append_turn, &params, NULL, &row));
+    count_append(t, code, clock_monotonic_us() - from_us);
+    buf_trim(&t->bodies, BODIES_KEPT);
+    return code;
+}
+
+static void take_state(struct turns *t, const struct pg_row *row, struct log_state *out) {
+    *out = (struct log_state){.last = (uint64_t)pg_get_int(row->fields[0]),
+                              .bytes = (uint64_t)pg_get_int(row->fields[1]),
+                              .snapshot = {.number = (uint64_t)pg_get_int(row->fields[4]),
+                                           .slices = (uint32_t)pg_get_int(row->fields[5]),
+                                           .bytes = (uint64_t)pg_get_int(row->fields[6])}};
+    memcpy(out->id, row->fields[2].data, LOG_ID_BYTES);
+    memcpy(&t->snap_token, row->fields[3].data, sizeof t->snap_token);
+    t->snap_turn = out->snapshot.number;
+}
+
+static int barrier(void *ctx, struct log_state *out) {
+    struct turns *t = ctx;
+    struct pg_params params;
+    struct pg_row row;
+    ahead_stop(&t->ahead, t->line);
+    int code = pg_line_connect(t->line, CONNECT_WAIT_MS);
+    if (code != 0) {
+        t->state.up = false;
+        return code;
+    }
+    cluster_begin_params(&params, &t->row);
+    pg_add_i64(&params, ++t->epoch);
+    code = judge(t, cluster_again(pg_line_ask(t->line, &raise_epoch, &params, &t->kept, &row)));
+    if (code == 0) {
+        take_state(t, &row, out);
+    }
+    return code;
+}
+
+int turns_check(struct turns *t) {
+    if (t->ahead.open) {
+        return 0;
+    }
+    int code = pg_line_connect(t->line, 0);
+    code = code == 0 ? look_at_row(t) : code;
+    t->state.up = code == 0 || code == ERR_FENCED;
+    return code;
+}
+
+/* --- reading --- */
+
+/* Begins to read from that number on, unless that is what comes next. */
+static int read_from(struct turns *t, enum ahead_of what, uint64_t number) {
+    struct pg_params params = {.count = 0};
+    if (t->ahead.number == number && t->reads == what) {
+        return 0;
+    }
+    ahead_stop(&t->ahead, t->line);
+    int code = pg_line_connect(t->line, CONNECT_WAIT_MS);
+    if (code != 0) {
+        return code;
+    }
+    t->reads = what;
+    pg_add_i32(&params, t->row.id);
+    if (what == AHEAD_TURNS) {
+        pg_add_i64(&params, (int64_t)number);
+        pg_add_i64(&params, (int64_t)number + TURNS_AHEAD - 1);
+        return ahead_start(&t->ahead, t->line, &get_turns, &params);
+    }
+    pg_add_i64(&params, (int64_t)t->snap_turn);
+    pg_add(&params, slice_of_uuid(&t->snap_token));
+    pg_add_i32(&params, (int32_t)number - 1);
+    pg_add_i32(&params, (int32_t)number - 1 + SLICES_AHEAD - 1);
+    return ahead_start(&t->ahead, t->line, &get_slices, &params);
+}
+
+static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
+    struct turns *t = ctx;
+    int code = read_from(t, AHEAD_TURNS, number);
+    return code == 0 ? ahead_take(&t->ahead, t->line, number, out) : code;
+}
+
+/* Counted from 1 there: 0 is no number of what is in hand. */
+static int read_slice(void *ctx, uint32_t index, struct log_turn *out) {
+    struct turns *t = ctx;
+    int code = read_from(t, AHEAD_SLICES, (uint64_t)index + 1);
+    code = code == 0 ? ahead_take(&t->ahead, t->line, (uint64_t)index + 1, out) : code;
+    out->number = t->snap_turn;
+    return code;
+}
+
+/* --- life --- */
+
+int turns_new(struct turns **out, const struct turns_options *options, struct report *r) {
+    struct turns *t = calloc(1, sizeof *t);
+    if (t == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    t->options = *options;
+    t->log = (struct store_log){t, append, barrier, read_turn, read_slice};
+    ahead_init(&t->ahead);
+    buf_init(&t->kept, PG_ANSWER_BYTES);
+    buf_init(&t->homes, PART_BYTES);
+    buf_init(&t->bodies, PART_BYTES);
+    const struct pg_line_options line = {.url = options->url, .patience_ms = PATIENCE_MS};
+    int code = pg_line_new(&t->line, &line, r);
+    code = code == 0 ? snapshots_new(&t->snapshots, options->url, &t->row, r) : code;
+    if (code != 0) {
+        turns_free(t);
+        return code;
+    }
+    *out = t;
+    return 0;
+}
+
+void turns_free(struct turns *t) {
+    if (t == NULL) {
+        return;
+    }
+    pg_line_free(t->line);
+    snapshots_free(t->snapshots);
+    ahead_clear(&t->ahead);
+    buf_clear(&t->kept);
+    buf_clear(&t->homes);
+    buf_clear(&t->bodies);
+    free(t);
+}
+
+const struct store_log *turns_log(const struct turns *t) {
+    return &t->log;
+}
+
+const struct log_snapshots *turns_snapshots(const struct turns *t) {
+    return snapshots_door(t->snapshots);
+}
+
+void turns_look(const struct turns *t, struct turns_state *out) {
+    *out = t->state;
+    out->error = pg_line_error(t->line);
+    out->taker = t->taker;
+}

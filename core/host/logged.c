@@ -1,0 +1,225 @@
+/*
+ * logged.c - see host/logged.h.
+ */
+#include "host/logged.h"
+
+#include "base/log.h"
+#include "host/loop.h"
+#include "journal/home.h"
+#include "store/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CHECK_MS = 5000 };
+
+#define MARK "log-taken-over"
+
+/* --- the mark --- */
+
+static int refuse_marked(const struct host *h, struct report *r) {
+    char path[STORE_PATH_BYTES];
+    int code = store_folder_file(h->conf->store_path, MARK, path, r);
+    if (code != 0 || access(path, F_OK) != 0) {
+        return code;
+    }
+    return report(r, ERR_INVALID,
+                  "this host has lost the log \"%s\" (store.url) to another process, which that "
+                  "file names: %s. If this one is to go on, stop the other one, remove the file, "
+                  "and start it again",
+                  h->log.name, path);
+}
+
+static void leave_mark(const struct host *h, const char *taker) {
+    char path[STORE_PATH_BYTES];
+    struct report r = {""};
+    int fd = store_folder_file(h->conf->store_path, MARK, path, &r) == 0
+                 ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)
+                 : -1;
+    bool written = fd >= 0 && dprintf(fd, "%s\n", taker) > 0;
+    if (!written) {
+        log_error("host", "cannot write %s: %s; keep this host from being started again", path,
+                  strerror(errno));
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+/* --- opening --- */
+
+static void name_log(struct host *h) {
+    char machine[128] = "";
+    (void)gethostname(machine, sizeof machine - 1);
+    (void)snprintf(h->log.owner, sizeof h->log.owner, "process %d on %s (zingq %s)", (int)getpid(),
+                   machine, ZINGQ_VERSION);
+    conf_log_name(h->conf, h->log.name);
+}
+
+int host_log_open(struct host *h, struct report *r) {
+    if (h->conf->store_url[0] == '\0') {
+        return 0;
+    }
+    name_log(h);
+    const struct turns_options options = {
+        .url = h->conf->store_url, .name = h->log.name, .owner = h->log.owner};
+    int code = refuse_marked(h, r);
+    code = code == 0 ? turns_new(&h->log.turns, &options, r) : code;
+    code = code == 0 ? store_use_log(h->store, turns_log(h->log.turns), journal_home, r) : code;
+    code = code == 0 ? host_await_log(h, r) : code;
+    if (code == 0) {
+        const struct trimmer_options trimmer = {.store = h->store,
+                                                .home_of = journal_home,
+                                                .door = turns_snapshots(h->log.turns),
+                                                .slice_bytes = TRIMMER_SLICE_BYTES,
+                                                .log_bytes_min = TRIMMER_LOG_BYTES_MIN};
+        h->log.trimmer = trimmer_new(&trimmer);
+        code = h->log.trimmer == NULL ? report(r, ERR_MEMORY, "out of memory") : 0;
+    }
+    if (code == 0) {
+        log_info("host", "the log of the store is \"%s\" in PostgreSQL; %s is a copy of it",
+                 h->log.name, h->conf->store_path);
+    }
+    return code;
+}
+
+static void on_timer(uv_timer_t *timer) {
+    struct host *h = timer->data;
+    if (h->engine != NULL && host_log_is_over(h, turns_check(h->log.turns))) {
+        host_wake(h);
+    }
+}
+
+void host_log_watch(struct host *h) {
+    if (h->log.turns != NULL) {
+        host_check_uv(uv_timer_start(&h->log.timer, on_timer, CHECK_MS, CHECK_MS), "log timer");
+    }
+}
+
+void host_log_close(struct host *h) {
+    trimmer_free(h->log.trimmer);
+    turns_free(h->log.turns);
+}
+
+/* --- the end --- */
+
+bool host_log_is_over(struct host *h, int code) {
+    struct turns_state state;
+    if (h->log.turns == NULL || (code != ERR_FENCED && code != ERR_LOST)) {
+        return false;
+    }
+    if (h->log.over) {
+        return true;
+    }
+    h->log.over = true;
+    turns_look(h->log.turns, &state);
+    if (code == ERR_FENCED) {
+        log_error("host",
+                  "the log \"%s\" (store.url) was taken over by %s: this host ends. It does not "
+                  "start again before %s/" MARK " is removed; stop the other one first",
+                  h->log.name, state.taker, h->conf->store_path);
+        leave_mark(h, state.taker);
+    } else {
+        log_error("host",
+                  "this host ends: its folder has what its log lacks. Restore the database, "
+                  "or, to go on with what it has, let store.path name a new folder");
+    }
+    h->status = EXIT_CANNOT_RUN;
+    host_end_loop(h);
+    return true;
+}
+
+/* --- keeping it short --- */
+
+static void shorten(uv_work_t *request) {
+    struct host *h = request->data;
+    trimmer_send(h->log.trimmer);
+}
+
+/* What could not be sent is sent again after a later turn; who is fenced finds out by the turns. */
+static void shortened(uv_work_t *request, int status) {
+    struct host *h = request->data;
+    h->log.sends = false;
+    if (status == 0 && trimmer_sent(h->log.trimmer) == 0 &&
+        !uv_is_closing((uv_handle_t *)&h->idle)) {
+        host_wake(h);
+    }
+}
+
+void host_log_turn(struct host *h) {
+    if (h->log.turns == NULL || h->log.sends || h->stopping ||
+        trimmer_prepare(h->log.trimmer) != 0) {
+        return;
+    }
+    h->log.sending.data = h;
+    int rc = uv_queue_work(&h->loop, &h->log.sending, shorten, shortened);
+    h->log.sends = rc == 0;
+    host_check_uv(rc, "sending a snapshot");
+}
+
+/* --- for people --- */
+
+bool host_log_is_up(const struct host *h) {
+    struct turns_state state = {.up = true};
+    if (h->log.turns != NULL) {
+        turns_look(h->log.turns, &state);
+    }
+    return state.up;
+}
+
+void host_each_of_log(const struct host *h, host_tell *tell, void *ctx) {
+    struct turns_state state;
+    struct report r;
+    if (host_log_is_up(h)) {
+        return;
+    }
+    turns_look(h->log.turns, &state);
+    (void)report(&r, 0,
+                 "the database of the store's log (store.url) does not answer: %s. Nothing is "
+                 "accepted until it does",
+                 state.error[0] == '\0' ? "connecting" : state.error);
+    tell(ctx, true, r.text);
+}
+
+void host_log_status(const struct host *h, json_t *object) {
+    struct turns_state state;
+    if (h->log.turns == NULL) {
+        return;
+    }
+    const struct log_state *log = store_log_state(h->store);
+    turns_look(h->log.turns, &state);
+    json_t *one =
+        json_pack("{s:s, s:b, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "name", h->log.name, "up",
+                  (int)state.up, "error", state.up ? NULL : state.error, "turn",
+                  (json_int_t)log->last, "bytes", (json_int_t)log->bytes, "snapshot_turn",
+                  (json_int_t)log->snapshot.number, "append_us", (json_int_t)state.last_us,
+                  "append_max_us", (json_int_t)state.max_us, "doubts", (json_int_t)state.doubts);
+    (void)json_object_set_new(object, "log", one);
+}
+
+void host_log_metrics(const struct host *h, struct buf *out) {
+    struct turns_state state;
+    if (h->log.turns == NULL) {
+        return;
+    }
+    const struct log_state *log = store_log_state(h->store);
+    turns_look(h->log.turns, &state);
+    buf_printf(out,
+               "# HELP zingq_log_up 1 while the database of the store's log answers\n"
+               "# TYPE zingq_log_up gauge\nzingq_log_up %d\n"
+               "# HELP zingq_log_turn the log's last turn\n"
+               "# TYPE zingq_log_turn gauge\nzingq_log_turn %" PRIu64 "\n"
+               "# HELP zingq_log_bytes bytes of the turns since the last snapshot\n"
+               "# TYPE zingq_log_bytes gauge\nzingq_log_bytes %" PRIu64 "\n"
+               "# HELP zingq_log_append_seconds what the database took for turns\n"
+               "# TYPE zingq_log_append_seconds summary\n"
+               "zingq_log_append_seconds_sum %.6f\nzingq_log_append_seconds_count %" PRIu64 "\n"
+               "# HELP zingq_log_doubts_total turns that the database did not answer\n"
+               "# TYPE zingq_log_doubts_total counter\nzingq_log_doubts_total %" PRIu64 "\n",
+               state.up ? 1 : 0, log->last, log->bytes, (double)state.total_us / 1e6, state.turns,
+               state.doubts);
+}

@@ -1,0 +1,69 @@
+/*
+ * position.c - which turns of its log a store has.
+ *
+ * The row meta "log" says it, and says that a store is the copy of a log: whoever changes such a store
+ * on its own makes it something that no log has. It is written in the transaction that a turn is.
+ *
+ *   log      16 bytes: id of the log | u64 number of the turn | u8 1 = rows are missing: it is being
+ *            loaded from a snapshot
+ */
+#include "store/impl.h"
+
+#include <string.h>
+
+enum { POSITION_BYTES = LOG_ID_BYTES + 9 };
+
+int store_put_position(struct store *s, uint64_t number, bool partial) {
+    char bytes[POSITION_BYTES];
+    uint64_t stored = htole64(number);
+    memcpy(bytes, s->log_state.id, LOG_ID_BYTES);
+    memcpy(bytes + LOG_ID_BYTES, &stored, sizeof stored);
+    bytes[POSITION_BYTES - 1] = (char)partial;
+    MDB_val key = {sizeof STORE_POSITION_KEY - 1, (void *)(uintptr_t)STORE_POSITION_KEY};
+    MDB_val value = {sizeof bytes, bytes};
+    return store_failed(s, "log", mdb_put(s->txn, s->tables[TABLE_META], &key, &value, 0));
+}
+
+int store_drop_position(struct store *s) {
+    MDB_val key = {sizeof STORE_POSITION_KEY - 1, (void *)(uintptr_t)STORE_POSITION_KEY};
+    int rc = mdb_del(s->txn, s->tables[TABLE_META], &key, NULL);
+    return rc == MDB_NOTFOUND ? 0 : store_failed(s, "log", rc);
+}
+
+int store_get_position(struct store *s, struct position *out) {
+    struct slice value;
+    *out = (struct position){0};
+    int code = store_get(s, TABLE_META, slice_of(STORE_POSITION_KEY), &value);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    struct reader r = reader_of(value.data, value.len);
+    struct slice id = read_bytes(&r, LOG_ID_BYTES);
+    out->known = true;
+    out->number = read_u64(&r);
+    out->partial = read_u8(&r) != 0;
+    if (r.failed || r.at != r.end) {
+        return ERR_CORRUPT;
+    }
+    memcpy(out->id, id.data, LOG_ID_BYTES);
+    return 0;
+}
+
+bool store_owns_row(enum store_table t, struct slice key) {
+    return t == TABLE_META && (slice_is(key, STORE_POSITION_KEY) || slice_is(key, "schema") ||
+                               slice_is(key, "schema by"));
+}
+
+int store_is_bare(struct store *s, bool *bare) {
+    struct slice key = {NULL, 0};
+    struct slice value;
+    int code;
+    while ((code = store_seek(s, TABLE_META, key, key.len > 0, &key, &value)) == 0 &&
+           store_owns_row(TABLE_META, key)) {
+    }
+    *bare = code == ERR_NOTFOUND;
+    for (unsigned t = 0; *bare && t < TABLE_COUNT; t++) {
+        *bare = t == TABLE_META || store_rows(s, (enum store_table)t) == 0;
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}

@@ -1,0 +1,440 @@
+/*
+ * test_turns.c - the log of a store in a real PostgreSQL: a commit is there or it is not, whatever
+ * becomes of its answer, and it belongs to one host at a time.
+ *
+ * The server is that of tests/blackbox/cluster.sh, which runs this with its address, as a superuser, in
+ * $ZINGQ_TEST_DATABASE. Its zq tables are dropped before each test.
+ */
+#include "store_world.h"
+#include "test.h"
+#include "base/clock.h"
+#include "cluster/turns.h"
+#include "io/pg/line.h"
+#include "journal/home.h"
+#include "store/snapshot.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+enum { WAIT_MS = 20000, MANY = 150, LARGE = 3 << 20, SLICE = 256 << 10 };
+
+struct world {
+    struct data_folder folder;
+    struct store *store;
+    struct pg_line *admin;
+    struct turns *turns;
+};
+
+static const char *database(void) {
+    return getenv("ZINGQ_TEST_DATABASE");
+}
+
+static void run(struct pg_line *admin, const char *text) {
+    const struct pg_statement statement = {.text = text};
+    struct pg_row row;
+    int code = pg_line_ask(admin, &statement, NULL, NULL, &row);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        fail_msg("%s: %s", text, pg_line_error(admin));
+    }
+}
+
+static const uint8_t any_log[LOG_ID_BYTES] = {0};
+
+static struct turns *join_as(const char *name, const char *owner) {
+    const struct turns_options options = {.url = database(), .name = name, .owner = owner};
+    struct turns *turns = NULL;
+    struct report r = {""};
+    assert_int_equal(turns_new(&turns, &options, &r), 0);
+    if (turns_join(turns, any_log, WAIT_MS, &r) != 0) {
+        fail_msg("%s", r.text);
+    }
+    return turns;
+}
+
+static void use_log(struct store *s, const struct turns *turns) {
+    struct report r = {""};
+    assert_int_equal(store_use_log(s, turns_log(turns), journal_home, &r), 0);
+}
+
+/* The process ends, and another one takes its place. */
+static void start_again(struct world *w) {
+    store_close(w->store);
+    turns_free(w->turns);
+    w->turns = join_as("shop", "the second one");
+    w->store = data_folder_store(&w->folder, ROOM);
+    use_log(w->store, w->turns);
+}
+
+/* So does its folder. */
+static void lose_folder(struct world *w) {
+    store_close(w->store);
+    w->store = NULL;
+    data_folder_remove(&w->folder);
+    data_folder_make(&w->folder);
+    start_again(w);
+}
+
+static int set_up(void **state) {
+    static struct world w;
+    const struct pg_line_options admin = {.url = database(), .patience_ms = WAIT_MS};
+    struct report r = {""};
+    w = (struct world){.admin = NULL};
+    data_folder_make(&w.folder);
+    w.store = data_folder_store(&w.folder, ROOM);
+    assert_int_equal(pg_line_new(&w.admin, &admin, &r), 0);
+    assert_int_equal(pg_line_connect(w.admin, WAIT_MS), 0);
+    run(w.admin, "ALTER SYSTEM RESET synchronous_standby_names"); /* of a test that failed */
+    run(w.admin, "SELECT pg_reload_conf()");
+    run(w.admin, "SET application_name = 'admin'; SET lock_timeout = 0; SET statement_timeout = 0;"
+                 "DROP SCHEMA IF EXISTS zq CASCADE");
+    w.turns = join_as("shop", "the first one");
+    use_log(w.store, w.turns);
+    *state = &w;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct world *w = *state;
+    store_close(w->store);
+    data_folder_remove(&w->folder);
+    turns_free(w->turns);
+    pg_line_free(w->admin);
+    return 0;
+}
+
+static int commit(struct world *w, const char *key, const char *value) {
+    assert_int_equal(store_begin(w->store), 0);
+    store_world_put(w->store, key, value);
+    return store_commit(w->store);
+}
+
+/* Once the log answers again. */
+static void begin(struct world *w) {
+    int code = ERR_NETWORK;
+    for (int64_t until_ms = clock_monotonic_ms() + WAIT_MS;
+         code == ERR_NETWORK && clock_monotonic_ms() < until_ms;) {
+        code = store_begin(w->store);
+    }
+    assert_int_equal(code, 0);
+}
+
+static void assert_kept(struct world *w, const char *key, const char *value) {
+    begin(w);
+    if (value == NULL) {
+        assert_store_absent(w->store, key);
+    } else {
+        assert_store_value(w->store, key, value);
+    }
+    store_abort(w->store);
+}
+
+/* The log's, as its tables say. */
+static int64_t count(struct world *w, const struct pg_statement *statement) {
+    struct pg_row row;
+    struct buf kept;
+    buf_init(&kept, 64);
+    assert_int_equal(pg_line_ask(w->admin, statement, NULL, &kept, &row), 0);
+    int64_t found = pg_get_int(row.fields[0]);
+    buf_clear(&kept);
+    return found;
+}
+
+static int64_t turns_kept(struct world *w) {
+    static const struct pg_statement statement = {
+        .name = "turns", .text = "SELECT count(DISTINCT (host, turn)) FROM zq.log"};
+    return count(w, &statement);
+}
+
+/* The server's process that serves the log. */
+static pid_t backend(struct world *w) {
+    static const struct pg_statement statement = {
+        .name = "backend",
+        .text = "SELECT max(pid) FROM pg_stat_activity WHERE application_name = 'zingq'"};
+    int64_t pid = count(w, &statement);
+    assert_true(pid > 1);
+    return (pid_t)pid;
+}
+
+/* --- what is there --- */
+
+static void what_was_committed_is_there_for_the_next_process(void **state) {
+    struct world *w = *state;
+    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(commit(w, "a", "2"), 0);
+    start_again(w);
+    assert_kept(w, "a", "2");
+    assert_int_equal(commit(w, "b", "3"), 0);
+    lose_folder(w);
+    assert_kept(w, "a", "2");
+    assert_kept(w, "b", "3");
+    assert_int_equal(turns_kept(w), 3);
+}
+
+static void many_turns_and_large_ones_are_read_back(void **state) {
+    struct world *w = *state;
+    char *large = malloc(LARGE);
+    char key[16];
+    assert_non_null(large);
+    memset(large, 'x', LARGE - 1);
+    large[LARGE - 1] = '\0';
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(key, sizeof key, "%c %d", 'A' + i % 26, i); /* of several homes */
+        assert_int_equal(commit(w, key, i == MANY / 2 ? large : key), 0);
+    }
+    lose_folder(w);
+    assert_kept(w, "A 0", "A 0");
+    assert_kept(w, "X 75", large);
+    assert_kept(w, key, key);
+    free(large);
+}
+
+/* As a host does between turns. */
+static uint32_t take_snapshot(struct world *w) {
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
+    const struct log_turn *slice = NULL;
+    uint32_t index = 0;
+    int code;
+    assert_non_null(p);
+    while ((code = snapshot_next(p, &slice)) == 0) {
+        assert_int_equal(door->add(door->ctx, index, slice), 0);
+        assert_int_equal(door->add(door->ctx, index++, slice), 0); /* again: no answer came */
+    }
+    assert_int_equal(code, ERR_NOTFOUND);
+    assert_int_equal(door->finish(door->ctx, snapshot_head(p)), 0);
+    snapshot_done(p);
+    snapshot_free(p);
+    return index;
+}
+
+static void trim(struct world *w) {
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    for (bool more = true; more;) {
+        assert_int_equal(door->trim(door->ctx, &more), 0);
+    }
+}
+
+static void a_snapshot_stands_for_the_turns_before_it(void **state) {
+    struct world *w = *state;
+    char key[16];
+    char value[9000];
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(key, sizeof key, "%c %d", 'A' + i % 26, i);
+        assert_int_equal(commit(w, key, value), 0);
+    }
+    assert_in_range(take_snapshot(w), 2, MANY);
+    assert_int_equal(commit(w, "a", "behind it"), 0);
+    trim(w);
+    assert_int_equal(turns_kept(w), 1);
+    lose_folder(w);
+    assert_kept(w, "A 0", value);
+    assert_kept(w, key, value);
+    assert_kept(w, "a", "behind it");
+    assert_int_equal(commit(w, "b", "2"), 0);
+    (void)take_snapshot(w);
+    trim(w);
+    assert_int_equal(turns_kept(w), 0);
+    lose_folder(w);
+    assert_kept(w, "b", "2");
+}
+
+static void who_is_fenced_writes_no_snapshot_either(void **state) {
+    struct world *w = *state;
+    bool more = false;
+    const struct log_turn *slice = NULL;
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    assert_int_equal(commit(w, "a", "1"), 0);
+    struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
+    assert_int_equal(snapshot_next(p, &slice), 0);
+    struct turns *second = join_as("shop", "another");
+    assert_int_equal(door->add(door->ctx, 0, slice), ERR_FENCED);
+    assert_int_equal(door->finish(door->ctx, snapshot_head(p)), ERR_FENCED);
+    assert_int_equal(door->trim(door->ctx, &more), ERR_FENCED);
+    snapshot_free(p);
+    turns_free(second);
+}
+
+static void hosts_of_other_names_have_logs_of_their_own(void **state) {
+    struct world *w = *state;
+    struct data_folder folder;
+    assert_int_equal(commit(w, "a", "1"), 0);
+    data_folder_make(&folder);
+    struct world other = {.admin = w->admin, .folder = folder};
+    other.turns = join_as("another", "one of another name");
+    other.store = data_folder_store(&folder, ROOM);
+    use_log(other.store, other.turns);
+    assert_kept(&other, "a", NULL);
+    assert_int_equal(commit(&other, "a", "other"), 0);
+    assert_int_equal(commit(w, "b", "2"), 0);
+    assert_kept(w, "a", "1");
+    store_close(other.store);
+    turns_free(other.turns);
+    data_folder_remove(&folder);
+}
+
+/* --- whose it is --- */
+
+static void whoever_joins_fences_the_one_before(void **state) {
+    struct world *w = *state;
+    struct turns_state look;
+    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(store_begin(w->store), 0);
+    store_world_put(w->store, "a", "2");
+    struct turns *second = join_as("shop", "pid 7 on another machine");
+    assert_int_equal(store_commit(w->store), ERR_FENCED);
+    assert_int_equal(store_begin(w->store), ERR_FENCED);
+    turns_look(w->turns, &look);
+    assert_true(strncmp(look.taker, "pid 7 on another machine at ", 28) == 0);
+    assert_int_equal(turns_kept(w), 1);
+    turns_free(second);
+}
+
+static void a_row_that_was_deleted_is_a_fence_too(void **state) {
+    struct world *w = *state;
+    assert_int_equal(commit(w, "a", "1"), 0);
+    run(w->admin, "DELETE FROM zq.host");
+    assert_int_equal(commit(w, "a", "2"), ERR_FENCED);
+}
+
+static void the_copy_of_another_log_takes_nothing_over(void **state) {
+    struct world *w = *state;
+    static const uint8_t other[LOG_ID_BYTES] = {1};
+    const struct turns_options options = {.url = database(), .name = "shop", .owner = "a stray"};
+    struct turns *turns = NULL;
+    struct report r = {""};
+    assert_int_equal(turns_new(&turns, &options, &r), 0);
+    assert_int_equal(turns_join(turns, other, WAIT_MS, &r), ERR_LOST);
+    assert_int_equal(commit(w, "a", "1"), 0);
+    turns_free(turns);
+}
+
+static void who_wants_a_log_that_has_nothing_takes_no_other_one_over(void **state) {
+    struct world *w = *state;
+    const struct turns_options options = {
+        .url = database(), .name = "shop", .owner = "a migration", .unused = true};
+    struct turns *turns = NULL;
+    struct report r = {""};
+    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(turns_new(&turns, &options, &r), 0);
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_EXISTS);
+    assert_int_equal(commit(w, "a", "2"), 0);
+    turns_free(turns);
+}
+
+static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
+    struct world *w = *state;
+    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(commit(w, "a", "2"), 0);
+    run(w->admin, "UPDATE zq.host SET turn = 1; DELETE FROM zq.log WHERE turn = 2");
+    start_again(w);
+    assert_int_equal(store_begin(w->store), ERR_LOST);
+}
+
+/* --- no answer --- */
+
+static void a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier(void **state) {
+    struct world *w = *state;
+    struct turns_state look;
+    assert_int_equal(commit(w, "a", "1"), 0);
+    pid_t stopped = backend(w);
+    assert_int_equal(kill(stopped, SIGSTOP), 0);
+    assert_int_equal(commit(w, "a", "2"), ERR_DOUBT);
+    turns_look(w->turns, &look);
+    assert_int_equal(look.doubts, 1);
+    assert_kept(w, "a", "1");
+    assert_int_equal(kill(stopped, SIGCONT), 0);
+    assert_int_equal(commit(w, "b", "3"), 0);
+    assert_int_equal(turns_kept(w), 2);
+    lose_folder(w);
+    assert_kept(w, "a", "1");
+    assert_kept(w, "b", "3");
+}
+
+static void a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back(void **state) {
+    struct world *w = *state;
+    assert_int_equal(commit(w, "a", "1"), 0);
+    run(w->admin, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    run(w->admin, "SELECT pg_reload_conf()");
+    int code = 0;
+    for (int i = 0; code == 0 && i < MANY; i++) { /* the server reads its settings soon */
+        code = commit(w, "a", "2");
+    }
+    assert_int_equal(code, ERR_DOUBT);
+    assert_int_equal(store_begin(w->store), ERR_NETWORK);
+    run(w->admin, "ALTER SYSTEM RESET synchronous_standby_names");
+    run(w->admin, "SELECT pg_reload_conf()");
+    assert_kept(w, "a", "2");
+}
+
+/* The server does, while the test goes on: once there is one that waits. */
+static void cancel_what_waits_for_a_standby(struct world *w) {
+    static const struct pg_statement statement = {
+        .text = "DO $$ BEGIN FOR i IN 1..400 LOOP PERFORM pg_cancel_backend(pid)"
+                " FROM pg_stat_activity WHERE application_name = 'zingq'"
+                " AND wait_event = 'SyncRep'; IF FOUND THEN RETURN; END IF;"
+                " PERFORM pg_sleep(0.02); PERFORM pg_stat_clear_snapshot(); END LOOP; END $$"};
+    assert_int_equal(pg_line_send(w->admin, &statement, NULL), 0);
+}
+
+static void a_server_that_only_warns_that_a_commit_may_be_lost_is_a_doubt(void **state) {
+    struct world *w = *state;
+    struct pg_row row;
+    assert_int_equal(commit(w, "a", "1"), 0);
+    run(w->admin, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    run(w->admin, "SELECT pg_reload_conf()");
+    cancel_what_waits_for_a_standby(w);
+    int code = 0;
+    for (int i = 0; code == 0 && i < MANY; i++) {
+        code = commit(w, "a", "2");
+    }
+    assert_int_equal(pg_line_row(w->admin, &row), ERR_NOTFOUND);
+    assert_int_equal(code, ERR_DOUBT);
+    struct turns_state look;
+    turns_look(w->turns, &look);
+    assert_in_range(look.last_us, 0, 4000000); /* it was told, and did not wait */
+    run(w->admin, "ALTER SYSTEM RESET synchronous_standby_names");
+    run(w->admin, "SELECT pg_reload_conf()");
+    assert_kept(w, "a", "2");
+}
+
+static void a_connection_that_is_cut_is_made_again(void **state) {
+    struct world *w = *state;
+    assert_int_equal(commit(w, "a", "1"), 0);
+    run(w->admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                  " WHERE application_name = 'zingq'");
+    assert_int_equal(commit(w, "a", "2"), ERR_DOUBT);
+    assert_kept(w, "a", "1");
+    assert_int_equal(commit(w, "a", "3"), 0);
+    assert_int_equal(turns_kept(w), 2);
+}
+
+#define TURNS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TURNS_TEST(what_was_committed_is_there_for_the_next_process),
+        TURNS_TEST(many_turns_and_large_ones_are_read_back),
+        TURNS_TEST(a_snapshot_stands_for_the_turns_before_it),
+        TURNS_TEST(who_is_fenced_writes_no_snapshot_either),
+        TURNS_TEST(hosts_of_other_names_have_logs_of_their_own),
+        TURNS_TEST(whoever_joins_fences_the_one_before),
+        TURNS_TEST(a_row_that_was_deleted_is_a_fence_too),
+        TURNS_TEST(the_copy_of_another_log_takes_nothing_over),
+        TURNS_TEST(who_wants_a_log_that_has_nothing_takes_no_other_one_over),
+        TURNS_TEST(a_log_that_has_lost_turns_is_not_gone_on_with),
+        TURNS_TEST(a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier),
+        TURNS_TEST(a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back),
+        TURNS_TEST(a_server_that_only_warns_that_a_commit_may_be_lost_is_a_doubt),
+        TURNS_TEST(a_connection_that_is_cut_is_made_again),
+    };
+    if (database() == NULL) {
+        (void)printf("skipped: no $ZINGQ_TEST_DATABASE; tests/blackbox/cluster.sh has one\n");
+        return 0;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
