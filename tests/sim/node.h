@@ -110,7 +110,7 @@ struct node {
     unsigned starts;
     uint64_t paused, paused_doubt; /* a bit a service: what operators know, what they do not */
     /* clocks */
-    int64_t boot_at_ms; /* physical time of the machine's start */
+    int64_t boot_at_ms;        /* physical time of the machine's start */
     uint8_t boot, boot_stored; /* this one's number; that of the last turn with a commit */
     int64_t wall_ahead_ms;
     int64_t wall_most_ms; /* the latest time it had shown when it was last set */
