@@ -20,11 +20,11 @@ int cli_ask(struct cli *cli, const char *method, const char *path, struct slice 
 int cli_not_asked(const struct cli *cli, int code, const struct report *r);
 /* Prints a refusal by the host. 0 for a 2xx status, else the matching exit status. */
 int cli_judge(long status, const json_t *answer);
+/* An answer; of a list that goes on, with what its next page is asked for as `before`. */
 struct cli_page {
     long status; /* HTTP */
     json_t *answer;
-    char next
-        [GATEWAY_NEXT_BYTES]; /* of a list that goes on: what its next page is asked for with as `before` */
+    char next[GATEWAY_NEXT_BYTES]; /* "" = that was all */
 };
 /* Like cli_ask_quietly, for a list that may have more. */
 int cli_ask_page(struct cli *cli, const char *method, const char *path, struct slice body,

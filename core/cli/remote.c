@@ -21,13 +21,14 @@
 #include <string.h>
 
 enum { FIELDS_MAX = 8, QUERY_MAX = 6, CELL_BYTES_MAX = 32 << 20, LIMIT_MAX = READING_ITEMS_MAX };
-enum { /* as the commands show of their own store */
-       EVENTS_SHOWN = 50,
-       TRACED_SHOWN = 20,
-       DEAD_SHOWN = 50,
-       KEYS_SHOWN = 100,
-       KEY_EVENTS_SHOWN = 50,
-       STATE_SHOWN = 200,
+/* Without --limit: as the commands show of their own store. */
+enum {
+    EVENTS_SHOWN = 50,
+    TRACED_SHOWN = 20,
+    DEAD_SHOWN = 50,
+    KEYS_SHOWN = 100,
+    KEY_EVENTS_SHOWN = 50,
+    STATE_SHOWN = 200,
 };
 enum { PAGES_MAX = 64 /* of one list: what has more is narrowed down */ };
 
