@@ -3,7 +3,7 @@
 # of names by libcurl and for a database; requests, streams, a reload, backups meanwhile. Then no name is answered any more,
 # and the host ends nevertheless. Under ThreadSanitizer (./dev threads) a race ends it with status 66.
 #
-# ctest: timeout=120
+# ctest: timeout=300
 # shellcheck disable=SC2016,SC2154 # $ in Lua and jq; $broker is mosquitto.sh's
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
