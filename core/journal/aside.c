@@ -179,8 +179,7 @@ void journal_broken(struct journal *j, enum store_table t, struct slice key, str
     struct broken_row *row = &j->broken[j->broken_count++];
     row->table = t;
     row->sum = sum_of(value);
-    row->key.len = 0;
-    (void)key_bytes(&row->key, key);
+    key_set(&row->key, key);
     tell(j, t, key, value);
 }
 
@@ -213,10 +212,7 @@ int journal_take_next(struct journal *j, enum store_table t, struct key *k, size
             return code;
         }
         journal_broken(j, t, key, value);
-        k->len = 0;
-        if (!key_bytes(k, key)) {
-            return ERR_CORRUPT;
-        }
+        key_set(k, key);
         after = true;
     }
 }

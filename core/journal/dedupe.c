@@ -252,8 +252,7 @@ static int sweep_row(struct journal *j, int64_t now_ms, bool *ends, bool *stays)
     if (code != 0 || *ends) {
         return *ends ? 0 : code;
     }
-    k.len = 0;
-    (void)key_bytes(&k, key);
+    key_set(&k, key);
     memset(j->sweep.at, UINT8_MAX, sizeof j->sweep.at); /* past a key that is no key */
     memcpy(j->sweep.at, k.bytes, k.len < sizeof j->sweep.at ? k.len : sizeof j->sweep.at);
     if (journal_take_note(key, value, &note) != 0) {

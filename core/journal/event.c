@@ -258,8 +258,8 @@ int journal_event_find_waiting(struct journal *j, uint8_t partition, const struc
         if (ours && state < EVENT_STATE_COUNT && !event_state_ended((enum event_state)state)) {
             return 0;
         }
-        k.len = 0;
-        after = key_bytes(&k, key);
+        key_set(&k, key);
+        after = true;
     }
     return code;
 }
@@ -317,10 +317,7 @@ int journal_event_prev(struct journal *j, struct event_walk *walk, struct event 
         if (code == ERR_CORRUPT) {
             journal_broken(j, TABLE_EVENT, key, value);
         }
-        k.len = 0;
-        if (!key_bytes(&k, key)) {
-            return ERR_CORRUPT;
-        }
+        key_set(&k, key);
     }
 }
 

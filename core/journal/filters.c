@@ -123,10 +123,7 @@ static int read_row(struct journal *j) {
         f->damaged[f->reading] = code == ERR_CORRUPT;
         return code;
     }
-    f->at.len = 0;
-    if (!key_bytes(&f->at, key)) {
-        return ERR_CORRUPT;
-    }
+    key_set(&f->at, key);
     if (key.len == DEDUPE_KEY_BYTES) { /* no other is looked up */
         bloom_add(f->next, hash_of(f->at.bytes));
     }

@@ -107,6 +107,8 @@ static inline void key_uuid(struct key *k, const struct uuid *id) {
 
 /* False when the bytes do not fit a key. */
 bool key_bytes(struct key *k, struct slice s);
+/* The key of a row in the store, which always fits. */
+void key_set(struct key *k, struct slice row);
 
 static inline struct slice key_slice(const struct key *k) {
     return (struct slice){(const char *)k->bytes, k->len};

@@ -13,10 +13,10 @@ static int count_table(struct journal *j, enum store_table t, enum kept_kind kin
     int code;
     while ((code = store_seek(j->store, t, key_slice(&at), at.len > 0, &key, &value)) == 0) {
         code = journal_kept_row(j, kind, t, key, value);
-        at.len = 0;
-        if (code != 0 || !key_bytes(&at, key)) {
-            return code == 0 ? ERR_CORRUPT : code;
+        if (code != 0) {
+            return code;
         }
+        key_set(&at, key);
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }

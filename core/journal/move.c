@@ -253,10 +253,10 @@ int journal_meta_copy(struct store *to, struct store *from, bool sibling) {
                               : !slice_is(key, "schema") && !slice_is(key, "flag/letters") &&
                                     !slice_is(key, "flag/kept");
         code = wanted ? store_put(to, TABLE_META, key, value) : 0;
-        at.len = 0;
-        if (code != 0 || !key_bytes(&at, key)) {
-            return code == 0 ? ERR_CORRUPT : code;
+        if (code != 0) {
+            return code;
         }
+        key_set(&at, key);
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }

@@ -57,9 +57,11 @@ static int take_row(struct slice key, struct slice value, void *out) {
     struct reader r = reader_of(key.data, key.len);
     uint64_t n = read_u64_be(&r);
     struct slice of_key = read_bytes(&r, DEDUPE_KEY_BYTES);
-    row->key.len = 0;
-    bool sound = !r.failed && r.at == r.end && n <= INT64_MAX && key_bytes(&row->key, key);
-    return sound ? journal_take_note(of_key, value, &row->note) : ERR_CORRUPT;
+    if (r.failed || r.at != r.end || n > INT64_MAX) {
+        return ERR_CORRUPT; /* what is imported may have keys of any length */
+    }
+    key_set(&row->key, key);
+    return journal_take_note(of_key, value, &row->note);
 }
 
 struct slice journal_recent_key(struct slice row) {

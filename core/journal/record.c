@@ -17,6 +17,12 @@ bool key_bytes(struct key *k, struct slice s) {
     return true;
 }
 
+void key_set(struct key *k, struct slice row) {
+    k->len = 0;
+    bool fits = key_bytes(k, row);
+    assert(fits);
+}
+
 struct uuid read_uuid(struct reader *r) {
     struct uuid id = {{0}};
     struct slice s = read_bytes(r, UUID_BYTES);

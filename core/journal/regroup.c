@@ -56,10 +56,7 @@ static int next_head(struct journal *j, struct head *head) {
         if (code != 0) {
             return head->over ? 0 : code;
         }
-        head->key.len = 0;
-        if (!key_bytes(&head->key, key)) {
-            return ERR_CORRUPT;
-        }
+        key_set(&head->key, key);
     } while (!journal_event_is_old(key));
     return 0;
 }

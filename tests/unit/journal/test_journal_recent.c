@@ -127,6 +127,14 @@ static void a_key_that_was_forgotten_is_new_wherever_it_was(void **state) {
     assert_int_equal(note(f, 7, time, 1), 0);
 }
 
+/* An export that is read again may say anything. */
+static void a_row_with_too_long_a_key_is_damage(void **state) {
+    static const char key[2 * STORE_KEY_BYTES_MAX];
+    (void)state;
+    int code = journal_check_row(TABLE_RECENT, (struct slice){key, sizeof key}, slice_of("v"));
+    assert_int_equal(code, ERR_CORRUPT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         JOURNAL_TEST(keys_go_on_into_their_bucket_many_at_a_time_and_are_known_all_the_while),
@@ -134,6 +142,7 @@ int main(void) {
         JOURNAL_TEST(keys_that_find_no_room_go_into_their_bucket_at_once),
         JOURNAL_TEST(of_two_notes_of_a_key_the_later_one_stays),
         JOURNAL_TEST(a_key_that_was_forgotten_is_new_wherever_it_was),
+        cmocka_unit_test(a_row_with_too_long_a_key_is_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

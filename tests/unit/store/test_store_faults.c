@@ -58,6 +58,13 @@ static void expect_rows(const char *path, uint64_t more) {
     store_close(s);
 }
 
+static bool has_aside(const struct data_folder *folder) {
+    struct store *s = data_folder_store(folder, ROOM);
+    uint64_t rows = store_rows_kept(s, TABLE_ASIDE);
+    store_close(s);
+    return rows > 0;
+}
+
 static int write_one(const char *path, struct report *r) {
     struct store_options options = {.path = path, .max_bytes = ROOM};
     struct store *s = NULL;
@@ -97,8 +104,8 @@ static bool a_store_is_compacted(void *ctx) {
     fault_on();
     int code = store_compact(&options, true, &sizes, &r);
     fault_off();
-    assert_true(code != 0 || sizes.dropped == 1);
     expect_rows(folder.path, 0);
+    assert_true(code != 0 || !has_aside(&folder));
     data_folder_remove(&folder);
     return code == 0 || fault_named(r.text);
 }
