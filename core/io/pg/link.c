@@ -370,8 +370,11 @@ static bool is_lost(const struct pg_link *link) {
 /* The server has done the task. */
 static void end_task(struct pg_link *link) {
     enum pg_task task = task_of(link);
-    /* An error without an SQLSTATE is libpq's: it could not make sense of the server's answer. */
-    bool answered = !link->failed || call_is_sqlstate(link->call->result.status);
+    /* libpq could not make sense of the server's answer if an error has no SQLSTATE, or if the
+     * statement has no end. */
+    const struct call_result *result = &link->call->result;
+    bool answered = link->failed ? call_is_sqlstate(result->status)
+                                 : task != TASK_STATEMENT || result->headers.len > 0;
     if (PQstatus(link->conn) == CONNECTION_BAD || !answered) {
         broken(link);
         return;
