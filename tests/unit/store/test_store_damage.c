@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -262,9 +263,9 @@ static void another_fault_ends_the_process_as_it_does_without_a_store(void **sta
         struct store_options options = {.path = f->folder.path, .read_only = true};
         struct store *s = NULL;
         (void)signal(SIGSEGV, SIG_DFL);
-        volatile char *nowhere = NULL;
-        if (store_open(&s, &options, NULL) == 0) {
-            *nowhere = 1;
+        volatile char *closed = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (closed != MAP_FAILED && store_open(&s, &options, NULL) == 0) {
+            *closed = 1;
         }
         _exit(EXIT_CANNOT_RUN);
     }
