@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -159,67 +158,4 @@ void host_log_turn(struct host *h) {
     int rc = uv_queue_work(&h->loop, &h->log.sending, shorten, shortened);
     h->log.sends = rc == 0;
     host_check_uv(rc, "sending a snapshot");
-}
-
-/* --- for people --- */
-
-bool host_log_is_up(const struct host *h) {
-    struct turns_state state = {.up = true};
-    if (h->log.turns != NULL) {
-        turns_look(h->log.turns, &state);
-    }
-    return state.up;
-}
-
-void host_each_of_log(const struct host *h, host_tell *tell, void *ctx) {
-    struct turns_state state;
-    struct report r;
-    if (host_log_is_up(h)) {
-        return;
-    }
-    turns_look(h->log.turns, &state);
-    (void)report(&r, 0,
-                 "the database of the store's log (store.url) does not answer: %s. Nothing is "
-                 "accepted until it does",
-                 state.error[0] == '\0' ? "connecting" : state.error);
-    tell(ctx, true, r.text);
-}
-
-void host_log_status(const struct host *h, json_t *object) {
-    struct turns_state state;
-    if (h->log.turns == NULL) {
-        return;
-    }
-    const struct log_state *log = store_log_state(h->store);
-    turns_look(h->log.turns, &state);
-    json_t *one =
-        json_pack("{s:s, s:b, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "name", h->log.name, "up",
-                  (int)state.up, "error", state.up ? NULL : state.error, "turn",
-                  (json_int_t)log->last, "bytes", (json_int_t)log->bytes, "snapshot_turn",
-                  (json_int_t)log->snapshot.number, "append_us", (json_int_t)state.last_us,
-                  "append_max_us", (json_int_t)state.max_us, "doubts", (json_int_t)state.doubts);
-    (void)json_object_set_new(object, "log", one);
-}
-
-void host_log_metrics(const struct host *h, struct buf *out) {
-    struct turns_state state;
-    if (h->log.turns == NULL) {
-        return;
-    }
-    const struct log_state *log = store_log_state(h->store);
-    turns_look(h->log.turns, &state);
-    buf_printf(out,
-               "# HELP zingq_log_up 1 while the database of the store's log answers\n"
-               "# TYPE zingq_log_up gauge\nzingq_log_up %d\n"
-               "# HELP zingq_log_turn the log's last turn\n"
-               "# TYPE zingq_log_turn gauge\nzingq_log_turn %" PRIu64 "\n"
-               "# HELP zingq_log_bytes bytes of the turns since the last snapshot\n"
-               "# TYPE zingq_log_bytes gauge\nzingq_log_bytes %" PRIu64 "\n"
-               "# HELP zingq_log_append_seconds what the database took for turns\n"
-               "# TYPE zingq_log_append_seconds summary\n"
-               "zingq_log_append_seconds_sum %.6f\nzingq_log_append_seconds_count %" PRIu64 "\n"
-               "# HELP zingq_log_doubts_total turns that the database did not answer\n"
-               "# TYPE zingq_log_doubts_total counter\nzingq_log_doubts_total %" PRIu64 "\n",
-               state.up ? 1 : 0, log->last, log->bytes, (double)state.total_us / 1e6, state.turns,
-               state.doubts);
 }
