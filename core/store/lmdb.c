@@ -214,6 +214,24 @@ static int open_checked(struct store *s, struct report *r) {
     return code == 0 ? open_env(s, r) : code;
 }
 
+/* INV-STORE-12 */
+static int refuse_partial(struct store *s, struct report *r) {
+    struct position at = {0};
+    int code = store_txn_begin(s);
+    if (code == 0) {
+        code = store_get_position(s, &at);
+        store_abort(s);
+    }
+    if (code != 0) {
+        return report(r, code, "cannot read %s: %s", s->path, error_text(code));
+    }
+    return at.partial ? report(r, ERR_BUSY,
+                               "%s is being loaded from its log (store.url), and lacks rows until "
+                               "its host has started: try again then",
+                               s->path)
+                      : 0;
+}
+
 int store_open(struct store **out, const struct store_options *options, struct report *r) {
     assert(out != NULL && options->path != NULL);
     struct store *s = calloc(1, sizeof *s);
@@ -243,6 +261,7 @@ int store_open(struct store **out, const struct store_options *options, struct r
     if (code == 0 && !s->read_only) {
         code = store_folder_mark(s->path, r);
     }
+    code = code == 0 && s->read_only ? refuse_partial(s, r) : code;
     if (code != 0) {
         store_close(s);
         return code;
