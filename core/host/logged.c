@@ -10,11 +10,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CHECK_MS = 5000 };
+enum { CHECK_MS = 5000, PAUSE_MS_MIN = 1000, PAUSE_MS_MAX = 60000 };
 
 #define MARK "log-taken-over"
 
@@ -88,8 +89,13 @@ int host_log_open(struct host *h, struct report *r) {
 
 static void on_timer(uv_timer_t *timer) {
     struct host *h = timer->data;
-    if (h->engine != NULL && host_log_is_over(h, turns_check(h->log.turns))) {
+    if (h->engine == NULL) {
+        return;
+    }
+    if (host_log_is_over(h, turns_check(h->log.turns))) {
         host_wake(h);
+    } else if (h->log.failed != 0) {
+        host_log_turn(h);
     }
 }
 
@@ -106,8 +112,36 @@ void host_log_close(struct host *h) {
 
 /* --- the end --- */
 
-bool host_log_is_over(struct host *h, int code) {
+int host_log_explain(struct host *h, int code, struct report *r) {
+    const struct log_state *log = store_log_state(h->store);
     struct turns_state state;
+    turns_look(h->log.turns, &state);
+    if (code == ERR_FENCED) {
+        leave_mark(h, state.taker);
+        return report(
+            r, code,
+            "the log \"%s\" (store.url) was taken over by %s: this host ends. It does not "
+            "start again before %s/" MARK " is removed; stop the other one first",
+            h->log.name, state.taker, h->conf->store_path);
+    }
+    if (code == ERR_LOST && store_is_ahead(h->store)) {
+        return report(r, code,
+                      "this host ends: its folder has what its log lacks. Restore the database, "
+                      "or, to go on with what it has, let store.path name a new folder");
+    }
+    if (code == ERR_LOST) {
+        return report(r, code,
+                      "this host ends: the log \"%s\" (store.url) lacks turns that it needs, up to "
+                      "turn %" PRIu64 ": somebody has deleted rows of zq.log or zq.snap, or has "
+                      "restored a part of them. Restore the database as a whole",
+                      h->log.name, log->last);
+    }
+    return report(r, code, "the store cannot be made what its log says: %s",
+                  code == ERR_NETWORK && state.error[0] != '\0' ? state.error : error_text(code));
+}
+
+bool host_log_is_over(struct host *h, int code) {
+    struct report r;
     if (h->log.turns == NULL || (code != ERR_FENCED && code != ERR_LOST)) {
         return false;
     }
@@ -115,18 +149,8 @@ bool host_log_is_over(struct host *h, int code) {
         return true;
     }
     h->log.over = true;
-    turns_look(h->log.turns, &state);
-    if (code == ERR_FENCED) {
-        log_error("host",
-                  "the log \"%s\" (store.url) was taken over by %s: this host ends. It does not "
-                  "start again before %s/" MARK " is removed; stop the other one first",
-                  h->log.name, state.taker, h->conf->store_path);
-        leave_mark(h, state.taker);
-    } else {
-        log_error("host",
-                  "this host ends: its folder has what its log lacks. Restore the database, "
-                  "or, to go on with what it has, let store.path name a new folder");
-    }
+    (void)host_log_explain(h, code, &r);
+    log_error("host", "%s", r.text);
     h->status = EXIT_CANNOT_RUN;
     host_end_loop(h);
     return true;
@@ -139,23 +163,51 @@ static void shorten(uv_work_t *request) {
     trimmer_send(h->log.trimmer);
 }
 
-/* What could not be sent is sent again after a later turn; who is fenced finds out by the turns. */
+/* Who is fenced finds out by the turns. */
+static void put_off(struct host_log *log, int code, int64_t now_ms) {
+    log->failed_ms = log->failed == 0 ? now_ms : log->failed_ms;
+    log->failed = code;
+    log->pause_ms = log->pause_ms == 0 ? PAUSE_MS_MIN : 2 * log->pause_ms;
+    log->pause_ms = log->pause_ms > PAUSE_MS_MAX ? PAUSE_MS_MAX : log->pause_ms;
+    log->again_ms = now_ms + log->pause_ms;
+    log_warn("host",
+             "no snapshot could be sent to the log \"%s\": %s; the next attempt is in %lld s",
+             log->name, error_text(code), (long long)log->pause_ms / 1000);
+}
+
+/* What could not be sent is sent again after a later turn. */
 static void shortened(uv_work_t *request, int status) {
     struct host *h = request->data;
-    h->log.sends = false;
-    if (status == 0 && trimmer_sent(h->log.trimmer) == 0 &&
-        !uv_is_closing((uv_handle_t *)&h->idle)) {
+    struct host_log *log = &h->log;
+    log->sends = false;
+    int code = status == 0 ? trimmer_sent(log->trimmer) : 0;
+    if (code != 0) {
+        put_off(log, code, host_now_ms(h));
+        return;
+    }
+    log->failed = 0;
+    log->pause_ms = 0;
+    if (status == 0 && !uv_is_closing((uv_handle_t *)&h->idle)) {
         host_wake(h);
     }
 }
 
+/* A host that stops waits for what is being sent: at most the 15 s that its statement has. */
 void host_log_turn(struct host *h) {
-    if (h->log.turns == NULL || h->log.sends || h->stopping ||
-        trimmer_prepare(h->log.trimmer) != 0) {
+    struct host_log *log = &h->log;
+    int64_t now_ms = host_now_ms(h);
+    if (log->turns == NULL || log->sends || h->stopping || now_ms < log->again_ms) {
         return;
     }
-    h->log.sending.data = h;
-    int rc = uv_queue_work(&h->loop, &h->log.sending, shorten, shortened);
-    h->log.sends = rc == 0;
+    int code = trimmer_prepare(log->trimmer);
+    if (code != 0) {
+        if (code != ERR_NOTFOUND) {
+            put_off(log, code, now_ms);
+        }
+        return;
+    }
+    log->sending.data = h;
+    int rc = uv_queue_work(&h->loop, &log->sending, shorten, shortened);
+    log->sends = rc == 0;
     host_check_uv(rc, "sending a snapshot");
 }

@@ -25,6 +25,7 @@ struct store {
     uint64_t max_bytes;
     bool read_only;
     bool for_a_look;
+    bool rebuilt;
     uint64_t map_bytes; /* size of the map: max_bytes, or more while room is lent */
     int lock_fd;        /* flock on DATA/zingq.lock while open to write; -1 = none */
     MDB_env *env;

@@ -203,7 +203,7 @@ static int open_env(struct store *s, struct report *r) {
 }
 
 static int open_checked(struct store *s, struct report *r) {
-    int code = store_folder_check(s->path, r);
+    int code = s->rebuilt ? 0 : store_folder_check(s->path, r);
     if (code == 0) {
         /* Next to a running host it would be pointless: the host has checked the file, and is
          * writing to it. */
@@ -244,6 +244,7 @@ int store_open(struct store **out, const struct store_options *options, struct r
     s->read_only = options->read_only;
     s->for_a_look = options->for_a_look;
     s->may_be_copy = options->logged;
+    s->rebuilt = options->rebuilt;
     s->path = slice_dup(slice_of(options->path));
     if (s->path == NULL) {
         free(s);

@@ -57,7 +57,16 @@ const struct log_state *store_log_state(const struct store *s) {
 
 /* --- INV-STORE-11: LMDB has what the log has, no more and no less, before a transaction begins --- */
 
+bool store_is_ahead(const struct store *s) {
+    return s->logged > s->log_state.last;
+}
+
 static void tell_lost(const struct store *s) {
+    if (!store_is_ahead(s)) {
+        log_error("store", "%s needs turns or slices that its log lacks, after turn %llu of %llu",
+                  s->path, (unsigned long long)s->logged, (unsigned long long)s->log_state.last);
+        return;
+    }
     log_error("store",
               "%s does not fit its log: it has turn %llu, and the log ends with %llu; the log has "
               "lost what it had confirmed, or is the log of another store (store.url)",

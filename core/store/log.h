@@ -96,6 +96,9 @@ int store_use_log(struct store *s, const struct store_log *log, store_home *home
  * only the id of the log that the store is a copy of; zeros: of none yet. */
 const struct log_state *store_log_state(const struct store *s);
 
+/* After ERR_LOST: whether LMDB has what the log lacks. If not, the log has a gap. */
+bool store_is_ahead(const struct store *s);
+
 /* A step of what the next store_begin would do before it begins, so that the caller can do something
  * else between two: a load takes minutes. Between transactions. *more: there is more to do. Errors as
  * those of store_begin; what was done before is kept for the next call. */

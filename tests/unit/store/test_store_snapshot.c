@@ -229,6 +229,7 @@ static void a_log_that_lacks_turns_after_its_snapshot_is_not_gone_on_with(void *
     fake_log_lose(log_of_test, 1);
     start(f);
     assert_int_equal(store_begin(f->store), ERR_LOST);
+    assert_true(store_is_ahead(f->store));
 }
 
 static void what_never_was_finished_is_no_snapshot(void **state) {
