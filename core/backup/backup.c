@@ -32,8 +32,7 @@ struct copy {
     struct backup_sizes *sizes;
 };
 
-/* Only a folder without a store is written to. */
-static int refuse_store(const char *to, struct report *r) {
+int backup_refuse_store(const char *to, struct report *r) {
     char file[STORE_PATH_BYTES];
     struct stat st;
     int code = store_data_file(to, file, r);
@@ -122,7 +121,7 @@ static int put_in_place(const struct job *job, struct report *r) {
 }
 
 static int make_locked(struct job *job, struct report *r) {
-    int code = refuse_store(job->to, r);
+    int code = backup_refuse_store(job->to, r);
     if (code != 0) {
         return code;
     }
@@ -168,7 +167,7 @@ static int find_owner(const char *path, struct backup_owner *owner, struct repor
 
 int backup_make(const char *to, backup_maker *make, void *ctx, struct report *r) {
     struct job job = {.to = to, .make = make, .ctx = ctx};
-    int code = refuse_store(to, r);
+    int code = backup_refuse_store(to, r);
     code = code == 0 ? store_folder_make(to, r) : code;
     code = code == 0 ? find_owner(to, &job.owner, r) : code;
     return code == 0 ? lock_and_make(&job, r) : code;
@@ -179,7 +178,7 @@ static int copy_host(const char *from, const char *to, struct backup_sizes *size
                      struct report *r) {
     struct copy copy = {.from = from, .sizes = sizes};
     const struct store_options options = {.path = from, .read_only = true};
-    int code = refuse_store(to, r);
+    int code = backup_refuse_store(to, r);
     code = code == 0 ? store_open(&copy.store, &options, r) : code;
     if (code != 0) {
         return code;

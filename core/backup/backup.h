@@ -27,6 +27,9 @@ struct backup_sizes {
  * runs on `to`. ERR_FULL, ERR_CORRUPT, ERR_SCHEMA, ERR_DISK, ERR_INVALID. A sentence in r. */
 int backup_copy(const char *from, const char *to, struct backup_sizes *sizes, struct report *r);
 
+/* Only a folder without a store is written to: ERR_EXISTS if `to` holds one; ERR_DISK. */
+int backup_refuse_store(const char *to, struct report *r);
+
 struct backup_owner;
 
 /* Builds a store in the folder `building`, which is not there yet, and the files beside it, with that

@@ -77,7 +77,8 @@ static const struct cli_option reshard_options[] = {
 };
 
 static const struct cli_option migrate_options[] = {
-    {"to", "URL|DIR", "postgres://...: into a log in that database; else: into that folder"},
+    {"to", "URL|DIR",
+     "postgres://..., or env:NAME: into a log in that database; else: into that folder"},
     {"name", "NAME", "of the log in the database, if not that of topics.conf (store.name)"},
     {NULL, NULL, NULL},
 };

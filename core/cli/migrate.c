@@ -17,10 +17,14 @@
 #include "store/migrate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { CONNECT_MS = 10000 };
+
+#define ENV "env:"
 
 struct migration {
     const struct conf *conf;
@@ -43,6 +47,17 @@ static int join(struct migration *m, const char *url, bool unused, struct report
     return code == 0 ? turns_join(m->turns, any, CONNECT_MS, r) : code;
 }
 
+/* Also what a try that was cut off at its very end leaves. */
+static int explain_taken(const struct migration *m, struct report *r) {
+    return report(
+        r, ERR_EXISTS,
+        "the log \"%s\" (store.name) in that database has a store already, and nothing was "
+        "changed: choose another name. If an earlier `zingq migrate` of %s was cut off, that "
+        "store may be this one, and is whole then: to go on with it, let store.path name a "
+        "new folder, which is filled with what the log has",
+        m->name, m->data);
+}
+
 /* --- into the database --- */
 
 static int into_log(struct migration *m, const char *url, struct report *r) {
@@ -52,6 +67,7 @@ static int into_log(struct migration *m, const char *url, struct report *r) {
     struct log_snapshot brought = {0};
     int code = store_open(&store, &options, r);
     code = code == 0 ? join(m, url, true, r) : code;
+    code = code == ERR_EXISTS ? explain_taken(m, r) : code;
     if (code == 0) {
         const struct log_doors doors = {turns_log(m->turns), turns_snapshots(m->turns)};
         code = store_migrate(store, &doors, journal_home, &brought, r);
@@ -102,7 +118,8 @@ static int out_of_log(struct migration *m, const char *to, struct report *r) {
         return report(r, ERR_INVALID,
                       "topics.conf names no database (store.url) whose log could go into a folder");
     }
-    int code = stat(m->data, &st) == 0 ? store_folder_lock(m->data, &fd, r) : 0;
+    int code = backup_refuse_store(to, r); /* before the log is taken from whoever has it */
+    code = code == 0 && stat(m->data, &st) == 0 ? store_folder_lock(m->data, &fd, r) : code;
     code = code == 0 ? join(m, m->conf->store_url, false, r) : code;
     code = code == 0 ? backup_make(to, make_folder, m, r) : code;
     if (fd >= 0) {
@@ -139,12 +156,38 @@ static int tell(const struct cli *cli, const struct migration *m, const char *to
     return 0;
 }
 
-int cli_migrate(struct cli *cli) {
+/* A url that is in the environment, so that no list of processes shows its password. */
+static const char *to_of(const struct cli *cli) {
     const char *to = cli_option(cli, "to");
+    return to != NULL && strncmp(to, ENV, sizeof ENV - 1) == 0 ? getenv(to + sizeof ENV - 1) : to;
+}
+
+static int check_options(const struct cli *cli) {
+    const char *given = cli_option(cli, "to");
+    const char *to = to_of(cli);
+    const char *name = cli_option(cli, "name");
+    if (given == NULL) {
+        return cli_misused(cli, "--to says where: postgres://..., env:NAME, or a folder");
+    }
+    if (to != given && (to == NULL || !conf_is_postgres(to))) {
+        return cli_misused(cli, "--to %s: that variable has no url that begins with postgres://",
+                           given);
+    }
+    if (name != NULL &&
+        (strlen(name) >= CONF_LOG_NAME_BYTES || !slice_is_plain(slice_of(name), "_-"))) {
+        return cli_misused(cli, "--name is 1 to %d letters, digits, - and _",
+                           CONF_LOG_NAME_BYTES - 1);
+    }
+    return 0;
+}
+
+int cli_migrate(struct cli *cli) {
+    const char *to = to_of(cli);
     const char *name = cli_option(cli, "name");
     struct report r = {""};
-    if (to == NULL) {
-        return cli_misused(cli, "--to says where: postgres://..., or a folder");
+    int misused = check_options(cli);
+    if (misused != 0) {
+        return misused;
     }
     int status = cli_load_conf(cli);
     status = status == 0 ? cli_find_data(cli) : status;

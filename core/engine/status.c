@@ -102,7 +102,7 @@ int engine_remember(struct engine *e, const char *name, struct slice text) {
 static int64_t oldest_wait(struct engine *e, const struct engine_service *s) {
     enum { LANE_ROWS_LOOKED_AT = 1000 };
     struct store *store = journal_store(e->journal);
-    if (books_waiting(&s->books) == 0 || store_begin(store) != 0) {
+    if (books_waiting(&s->books) == 0 || store_begin_reading(store) != 0) {
         return 0;
     }
     uint64_t oldest = UINT64_MAX;

@@ -1,6 +1,7 @@
 /*
- * await.c - a host that cannot start yet, because the database of its log is away: it says so to
- * whoever asks, on the socket and the port that the host will have, and to the service manager.
+ * await.c - a host that cannot start yet, because the database of its log is away, or the store is
+ * being loaded from it: it says so to whoever asks, on the socket and the port that the host will have,
+ * and to the service manager.
  *
  * It runs a loop of its own: that of the host has an engine behind it.
  */
@@ -23,7 +24,9 @@ struct await {
     uv_signal_t sigterm, sigint;
     struct gateway *socket, *tcp;
     struct report *why;
-    int code; /* of the last attempt; ERR_BUSY: stopped */
+    bool joined; /* the log is ours, */
+    bool more;   /* and the store lacks some of it */
+    int code;    /* of the last attempt; ERR_BUSY: stopped */
     int64_t told_ms;
 };
 
@@ -32,10 +35,29 @@ static int join(struct await *a, int64_t wait_ms) {
     return turns_join(h->log.turns, store_log_state(h->store)->id, wait_ms, a->why);
 }
 
+/* Joins, and goes a step towards a store that is what its log says. */
+static void attempt(struct await *a, int64_t wait_ms) {
+    a->code = a->joined ? 0 : join(a, wait_ms);
+    a->joined = a->code == 0;
+    if (a->joined) {
+        a->code = store_settle(a->h->store, &a->more);
+        a->code = a->code == 0 ? 0 : host_log_explain(a->h, a->code, a->why);
+    }
+}
+
+static bool goes_on(const struct await *a) {
+    return a->code == ERR_NETWORK || (a->code == 0 && a->more);
+}
+
 static void tell(struct await *a) {
     int64_t now = host_now_ms(a->h);
-    if (a->told_ms == 0 || now - a->told_ms >= TELL_MS) {
-        a->told_ms = now;
+    if (a->told_ms != 0 && now - a->told_ms < TELL_MS) {
+        return;
+    }
+    a->told_ms = now;
+    if (a->code == 0) {
+        log_info("host", "loading the store from its log (store.url)");
+    } else {
         log_warn("host", "waiting for the database of the store's log (store.url): %s",
                  a->why->text);
     }
@@ -43,12 +65,13 @@ static void tell(struct await *a) {
 
 static void on_again(uv_timer_t *timer) {
     struct await *a = timer->data;
-    a->code = join(a, 0);
-    if (a->code != ERR_NETWORK) {
+    attempt(a, 0);
+    if (!goes_on(a)) {
         uv_stop(&a->loop);
         return;
     }
     tell(a);
+    host_check_uv(uv_timer_start(timer, on_again, a->code == 0 ? 0 : AGAIN_MS, 0), "again timer");
 }
 
 static void on_manager(uv_timer_t *timer) {
@@ -60,6 +83,7 @@ static void on_signal(uv_signal_t *signal, int number) {
     struct await *a = signal->data;
     (void)number;
     a->code = ERR_BUSY;
+    a->h->stopping = true;
     uv_stop(&a->loop);
 }
 
@@ -70,8 +94,13 @@ static void answer(const struct await *a, struct gateway_request *request, bool 
         gateway_answer(request, 200, NULL, NULL, slice_of("{\"ok\":true}"));
         return;
     }
-    (void)report(&r, 0, "this host has not started yet: it waits for the database of its log%s%s",
-                 ours ? " (store.url): " : "", ours ? a->why->text : "");
+    if (a->code == 0) {
+        (void)report(&r, 0, "this host has not started yet: it loads its store from its log");
+    } else {
+        (void)report(&r, 0,
+                     "this host has not started yet: it waits for the database of its log%s%s",
+                     ours ? " (store.url): " : "", ours ? a->why->text : "");
+    }
     gateway_answer_error(request, 503, NULL, r.text);
 }
 
@@ -114,7 +143,7 @@ static int open_loop(struct await *a) {
                        uv_timer_init(&a->loop, &a->manager),
                        uv_signal_init(&a->loop, &a->sigterm),
                        uv_signal_init(&a->loop, &a->sigint),
-                       uv_timer_start(&a->again, on_again, AGAIN_MS, AGAIN_MS),
+                       uv_timer_start(&a->again, on_again, 0, 0),
                        manager_ms == 0 ? 0 : uv_timer_start(&a->manager, on_manager, 0, manager_ms),
                        uv_signal_start(&a->sigterm, on_signal, SIGTERM),
                        uv_signal_start(&a->sigint, on_signal, SIGINT)};
@@ -140,9 +169,12 @@ static void close_loop(struct await *a) {
 }
 
 int host_await_log(struct host *h, struct report *r) {
-    struct await a = {.h = h, .why = r};
-    a.code = join(&a, FIRST_MS);
-    if (a.code != ERR_NETWORK) {
+    struct await a = {.h = h, .why = r, .more = true};
+    int64_t until_ms = host_now_ms(h) + FIRST_MS;
+    do {
+        attempt(&a, FIRST_MS);
+    } while (a.code == 0 && a.more && host_now_ms(h) < until_ms);
+    if (!goes_on(&a)) {
         return a.code;
     }
     int rc = open_loop(&a);

@@ -308,7 +308,8 @@ static int check_folder(const struct host *h, struct report *r) {
 static int open_engine(struct host *h, struct report *r) {
     const struct store_options store = {.path = h->conf->store_path,
                                         .max_bytes = h->conf->store_max_bytes,
-                                        .logged = h->conf->store_url[0] != '\0'};
+                                        .logged = h->conf->store_url[0] != '\0',
+                                        .rebuilt = h->conf->store_url[0] != '\0'};
     struct clock_reading now;
     clock_read(&now);
     memory_init(&h->memory, h->conf->memory_bytes);
@@ -447,6 +448,14 @@ static void on_walk(uv_handle_t *handle, void *arg) {
     }
 }
 
+static void close_loop(struct host *h) {
+    if (h->loop.data == h) {
+        uv_walk(&h->loop, on_walk, NULL);
+        (void)uv_run(&h->loop, UV_RUN_DEFAULT);
+        host_check_uv(uv_loop_close(&h->loop), "closing the loop");
+    }
+}
+
 static void close_all(struct host *h) {
     host_reload_cancel(h);
     if (h->engine != NULL && h->subscriber != NULL && !h->log.over && engine_stop(h->engine) != 0) {
@@ -477,11 +486,7 @@ static void close_all(struct host *h) {
     mqtt_free(h->subscriber);
     mqtt_free(h->publisher);
     host_end_telemetry(h);
-    if (h->loop.data == h) {
-        uv_walk(&h->loop, on_walk, NULL);
-        (void)uv_run(&h->loop, UV_RUN_DEFAULT);
-        host_check_uv(uv_loop_close(&h->loop), "closing the loop");
-    }
+    close_loop(h);
     script_host_free(h->scripts);
     watchdog_stop();
     culprit_stopped(h->culprit);
@@ -523,6 +528,8 @@ int host_run(const struct host_options *options) {
     if (code == 0) {
         (void)uv_run(&h->loop, UV_RUN_DEFAULT);
         log_info("host", "stopped");
+    } else if (h->stopping) {
+        log_info("host", "%s", r.text);
     } else {
         (void)fprintf(stderr, "zingq: %s\n", r.text);
         h->status = exit_status_of(code);

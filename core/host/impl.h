@@ -103,6 +103,10 @@ struct host_log {
     struct trimmer *trimmer;        /* keeps it short: sends by a thread of libuv */
     uv_work_t sending;
     bool sends;
+    int failed;        /* how the last attempt ended; 0 = well */
+    int64_t failed_ms; /* since then none has ended well */
+    int64_t again_ms;  /* no other before then */
+    int64_t pause_ms;  /* before that one */
 };
 
 /* Another version of topics.conf: host/reload.c. */

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHECK_MS = 5000 };
+enum { CHECK_MS = 5000, PAUSE_MS_MIN = 1000, PAUSE_MS_MAX = 60000 };
 
 #define MARK "log-taken-over"
 
@@ -89,8 +89,13 @@ int host_log_open(struct host *h, struct report *r) {
 
 static void on_timer(uv_timer_t *timer) {
     struct host *h = timer->data;
-    if (h->engine != NULL && host_log_is_over(h, turns_check(h->log.turns))) {
+    if (h->engine == NULL) {
+        return;
+    }
+    if (host_log_is_over(h, turns_check(h->log.turns))) {
         host_wake(h);
+    } else if (h->log.failed != 0) {
+        host_log_turn(h);
     }
 }
 
@@ -107,8 +112,36 @@ void host_log_close(struct host *h) {
 
 /* --- the end --- */
 
-bool host_log_is_over(struct host *h, int code) {
+int host_log_explain(struct host *h, int code, struct report *r) {
+    const struct log_state *log = store_log_state(h->store);
     struct turns_state state;
+    turns_look(h->log.turns, &state);
+    if (code == ERR_FENCED) {
+        leave_mark(h, state.taker);
+        return report(
+            r, code,
+            "the log \"%s\" (store.url) was taken over by %s: this host ends. It does not "
+            "start again before %s/" MARK " is removed; stop the other one first",
+            h->log.name, state.taker, h->conf->store_path);
+    }
+    if (code == ERR_LOST && store_is_ahead(h->store)) {
+        return report(r, code,
+                      "this host ends: its folder has what its log lacks. Restore the database, "
+                      "or, to go on with what it has, let store.path name a new folder");
+    }
+    if (code == ERR_LOST) {
+        return report(r, code,
+                      "this host ends: the log \"%s\" (store.url) lacks turns that it needs, up to "
+                      "turn %" PRIu64 ": somebody has deleted rows of zq.log or zq.snap, or has "
+                      "restored a part of them. Restore the database as a whole",
+                      h->log.name, log->last);
+    }
+    return report(r, code, "the store cannot be made what its log says: %s",
+                  code == ERR_NETWORK && state.error[0] != '\0' ? state.error : error_text(code));
+}
+
+bool host_log_is_over(struct host *h, int code) {
+    struct report r;
     if (h->log.turns == NULL || (code != ERR_FENCED && code != ERR_LOST)) {
         return false;
     }
@@ -116,18 +149,8 @@ bool host_log_is_over(struct host *h, int code) {
         return true;
     }
     h->log.over = true;
-    turns_look(h->log.turns, &state);
-    if (code == ERR_FENCED) {
-        log_error("host",
-                  "the log \"%s\" (store.url) was taken over by %s: this host ends. It does not "
-                  "start again before %s/" MARK " is removed; stop the other one first",
-                  h->log.name, state.taker, h->conf->store_path);
-        leave_mark(h, state.taker);
-    } else {
-        log_error("host",
-                  "this host ends: its folder has what its log lacks. Restore the database, "
-                  "or, to go on with what it has, let store.path name a new folder");
-    }
+    (void)host_log_explain(h, code, &r);
+    log_error("host", "%s", r.text);
     h->status = EXIT_CANNOT_RUN;
     host_end_loop(h);
     return true;
@@ -140,86 +163,51 @@ static void shorten(uv_work_t *request) {
     trimmer_send(h->log.trimmer);
 }
 
-/* What could not be sent is sent again after a later turn; who is fenced finds out by the turns. */
+/* Who is fenced finds out by the turns. */
+static void put_off(struct host_log *log, int code, int64_t now_ms) {
+    log->failed_ms = log->failed == 0 ? now_ms : log->failed_ms;
+    log->failed = code;
+    log->pause_ms = log->pause_ms == 0 ? PAUSE_MS_MIN : 2 * log->pause_ms;
+    log->pause_ms = log->pause_ms > PAUSE_MS_MAX ? PAUSE_MS_MAX : log->pause_ms;
+    log->again_ms = now_ms + log->pause_ms;
+    log_warn("host",
+             "no snapshot could be sent to the log \"%s\": %s; the next attempt is in %lld s",
+             log->name, error_text(code), (long long)log->pause_ms / 1000);
+}
+
+/* What could not be sent is sent again after a later turn. */
 static void shortened(uv_work_t *request, int status) {
     struct host *h = request->data;
-    h->log.sends = false;
-    if (status == 0 && trimmer_sent(h->log.trimmer) == 0 &&
-        !uv_is_closing((uv_handle_t *)&h->idle)) {
+    struct host_log *log = &h->log;
+    log->sends = false;
+    int code = status == 0 ? trimmer_sent(log->trimmer) : 0;
+    if (code != 0) {
+        put_off(log, code, host_now_ms(h));
+        return;
+    }
+    log->failed = 0;
+    log->pause_ms = 0;
+    if (status == 0 && !uv_is_closing((uv_handle_t *)&h->idle)) {
         host_wake(h);
     }
 }
 
+/* A host that stops waits for what is being sent: at most the 15 s that its statement has. */
 void host_log_turn(struct host *h) {
-    if (h->log.turns == NULL || h->log.sends || h->stopping ||
-        trimmer_prepare(h->log.trimmer) != 0) {
+    struct host_log *log = &h->log;
+    int64_t now_ms = host_now_ms(h);
+    if (log->turns == NULL || log->sends || h->stopping || now_ms < log->again_ms) {
         return;
     }
-    h->log.sending.data = h;
-    int rc = uv_queue_work(&h->loop, &h->log.sending, shorten, shortened);
-    h->log.sends = rc == 0;
+    int code = trimmer_prepare(log->trimmer);
+    if (code != 0) {
+        if (code != ERR_NOTFOUND) {
+            put_off(log, code, now_ms);
+        }
+        return;
+    }
+    log->sending.data = h;
+    int rc = uv_queue_work(&h->loop, &log->sending, shorten, shortened);
+    log->sends = rc == 0;
     host_check_uv(rc, "sending a snapshot");
-}
-
-/* --- for people --- */
-
-bool host_log_is_up(const struct host *h) {
-    struct turns_state state = {.up = true};
-    if (h->log.turns != NULL) {
-        turns_look(h->log.turns, &state);
-    }
-    return state.up;
-}
-
-void host_each_of_log(const struct host *h, host_tell *tell, void *ctx) {
-    struct turns_state state;
-    struct report r;
-    if (host_log_is_up(h)) {
-        return;
-    }
-    turns_look(h->log.turns, &state);
-    (void)report(&r, 0,
-                 "the database of the store's log (store.url) does not answer: %s. Nothing is "
-                 "accepted until it does",
-                 state.error[0] == '\0' ? "connecting" : state.error);
-    tell(ctx, true, r.text);
-}
-
-void host_log_status(const struct host *h, json_t *object) {
-    struct turns_state state;
-    if (h->log.turns == NULL) {
-        return;
-    }
-    const struct log_state *log = store_log_state(h->store);
-    turns_look(h->log.turns, &state);
-    json_t *one =
-        json_pack("{s:s, s:b, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "name", h->log.name, "up",
-                  (int)state.up, "error", state.up ? NULL : state.error, "turn",
-                  (json_int_t)log->last, "bytes", (json_int_t)log->bytes, "snapshot_turn",
-                  (json_int_t)log->snapshot.number, "append_us", (json_int_t)state.last_us,
-                  "append_max_us", (json_int_t)state.max_us, "doubts", (json_int_t)state.doubts);
-    (void)json_object_set_new(object, "log", one);
-}
-
-void host_log_metrics(const struct host *h, struct buf *out) {
-    struct turns_state state;
-    if (h->log.turns == NULL) {
-        return;
-    }
-    const struct log_state *log = store_log_state(h->store);
-    turns_look(h->log.turns, &state);
-    buf_printf(out,
-               "# HELP zingq_log_up 1 while the database of the store's log answers\n"
-               "# TYPE zingq_log_up gauge\nzingq_log_up %d\n"
-               "# HELP zingq_log_turn the log's last turn\n"
-               "# TYPE zingq_log_turn gauge\nzingq_log_turn %" PRIu64 "\n"
-               "# HELP zingq_log_bytes bytes of the turns since the last snapshot\n"
-               "# TYPE zingq_log_bytes gauge\nzingq_log_bytes %" PRIu64 "\n"
-               "# HELP zingq_log_append_seconds what the database took for turns\n"
-               "# TYPE zingq_log_append_seconds summary\n"
-               "zingq_log_append_seconds_sum %.6f\nzingq_log_append_seconds_count %" PRIu64 "\n"
-               "# HELP zingq_log_doubts_total turns that the database did not answer\n"
-               "# TYPE zingq_log_doubts_total counter\nzingq_log_doubts_total %" PRIu64 "\n",
-               state.up ? 1 : 0, log->last, log->bytes, (double)state.total_us / 1e6, state.turns,
-               state.doubts);
 }

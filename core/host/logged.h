@@ -11,17 +11,20 @@
 #include "host/impl.h"
 #include "base/json.h"
 
-/* With a store that was just opened: takes its log over, and waits for the database as long as that
- * takes, telling whoever asks. ERR_BUSY: stopped meanwhile. Else with a sentence: ERR_INVALID,
- * ERR_REFUSED, ERR_SCHEMA, ERR_LOST, ERR_MEMORY, ERR_SYSTEM. Nothing without a log. */
+/* With a store that was just opened: takes its log over, makes the store what the log says, and waits for
+ * the database as long as that takes, telling whoever asks. ERR_BUSY: stopped meanwhile. Else with a
+ * sentence: ERR_INVALID, ERR_REFUSED, ERR_SCHEMA, ERR_LOST, ERR_FENCED, ERR_MEMORY, ERR_SYSTEM, and the
+ * errors of store_begin. Nothing without a log. */
 int host_log_open(struct host *h, struct report *r);
 /* The loop runs: asks now and then whether the log is still ours. */
 void host_log_watch(struct host *h);
 /* A turn has ended so: true if there can be no other, and the host ends. */
 bool host_log_is_over(struct host *h, int code);
+/* Says in r why the log cannot be used, and leaves the mark of who has lost it. Returns the code. */
+int host_log_explain(struct host *h, int code, struct report *r);
 /* After each turn: keeps the log short. */
 void host_log_turn(struct host *h);
-/* When the loop has ended, and the store is closed. */
+/* When the loop has ended: the store begins no transaction any more. */
 void host_log_close(struct host *h);
 
 /* --- host/logged_tell.c --- */
@@ -35,8 +38,9 @@ void host_log_metrics(const struct host *h, struct buf *out);
 
 /* --- host/await.c --- */
 
-/* Calls turns_join until it answers otherwise than ERR_NETWORK, and that is the result; ERR_BUSY: a
- * signal came first. Meanwhile the doors answer 503 with the reason. */
+/* Joins the log and settles the store, again and again while that ends with ERR_NETWORK; any other end is
+ * the result. ERR_BUSY: a signal came first, and the host is stopping. Meanwhile the doors answer 503
+ * with the reason. */
 int host_await_log(struct host *h, struct report *r);
 
 #endif

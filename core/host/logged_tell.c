@@ -3,6 +3,8 @@
  */
 #include "host/logged.h"
 
+#include "host/loop.h"
+
 #include <inttypes.h>
 
 bool host_log_is_up(const struct host *h) {
@@ -13,9 +15,23 @@ bool host_log_is_up(const struct host *h) {
     return state.up;
 }
 
+/* A log that only grows is no reason yet to accept nothing. */
+static void tell_failed(const struct host *h, host_tell *tell, void *ctx) {
+    const struct host_log *log = &h->log;
+    struct report r;
+    if (log->failed != 0) {
+        (void)report(&r, 0,
+                     "for %lld s no snapshot could be sent to the store's log (store.url), which "
+                     "grows meanwhile: %s",
+                     (long long)(host_now_ms(h) - log->failed_ms) / 1000, error_text(log->failed));
+        tell(ctx, false, r.text);
+    }
+}
+
 void host_each_of_log(const struct host *h, host_tell *tell, void *ctx) {
     struct turns_state state;
     struct report r;
+    tell_failed(h, tell, ctx);
     if (host_log_is_up(h)) {
         return;
     }
@@ -40,6 +56,11 @@ void host_log_status(const struct host *h, json_t *object) {
                   (json_int_t)log->last, "bytes", (json_int_t)log->bytes, "snapshot_turn",
                   (json_int_t)log->snapshot.number, "append_us", (json_int_t)state.last_us,
                   "append_max_us", (json_int_t)state.max_us, "doubts", (json_int_t)state.doubts);
+    if (h->log.failed != 0) {
+        (void)json_object_set_new(one, "snapshot_error", json_string(error_text(h->log.failed)));
+        (void)json_object_set_new(one, "snapshot_failing_s",
+                                  json_integer((host_now_ms(h) - h->log.failed_ms) / 1000));
+    }
     (void)json_object_set_new(object, "log", one);
 }
 

@@ -7,6 +7,7 @@
 #include "journal/journal.h"
 #include "store/store.h"
 #include "store/folder.h"
+#include "store/log.h"
 #include "store/pages.h"
 
 #include <sys/stat.h>
@@ -17,6 +18,7 @@ struct work {
     struct salvage *salvage;
     struct store *to;
     unsigned rows; /* not committed yet */
+    bool partial;  /* the old one is being loaded from a log */
     int code;      /* of the new store */
 };
 
@@ -43,6 +45,10 @@ static int on_row(void *ctx, struct slice table, struct slice key, struct slice 
     enum store_table t;
     bool known = store_table_named(table, &t);
     int code = known ? journal_check_row(t, key, value) : 0;
+    if (known && store_row_says_partial(t, key, value)) {
+        w->partial = true;
+        return ERR_BUSY; /* INV-STORE-12 */
+    }
     if (known && code == 0) {
         return journal_row_is_own(t, key) ? 0 : put(w, t, key, value);
     }
@@ -114,11 +120,18 @@ int store_salvage(struct salvage *salvage, const char *folder, const char *into,
         code = journal_open(&journal, w.to, 0, r);
         journal_close(journal);
     }
+    if (w.partial) {
+        code =
+            report(r, ERR_BUSY,
+                   "%s is being loaded from its log (store.url), and lacks rows until its host has "
+                   "started: its log has everything",
+                   folder);
+    }
     if (w.code != 0) {
         code = report(r, w.code, "cannot write the new store in %s: %s", into, error_text(w.code));
     }
     store_close(w.to);
-    if (code == ERR_SCHEMA) { /* what it could read is not what the store holds */
+    if (code == ERR_SCHEMA || w.partial) { /* what it could read is not what the store holds */
         store_folder_remove(into);
     }
     return code;

@@ -108,38 +108,24 @@ static int empty_all(struct store *s) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+/* INV-STORE-12: from now on, and until the log's last turn is there, the position says that rows are
+ * missing. */
+static int begin_load(struct store *s, const struct log_snapshot *snapshot, struct load *load) {
+    *load = (struct load){.snapshot = *snapshot};
+    int code = empty_all(s);
+    return code == 0 ? store_put_position(s, snapshot->number, true) : code;
+}
+
 /* As many slices as one transaction takes. */
-static int load_some(struct store *s, const struct log_snapshot *snapshot, uint32_t *done) {
+static int load_some(struct store *s, struct load *load) {
     struct log_turn slice;
     size_t bytes = 0;
     int code = 0;
-    while (code == 0 && *done < snapshot->slices && bytes < APPLIED_BYTES) {
-        code = s->log->read_slice(s->log->ctx, *done, &slice);
+    while (code == 0 && load->slices < load->snapshot.slices && bytes < APPLIED_BYTES) {
+        code = s->log->read_slice(s->log->ctx, load->slices, &slice);
         code = code == ERR_NOTFOUND ? ERR_LOST : code;
         code = code == 0 ? apply_turn(s, &slice, &bytes) : code;
-        *done += code == 0 ? 1 : 0;
-    }
-    return code;
-}
-
-/* Ends a transaction and begins the next one. */
-static int go_on(struct store *s) {
-    int code = store_txn_commit(s);
-    return code == 0 ? store_txn_begin(s) : code;
-}
-
-/* INV-STORE-12: until the last slice is there, the position says that rows are missing. */
-static int load(struct store *s, const struct log_snapshot *snapshot) {
-    uint32_t done = 0;
-    int code = empty_all(s);
-    code = code == 0 ? store_put_position(s, snapshot->number, true) : code;
-    code = code == 0 ? go_on(s) : code;
-    while (code == 0 && done < snapshot->slices) {
-        code = load_some(s, snapshot, &done);
-        if (code == 0 && done == snapshot->slices) {
-            code = store_put_position(s, snapshot->number, false);
-        }
-        code = code == 0 ? go_on(s) : code;
+        load->slices += code == 0 ? 1 : 0;
     }
     return code;
 }
@@ -147,49 +133,64 @@ static int load(struct store *s, const struct log_snapshot *snapshot) {
 /* --- catching up --- */
 
 /* As many of the missing turns as one transaction takes. */
-static int apply_some(struct store *s, uint64_t last, uint64_t *number) {
+static int apply_some(struct store *s, const struct position *at, uint64_t last) {
     struct log_turn turn;
+    uint64_t number = at->number;
     size_t bytes = 0;
     int code = 0;
-    while (code == 0 && *number < last && bytes < APPLIED_BYTES) {
-        code = s->log->read(s->log->ctx, *number + 1, &turn);
+    while (code == 0 && number < last && bytes < APPLIED_BYTES) {
+        code = s->log->read(s->log->ctx, number + 1, &turn);
         code = code == ERR_NOTFOUND ? ERR_LOST : code;
         code = code == 0 ? apply_turn(s, &turn, &bytes) : code;
-        *number += code == 0 ? 1 : 0;
+        number += code == 0 ? 1 : 0;
     }
-    return code == 0 ? store_put_position(s, *number, false) : code;
+    return code == 0 ? store_put_position(s, number, at->partial && number < last) : code;
 }
 
-/* Where the turns to be applied begin: after what LMDB has, or has now from the snapshot. */
-static int find_start(struct store *s, const struct log_state *state, uint64_t *number) {
+static bool is_load_of(const struct load *load, const struct log_snapshot *snapshot) {
+    return load->snapshot.number == snapshot->number && load->snapshot.slices == snapshot->slices &&
+           load->snapshot.bytes == snapshot->bytes;
+}
+
+/* One transaction's worth. A load that this process has begun goes on where it was. */
+static int catch_up(struct store *s, const struct log_state *state, const struct position *at,
+                    struct load *load, bool *more) {
     const struct log_snapshot *snapshot = &state->snapshot;
-    struct position at;
-    int code = store_get_position(s, &at);
-    *number = at.number;
-    if (code != 0) {
-        return code;
-    }
-    if (at.known && memcmp(at.id, state->id, LOG_ID_BYTES) != 0) {
+    bool broken_off = at->partial && !is_load_of(load, snapshot);
+    *more = true;
+    if (at->known && memcmp(at->id, state->id, LOG_ID_BYTES) != 0) {
         return ERR_LOST;
     }
-    if (snapshot->slices > 0 && (!at.known || at.partial || at.number < snapshot->number)) {
-        *number = snapshot->number;
-        return load(s, snapshot);
+    if (snapshot->slices > 0 && (!at->known || broken_off || at->number < snapshot->number)) {
+        return begin_load(s, snapshot, load);
     }
-    return at.partial ? ERR_LOST : 0; /* of a snapshot that is no longer there */
+    if (broken_off) {
+        return ERR_LOST; /* of a snapshot that is no longer there */
+    }
+    if (at->partial && load->slices < snapshot->slices) {
+        return load_some(s, load);
+    }
+    if (at->number < state->last || (at->partial && at->number == state->last)) {
+        return apply_some(s, at, state->last);
+    }
+    *more = false;
+    return at->number > state->last ? ERR_LOST : 0;
 }
 
-int store_catch_up(struct store *s, const struct log_state *state) {
-    uint64_t number = 0;
+int store_catch_up(struct store *s, const struct log_state *state, bool *more) {
+    struct load load = s->load;
+    struct position at = {0};
+    *more = false;
     int code = store_txn_begin(s);
-    code = code == 0 ? find_start(s, state, &number) : code;
-    while (code == 0 && number < state->last) {
-        code = apply_some(s, state->last, &number);
-        code = code == 0 ? go_on(s) : code;
-    }
+    code = code == 0 ? store_get_position(s, &at) : code;
+    code = code == 0 ? catch_up(s, state, &at, &load, more) : code;
+    code = code == 0 && *more ? store_txn_commit(s) : code;
     if (s->txn != NULL) {
         store_abort(s);
     }
-    s->logged = number;
-    return code == 0 && number > state->last ? ERR_LOST : code;
+    if (code == 0) {
+        s->load = load;
+    }
+    s->logged = at.number;
+    return code;
 }

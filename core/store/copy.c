@@ -49,7 +49,12 @@ static int leave_log(const char *folder, uint64_t max_bytes, struct report *r) {
     int code = store_open(&s, &options, r);
     if (code == 0) {
         code = store_leave_log(s);
-        code = code == 0 ? 0 : report(r, code, "cannot write %s: %s", folder, error_text(code));
+        code = code == 0 ? 0
+               : code == ERR_BUSY
+                   ? report(r, code,
+                            "the store was being loaded from its log (store.url) when it was "
+                            "copied, and lacked rows: try again when its host has started")
+                   : report(r, code, "cannot write %s: %s", folder, error_text(code));
     }
     store_close(s);
     return code;

@@ -12,8 +12,8 @@
  * and has the umask's mode. ERR_FULL: the disk has no room. ERR_CORRUPT: pages that do not add up.
  * ERR_DISK. A sentence in r. */
 int store_copy(const struct store *s, const char *folder, struct report *r);
-/* Makes such a copy a store of its own, if `s` is the copy of a log (store/log.h). ERR_DISK, ERR_FULL,
- * with a sentence in r. */
+/* Makes such a copy a store of its own, if `s` is the copy of a log (store/log.h). ERR_BUSY: it was
+ * being loaded, and lacks rows. ERR_DISK, ERR_FULL. With a sentence in r. */
 int store_copy_leaves_log(struct store *s, const char *folder, struct report *r);
 /* Syncs a file. ERR_DISK with a sentence in r. */
 int store_sync_file(const char *path, struct report *r);

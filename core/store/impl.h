@@ -14,11 +14,18 @@ enum { STORE_PAGE = 4096 };
 
 enum { TABLE_ABSENT = -1 }; /* in place of a table's handle */
 
+/* A snapshot that is being loaded, and how many of its slices LMDB has. */
+struct load {
+    struct log_snapshot snapshot;
+    uint32_t slices;
+};
+
 struct store {
     char *path;
     uint64_t max_bytes;
     bool read_only;
     bool for_a_look;
+    bool rebuilt;
     uint64_t map_bytes; /* size of the map: max_bytes, or more while room is lent */
     int lock_fd;        /* flock on DATA/zingq.lock while open to write; -1 = none */
     MDB_env *env;
@@ -33,6 +40,8 @@ struct store {
     struct log_state log_state;       /* of the log */
     uint64_t logged;                  /* the log's last turn that LMDB has, */
     bool unsettled;                   /* unless that is to be found out */
+    bool asked;                       /* log_state is what the log has said for that */
+    struct load load;                 /* the last one that was begun */
 };
 
 /* True if the file lacks this table, because it is newer than the file's last writer. */
@@ -76,8 +85,9 @@ int store_is_bare(struct store *s, bool *bare);
 
 /* The bodies as a turn, or a slice; returns their bytes. Valid until the set is changed. */
 uint64_t store_make_turn(const struct writeset *writes, uint64_t number, struct log_turn *out);
-/* Makes LMDB what the log says. ERR_LOST: LMDB has more than that, or is the copy of another log. */
-int store_catch_up(struct store *s, const struct log_state *state);
+/* Brings LMDB nearer to what the log says, by a transaction. *more: it is not there yet. ERR_LOST: LMDB
+ * has more than that, or is the copy of another log; or the log lacks what it should have. */
+int store_catch_up(struct store *s, const struct log_state *state, bool *more);
 
 /* Writes the schema's number again; within a write transaction. */
 int store_write_schema(struct store *s);

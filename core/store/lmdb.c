@@ -203,7 +203,7 @@ static int open_env(struct store *s, struct report *r) {
 }
 
 static int open_checked(struct store *s, struct report *r) {
-    int code = store_folder_check(s->path, r);
+    int code = s->rebuilt ? 0 : store_folder_check(s->path, r);
     if (code == 0) {
         /* Next to a running host it would be pointless: the host has checked the file, and is
          * writing to it. */
@@ -212,6 +212,24 @@ static int open_checked(struct store *s, struct report *r) {
         code = store_check_pages(s->path, in_use ? 0 : bytes_max, r);
     }
     return code == 0 ? open_env(s, r) : code;
+}
+
+/* INV-STORE-12 */
+static int refuse_partial(struct store *s, struct report *r) {
+    struct position at = {0};
+    int code = store_txn_begin(s);
+    if (code == 0) {
+        code = store_get_position(s, &at);
+        store_abort(s);
+    }
+    if (code != 0) {
+        return report(r, code, "cannot read %s: %s", s->path, error_text(code));
+    }
+    return at.partial ? report(r, ERR_BUSY,
+                               "%s is being loaded from its log (store.url), and lacks rows until "
+                               "its host has started: try again then",
+                               s->path)
+                      : 0;
 }
 
 int store_open(struct store **out, const struct store_options *options, struct report *r) {
@@ -226,6 +244,7 @@ int store_open(struct store **out, const struct store_options *options, struct r
     s->read_only = options->read_only;
     s->for_a_look = options->for_a_look;
     s->may_be_copy = options->logged;
+    s->rebuilt = options->rebuilt;
     s->path = slice_dup(slice_of(options->path));
     if (s->path == NULL) {
         free(s);
@@ -243,6 +262,7 @@ int store_open(struct store **out, const struct store_options *options, struct r
     if (code == 0 && !s->read_only) {
         code = store_folder_mark(s->path, r);
     }
+    code = code == 0 && s->read_only ? refuse_partial(s, r) : code;
     if (code != 0) {
         store_close(s);
         return code;

@@ -57,29 +57,53 @@ const struct log_state *store_log_state(const struct store *s) {
 
 /* --- INV-STORE-11: LMDB has what the log has, no more and no less, before a transaction begins --- */
 
+bool store_is_ahead(const struct store *s) {
+    return s->logged > s->log_state.last;
+}
+
 static void tell_lost(const struct store *s) {
+    if (!store_is_ahead(s)) {
+        log_error("store", "%s needs turns or slices that its log lacks, after turn %llu of %llu",
+                  s->path, (unsigned long long)s->logged, (unsigned long long)s->log_state.last);
+        return;
+    }
     log_error("store",
               "%s does not fit its log: it has turn %llu, and the log ends with %llu; the log has "
               "lost what it had confirmed, or is the log of another store (store.url)",
               s->path, (unsigned long long)s->logged, (unsigned long long)s->log_state.last);
 }
 
-static int settle(struct store *s) {
+static int ask(struct store *s) {
     struct log_state state;
     int code = s->log->barrier(s->log->ctx, &state);
-    if (code != 0) {
-        return code;
+    if (code == 0) {
+        s->log_state = state;
     }
-    s->log_state = state;
+    return code;
+}
+
+static int catch_up(struct store *s, bool *more) {
     struct writeset *writes = s->writes;
     s->writes = NULL; /* what comes from the log does not go there again */
-    code = store_catch_up(s, &s->log_state);
+    int code = store_catch_up(s, &s->log_state, more);
     if (code == ERR_FULL) { /* what the log has cannot be turned away */
         code = store_lend(s, STORE_LENT_SPARE);
-        code = code == 0 ? store_catch_up(s, &s->log_state) : code;
+        code = code == 0 ? store_catch_up(s, &s->log_state, more) : code;
     }
     s->writes = writes;
-    s->unsettled = code != 0;
+    return code;
+}
+
+int store_settle(struct store *s, bool *more) {
+    assert(s->txn == NULL);
+    *more = false;
+    if (!s->unsettled) {
+        return 0;
+    }
+    int code = s->asked ? 0 : ask(s);
+    code = code == 0 ? catch_up(s, more) : code;
+    s->asked = code == 0 && *more;
+    s->unsettled = code != 0 || *more;
     if (code == ERR_LOST) {
         tell_lost(s);
     }
@@ -103,8 +127,16 @@ uint64_t store_make_turn(const struct writeset *writes, uint64_t number, struct 
 }
 
 int store_begin(struct store *s) {
-    int code = s->unsettled ? settle(s) : 0;
+    bool more = s->unsettled;
+    int code = 0;
+    while (code == 0 && more) {
+        code = store_settle(s, &more);
+    }
     return code == 0 ? store_txn_begin(s) : code;
+}
+
+int store_begin_reading(struct store *s) {
+    return store_txn_begin(s);
 }
 
 static int append(struct store *s, uint64_t number, uint64_t *bytes) {
@@ -115,6 +147,7 @@ static int append(struct store *s, uint64_t number, uint64_t *bytes) {
 }
 
 static int commit_logged(struct store *s) {
+    assert(!s->unsettled); /* store_begin began it */
     uint64_t number = s->logged + 1;
     uint64_t bytes = 0;
     int code = store_put_position(s, number, false);
@@ -142,11 +175,14 @@ int store_commit(struct store *s) {
 }
 
 int store_leave_log(struct store *s) {
+    struct position at;
     int code = store_begin(s);
     if (code != 0) {
         return code;
     }
-    code = store_drop_position(s);
+    code = store_get_position(s, &at);
+    code = code == 0 && at.partial ? ERR_BUSY : code; /* INV-STORE-12 */
+    code = code == 0 ? store_drop_position(s) : code;
     if (code != 0) {
         store_abort(s);
         return code;

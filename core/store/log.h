@@ -15,7 +15,8 @@
  *
  * A log need not keep all its turns: a snapshot has the rows as they were after one of them, and the
  * turns up to that one can go (store/snapshot.h writes it). What LMDB has is thrown away and loaded
- * from the snapshot if it is older, or if an earlier load did not come to its end.
+ * from the snapshot if it is older, or if an earlier process did not come to the end of its load. Until
+ * the log's last turn is there, nobody reads such a store (INV-STORE-12).
  */
 #ifndef ZINGQ_STORE_LOG_H
 #define ZINGQ_STORE_LOG_H
@@ -95,12 +96,23 @@ int store_use_log(struct store *s, const struct store_log *log, store_home *home
  * only the id of the log that the store is a copy of; zeros: of none yet. */
 const struct log_state *store_log_state(const struct store *s);
 
+/* After ERR_LOST: whether LMDB has what the log lacks. If not, the log has a gap. */
+bool store_is_ahead(const struct store *s);
+
+/* A step of what the next store_begin would do before it begins, so that the caller can do something
+ * else between two: a load takes minutes. Between transactions. *more: there is more to do. Errors as
+ * those of store_begin; what was done before is kept for the next call. */
+int store_settle(struct store *s, bool *more);
+
 /* The store, which may have a log, is one of its own from now on: with all that the log has, and
- * without a log. Between transactions. Errors as those of store_begin and store_commit. */
+ * without a log. Between transactions. ERR_BUSY: it is being loaded, by whoever has its log; else as
+ * store_begin and store_commit. */
 int store_leave_log(struct store *s);
 
 /* Whether the row is the store's own: each store has its own one, and no log has it. */
 bool store_owns_row(enum store_table t, struct slice key);
+/* Whether the row says that its store is being loaded from a log, and lacks rows (INV-STORE-12). */
+bool store_row_says_partial(enum store_table t, struct slice key, struct slice value);
 
 /* Applies what a turn changed of a home, within a transaction whose changes are not for a log.
  * ERR_CORRUPT: the body is damaged, of a newer zingq, or changes rows of another home. */

@@ -83,8 +83,11 @@ int store_migrate(struct store *s, const struct log_doors *doors, store_home *ho
     *out = *snapshot_head(p);
     snapshot_free(p);
     if (code != 0) {
-        return report(r, code, "cannot bring %s into the log: %s; the folder is as it was", s->path,
-                      error_text(code));
+        return report(
+            r, code,
+            "cannot bring %s into the log: %s; the folder is as it was. Try again: if the "
+            "log has a store then, that is this one, and whole",
+            s->path, error_text(code));
     }
     code = become_copy(s, &state);
     return code == 0

@@ -5,7 +5,7 @@
  * on its own makes it something that no log has. It is written in the transaction that a turn is.
  *
  *   log      16 bytes: id of the log | u64 number of the turn | u8 1 = rows are missing: it is being
- *            loaded from a snapshot
+ *            loaded from a snapshot, or applies the turns after it
  */
 #include "store/impl.h"
 
@@ -30,13 +30,7 @@ int store_drop_position(struct store *s) {
     return rc == MDB_NOTFOUND ? 0 : store_failed(s, "log", rc);
 }
 
-int store_get_position(struct store *s, struct position *out) {
-    struct slice value;
-    *out = (struct position){0};
-    int code = store_get(s, TABLE_META, slice_of(STORE_POSITION_KEY), &value);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? 0 : code;
-    }
+static int read_position(struct slice value, struct position *out) {
     struct reader r = reader_of(value.data, value.len);
     struct slice id = read_bytes(&r, LOG_ID_BYTES);
     out->known = true;
@@ -47,6 +41,19 @@ int store_get_position(struct store *s, struct position *out) {
     }
     memcpy(out->id, id.data, LOG_ID_BYTES);
     return 0;
+}
+
+int store_get_position(struct store *s, struct position *out) {
+    struct slice value;
+    *out = (struct position){0};
+    int code = store_get(s, TABLE_META, slice_of(STORE_POSITION_KEY), &value);
+    return code == 0 ? read_position(value, out) : code == ERR_NOTFOUND ? 0 : code;
+}
+
+bool store_row_says_partial(enum store_table t, struct slice key, struct slice value) {
+    struct position at = {0};
+    return t == TABLE_META && slice_is(key, STORE_POSITION_KEY) && read_position(value, &at) == 0 &&
+           at.partial;
 }
 
 bool store_owns_row(enum store_table t, struct slice key) {

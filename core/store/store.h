@@ -72,11 +72,13 @@ struct store_options {
     bool read_only;
     bool for_a_look; /* read only: only a small file is checked page by page */
     bool logged;     /* it may be the copy of a log (store/log.h): who writes keeps it one */
+    bool rebuilt;    /* from its log, which the caller has: a file that has gone is no loss */
 };
 
 /* Opening an older schema for writing updates it. ERR_BUSY: another host has the folder.
  * ERR_SCHEMA: written by a newer version. ERR_NOTFOUND (read only): nothing there. ERR_INVALID: it is
- * the copy of a log, and is to be written as if it were not. ERR_DISK. Each with a sentence in r. */
+ * the copy of a log, and is to be written as if it were not. ERR_BUSY (read only): it is the copy of a
+ * log that is being loaded. ERR_DISK. Each with a sentence in r. */
 int store_open(struct store **out, const struct store_options *options, struct report *r);
 /* Drops an open transaction. */
 void store_close(struct store *s);
@@ -85,6 +87,9 @@ void store_close(struct store *s);
  * it, only store_abort makes sense. ERR_FULL, ERR_DISK, ERR_CORRUPT; with a log (store/log.h) also
  * ERR_FENCED, ERR_LOST, ERR_NETWORK. */
 int store_begin(struct store *s);
+/* For a transaction that writes nothing, and is ended by store_abort: with a log, it reads what LMDB
+ * has, which may lack the last turn, and asks the log for nothing. */
+int store_begin_reading(struct store *s);
 /* Durable when it returns 0; otherwise nothing of the transaction is stored: ERR_FULL when the map
  * or the disk has no room, ERR_DISK for everything else. With a log also ERR_FENCED, ERR_NETWORK;
  * and ERR_DOUBT: it may be stored, the next store_begin finds out. */

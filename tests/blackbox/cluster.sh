@@ -92,9 +92,21 @@ exported >"$dir/after"
 ok "and has the same records" eval 'grep -q k1 "$dir/before" && diff "$dir/before" "$dir/after"'
 ok "a host without the url refuses the folder" eval 'LOG_URL= complains 2 "log" run'
 
+must rm data/data.mdb
+start_host
+ok "a file that alone is gone is built again, too" counted 9
+must query 'revoke delete on zq.log from shop' >/dev/null
+must stop_host
+start_host
+told_of_snapshots() {
+    [ "$("$ZINGQ" status --json | jq '.host.log.snapshot_error != null')" = "$1" ]
+}
+ok "a log that cannot be kept short is told" wait_for 20 told_of_snapshots true
+must query 'grant delete on zq.log to shop' >/dev/null
+ok "until it can be" wait_for 30 told_of_snapshots false
+
 # ---- the database away ----
 
-start_host
 must stop_postgres immediate
 ok "without the database a job is answered 503" eval '[ "$(post 10)" = 503 ]'
 ok "and the host is not ready, and says why" eval 'wait_for 20 ready_is 503; grep -q "database" "$dir/ready"'
@@ -108,6 +120,9 @@ must stop_postgres fast
 host=$!
 ok "a start without the database waits, and says so" eval 'wait_for 20 ready_is 503; grep -q "waits for the database" "$dir/ready"'
 ok "so does status" eval 'ends 0 status && grep -q "has not started yet" "$dir/err"'
+ok "a host that waits stops as any other" stop_host
+"$ZINGQ" run --broker "mqtt://127.0.0.1:$port" >>"$dir/host.log" 2>&1 </dev/null &
+host=$!
 must start_postgres
 ok "it starts when the database is there" eval 'wait_for 30 ready_is 200; counted 12'
 

@@ -44,7 +44,7 @@ void admin_peek(void *ctx, const struct call *call) {
         journal_partition(journal_lane_of(engine_journal(a->engine), service, cell.key));
     if (look_service_number(j, name, &cell.service) != 0) {
         gateway_answer(request, 200, "application/octet-stream", NULL, slice_of(""));
-    } else if (store_begin(store) != 0) {
+    } else if (store_begin_reading(store) != 0) {
         gateway_answer_error(request, 503, NULL, "the store cannot be read");
     } else {
         answer(a, request, &cell);

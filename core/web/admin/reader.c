@@ -91,7 +91,7 @@ static void on_reader(uv_idle_t *idle) {
     struct store *store = journal_store(engine_journal(a->engine));
     int64_t until_us = clock_monotonic_us() + READING_US_MAX;
     assert(!store_active(store)); /* the loop is between turns */
-    bool begun = store_begin(store) == 0;
+    bool begun = store_begin_reading(store) == 0;
     bool finding =
         begun && a->find_letters(a, r == NULL ? until_us : until_us - READING_US_MAX / 2);
     int code = r == NULL ? 0 : begun ? read_piece(a, r, until_us) : ERR_DISK;

@@ -154,7 +154,7 @@ static int find_owner(struct admin *a, const struct uuid *id, char name[NAME_BYT
     char text[UUID_TEXT_BYTES + 1];
     struct owners owners = {.admin = a};
     struct store *store = journal_store(engine_journal(a->engine));
-    int code = store_begin(store);
+    int code = store_begin_reading(store);
     if (code != 0) {
         (void)report(r, code, "reading the store failed: %s", error_text(code));
         return 503;

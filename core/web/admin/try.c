@@ -89,7 +89,7 @@ void admin_try(void *ctx, const struct call *call) {
         return;
     }
     int status = 503;
-    if (store_begin(store) == 0) {
+    if (store_begin_reading(store) == 0) {
         status = try_letter(a, &filter, &id, gateway_body(request), &answer, &r);
         store_abort(store);
     }

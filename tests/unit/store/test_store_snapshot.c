@@ -7,9 +7,12 @@
 #include "store_world.h"
 #include "test.h"
 #include "journal/home.h"
+#include "store/copy.h"
+#include "store/folder.h"
 #include "store/snapshot.h"
 #include "store/trimmer.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -226,6 +229,7 @@ static void a_log_that_lacks_turns_after_its_snapshot_is_not_gone_on_with(void *
     fake_log_lose(log_of_test, 1);
     start(f);
     assert_int_equal(store_begin(f->store), ERR_LOST);
+    assert_true(store_is_ahead(f->store));
 }
 
 static void what_never_was_finished_is_no_snapshot(void **state) {
@@ -243,7 +247,9 @@ static void what_never_was_finished_is_no_snapshot(void **state) {
 struct cut {
     struct store_log door;
     const struct store_log *inner;
-    unsigned left; /* slices until it is gone */
+    unsigned left;       /* slices until it is gone, */
+    unsigned turns_left; /* and turns */
+    unsigned slices;     /* read */
 };
 
 static int append_to(void *ctx, const struct log_turn *out) {
@@ -257,37 +263,100 @@ static int barrier_of(void *ctx, struct log_state *out) {
 }
 
 static int read_of(void *ctx, uint64_t number, struct log_turn *out) {
-    const struct cut *cut = ctx;
-    return cut->inner->read(cut->inner->ctx, number, out);
+    struct cut *cut = ctx;
+    return cut->turns_left-- == 0 ? ERR_NETWORK : cut->inner->read(cut->inner->ctx, number, out);
 }
 
 static int read_until_gone(void *ctx, uint32_t index, struct log_turn *out) {
     struct cut *cut = ctx;
+    cut->slices++;
     return cut->left-- == 0 ? ERR_NETWORK : cut->inner->read_slice(cut->inner->ctx, index, out);
 }
 
-static void a_load_that_is_cut_off_begins_anew(void **state) {
-    struct store_world *f = *state;
+/* The host starts, and the log is gone after so many slices, or turns. */
+static void start_with(struct store_world *f, struct cut *cut, unsigned slices, unsigned turns_) {
+    store_close(f->store);
+    f->store = data_folder_store(&f->folder, MUCH_ROOM);
+    *cut = (struct cut){{cut, append_to, barrier_of, read_of, read_until_gone},
+                        fake_log_join(log_of_test),
+                        slices,
+                        turns_,
+                        0};
+    assert_int_equal(store_use_log(f->store, &cut->door, journal_home, NULL), 0);
+}
+
+static struct log_snapshot make_large_log(struct store_world *f) {
     while (store_log_state(f->store)->bytes < (9 << 20)) { /* more than a transaction takes */
         turn(f);
     }
     struct log_snapshot snapshot = make_snapshot(f, 1);
     turns(f, 3);
+    return snapshot;
+}
+
+static void a_load_that_is_cut_off_begins_anew(void **state) {
+    struct store_world *f = *state;
+    struct log_snapshot snapshot = make_large_log(f);
     for (unsigned n = 0; n < snapshot.slices; n += 7) {
-        struct cut cut = {{&cut, append_to, barrier_of, read_of, read_until_gone}, NULL, n};
-        store_close(f->store);
-        f->store = data_folder_store(&f->folder, MUCH_ROOM);
+        struct cut cut;
         if (n == 0) {
             start_elsewhere(f);
-            store_close(f->store);
-            f->store = data_folder_store(&f->folder, MUCH_ROOM);
         }
-        cut.inner = fake_log_join(log_of_test);
-        assert_int_equal(store_use_log(f->store, &cut.door, journal_home, NULL), 0);
+        start_with(f, &cut, n, UINT_MAX);
         assert_int_equal(store_begin(f->store), ERR_NETWORK);
         store_close(f->store);
         f->store = NULL;
     }
+    start(f);
+    assert_same(f);
+}
+
+static void a_load_goes_on_where_it_was_when_the_log_answers_again(void **state) {
+    struct store_world *f = *state;
+    struct cut cut;
+    struct log_snapshot snapshot = make_large_log(f);
+    start_elsewhere(f);
+    start_with(f, &cut, snapshot.slices - 1, UINT_MAX);
+    assert_int_equal(store_begin(f->store), ERR_NETWORK);
+    cut.slices = 0;
+    cut.left = UINT_MAX;
+    cut.turns_left = 1;
+    assert_int_equal(store_begin(f->store), ERR_NETWORK);
+    assert_true(cut.slices > 0 && cut.slices < snapshot.slices);
+    cut.slices = 0;
+    cut.turns_left = UINT_MAX;
+    assert_same(f);
+    assert_int_equal(cut.slices, 0);
+}
+
+/* Its rows are in the file, and are not all: what reads it whole must not take them for a store. */
+static void assert_refused(struct store_world *f) {
+    const struct store_options to_read = {.path = f->folder.path, .read_only = true};
+    char folder[96];
+    struct store *read = NULL;
+    struct report r;
+    store_close(f->store);
+    f->store = NULL;
+    assert_int_equal(store_open(&read, &to_read, &r), ERR_BUSY);
+    assert_non_null(strstr(r.text, "is being loaded from its log"));
+    f->store = data_folder_store(&f->folder, MUCH_ROOM);
+    (void)snprintf(folder, sizeof folder, "%s/copied", f->folder.path);
+    assert_int_equal(store_copy(f->store, folder, &r), 0);
+    assert_int_equal(store_copy_leaves_log(f->store, folder, &r), ERR_BUSY);
+    store_folder_remove(folder);
+}
+
+static void a_store_that_is_half_loaded_is_not_read_and_not_copied(void **state) {
+    struct store_world *f = *state;
+    struct cut cut;
+    struct log_snapshot snapshot = make_large_log(f);
+    start_elsewhere(f);
+    start_with(f, &cut, snapshot.slices - 1, UINT_MAX);
+    assert_int_equal(store_begin(f->store), ERR_NETWORK);
+    assert_refused(f);
+    start_with(f, &cut, UINT_MAX, 1); /* all slices, and not all turns */
+    assert_int_equal(store_begin(f->store), ERR_NETWORK);
+    assert_refused(f);
     start(f);
     assert_same(f);
 }
@@ -394,6 +463,8 @@ int main(void) {
         SNAPSHOT_TEST(a_log_that_lacks_turns_after_its_snapshot_is_not_gone_on_with),
         SNAPSHOT_TEST(what_never_was_finished_is_no_snapshot),
         SNAPSHOT_TEST(a_load_that_is_cut_off_begins_anew),
+        SNAPSHOT_TEST(a_load_goes_on_where_it_was_when_the_log_answers_again),
+        SNAPSHOT_TEST(a_store_that_is_half_loaded_is_not_read_and_not_copied),
         SNAPSHOT_TEST(a_log_is_trimmed_when_it_has_outgrown_its_snapshot),
         SNAPSHOT_TEST(what_the_log_did_not_take_is_sent_once_more),
         SNAPSHOT_TEST(who_is_fenced_writes_no_snapshot),
