@@ -191,7 +191,7 @@ static int set_up(struct pg_line *line) {
         return lose(line, ERR_NETWORK, NULL);
     }
     int code = pg_line_ask(line, &settings, NULL, NULL, &row);
-    if (code == ERR_NOTFOUND) {
+    if (code == 0 || code == ERR_NOTFOUND) { /* it was off, or not */
         return 0;
     }
     close_conn(line);

@@ -335,6 +335,25 @@ static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
     assert_int_equal(store_begin(w->store), ERR_LOST);
 }
 
+/* --- what the server is like --- */
+
+static void a_role_whose_commits_do_not_wait_gets_some_that_do(void **state) {
+    struct world *w = *state;
+    static const struct pg_statement statement = {
+        .text = "DO $$ BEGIN ASSERT current_setting('synchronous_commit') = 'on'; END $$"};
+    const struct pg_line_options options = {.url = database(), .patience_ms = WAIT_MS};
+    struct pg_line *line = NULL;
+    struct pg_row row;
+    struct report r = {""};
+    assert_int_equal(pg_line_new(&line, &options, &r), 0);
+    run(w->admin, "ALTER ROLE CURRENT_USER SET synchronous_commit = off");
+    int code = pg_line_connect(line, WAIT_MS);
+    run(w->admin, "ALTER ROLE CURRENT_USER RESET synchronous_commit");
+    assert_int_equal(code, 0);
+    assert_int_equal(pg_line_ask(line, &statement, NULL, NULL, &row), ERR_NOTFOUND);
+    pg_line_free(line);
+}
+
 /* --- no answer --- */
 
 static void a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier(void **state) {
@@ -427,6 +446,7 @@ int main(void) {
         TURNS_TEST(the_copy_of_another_log_takes_nothing_over),
         TURNS_TEST(who_wants_a_log_that_has_nothing_takes_no_other_one_over),
         TURNS_TEST(a_log_that_has_lost_turns_is_not_gone_on_with),
+        TURNS_TEST(a_role_whose_commits_do_not_wait_gets_some_that_do),
         TURNS_TEST(a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier),
         TURNS_TEST(a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back),
         TURNS_TEST(a_server_that_only_warns_that_a_commit_may_be_lost_is_a_doubt),
