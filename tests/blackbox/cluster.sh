@@ -90,7 +90,9 @@ ok "a folder that is gone is built again from the log" counted 9
 must stop_host
 exported >"$dir/after"
 ok "and has the same records" eval 'grep -q k1 "$dir/before" && diff "$dir/before" "$dir/after"'
-ok "a host without the url refuses the folder" eval 'LOG_URL= complains 2 "log" run'
+ok "a url that is empty is refused" eval 'LOG_URL= complains 2 "url must begin with postgres://" check'
+sed '/^store/d' topics.conf >none.conf
+ok "a host without the url refuses the folder" complains 2 "log" run -c none.conf
 
 # ---- the database away ----
 
