@@ -231,7 +231,10 @@ static int append(void *ctx, const struct log_turn *turn) {
     return code;
 }
 
-static void take_state(struct turns *t, const struct pg_row *row, struct log_state *out) {
+static int take_state(struct turns *t, const struct pg_row *row, struct log_state *out) {
+    if (row->fields[2].len != LOG_ID_BYTES || row->fields[3].len != sizeof t->snap_token) {
+        return ERR_CORRUPT;
+    }
     *out = (struct log_state){.last = (uint64_t)pg_get_int(row->fields[0]),
                               .bytes = (uint64_t)pg_get_int(row->fields[1]),
                               .snapshot = {.number = (uint64_t)pg_get_int(row->fields[4]),
@@ -240,6 +243,7 @@ static void take_state(struct turns *t, const struct pg_row *row, struct log_sta
     memcpy(out->id, row->fields[2].data, LOG_ID_BYTES);
     memcpy(&t->snap_token, row->fields[3].data, sizeof t->snap_token);
     t->snap_turn = out->snapshot.number;
+    return 0;
 }
 
 static int barrier(void *ctx, struct log_state *out) {
@@ -255,10 +259,7 @@ static int barrier(void *ctx, struct log_state *out) {
     cluster_begin_params(&params, &t->row);
     pg_add_i64(&params, ++t->epoch);
     code = judge(t, cluster_again(pg_line_ask(t->line, &raise_epoch, &params, &t->kept, &row)));
-    if (code == 0) {
-        take_state(t, &row, out);
-    }
-    return code;
+    return code == 0 ? take_state(t, &row, out) : code;
 }
 
 int turns_check(struct turns *t) {

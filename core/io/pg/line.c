@@ -311,15 +311,15 @@ int pg_line_send(struct pg_line *line, const struct pg_statement *s,
 
 /* --- what comes back --- */
 
+/* Fields that the server has not sent are null. */
 static void take_row(struct pg_line *line, PGresult *result, struct pg_row *row) {
     line->result = result;
-    row->count = (size_t)PQnfields(result);
-    assert(row->count <= PG_FIELDS_MAX);
+    *row = (struct pg_row){.count = (size_t)PQnfields(result)};
     for (int i = 0; i < (int)row->count; i++) {
-        row->fields[i] =
-            PQgetisnull(result, 0, i)
-                ? (struct slice){NULL, 0}
-                : (struct slice){PQgetvalue(result, 0, i), (size_t)PQgetlength(result, 0, i)};
+        if (!PQgetisnull(result, 0, i)) {
+            row->fields[i] =
+                (struct slice){PQgetvalue(result, 0, i), (size_t)PQgetlength(result, 0, i)};
+        }
     }
 }
 
@@ -352,6 +352,10 @@ int pg_line_row(struct pg_line *line, struct pg_row *row) {
             return end(line);
         }
         ExecStatusType status = PQresultStatus(result);
+        if (status == PGRES_SINGLE_TUPLE && PQnfields(result) > PG_FIELDS_MAX) {
+            PQclear(result);
+            return lose(line, ERR_DOUBT, "the database sends what it was not asked for");
+        }
         if (status == PGRES_SINGLE_TUPLE) {
             take_row(line, result, row);
             return 0;

@@ -354,6 +354,19 @@ static void a_role_whose_commits_do_not_wait_gets_some_that_do(void **state) {
     pg_line_free(line);
 }
 
+static void a_row_of_other_columns_than_asked_for_is_no_answer(void **state) {
+    struct world *w = *state;
+    static const struct pg_statement none = {.text = "SELECT"};
+    static const struct pg_statement many = {.text = "SELECT 1, 2, 3, 4, 5, 6, 7, 8, 9"};
+    struct pg_row row;
+    assert_int_equal(pg_line_ask(w->admin, &none, NULL, NULL, &row), 0);
+    for (size_t i = 0; i < PG_FIELDS_MAX; i++) {
+        assert_null(row.fields[i].data);
+    }
+    assert_int_equal(pg_line_ask(w->admin, &many, NULL, NULL, &row), ERR_DOUBT);
+    assert_false(pg_line_is_open(w->admin));
+}
+
 /* --- no answer --- */
 
 static void a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier(void **state) {
@@ -447,6 +460,7 @@ int main(void) {
         TURNS_TEST(who_wants_a_log_that_has_nothing_takes_no_other_one_over),
         TURNS_TEST(a_log_that_has_lost_turns_is_not_gone_on_with),
         TURNS_TEST(a_role_whose_commits_do_not_wait_gets_some_that_do),
+        TURNS_TEST(a_row_of_other_columns_than_asked_for_is_no_answer),
         TURNS_TEST(a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier),
         TURNS_TEST(a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back),
         TURNS_TEST(a_server_that_only_warns_that_a_commit_may_be_lost_is_a_doubt),
