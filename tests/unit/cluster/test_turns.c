@@ -243,6 +243,58 @@ static void a_snapshot_stands_for_the_turns_before_it(void **state) {
     assert_kept(w, "b", "2");
 }
 
+static void add_first_slice(struct world *w, struct snapshot *p) {
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    const struct log_turn *slice = NULL;
+    assert_int_equal(snapshot_next(p, &slice), 0);
+    assert_int_equal(door->add(door->ctx, 0, slice), 0);
+}
+
+static void a_trim_that_comes_late_takes_nothing_of_the_snapshot_under_way(void **state) {
+    struct world *w = *state;
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    assert_int_equal(commit(w, "a", "1"), 0);
+    (void)take_snapshot(w);
+    assert_int_equal(commit(w, "a", "2"), 0);
+    struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
+    add_first_slice(w, p);
+    trim(w);
+    assert_int_equal(door->finish(door->ctx, snapshot_head(p)), 0);
+    snapshot_free(p);
+    lose_folder(w);
+    assert_kept(w, "a", "2");
+}
+
+static void a_snapshot_that_lacks_a_slice_never_counts(void **state) {
+    struct world *w = *state;
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    assert_int_equal(commit(w, "a", "1"), 0);
+    struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
+    add_first_slice(w, p);
+    run(w->admin, "DELETE FROM zq.snap");
+    assert_int_equal(door->finish(door->ctx, snapshot_head(p)), ERR_LOST);
+    snapshot_free(p);
+    lose_folder(w);
+    assert_kept(w, "a", "1");
+}
+
+static void slices_that_nobody_finished_go_and_those_of_the_snapshot_stay(void **state) {
+    struct world *w = *state;
+    static const struct pg_statement slices = {.name = "slices",
+                                               .text = "SELECT count(*) FROM zq.snap"};
+    assert_int_equal(commit(w, "a", "1"), 0);
+    (void)take_snapshot(w);
+    int64_t kept = count(w, &slices);
+    run(w->admin, "INSERT INTO zq.snap SELECT h.id, h.snap_turn + t, k.token::uuid, s, 0, '\\x00'"
+                  " FROM zq.host h, generate_series(-1, 1) t, generate_series(1, 100) s,"
+                  " (VALUES ('00000000-0000-0000-0000-000000000000'),"
+                  " ('ffffffff-ffff-ffff-ffff-ffffffffffff')) k (token)");
+    trim(w);
+    assert_int_equal(count(w, &slices), kept);
+    lose_folder(w);
+    assert_kept(w, "a", "1");
+}
+
 static void who_is_fenced_writes_no_snapshot_either(void **state) {
     struct world *w = *state;
     bool more = false;
@@ -452,6 +504,9 @@ int main(void) {
         TURNS_TEST(what_was_committed_is_there_for_the_next_process),
         TURNS_TEST(many_turns_and_large_ones_are_read_back),
         TURNS_TEST(a_snapshot_stands_for_the_turns_before_it),
+        TURNS_TEST(a_trim_that_comes_late_takes_nothing_of_the_snapshot_under_way),
+        TURNS_TEST(a_snapshot_that_lacks_a_slice_never_counts),
+        TURNS_TEST(slices_that_nobody_finished_go_and_those_of_the_snapshot_stay),
         TURNS_TEST(who_is_fenced_writes_no_snapshot_either),
         TURNS_TEST(hosts_of_other_names_have_logs_of_their_own),
         TURNS_TEST(whoever_joins_fences_the_one_before),
