@@ -91,6 +91,7 @@ struct turns {
     struct buf kept;          /* what a short statement returned */
     struct buf homes, bodies; /* of the turn that is appended */
     struct turns_state state;
+    bool hangs; /* the last turn or barrier was not answered */
     char taker[256];
 };
 
@@ -101,9 +102,7 @@ static bool is_known(const uint8_t *id) {
 }
 
 static int refuse_row(const struct turns *t, int code, struct report *r) {
-    return report(r, code == ERR_DOUBT ? ERR_NETWORK : code,
-                  "the row of \"%s\" in zq.host cannot be taken over: %s", t->options.name,
-                  pg_line_error(t->line));
+    return cluster_refused(t->line, code, "the log's row in zq.host cannot be taken over", r);
 }
 
 static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
@@ -195,7 +194,8 @@ static int judge(struct turns *t, int code) {
         code = look_at_row(t);
         code = code == 0 ? ERR_NETWORK : code; /* the next barrier settles what is between us */
     }
-    t->state.up = code == 0 || code == ERR_FENCED;
+    t->hangs = code != 0 && code != ERR_FENCED;
+    t->state.up = !t->hangs;
     return code == ERR_REFUSED ? ERR_NETWORK : code;
 }
 
@@ -268,7 +268,7 @@ int turns_check(struct turns *t) {
     }
     int code = pg_line_connect(t->line, 0);
     code = code == 0 ? look_at_row(t) : code;
-    t->state.up = code == 0 || code == ERR_FENCED;
+    t->state.up = !t->hangs && (code == 0 || code == ERR_FENCED);
     return code;
 }
 

@@ -48,11 +48,11 @@ const struct log_snapshots *turns_snapshots(const struct turns *t);
 
 /* For people. */
 struct turns_state {
-    bool up;                           /* the last thing asked of the database was answered */
-    const char *error;                 /* why not */
-    const char *taker;                 /* who has taken the row over; "" = nobody */
-    uint64_t turns;                    /* appended since the start */
-    uint64_t doubts;                   /* appends without an answer */
+    bool up;           /* what was last asked was answered, and so was the last turn */
+    const char *error; /* why not */
+    const char *taker; /* who has taken the row over; "" = nobody */
+    uint64_t turns;    /* appended since the start */
+    uint64_t doubts;   /* appends without an answer */
     int64_t last_us, max_us, total_us; /* what appends took */
 };
 

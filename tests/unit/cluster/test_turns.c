@@ -419,6 +419,35 @@ static void a_row_of_other_columns_than_asked_for_is_no_answer(void **state) {
     assert_false(pg_line_is_open(w->admin));
 }
 
+static void hosts_that_start_for_the_first_time_at_once_wait_for_each_other(void **state) {
+    struct world *w = *state;
+    const struct turns_options options = {.url = database(), .name = "another", .owner = "it"};
+    struct turns *turns = NULL;
+    struct report r = {""};
+    assert_int_equal(turns_new(&turns, &options, &r), 0);
+    run(w->admin, "DROP SCHEMA zq CASCADE");
+    run(w->admin, "SELECT pg_advisory_lock(2037415265)");
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_NETWORK);
+    run(w->admin, "SELECT pg_advisory_unlock(2037415265)");
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), 0);
+    turns_free(turns);
+}
+
+static void only_what_a_person_must_mend_ends_a_start(void **state) {
+    struct world *w = *state;
+    const struct turns_options options = {.url = database(), .name = "shop", .owner = "it"};
+    struct turns *turns = NULL;
+    struct report r = {""};
+    assert_int_equal(turns_new(&turns, &options, &r), 0);
+    run(w->admin, "CREATE FUNCTION zq.busy() RETURNS trigger LANGUAGE plpgsql AS"
+                  " $$ BEGIN RAISE SQLSTATE '53400'; END $$;"
+                  "CREATE TRIGGER busy BEFORE UPDATE ON zq.host EXECUTE FUNCTION zq.busy()");
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_NETWORK);
+    run(w->admin, "DROP TABLE zq.host");
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_REFUSED);
+    turns_free(turns);
+}
+
 /* --- no answer --- */
 
 static void a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier(void **state) {
@@ -439,6 +468,12 @@ static void a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barri
     assert_kept(w, "b", "3");
 }
 
+static bool is_up(struct world *w) {
+    struct turns_state look;
+    turns_look(w->turns, &look);
+    return look.up;
+}
+
 static void a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back(void **state) {
     struct world *w = *state;
     assert_int_equal(commit(w, "a", "1"), 0);
@@ -450,9 +485,12 @@ static void a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_b
     }
     assert_int_equal(code, ERR_DOUBT);
     assert_int_equal(store_begin(w->store), ERR_NETWORK);
+    assert_int_equal(turns_check(w->turns), 0); /* reads are answered */
+    assert_false(is_up(w));
     run(w->admin, "ALTER SYSTEM RESET synchronous_standby_names");
     run(w->admin, "SELECT pg_reload_conf()");
     assert_kept(w, "a", "2");
+    assert_true(is_up(w));
 }
 
 /* The server does, while the test goes on: once there is one that waits. */
@@ -516,6 +554,8 @@ int main(void) {
         TURNS_TEST(a_log_that_has_lost_turns_is_not_gone_on_with),
         TURNS_TEST(a_role_whose_commits_do_not_wait_gets_some_that_do),
         TURNS_TEST(a_row_of_other_columns_than_asked_for_is_no_answer),
+        TURNS_TEST(hosts_that_start_for_the_first_time_at_once_wait_for_each_other),
+        TURNS_TEST(only_what_a_person_must_mend_ends_a_start),
         TURNS_TEST(a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier),
         TURNS_TEST(a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back),
         TURNS_TEST(a_server_that_only_warns_that_a_commit_may_be_lost_is_a_doubt),
