@@ -12,9 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Whether all is as make_tables leaves it. A zq.host that somebody has dropped is not made again. */
 static const struct pg_statement look = {
     .name = "look",
-    .text = "SELECT to_regnamespace('zq') IS NOT NULL, to_regclass('zq.cluster') IS NOT NULL"};
+    .text = "SELECT to_regnamespace('zq') IS NOT NULL, to_regclass('zq.cluster') IS NOT NULL"
+            " AND (to_regclass('zq.host') IS NULL OR EXISTS (SELECT FROM pg_attribute"
+            " WHERE attrelid = to_regclass('zq.host') AND attname = 'schema'))"};
 
 /* Each is one transaction. The lock is for two hosts that start at once. */
 static const struct pg_statement make_schema = {
@@ -37,6 +40,7 @@ static const struct pg_statement make_tables = {
             " host int NOT NULL, turn bigint NOT NULL, token uuid NOT NULL, slice int NOT NULL,"
             " home smallint NOT NULL, body bytea NOT NULL,"
             " PRIMARY KEY (host, turn, token, slice, home)) WITH (toast_tuple_target = 8160);"
+            "ALTER TABLE zq.host ADD COLUMN IF NOT EXISTS schema int NOT NULL DEFAULT 0;"
             "ALTER TABLE zq.log ALTER body SET STORAGE EXTERNAL;"
             "ALTER TABLE zq.snap ALTER body SET STORAGE EXTERNAL;"
             "INSERT INTO zq.cluster(format) VALUES (1) ON CONFLICT DO NOTHING"};

@@ -25,22 +25,26 @@ enum {
     BODIES_KEPT = 1 << 20  /* of memory, between turns */
 };
 
-/* Of a log of that id, or of any; one that has nothing yet, or any. */
+/* Of a log of that id, or of any; one that has nothing yet, or any. Without an id: it is there, and was
+ * not taken over. */
 static const struct pg_statement take_log = {
     .name = "take",
-    .text = "UPDATE zq.host SET token = $2, epoch = epoch + 1, owner = $3, since = now()"
+    .text = "WITH taken AS (UPDATE zq.host SET token = $2, epoch = epoch + 1, owner = $3,"
+            " since = now(), schema = greatest(schema, $7)"
             " WHERE name = $1 AND (log = $4 OR $5) AND (turn = 0 AND snap_slices = 0 OR $6)"
-            " RETURNING id, epoch",
-    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_BOOL, PG_BOOL}};
+            " AND schema <= $7 RETURNING id, epoch)"
+            " SELECT taken.id, taken.epoch, h.schema"
+            " FROM zq.host h LEFT JOIN taken ON taken.id = h.id WHERE h.name = $1",
+    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_BOOL, PG_BOOL, PG_INT4}};
 
 /* It begins with turn 0, and no snapshot. */
 static const struct pg_statement make_log = {
     .name = "make",
     .text = "INSERT INTO zq.host (name, token, owner, log, epoch, turn, bytes, snap_turn,"
-            " snap_token, snap_slices, snap_bytes, since)"
-            " VALUES ($1, $2, $3, $4, 1, 0, 0, 0, $2, 0, 0, now()) ON CONFLICT DO NOTHING"
+            " snap_token, snap_slices, snap_bytes, since, schema)"
+            " VALUES ($1, $2, $3, $4, 1, 0, 0, 0, $2, 0, 0, now(), $5) ON CONFLICT DO NOTHING"
             " RETURNING id, epoch",
-    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID}};
+    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_INT4}};
 
 static const struct pg_statement append_turn = {
     .name = "append",
@@ -113,14 +117,8 @@ static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
     pg_add(&params, slice_of_uuid(&t->row.token));
     pg_add(&params, slice_of(t->options.owner));
     pg_add(&params, slice_of_uuid(&log));
+    pg_add_i32(&params, STORE_SCHEMA);
     int code = pg_line_ask(t->line, &make_log, &params, &t->kept, row);
-    if (code == ERR_NOTFOUND && t->options.unused) {
-        return report(
-            r, ERR_EXISTS,
-            "the log \"%s\" (store.name) in that database has a store already, and nothing "
-            "was changed: choose another name",
-            t->options.name);
-    }
     return code == ERR_NOTFOUND
                ? report(r, ERR_NETWORK, "another process makes the log of \"%s\" right now",
                         t->options.name)
@@ -128,11 +126,40 @@ static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
                        : refuse_row(t, code, r);
 }
 
-static int take_row(struct turns *t, const uint8_t *id, struct report *r) {
+static int tell_lost(const struct turns *t, struct report *r) {
+    return report(r, ERR_LOST,
+                  "the database has no log of \"%s\" that store.path is a copy of: it has lost "
+                  "it, or store.url names another database than before. To begin with what it "
+                  "has, let store.path name a new folder",
+                  t->options.name);
+}
+
+/* Why a row that is there was not taken over. */
+static int tell_not_taken(const struct turns *t, bool known, int64_t schema, struct report *r) {
+    if (schema > STORE_SCHEMA) {
+        return report(
+            r, ERR_SCHEMA,
+            "the log of \"%s\" was written by a newer zingq, with store schema %lld; this "
+            "is zingq " ZINGQ_VERSION ", which knows %d, and nothing was taken over: use "
+            "the newer zingq",
+            t->options.name, (long long)schema, STORE_SCHEMA);
+    }
+    if (known) {
+        return tell_lost(t, r);
+    }
+    return t->options.unused
+               ? report(r, ERR_EXISTS,
+                        "the log \"%s\" (store.name) in that database has a store already, and "
+                        "nothing was changed: choose another name",
+                        t->options.name)
+               : report(r, ERR_NETWORK, "another process takes the log of \"%s\" over right now",
+                        t->options.name);
+}
+
+static int ask_for_row(struct turns *t, const uint8_t *id, struct pg_row *row) {
     static const char yes[] = {1};
     static const char no[] = {0};
     struct pg_params params = {.count = 0};
-    struct pg_row row;
     randombytes_buf(&t->row.token, sizeof t->row.token);
     pg_add(&params, slice_of(t->options.name));
     pg_add(&params, slice_of_uuid(&t->row.token));
@@ -140,13 +167,18 @@ static int take_row(struct turns *t, const uint8_t *id, struct report *r) {
     pg_add(&params, (struct slice){(const char *)id, LOG_ID_BYTES});
     pg_add(&params, (struct slice){is_known(id) ? no : yes, 1});
     pg_add(&params, (struct slice){t->options.unused ? no : yes, 1});
-    int code = pg_line_ask(t->line, &take_log, &params, &t->kept, &row);
+    pg_add_i32(&params, STORE_SCHEMA);
+    return pg_line_ask(t->line, &take_log, &params, &t->kept, row);
+}
+
+static int take_row(struct turns *t, const uint8_t *id, struct report *r) {
+    struct pg_row row;
+    int code = ask_for_row(t, id, &row);
+    if (code == 0 && row.fields[0].data == NULL) {
+        return tell_not_taken(t, is_known(id), pg_get_int(row.fields[2]), r);
+    }
     if (code == ERR_NOTFOUND && is_known(id)) {
-        return report(r, ERR_LOST,
-                      "the database has no log of \"%s\" that store.path is a copy of: it has lost "
-                      "it, or store.url names another database than before. To begin with what it "
-                      "has, let store.path name a new folder",
-                      t->options.name);
+        return tell_lost(t, r);
     }
     code = code == ERR_NOTFOUND ? make_row(t, &row, r) : code == 0 ? 0 : refuse_row(t, code, r);
     if (code != 0) {

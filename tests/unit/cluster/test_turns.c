@@ -378,6 +378,24 @@ static void who_wants_a_log_that_has_nothing_takes_no_other_one_over(void **stat
     turns_free(turns);
 }
 
+static void the_log_of_a_newer_program_is_not_taken_over(void **state) {
+    struct world *w = *state;
+    const struct turns_options options = {.url = database(), .name = "shop", .owner = "an older"};
+    struct turns *turns = NULL;
+    struct report r = {""};
+    assert_int_equal(turns_new(&turns, &options, &r), 0);
+    run(w->admin, "UPDATE zq.host SET schema = schema + 1");
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_SCHEMA);
+    assert_non_null(strstr(r.text, "newer zingq"));
+    assert_int_equal(commit(w, "a", "1"), 0);
+    run(w->admin, "UPDATE zq.host SET schema = 0"); /* an older one has had it */
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), 0);
+    assert_int_equal(
+        count(w, &(struct pg_statement){.name = "schema", .text = "SELECT schema FROM zq.host"}),
+        STORE_SCHEMA);
+    turns_free(turns);
+}
+
 static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
     struct world *w = *state;
     assert_int_equal(commit(w, "a", "1"), 0);
@@ -551,6 +569,7 @@ int main(void) {
         TURNS_TEST(a_row_that_was_deleted_is_a_fence_too),
         TURNS_TEST(the_copy_of_another_log_takes_nothing_over),
         TURNS_TEST(who_wants_a_log_that_has_nothing_takes_no_other_one_over),
+        TURNS_TEST(the_log_of_a_newer_program_is_not_taken_over),
         TURNS_TEST(a_log_that_has_lost_turns_is_not_gone_on_with),
         TURNS_TEST(a_role_whose_commits_do_not_wait_gets_some_that_do),
         TURNS_TEST(a_row_of_other_columns_than_asked_for_is_no_answer),
