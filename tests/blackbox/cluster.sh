@@ -92,7 +92,7 @@ exported >"$dir/after"
 ok "and has the same records" eval 'grep -q k1 "$dir/before" && diff "$dir/before" "$dir/after"'
 ok "a url that is empty is refused" eval 'LOG_URL= complains 2 "url must begin with postgres://" check'
 as_root() {
-    psql -X -q "$(postgres_url postgres postgres)" "$@" >/dev/null
+    PGOPTIONS='-c synchronous_commit=local' psql -X -q "$(postgres_url postgres postgres)" "$@" >/dev/null
 }
 must as_root -c "ALTER SYSTEM SET synchronous_standby_names = 'other'" -c 'SELECT pg_reload_conf()'
 ok "doctor says that it may not see the standby" says 1 'GRANT pg_monitor TO' doctor --broker "mqtt://127.0.0.1:$port"
