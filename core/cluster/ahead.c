@@ -36,8 +36,8 @@ static int step(struct ahead *a, struct pg_line *line) {
         a->open = false;
         return cluster_again(code);
     }
-    int64_t home = pg_get_int(row.fields[1]);
-    if (row.count != 3 || home < 0 || home >= HOMES) {
+    int64_t home = row.count == 3 ? pg_get_int(row.fields[1]) : -1;
+    if (home < 0 || home >= HOMES) {
         return ERR_CORRUPT;
     }
     a->number = (uint64_t)pg_get_int(row.fields[0]);

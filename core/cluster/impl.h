@@ -36,6 +36,12 @@ static inline void cluster_begin_params(struct pg_params *params, const struct h
     pg_add(params, slice_of_uuid(&row->token));
 }
 
+/* --- cluster/schema.c --- */
+
+/* What a statement of the start came to, with a sentence of what it was: ERR_REFUSED if a person must
+ * mend it; else it passes, ERR_NETWORK. */
+int cluster_refused(const struct pg_line *line, int code, const char *what, struct report *r);
+
 /* --- cluster/parts.c --- */
 
 /* The parts of a turn or a slice as two arrays, of homes and of bodies, in buffers that were reset;

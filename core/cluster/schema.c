@@ -7,16 +7,22 @@
  */
 #include "cluster/schema.h"
 
+#include "cluster/impl.h"
+
 #include <stdio.h>
 #include <string.h>
 
+/* Whether all is as make_tables leaves it. A zq.host that somebody has dropped is not made again. */
 static const struct pg_statement look = {
     .name = "look",
-    .text = "SELECT to_regnamespace('zq') IS NOT NULL, to_regclass('zq.cluster') IS NOT NULL"};
+    .text = "SELECT to_regnamespace('zq') IS NOT NULL, to_regclass('zq.cluster') IS NOT NULL"
+            " AND (to_regclass('zq.host') IS NULL OR EXISTS (SELECT FROM pg_attribute"
+            " WHERE attrelid = to_regclass('zq.host') AND attname = 'schema'))"};
 
-static const struct pg_statement make_schema = {.text = "CREATE SCHEMA zq"};
+/* Each is one transaction. The lock is for two hosts that start at once. */
+static const struct pg_statement make_schema = {
+    .text = "SELECT pg_advisory_xact_lock(2037415265); CREATE SCHEMA IF NOT EXISTS zq"};
 
-/* One transaction. The lock is for two hosts that start at once. */
 static const struct pg_statement make_tables = {
     .text = "SELECT pg_advisory_xact_lock(2037415265);"
             "CREATE TABLE IF NOT EXISTS zq.cluster("
@@ -34,6 +40,7 @@ static const struct pg_statement make_tables = {
             " host int NOT NULL, turn bigint NOT NULL, token uuid NOT NULL, slice int NOT NULL,"
             " home smallint NOT NULL, body bytea NOT NULL,"
             " PRIMARY KEY (host, turn, token, slice, home)) WITH (toast_tuple_target = 8160);"
+            "ALTER TABLE zq.host ADD COLUMN IF NOT EXISTS schema int NOT NULL DEFAULT 0;"
             "ALTER TABLE zq.log ALTER body SET STORAGE EXTERNAL;"
             "ALTER TABLE zq.snap ALTER body SET STORAGE EXTERNAL;"
             "INSERT INTO zq.cluster(format) VALUES (1) ON CONFLICT DO NOTHING"};
@@ -41,16 +48,27 @@ static const struct pg_statement make_tables = {
 static const struct pg_statement get_format = {.name = "format",
                                                .text = "SELECT format FROM zq.cluster"};
 
-static int refused(const struct pg_line *line, int code, const char *what, struct report *r) {
-    return report(r, code == ERR_REFUSED ? ERR_REFUSED : ERR_NETWORK, "%s: %s", what,
-                  pg_line_error(line));
+/* Rights, and what is not there or not as it was made: SQLSTATE's classes. */
+static bool is_for_people(const char *sqlstate) {
+    static const char *const classes[] = {"28", "3D", "3F", "42"};
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        if (strncmp(sqlstate, classes[i], 2) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int cluster_refused(const struct pg_line *line, int code, const char *what, struct report *r) {
+    bool final = code == ERR_REFUSED && is_for_people(pg_line_sqlstate(line));
+    return report(r, final ? ERR_REFUSED : ERR_NETWORK, "%s: %s", what, pg_line_error(line));
 }
 
 static int run(struct pg_line *line, const struct pg_statement *s, const char *what,
                struct report *r) {
     struct pg_row row;
     int code = pg_line_ask(line, s, NULL, NULL, &row);
-    return code == 0 || code == ERR_NOTFOUND ? 0 : refused(line, code, what, r);
+    return code == 0 || code == ERR_NOTFOUND ? 0 : cluster_refused(line, code, what, r);
 }
 
 static int make(struct pg_line *line, bool schema, struct report *r) {
@@ -71,7 +89,7 @@ static int check_format(struct pg_line *line, struct report *r) {
     int64_t format = code == 0 ? pg_get_int(row.fields[0]) : 0;
     buf_clear(&kept);
     if (code != 0 && code != ERR_NOTFOUND) {
-        return refused(line, code, "zq.cluster cannot be read", r);
+        return cluster_refused(line, code, "zq.cluster cannot be read", r);
     }
     return format == CLUSTER_FORMAT
                ? 0
@@ -95,7 +113,7 @@ int schema_make(struct pg_line *line, struct report *r) {
     bool tables = code == 0 && pg_get_int(row.fields[1]) != 0;
     buf_clear(&kept);
     if (code != 0) {
-        return refused(line, code, "the schema zq cannot be looked for", r);
+        return cluster_refused(line, code, "the schema zq cannot be looked for", r);
     }
     code = tables ? 0 : make(line, schema, r);
     return code == 0 ? check_format(line, r) : code;

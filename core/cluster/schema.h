@@ -2,7 +2,8 @@
  * schema.h - the tables of a cluster in PostgreSQL, and the statements on them.
  *
  *   zq.cluster   one row: the format of what follows
- *   zq.host      a row for each host, which each of its turns updates: the fence
+ *   zq.host      a row for each host, which each of its turns updates: the fence. `schema` is the
+ *                highest STORE_SCHEMA (store/store.h) that has had it: an older zingq cannot read it
  *   zq.log       what each turn changed, a row for each home (store/writeset.h)
  *   zq.snap      the slices of snapshots, likewise; those that the host's row names count
  *

@@ -29,27 +29,48 @@ static const struct pg_statement add_slice = {
             " SELECT id FROM ours",
     .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT4, PG_INT2S, PG_BYTEAS}};
 
+/* False: a slice is missing, or a later snapshot is there. */
 static const struct pg_statement finish_snapshot = {
     .name = "finish",
-    .text = "UPDATE zq.host SET snap_token = $2, snap_turn = $3, snap_slices = $4, snap_bytes = $5,"
-            " bytes = (SELECT coalesce(sum(length(body)), 0) FROM zq.log"
+    .text = "WITH done AS (UPDATE zq.host SET snap_token = $2, snap_turn = $3, snap_slices = $4,"
+            " snap_bytes = $5, bytes = (SELECT coalesce(sum(length(body)), 0) FROM zq.log"
             " WHERE host = $1 AND turn > $3)"
-            " WHERE id = $1 AND token = $2 AND snap_turn <= $3 RETURNING id",
+            " WHERE id = $1 AND token = $2 AND snap_turn <= $3 AND NOT EXISTS ("
+            "SELECT FROM generate_series(0, $4 - 1) AS i WHERE NOT EXISTS ("
+            "SELECT FROM zq.snap s WHERE s.host = $1 AND s.turn = $3 AND s.token = $2"
+            " AND s.slice = i)) RETURNING id)"
+            " SELECT EXISTS (SELECT FROM done) FROM zq.host WHERE id = $1 AND token = $2",
     .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT4, PG_INT8}};
 
 /* A little at a time: what is deleted is locked and logged. */
-static const struct pg_statement trim_log = {
-    .name = "trim",
-    .text = "WITH ours AS (SELECT id, snap_turn, snap_token FROM zq.host"
-            " WHERE id = $1 AND token = $2),"
-            " turns AS (DELETE FROM zq.log WHERE ctid = ANY (ARRAY("
-            "SELECT l.ctid FROM zq.log l, ours WHERE l.host = ours.id AND l.turn <= ours.snap_turn"
-            " ORDER BY l.turn LIMIT 2000)) RETURNING 1),"
-            " slices AS (DELETE FROM zq.snap WHERE ctid = ANY (ARRAY("
-            "SELECT s.ctid FROM zq.snap s, ours WHERE s.host = ours.id"
-            " AND (s.turn <> ours.snap_turn OR s.token <> ours.snap_token) LIMIT 200)) RETURNING 1)"
-            " SELECT (SELECT count(*) FROM turns) = 2000 OR (SELECT count(*) FROM slices) = 200"
-            " FROM ours",
+static const struct pg_statement trim_turns = {
+    .name = "trim turns",
+    .text = "WITH ours AS (SELECT snap_turn FROM zq.host WHERE id = $1 AND token = $2),"
+            " gone AS (DELETE FROM zq.log WHERE ctid = ANY (ARRAY("
+            "SELECT ctid FROM zq.log WHERE host = $1 AND turn <= (SELECT snap_turn FROM ours)"
+            " ORDER BY turn LIMIT 2000)) RETURNING 1)"
+            " SELECT (SELECT count(*) FROM gone) = 2000 FROM ours",
+    .types = {PG_INT4, PG_UUID}};
+
+/* Ranges of the primary key, in its order: the first three walk over none of the snapshot that counts,
+ * and the last one takes none that is under way. */
+static const struct pg_statement trim_slices = {
+    .name = "trim slices",
+    .text = "WITH ours AS (SELECT snap_turn, snap_token FROM zq.host WHERE id = $1 AND token = $2),"
+            " gone AS (DELETE FROM zq.snap WHERE ctid = ANY (ARRAY("
+            "(SELECT ctid FROM zq.snap WHERE host = $1 AND turn < (SELECT snap_turn FROM ours)"
+            " ORDER BY turn LIMIT 200)"
+            " UNION ALL "
+            "(SELECT ctid FROM zq.snap WHERE host = $1 AND turn = (SELECT snap_turn FROM ours)"
+            " AND token < (SELECT snap_token FROM ours) ORDER BY token LIMIT 200)"
+            " UNION ALL "
+            "(SELECT ctid FROM zq.snap WHERE host = $1 AND turn = (SELECT snap_turn FROM ours)"
+            " AND token > (SELECT snap_token FROM ours) ORDER BY token LIMIT 200)"
+            " UNION ALL "
+            "(SELECT ctid FROM zq.snap WHERE host = $1 AND turn > (SELECT snap_turn FROM ours)"
+            " AND token <> $2 ORDER BY turn LIMIT 200)"
+            " LIMIT 200)) RETURNING 1)"
+            " SELECT (SELECT count(*) FROM gone) = 200 FROM ours",
     .types = {PG_INT4, PG_UUID}};
 
 struct snapshots {
@@ -90,7 +111,8 @@ static int finish(void *ctx, const struct log_snapshot *snapshot) {
     pg_add_i64(&params, (int64_t)snapshot->number);
     pg_add_i32(&params, (int32_t)snapshot->slices);
     pg_add_i64(&params, (int64_t)snapshot->bytes);
-    return ask(s, &finish_snapshot, &params, &row);
+    int code = ask(s, &finish_snapshot, &params, &row);
+    return code == 0 && pg_get_int(row.fields[0]) == 0 ? ERR_LOST : code;
 }
 
 static int trim(void *ctx, bool *more) {
@@ -98,8 +120,10 @@ static int trim(void *ctx, bool *more) {
     struct pg_params params;
     struct pg_row row;
     cluster_begin_params(&params, s->row);
-    int code = ask(s, &trim_log, &params, &row);
+    int code = ask(s, &trim_turns, &params, &row);
     *more = code == 0 && pg_get_int(row.fields[0]) != 0;
+    code = code == 0 ? ask(s, &trim_slices, &params, &row) : code;
+    *more = *more || (code == 0 && pg_get_int(row.fields[0]) != 0);
     return code;
 }
 

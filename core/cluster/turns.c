@@ -25,22 +25,26 @@ enum {
     BODIES_KEPT = 1 << 20  /* of memory, between turns */
 };
 
-/* Of a log of that id, or of any; one that has nothing yet, or any. */
+/* Of a log of that id, or of any; one that has nothing yet, or any. Without an id: it is there, and was
+ * not taken over. */
 static const struct pg_statement take_log = {
     .name = "take",
-    .text = "UPDATE zq.host SET token = $2, epoch = epoch + 1, owner = $3, since = now()"
+    .text = "WITH taken AS (UPDATE zq.host SET token = $2, epoch = epoch + 1, owner = $3,"
+            " since = now(), schema = greatest(schema, $7)"
             " WHERE name = $1 AND (log = $4 OR $5) AND (turn = 0 AND snap_slices = 0 OR $6)"
-            " RETURNING id, epoch",
-    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_BOOL, PG_BOOL}};
+            " AND schema <= $7 RETURNING id, epoch)"
+            " SELECT taken.id, taken.epoch, h.schema"
+            " FROM zq.host h LEFT JOIN taken ON taken.id = h.id WHERE h.name = $1",
+    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_BOOL, PG_BOOL, PG_INT4}};
 
 /* It begins with turn 0, and no snapshot. */
 static const struct pg_statement make_log = {
     .name = "make",
     .text = "INSERT INTO zq.host (name, token, owner, log, epoch, turn, bytes, snap_turn,"
-            " snap_token, snap_slices, snap_bytes, since)"
-            " VALUES ($1, $2, $3, $4, 1, 0, 0, 0, $2, 0, 0, now()) ON CONFLICT DO NOTHING"
+            " snap_token, snap_slices, snap_bytes, since, schema)"
+            " VALUES ($1, $2, $3, $4, 1, 0, 0, 0, $2, 0, 0, now(), $5) ON CONFLICT DO NOTHING"
             " RETURNING id, epoch",
-    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID}};
+    .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_INT4}};
 
 static const struct pg_statement append_turn = {
     .name = "append",
@@ -91,6 +95,7 @@ struct turns {
     struct buf kept;          /* what a short statement returned */
     struct buf homes, bodies; /* of the turn that is appended */
     struct turns_state state;
+    bool hangs; /* the last turn or barrier was not answered */
     char taker[256];
 };
 
@@ -101,9 +106,7 @@ static bool is_known(const uint8_t *id) {
 }
 
 static int refuse_row(const struct turns *t, int code, struct report *r) {
-    return report(r, code == ERR_DOUBT ? ERR_NETWORK : code,
-                  "the row of \"%s\" in zq.host cannot be taken over: %s", t->options.name,
-                  pg_line_error(t->line));
+    return cluster_refused(t->line, code, "the log's row in zq.host cannot be taken over", r);
 }
 
 static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
@@ -114,14 +117,8 @@ static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
     pg_add(&params, slice_of_uuid(&t->row.token));
     pg_add(&params, slice_of(t->options.owner));
     pg_add(&params, slice_of_uuid(&log));
+    pg_add_i32(&params, STORE_SCHEMA);
     int code = pg_line_ask(t->line, &make_log, &params, &t->kept, row);
-    if (code == ERR_NOTFOUND && t->options.unused) {
-        return report(
-            r, ERR_EXISTS,
-            "the log \"%s\" (store.name) in that database has a store already, and nothing "
-            "was changed: choose another name",
-            t->options.name);
-    }
     return code == ERR_NOTFOUND
                ? report(r, ERR_NETWORK, "another process makes the log of \"%s\" right now",
                         t->options.name)
@@ -129,11 +126,40 @@ static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
                        : refuse_row(t, code, r);
 }
 
-static int take_row(struct turns *t, const uint8_t *id, struct report *r) {
+static int tell_lost(const struct turns *t, struct report *r) {
+    return report(r, ERR_LOST,
+                  "the database has no log of \"%s\" that store.path is a copy of: it has lost "
+                  "it, or store.url names another database than before. To begin with what it "
+                  "has, let store.path name a new folder",
+                  t->options.name);
+}
+
+/* Why a row that is there was not taken over. */
+static int tell_not_taken(const struct turns *t, bool known, int64_t schema, struct report *r) {
+    if (schema > STORE_SCHEMA) {
+        return report(
+            r, ERR_SCHEMA,
+            "the log of \"%s\" was written by a newer zingq, with store schema %lld; this "
+            "is zingq " ZINGQ_VERSION ", which knows %d, and nothing was taken over: use "
+            "the newer zingq",
+            t->options.name, (long long)schema, STORE_SCHEMA);
+    }
+    if (known) {
+        return tell_lost(t, r);
+    }
+    return t->options.unused
+               ? report(r, ERR_EXISTS,
+                        "the log \"%s\" (store.name) in that database has a store already, and "
+                        "nothing was changed: choose another name",
+                        t->options.name)
+               : report(r, ERR_NETWORK, "another process takes the log of \"%s\" over right now",
+                        t->options.name);
+}
+
+static int ask_for_row(struct turns *t, const uint8_t *id, struct pg_row *row) {
     static const char yes[] = {1};
     static const char no[] = {0};
     struct pg_params params = {.count = 0};
-    struct pg_row row;
     randombytes_buf(&t->row.token, sizeof t->row.token);
     pg_add(&params, slice_of(t->options.name));
     pg_add(&params, slice_of_uuid(&t->row.token));
@@ -141,13 +167,18 @@ static int take_row(struct turns *t, const uint8_t *id, struct report *r) {
     pg_add(&params, (struct slice){(const char *)id, LOG_ID_BYTES});
     pg_add(&params, (struct slice){is_known(id) ? no : yes, 1});
     pg_add(&params, (struct slice){t->options.unused ? no : yes, 1});
-    int code = pg_line_ask(t->line, &take_log, &params, &t->kept, &row);
+    pg_add_i32(&params, STORE_SCHEMA);
+    return pg_line_ask(t->line, &take_log, &params, &t->kept, row);
+}
+
+static int take_row(struct turns *t, const uint8_t *id, struct report *r) {
+    struct pg_row row;
+    int code = ask_for_row(t, id, &row);
+    if (code == 0 && row.fields[0].data == NULL) {
+        return tell_not_taken(t, is_known(id), pg_get_int(row.fields[2]), r);
+    }
     if (code == ERR_NOTFOUND && is_known(id)) {
-        return report(r, ERR_LOST,
-                      "the database has no log of \"%s\" that store.path is a copy of: it has lost "
-                      "it, or store.url names another database than before. To begin with what it "
-                      "has, let store.path name a new folder",
-                      t->options.name);
+        return tell_lost(t, r);
     }
     code = code == ERR_NOTFOUND ? make_row(t, &row, r) : code == 0 ? 0 : refuse_row(t, code, r);
     if (code != 0) {
@@ -195,7 +226,8 @@ static int judge(struct turns *t, int code) {
         code = look_at_row(t);
         code = code == 0 ? ERR_NETWORK : code; /* the next barrier settles what is between us */
     }
-    t->state.up = code == 0 || code == ERR_FENCED;
+    t->hangs = code != 0 && code != ERR_FENCED;
+    t->state.up = !t->hangs;
     return code == ERR_REFUSED ? ERR_NETWORK : code;
 }
 
@@ -231,7 +263,10 @@ static int append(void *ctx, const struct log_turn *turn) {
     return code;
 }
 
-static void take_state(struct turns *t, const struct pg_row *row, struct log_state *out) {
+static int take_state(struct turns *t, const struct pg_row *row, struct log_state *out) {
+    if (row->fields[2].len != LOG_ID_BYTES || row->fields[3].len != sizeof t->snap_token) {
+        return ERR_CORRUPT;
+    }
     *out = (struct log_state){.last = (uint64_t)pg_get_int(row->fields[0]),
                               .bytes = (uint64_t)pg_get_int(row->fields[1]),
                               .snapshot = {.number = (uint64_t)pg_get_int(row->fields[4]),
@@ -240,6 +275,7 @@ static void take_state(struct turns *t, const struct pg_row *row, struct log_sta
     memcpy(out->id, row->fields[2].data, LOG_ID_BYTES);
     memcpy(&t->snap_token, row->fields[3].data, sizeof t->snap_token);
     t->snap_turn = out->snapshot.number;
+    return 0;
 }
 
 static int barrier(void *ctx, struct log_state *out) {
@@ -255,10 +291,7 @@ static int barrier(void *ctx, struct log_state *out) {
     cluster_begin_params(&params, &t->row);
     pg_add_i64(&params, ++t->epoch);
     code = judge(t, cluster_again(pg_line_ask(t->line, &raise_epoch, &params, &t->kept, &row)));
-    if (code == 0) {
-        take_state(t, &row, out);
-    }
-    return code;
+    return code == 0 ? take_state(t, &row, out) : code;
 }
 
 int turns_check(struct turns *t) {
@@ -267,7 +300,7 @@ int turns_check(struct turns *t) {
     }
     int code = pg_line_connect(t->line, 0);
     code = code == 0 ? look_at_row(t) : code;
-    t->state.up = code == 0 || code == ERR_FENCED;
+    t->state.up = !t->hangs && (code == 0 || code == ERR_FENCED);
     return code;
 }
 

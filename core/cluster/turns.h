@@ -36,7 +36,7 @@ void turns_free(struct turns *t);
  * from then on whoever had it is fenced. `id`: of the log that the store is a copy of, zeros if it is
  * of none yet. With a sentence: ERR_NETWORK: not now, call it again; ERR_LOST: the database does not
  * have that log, ERR_EXISTS: the log is to have nothing, and has something: nothing was taken over;
- * else as schema_make. */
+ * ERR_SCHEMA: a newer zingq has had it; else as schema_make. */
 int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms, struct report *r);
 /* Asks whether the log is still ours, for hosts that have nothing to append. 0; ERR_FENCED;
  * ERR_NETWORK. */
@@ -48,11 +48,11 @@ const struct log_snapshots *turns_snapshots(const struct turns *t);
 
 /* For people. */
 struct turns_state {
-    bool up;                           /* the last thing asked of the database was answered */
-    const char *error;                 /* why not */
-    const char *taker;                 /* who has taken the row over; "" = nobody */
-    uint64_t turns;                    /* appended since the start */
-    uint64_t doubts;                   /* appends without an answer */
+    bool up;           /* what was last asked was answered, and so was the last turn */
+    const char *error; /* why not */
+    const char *taker; /* who has taken the row over; "" = nobody */
+    uint64_t turns;    /* appended since the start */
+    uint64_t doubts;   /* appends without an answer */
     int64_t last_us, max_us, total_us; /* what appends took */
 };
 

@@ -366,8 +366,9 @@ static int check_hosts(const struct loader *l) {
 static int check_store(const struct loader *l) {
     struct conf_place url = place_of(l, CONF_STORE, "url");
     struct conf_place name = place_of(l, CONF_STORE, "name");
+    bool given = l->conf->store_url[0] != '\0' || (url.line != 0 && !url.no_secrets);
     url.option = NULL; /* the sentence names it */
-    if (l->conf->store_url[0] != '\0' && !conf_is_postgres(l->conf->store_url)) {
+    if (given && !conf_is_postgres(l->conf->store_url)) {
         return conf_fail(&url, "%s", CONF_WANTS_POSTGRES);
     }
     return check_name(&name, l->conf->store_name);

@@ -9,12 +9,18 @@
 
 enum { CONNECT_MS = 10000, PATIENCE_MS = 5000, TRIPS = 21, TRIP_SLOW_US = 20000, ANSWER = 4096 };
 
+#define STANDBY_ADVICE                                                                             \
+    "a standby with synchronous_standby_names and synchronous_commit = on, as Patroni's "          \
+    "synchronous_mode sets up; a managed service may replicate below PostgreSQL, and then this "   \
+    "does not count"
+
 static const struct pg_statement ask_server = {
     .name = "server",
     .text = "SELECT current_setting('server_version'), current_setting('fsync') = 'on',"
             " current_setting('full_page_writes') = 'on', current_setting('synchronous_commit'),"
             " current_setting('synchronous_standby_names') <> '',"
-            " (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')),"
+            " CASE WHEN pg_has_role('pg_read_all_stats', 'USAGE') THEN (SELECT count(*)"
+            " FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) END,"
             " has_database_privilege(current_database(), 'CREATE')"
             " OR coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace"
             " WHERE nspname = 'zq'), false),"
@@ -22,11 +28,30 @@ static const struct pg_statement ask_server = {
 
 static const struct pg_statement trip = {.name = "trip", .text = "SELECT 1"};
 
+/* Those that synchronous_standby_names names. */
+static void judge_standbys(struct doctor *d, struct slice standbys) {
+    if (standbys.data == NULL) {
+        doctor_advise(doctor_add(d, "standby", DOCTOR_WARN,
+                                 "synchronous_standby_names is set, but whether such a standby is "
+                                 "connected cannot be seen"),
+                      "without one, commits hang: nothing is accepted",
+                      "as a superuser: GRANT pg_monitor TO <the user of store.url>");
+    } else if (pg_get_int(standbys) > 0) {
+        (void)doctor_add(d, "standby", DOCTOR_GOOD,
+                         "%lld synchronous standby has each commit before it is acknowledged",
+                         (long long)pg_get_int(standbys));
+    } else {
+        doctor_advise(doctor_add(d, "standby", DOCTOR_BAD,
+                                 "synchronous_standby_names is set, but no such standby is "
+                                 "connected"),
+                      "commits hang until it is back: nothing is accepted", STANDBY_ADVICE);
+    }
+}
+
 static void judge_durability(struct doctor *d, const struct pg_row *server) {
     bool fsync = pg_get_int(server->fields[1]) != 0 && pg_get_int(server->fields[2]) != 0;
     struct slice commit = server->fields[3];
     bool named = pg_get_int(server->fields[4]) != 0;
-    int64_t standbys = pg_get_int(server->fields[5]);
     bool local = slice_is(commit, "local");
     if (!fsync) {
         doctor_advise(
@@ -34,27 +59,16 @@ static void judge_durability(struct doctor *d, const struct pg_row *server) {
             "a power cut of its machine loses what was acknowledged, or all of it",
             "postgresql.conf: fsync = on, full_page_writes = on");
     }
-    if (named && standbys > 0 && !local) {
-        (void)doctor_add(d, "standby", DOCTOR_GOOD,
-                         "%lld synchronous standby has each commit before it is acknowledged",
-                         (long long)standbys);
+    if (named && !local) {
+        judge_standbys(d, server->fields[5]);
         return;
     }
-    struct doctor_row *row =
-        named && !local
-            ? doctor_add(d, "standby", DOCTOR_BAD,
-                         "synchronous_standby_names is set, but no such standby is connected")
-            : doctor_add(d, "standby", DOCTOR_WARN, "%s",
-                         local ? "synchronous_commit is \"local\": commits wait for no standby"
-                               : "no synchronous standby: synchronous_standby_names is empty");
-    doctor_advise(row,
-                  named && !local
-                      ? "commits hang until it is back: nothing is accepted"
-                      : "a failover of the database loses what was acknowledged last; the host "
-                        "finds that out and ends",
-                  "a standby with synchronous_standby_names and synchronous_commit = on, as "
-                  "Patroni's synchronous_mode sets up; a managed service may replicate below "
-                  "PostgreSQL, and then this does not count");
+    doctor_advise(doctor_add(d, "standby", DOCTOR_WARN, "%s",
+                             local ? "synchronous_commit is \"local\": commits wait for no standby"
+                                   : "no synchronous standby: synchronous_standby_names is empty"),
+                  "a failover of the database loses what was acknowledged last; the host "
+                  "finds that out and ends",
+                  STANDBY_ADVICE);
 }
 
 static int by_size(const void *a, const void *b) {

@@ -78,7 +78,8 @@ struct log_snapshots {
     /* Keeps slice number `index` of the snapshot of slice->number, in place of one that is there. It
      * counts only when the snapshot is finished. */
     int (*add)(void *ctx, uint32_t index, const struct log_turn *slice);
-    /* All slices are there: from now on this is the snapshot. */
+    /* All slices are there: from now on this is the snapshot. ERR_LOST: one of them is missing, and
+     * the snapshot never counts. */
     int (*finish)(void *ctx, const struct log_snapshot *snapshot);
     /* Deletes some of what no start needs any more: turns up to the snapshot's, slices of others and
      * of those that were not finished. Not between `add` and `finish`. *more: there is more. */

@@ -51,12 +51,17 @@ static bool is_due(const struct trimmer *t) {
            state->bytes > t->not_before;
 }
 
+/* It comes to nothing; another one is made later. */
+static void give_up_snapshot(struct trimmer *t) {
+    drop_snapshot(t);
+    t->not_before = store_log_state(t->options.store)->bytes + t->options.log_bytes_min;
+}
+
 static int next_slice(struct trimmer *t) {
     int code = snapshot_next(t->snapshot, &t->slice);
     if (code != 0 && code != ERR_NOTFOUND) {
         if (code != ERR_NETWORK) {
-            drop_snapshot(t);
-            t->not_before = store_log_state(t->options.store)->bytes + t->options.log_bytes_min;
+            give_up_snapshot(t);
         }
         return code;
     }
@@ -103,7 +108,11 @@ void trimmer_send(struct trimmer *t) {
 
 int trimmer_sent(struct trimmer *t) {
     t->again = t->code != 0;
-    if (t->again) {
+    if (t->job == JOB_FINISH && t->code == ERR_LOST) {
+        give_up_snapshot(t);
+        t->job = JOB_NONE;
+    }
+    if (t->code != 0) {
         return t->code;
     }
     if (t->job == JOB_ADD) {

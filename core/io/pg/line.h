@@ -12,7 +12,7 @@
  *                 statement may have been carried out, or still be. The connection is closed
  *   ERR_NOTFOUND  there are no further rows: it was carried out, and lasts as the server promises
  *
- * No text has a user name or password.
+ * No text has a password or a url's login; the server's own may name its user.
  */
 #ifndef ZINGQ_IO_PG_LINE_H
 #define ZINGQ_IO_PG_LINE_H
@@ -61,8 +61,8 @@ struct pg_statement {
 };
 
 struct pg_row {
-    size_t count;
-    struct slice fields[PG_FIELDS_MAX]; /* data NULL = null */
+    size_t count;                       /* as the server says */
+    struct slice fields[PG_FIELDS_MAX]; /* data NULL = null, or not sent */
 };
 
 /* Parameters, added in their order. */

@@ -6,9 +6,9 @@
 #include "io/pg/opening.h"
 
 #include "base/buf.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
@@ -54,21 +54,6 @@ static void *open_it(void *arg) {
     return NULL;
 }
 
-/* Signals are for the thread that has the loop. */
-static bool start(struct pg_opening *o) {
-    pthread_t thread;
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
-    bool started = pthread_create(&thread, NULL, open_it, o) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (started) {
-        (void)pthread_detach(thread);
-    }
-    return started;
-}
-
 static bool make_lock(struct pg_opening *o) {
     pthread_condattr_t monotonic;
     if (pthread_condattr_init(&monotonic) != 0) {
@@ -91,7 +76,7 @@ struct pg_opening *pg_opening_begin(const char *url) {
         return NULL;
     }
     o->url = slice_dup(slice_of(url));
-    if (o->url == NULL || !start(o)) {
+    if (o->url == NULL || thread_start(open_it, o) != 0) {
         opening_free(o);
         return NULL;
     }

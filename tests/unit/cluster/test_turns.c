@@ -243,6 +243,58 @@ static void a_snapshot_stands_for_the_turns_before_it(void **state) {
     assert_kept(w, "b", "2");
 }
 
+static void add_first_slice(struct world *w, struct snapshot *p) {
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    const struct log_turn *slice = NULL;
+    assert_int_equal(snapshot_next(p, &slice), 0);
+    assert_int_equal(door->add(door->ctx, 0, slice), 0);
+}
+
+static void a_trim_that_comes_late_takes_nothing_of_the_snapshot_under_way(void **state) {
+    struct world *w = *state;
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    assert_int_equal(commit(w, "a", "1"), 0);
+    (void)take_snapshot(w);
+    assert_int_equal(commit(w, "a", "2"), 0);
+    struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
+    add_first_slice(w, p);
+    trim(w);
+    assert_int_equal(door->finish(door->ctx, snapshot_head(p)), 0);
+    snapshot_free(p);
+    lose_folder(w);
+    assert_kept(w, "a", "2");
+}
+
+static void a_snapshot_that_lacks_a_slice_never_counts(void **state) {
+    struct world *w = *state;
+    const struct log_snapshots *door = turns_snapshots(w->turns);
+    assert_int_equal(commit(w, "a", "1"), 0);
+    struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
+    add_first_slice(w, p);
+    run(w->admin, "DELETE FROM zq.snap");
+    assert_int_equal(door->finish(door->ctx, snapshot_head(p)), ERR_LOST);
+    snapshot_free(p);
+    lose_folder(w);
+    assert_kept(w, "a", "1");
+}
+
+static void slices_that_nobody_finished_go_and_those_of_the_snapshot_stay(void **state) {
+    struct world *w = *state;
+    static const struct pg_statement slices = {.name = "slices",
+                                               .text = "SELECT count(*) FROM zq.snap"};
+    assert_int_equal(commit(w, "a", "1"), 0);
+    (void)take_snapshot(w);
+    int64_t kept = count(w, &slices);
+    run(w->admin, "INSERT INTO zq.snap SELECT h.id, h.snap_turn + t, k.token::uuid, s, 0, '\\x00'"
+                  " FROM zq.host h, generate_series(-1, 1) t, generate_series(1, 100) s,"
+                  " (VALUES ('00000000-0000-0000-0000-000000000000'),"
+                  " ('ffffffff-ffff-ffff-ffff-ffffffffffff')) k (token)");
+    trim(w);
+    assert_int_equal(count(w, &slices), kept);
+    lose_folder(w);
+    assert_kept(w, "a", "1");
+}
+
 static void who_is_fenced_writes_no_snapshot_either(void **state) {
     struct world *w = *state;
     bool more = false;
@@ -326,6 +378,24 @@ static void who_wants_a_log_that_has_nothing_takes_no_other_one_over(void **stat
     turns_free(turns);
 }
 
+static void the_log_of_a_newer_program_is_not_taken_over(void **state) {
+    struct world *w = *state;
+    const struct turns_options options = {.url = database(), .name = "shop", .owner = "an older"};
+    struct turns *turns = NULL;
+    struct report r = {""};
+    assert_int_equal(turns_new(&turns, &options, &r), 0);
+    run(w->admin, "UPDATE zq.host SET schema = schema + 1");
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_SCHEMA);
+    assert_non_null(strstr(r.text, "newer zingq"));
+    assert_int_equal(commit(w, "a", "1"), 0);
+    run(w->admin, "UPDATE zq.host SET schema = 0"); /* an older one has had it */
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), 0);
+    assert_int_equal(
+        count(w, &(struct pg_statement){.name = "schema", .text = "SELECT schema FROM zq.host"}),
+        STORE_SCHEMA);
+    turns_free(turns);
+}
+
 static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
     struct world *w = *state;
     assert_int_equal(commit(w, "a", "1"), 0);
@@ -333,6 +403,67 @@ static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
     run(w->admin, "UPDATE zq.host SET turn = 1; DELETE FROM zq.log WHERE turn = 2");
     start_again(w);
     assert_int_equal(store_begin(w->store), ERR_LOST);
+}
+
+/* --- what the server is like --- */
+
+static void a_role_whose_commits_do_not_wait_gets_some_that_do(void **state) {
+    struct world *w = *state;
+    static const struct pg_statement statement = {
+        .text = "DO $$ BEGIN ASSERT current_setting('synchronous_commit') = 'on'; END $$"};
+    const struct pg_line_options options = {.url = database(), .patience_ms = WAIT_MS};
+    struct pg_line *line = NULL;
+    struct pg_row row;
+    struct report r = {""};
+    assert_int_equal(pg_line_new(&line, &options, &r), 0);
+    run(w->admin, "ALTER ROLE CURRENT_USER SET synchronous_commit = off");
+    int code = pg_line_connect(line, WAIT_MS);
+    run(w->admin, "ALTER ROLE CURRENT_USER RESET synchronous_commit");
+    assert_int_equal(code, 0);
+    assert_int_equal(pg_line_ask(line, &statement, NULL, NULL, &row), ERR_NOTFOUND);
+    pg_line_free(line);
+}
+
+static void a_row_of_other_columns_than_asked_for_is_no_answer(void **state) {
+    struct world *w = *state;
+    static const struct pg_statement none = {.text = "SELECT"};
+    static const struct pg_statement many = {.text = "SELECT 1, 2, 3, 4, 5, 6, 7, 8, 9"};
+    struct pg_row row;
+    assert_int_equal(pg_line_ask(w->admin, &none, NULL, NULL, &row), 0);
+    for (size_t i = 0; i < PG_FIELDS_MAX; i++) {
+        assert_null(row.fields[i].data);
+    }
+    assert_int_equal(pg_line_ask(w->admin, &many, NULL, NULL, &row), ERR_DOUBT);
+    assert_false(pg_line_is_open(w->admin));
+}
+
+static void hosts_that_start_for_the_first_time_at_once_wait_for_each_other(void **state) {
+    struct world *w = *state;
+    const struct turns_options options = {.url = database(), .name = "another", .owner = "it"};
+    struct turns *turns = NULL;
+    struct report r = {""};
+    assert_int_equal(turns_new(&turns, &options, &r), 0);
+    run(w->admin, "DROP SCHEMA zq CASCADE");
+    run(w->admin, "SELECT pg_advisory_lock(2037415265)");
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_NETWORK);
+    run(w->admin, "SELECT pg_advisory_unlock(2037415265)");
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), 0);
+    turns_free(turns);
+}
+
+static void only_what_a_person_must_mend_ends_a_start(void **state) {
+    struct world *w = *state;
+    const struct turns_options options = {.url = database(), .name = "shop", .owner = "it"};
+    struct turns *turns = NULL;
+    struct report r = {""};
+    assert_int_equal(turns_new(&turns, &options, &r), 0);
+    run(w->admin, "CREATE FUNCTION zq.busy() RETURNS trigger LANGUAGE plpgsql AS"
+                  " $$ BEGIN RAISE SQLSTATE '53400'; END $$;"
+                  "CREATE TRIGGER busy BEFORE UPDATE ON zq.host EXECUTE FUNCTION zq.busy()");
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_NETWORK);
+    run(w->admin, "DROP TABLE zq.host");
+    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_REFUSED);
+    turns_free(turns);
 }
 
 /* --- no answer --- */
@@ -355,6 +486,12 @@ static void a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barri
     assert_kept(w, "b", "3");
 }
 
+static bool is_up(struct world *w) {
+    struct turns_state look;
+    turns_look(w->turns, &look);
+    return look.up;
+}
+
 static void a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back(void **state) {
     struct world *w = *state;
     assert_int_equal(commit(w, "a", "1"), 0);
@@ -366,9 +503,12 @@ static void a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_b
     }
     assert_int_equal(code, ERR_DOUBT);
     assert_int_equal(store_begin(w->store), ERR_NETWORK);
+    assert_int_equal(turns_check(w->turns), 0); /* reads are answered */
+    assert_false(is_up(w));
     run(w->admin, "ALTER SYSTEM RESET synchronous_standby_names");
     run(w->admin, "SELECT pg_reload_conf()");
     assert_kept(w, "a", "2");
+    assert_true(is_up(w));
 }
 
 /* The server does, while the test goes on: once there is one that waits. */
@@ -420,13 +560,21 @@ int main(void) {
         TURNS_TEST(what_was_committed_is_there_for_the_next_process),
         TURNS_TEST(many_turns_and_large_ones_are_read_back),
         TURNS_TEST(a_snapshot_stands_for_the_turns_before_it),
+        TURNS_TEST(a_trim_that_comes_late_takes_nothing_of_the_snapshot_under_way),
+        TURNS_TEST(a_snapshot_that_lacks_a_slice_never_counts),
+        TURNS_TEST(slices_that_nobody_finished_go_and_those_of_the_snapshot_stay),
         TURNS_TEST(who_is_fenced_writes_no_snapshot_either),
         TURNS_TEST(hosts_of_other_names_have_logs_of_their_own),
         TURNS_TEST(whoever_joins_fences_the_one_before),
         TURNS_TEST(a_row_that_was_deleted_is_a_fence_too),
         TURNS_TEST(the_copy_of_another_log_takes_nothing_over),
         TURNS_TEST(who_wants_a_log_that_has_nothing_takes_no_other_one_over),
+        TURNS_TEST(the_log_of_a_newer_program_is_not_taken_over),
         TURNS_TEST(a_log_that_has_lost_turns_is_not_gone_on_with),
+        TURNS_TEST(a_role_whose_commits_do_not_wait_gets_some_that_do),
+        TURNS_TEST(a_row_of_other_columns_than_asked_for_is_no_answer),
+        TURNS_TEST(hosts_that_start_for_the_first_time_at_once_wait_for_each_other),
+        TURNS_TEST(only_what_a_person_must_mend_ends_a_start),
         TURNS_TEST(a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier),
         TURNS_TEST(a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back),
         TURNS_TEST(a_server_that_only_warns_that_a_commit_may_be_lost_is_a_doubt),

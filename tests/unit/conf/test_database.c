@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static const char services[] = "service a { subscribe = {\"a\"}  handler = a.lua }\n"
                                "service b { subscribe = {\"b\"}  handler = b.lua }\n";
@@ -87,6 +88,11 @@ static void a_store_has_a_log_in_a_database_if_one_is_named(void **state) {
     assert_string_equal(c->store_url, "");
     conf_free(c);
     refuse_with("store { url = \"mysql://db/log\" }",
+                "topics.conf:3: store: url must begin with postgres://, as in "
+                "\"postgres://host:5432/name\", and is best kept in the environment: url = "
+                "\"env:DATABASE_URL\"");
+    assert_int_equal(setenv("LOG_URL", "", 1), 0);
+    refuse_with("store { url = \"env:LOG_URL\" }",
                 "topics.conf:3: store: url must begin with postgres://, as in "
                 "\"postgres://host:5432/name\", and is best kept in the environment: url = "
                 "\"env:DATABASE_URL\"");
