@@ -15,10 +15,14 @@ enum { PREFIX_BYTES = 4 };
 static const char ALL_FLAG[] = "letters";
 enum { ALL = 2 }; /* 1: all but those of LETTER_HELD, by an older zingq */
 
+bool journal_letter_time(int64_t dead_ms) {
+    return dead_ms >= 0 && is_time(dead_ms);
+}
+
 /* INV-JOURNAL-19, of what is written and of what is read. */
 static bool is_sound(const struct letter_row *row) {
-    return row->partition < PARTITIONS && row->kind < LETTER_KINDS && row->dead_ms >= 0 &&
-           is_time(row->dead_ms);
+    return row->partition < PARTITIONS && row->kind < LETTER_KINDS &&
+           journal_letter_time(row->dead_ms);
 }
 
 static void letter_key(struct key *k, const struct letter_row *row) {
@@ -102,10 +106,7 @@ int journal_letter_before(struct journal *j, struct letter_row *row) {
             return code;
         }
         journal_broken(j, TABLE_LETTER, key, value);
-        k.len = 0;
-        if (!key_bytes(&k, key)) {
-            return ERR_CORRUPT;
-        }
+        key_set(&k, key);
     }
 }
 

@@ -26,6 +26,9 @@ struct letter_row {
     uint64_t fingerprint; /* its group */
 };
 
+/* Whether a letter may have died then, the row that says so being sound. */
+bool journal_letter_time(int64_t dead_ms);
+
 /* Writes the row, or replaces it. What the service keeps is counted (kept.h), here and below. */
 int journal_letter_put(struct journal *j, const struct letter_row *row);
 /* *row: as it was stored. ERR_NOTFOUND. */
