@@ -18,16 +18,18 @@ enum {
     PROPERTIES_MAX = 64,        /* user properties of one message: more is abuse */
     HOPS_MAX = 32, /* length of a chain of events that cause one another: beyond it is a loop */
 
-    SERVICES_MAX = 256,            /* services in one topics.conf; each is a few KB */
-    FILTERS_MAX = 64,              /* topic filters of one service */
-    BROKERS_MAX = 8,               /* addresses in broker.url, tried in turn */
-    VARS_MAX = 256,                /* entries of vars{} */
-    ENDPOINTS_MAX = 256,           /* endpoints in one topics.conf */
-    TOKENS_MAX = 64,               /* tokens in one topics.conf */
-    DATABASES_MAX = 16,            /* databases in one topics.conf */
-    DATABASE_POOL_MAX = 256,       /* connections to one database: each is a process there */
-    TOKEN_BYTES_MIN = 16,          /* a shorter one can be guessed: refused beyond loopback */
-    SCHEDULES_MAX = 256,           /* schedules in one topics.conf */
+    SERVICES_MAX = 256,      /* services in one topics.conf; each is a few KB */
+    FILTERS_MAX = 64,        /* topic filters of one service */
+    BROKERS_MAX = 8,         /* addresses in broker.url, tried in turn */
+    VARS_MAX = 256,          /* entries of vars{} */
+    ENDPOINTS_MAX = 256,     /* endpoints in one topics.conf */
+    TOKENS_MAX = 64,         /* tokens in one topics.conf */
+    DATABASES_MAX = 16,      /* databases in one topics.conf */
+    DATABASE_POOL_MAX = 256, /* connections to one database: each is a process there */
+    PG_LOOK_UPS_MAX = 64, /* names of databases looked up at once, each on a thread: more statements
+                             wait for it; an address needs none */
+    TOKEN_BYTES_MIN = 16, /* a shorter one can be guessed: refused beyond loopback */
+    SCHEDULES_MAX = 256,  /* schedules in one topics.conf */
     PUBLISH_AFTER_DAYS_MAX = 3650, /* how far ahead an operator may delay a publish */
     CRON_YEARS_MAX = 40,      /* years searched for a tick: they have every weekday and leap day */
     CLOCK_LOOK_MS = 1000,     /* a step of the wall clock is noticed within this time */
@@ -48,8 +50,9 @@ enum {
     STAND_IN_MS = 15000,            /* a host away for this long is stood in for */
     STAND_IN_LOST_MS = 15000,       /* delay after a lost stand-in connection, */
     STAND_IN_AGAIN_MS = 60000, /* and after a refusal, or when another client has the session; */
-    STAND_IN_AGAIN_MS_MAX = 600000,  /* each doubles up to this, */
-    STAND_IN_TAKEN_MS_MAX = 3600000, /* or to this after a session that was taken away */
+    STAND_IN_AGAIN_MS_MAX = 600000, /* each doubles up to this, */
+    STAND_IN_TAKEN_MS_MAX =
+        3600000, /* or to this after one that stood in: most likely the host is back, though not every broker tells */
 
     READER_OLD_MS = 60000, /* a process that holds a read transaction longer is named in the log */
     STORE_WALK_BYTES_MAX = 1 << 30, /* store files up to this are checked page by page at open;

@@ -259,6 +259,7 @@ static int commit(struct engine *e) {
     }
     if (code == 0) {
         code = journal_set_aside(e->journal, &places);
+        engine_letters_set_aside(e);
     }
     if (code == 0 && places) {
         return ERR_CORRUPT; /* the records of where events wait are rebuilt: engine/mend.c */

@@ -43,7 +43,7 @@ struct letters {
 };
 
 struct quotas {
-    struct dead_row at; /* where the indexing of letters of an older zingq stands */
+    struct dead_row at; /* where the indexing of letters without a row stands */
     bool indexed;
     bool more; /* the turn could not expire every letter beyond its quota */
     int64_t gave_way_ms;
@@ -83,6 +83,11 @@ static enum letter_kind kind_of(const struct event *event) {
     return ran || is_made(event) ? LETTER_RAN : LETTER_REFUSED;
 }
 
+/* The id's moment for an event that is damaged, and says one that no row can have. */
+static int64_t died_ms(const struct event *event) {
+    return journal_letter_time(event->ended_ms) ? event->ended_ms : uuid_ms(&event->id);
+}
+
 static struct letter_row row_of(const struct event *event) {
     size_t bytes = event->topic.len + event->key.len + event->payload.len +
                    event->content_type.len + event->response_topic.len + event->correlation.len +
@@ -91,7 +96,7 @@ static struct letter_row row_of(const struct event *event) {
     return (struct letter_row){.partition = event->partition,
                                .service = event->service,
                                .kind = (uint8_t)kind_of(event),
-                               .dead_ms = event->ended_ms,
+                               .dead_ms = died_ms(event),
                                .id = event->id,
                                .bytes = engine_bytes_stored(bytes),
                                .made = is_made(event),
@@ -121,7 +126,7 @@ int engine_letter_put(struct engine *e, struct engine_service *s, const struct e
     struct dead_row row = {.partition = event->partition,
                            .service = event->service,
                            .id = event->id,
-                           .dead_ms = event->ended_ms,
+                           .dead_ms = died_ms(event),
                            .fingerprint = journal_fingerprint(event->reason)};
     assert(event_state_dead((enum event_state)event->state));
     int code = journal_dead_put(e->journal, &row);
@@ -191,9 +196,27 @@ int engine_load_quotas(struct engine *e) {
     return 0;
 }
 
-/* Writes the rows of letters stored by an older zingq, a few per turn. */
-static int index_letters(struct engine *e, size_t most) {
+void engine_letters_set_aside(struct engine *e) {
+    if (journal_has_broken(e->journal, TABLE_LETTER)) {
+        e->quotas->at = (struct dead_row){0};
+        e->quotas->indexed = false;
+        e->quotas->more = true;
+    }
+}
+
+/* Of the row's event, unless that is damaged, and no letter. */
+static int index_letter(struct engine *e, const struct dead_row *at) {
     struct event *event = NULL;
+    int code = journal_event_get(e->journal, at->partition, &at->id, at->service, &event);
+    if (code == 0 && event_state_dead((enum event_state)event->state)) {
+        code = put_row(e, engine_service_of(e, event->service), event);
+    }
+    event_free(event);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* Writes the rows of letters that have none yet, a few per turn. */
+static int index_letters(struct engine *e, size_t most) {
     int code = 0;
     for (size_t i = 0; i < most && code == 0; i++) {
         code = journal_dead_next(e->journal, &e->quotas->at);
@@ -201,15 +224,7 @@ static int index_letters(struct engine *e, size_t most) {
             e->quotas->indexed = true;
             return journal_letters_have_all(e->journal);
         }
-        const struct dead_row *at = &e->quotas->at;
-        code = code == 0
-                   ? journal_event_get(e->journal, at->partition, &at->id, at->service, &event)
-                   : code;
-        if (code == 0) {
-            code = put_row(e, engine_service_of(e, event->service), event);
-            event_free(event);
-        }
-        code = code == ERR_NOTFOUND ? 0 : code;
+        code = code == 0 ? index_letter(e, &e->quotas->at) : code;
     }
     e->quotas->more = true;
     return code;

@@ -13,6 +13,10 @@ void engine_free_quotas(struct engine *e);
 /* Begins anew, after the journal has counted the letters (journal/kept.h). */
 int engine_load_quotas(struct engine *e);
 
+/* Call after journal_set_aside, before the journal forgets which rows were broken: if there were
+ * letters among them, the rows of all are written anew, a few per turn. */
+void engine_letters_set_aside(struct engine *e);
+
 /* Writes the rows of a dead event, or replaces them. */
 int engine_letter_put(struct engine *e, struct engine_service *s, const struct event *event);
 /* Replaces the rows of a letter that was edited, and may have another key. */

@@ -264,8 +264,8 @@ static bool may_stand_in(const struct host *h) {
            !h->stopping && !h->leaving && !h->leave_asked;
 }
 
-/* Doubles the wait each time. A host that lives must not lose its session again and again; a refusal
- * may be mended at any time. */
+/* Doubles the wait each time. A host that lives must not lose its session again and again, and not
+ * every broker tells that it was taken over; a refusal may be mended at any time. */
 static void try_later(struct host_stand_in *s, int64_t wait_ms, int64_t now_ms) {
     int64_t wait_ms_max = s->standing ? STAND_IN_TAKEN_MS_MAX : STAND_IN_AGAIN_MS_MAX;
     for (unsigned i = 0; i < s->tries && wait_ms < wait_ms_max; i++) {

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "journal/event.h"
+#include "journal/letter.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -297,6 +298,7 @@ int journal_set_aside(struct journal *j, bool *places) {
         if (code == 0 && sum_of(value) == row->sum) { /* nobody has overwritten it */
             code = set_aside(j, row, value);
             code = code == 0 ? count_anew(j) : code;
+            code = code == 0 && row->table == TABLE_LETTER ? journal_letters_lost(j) : code;
             *places = *places || is_place(row->table);
         }
         if (code != 0 && code != ERR_NOTFOUND) {

@@ -4,6 +4,7 @@
 #include "journal/impl.h"
 
 #include "journal/event.h"
+#include "journal/letter.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -52,6 +53,11 @@ uint64_t journal_fingerprint(struct slice reason) {
     return read_u64(&r);
 }
 
+/* INV-JOURNAL-14, of what is written and of what is read. */
+static bool is_sound(const struct dead_row *row) {
+    return row->partition < PARTITIONS && journal_letter_time(row->dead_ms);
+}
+
 static void dead_key(struct key *k, const struct dead_row *row) {
     k->len = 0;
     key_u8(k, row->partition);
@@ -60,7 +66,7 @@ static void dead_key(struct key *k, const struct dead_row *row) {
 }
 
 int journal_dead_put(struct journal *j, const struct dead_row *row) {
-    assert(row->partition < PARTITIONS); /* INV-JOURNAL-14 */
+    assert(is_sound(row));
     struct key k;
     dead_key(&k, row);
     buf_reset(&j->record);
@@ -84,9 +90,8 @@ static int take_dead(struct slice key, struct slice value, void *out) {
     struct reader v = reader_of(value.data, value.len);
     row->dead_ms = (int64_t)read_u64(&v);
     row->fingerprint = read_u64(&v);
-    bool whole =
-        !r.failed && r.at == r.end && !v.failed && v.at == v.end && row->partition < PARTITIONS;
-    return whole ? 0 : ERR_CORRUPT;
+    bool whole = !r.failed && r.at == r.end && !v.failed && v.at == v.end;
+    return whole && is_sound(row) ? 0 : ERR_CORRUPT;
 }
 
 int journal_dead_get(struct journal *j, struct dead_row *row) {

@@ -13,12 +13,17 @@
 enum { PREFIX_BYTES = 4 };
 
 static const char ALL_FLAG[] = "letters";
-enum { ALL = 2 }; /* 1: all but those of LETTER_HELD, by an older zingq */
+/* 1: all but those of LETTER_HELD; 2: all, but of schema 4, whose other programs cannot read them */
+enum { ALL = 3 };
+
+bool journal_letter_time(int64_t dead_ms) {
+    return dead_ms >= 0 && is_time(dead_ms);
+}
 
 /* INV-JOURNAL-19, of what is written and of what is read. */
 static bool is_sound(const struct letter_row *row) {
-    return row->partition < PARTITIONS && row->kind < LETTER_KINDS && row->dead_ms >= 0 &&
-           is_time(row->dead_ms);
+    return row->partition < PARTITIONS && row->kind < LETTER_KINDS &&
+           journal_letter_time(row->dead_ms);
 }
 
 static void letter_key(struct key *k, const struct letter_row *row) {
@@ -63,10 +68,16 @@ int journal_letter_put(struct journal *j, const struct letter_row *row) {
     return code == 0 ? journal_kept_letter(j, row, true) : code;
 }
 
+int journal_letter_get(struct journal *j, struct letter_row *row) {
+    struct key k;
+    letter_key(&k, row);
+    return journal_take(j, TABLE_LETTER, &k, take_letter, row);
+}
+
 int journal_letter_del(struct journal *j, struct letter_row *row) {
     struct key k;
     letter_key(&k, row);
-    int code = journal_take(j, TABLE_LETTER, &k, take_letter, row);
+    int code = journal_letter_get(j, row);
     code = code == 0 ? store_del(j->store, TABLE_LETTER, key_slice(&k)) : code;
     return code == 0 ? journal_kept_letter(j, row, false) : code;
 }
@@ -102,10 +113,7 @@ int journal_letter_before(struct journal *j, struct letter_row *row) {
             return code;
         }
         journal_broken(j, TABLE_LETTER, key, value);
-        k.len = 0;
-        if (!key_bytes(&k, key)) {
-            return ERR_CORRUPT;
-        }
+        key_set(&k, key);
     }
 }
 
@@ -118,6 +126,11 @@ int journal_letters_all(struct journal *j, bool *all) {
 
 int journal_letters_have_all(struct journal *j) {
     return journal_flag_put(j, ALL_FLAG, ALL);
+}
+
+int journal_letters_lost(struct journal *j) {
+    int code = store_del(j->store, TABLE_META, slice_of("flag/letters"));
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 int journal_check_letter(struct slice key, struct slice value) {

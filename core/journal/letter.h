@@ -26,8 +26,13 @@ struct letter_row {
     uint64_t fingerprint; /* its group */
 };
 
+/* Whether a letter may have died then, the row that says so being sound. */
+bool journal_letter_time(int64_t dead_ms);
+
 /* Writes the row, or replaces it. What the service keeps is counted (kept.h), here and below. */
 int journal_letter_put(struct journal *j, const struct letter_row *row);
+/* The row of that place, kind, moment and id; in/out. ERR_NOTFOUND. */
+int journal_letter_get(struct journal *j, struct letter_row *row);
 /* *row: as it was stored. ERR_NOTFOUND. */
 int journal_letter_del(struct journal *j, struct letter_row *row);
 /* The row after *row of its partition, service and kind, the oldest first; in/out, dead_ms and id
@@ -39,8 +44,10 @@ int journal_letter_scan(struct journal *j, struct letter_row *row);
  * ERR_NOTFOUND. */
 int journal_letter_before(struct journal *j, struct letter_row *row);
 
-/* Whether every dead letter has its row. Those of an older zingq get theirs from the engine. */
+/* Whether every dead letter has its row. Those of an older zingq, and all after a row was lost, get
+ * theirs from the engine. */
 int journal_letters_all(struct journal *j, bool *all);
 int journal_letters_have_all(struct journal *j);
+int journal_letters_lost(struct journal *j);
 
 #endif

@@ -134,7 +134,9 @@ bool dead_walk_leave(struct dead_walk *walk) {
 }
 
 void dead_walk_down_to(struct dead_walk *walk, int64_t dead_ms) {
-    if (walk->at.dead_ms > dead_ms) {
+    if (dead_ms < 0) { /* nothing died before 1970 */
+        (void)dead_walk_leave(walk);
+    } else if (walk->at.dead_ms > dead_ms) {
         walk->at.dead_ms = dead_ms + 1;
         memset(&walk->at.id, 0, sizeof walk->at.id);
     }

@@ -40,6 +40,11 @@ static int put(struct work *w, enum store_table t, struct slice key, struct slic
     return code;
 }
 
+/* Not copied: with rows that were lost "all dead letters have one" may no longer be true. */
+static bool is_promise(enum store_table t, struct slice key) {
+    return t == TABLE_META && slice_is(key, "flag/letters");
+}
+
 static int on_row(void *ctx, struct slice table, struct slice key, struct slice value) {
     struct work *w = ctx;
     enum store_table t;
@@ -50,7 +55,7 @@ static int on_row(void *ctx, struct slice table, struct slice key, struct slice 
         return ERR_BUSY; /* INV-STORE-12 */
     }
     if (known && code == 0) {
-        return journal_row_is_own(t, key) ? 0 : put(w, t, key, value);
+        return journal_row_is_own(t, key) || is_promise(t, key) ? 0 : put(w, t, key, value);
     }
     if (code == ERR_CORRUPT) {
         struct buf text;

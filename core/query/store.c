@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "event/event.h"
 #include "journal/event.h"
+#include "journal/letter.h"
 #include "query/json.h"
 #include "store/store.h"
 #include "store/pages.h"
@@ -22,6 +23,8 @@ static const char *const mend_kept =
     "each read of it fails, in this key only, until a handler overwrites it";
 static const char *const mend_aside =
     "nothing to do: its bytes are kept until `zingq compact --drop-aside`";
+static const char *const mend_lists =
+    "`zingq export --salvage` makes a store whose first start puts it there again";
 static const char *const mend_restart = "restart the host: it repairs this when it loads the store";
 
 struct look {
@@ -139,6 +142,27 @@ static int check_stand_in(struct look *look, const char *kind, uint8_t partition
                               "report it: that is a fault of zingq");
 }
 
+/* Whether lists by time have the letter, where they go by rows of their own. */
+static int check_listed(struct look *look, const struct dead_row *dead) {
+    bool all = false;
+    int code = journal_letters_all(look->journal, &all);
+    if (code != 0 || !all) {
+        return code;
+    }
+    code = ERR_NOTFOUND;
+    for (uint8_t kind = 0; code == ERR_NOTFOUND && kind < LETTER_KINDS; kind++) {
+        struct letter_row row = {.partition = dead->partition,
+                                 .service = dead->service,
+                                 .kind = kind,
+                                 .dead_ms = dead->dead_ms,
+                                 .id = dead->id};
+        code = journal_letter_get(look->journal, &row);
+    }
+    return code != ERR_NOTFOUND ? code
+                                : find_event(look, "dead letter", &dead->id, dead->service,
+                                             "is missing in the lists by time", mend_lists);
+}
+
 static int check_rows(struct look *look) {
     struct row ready = {0};
     struct row lane = {0};
@@ -154,6 +178,7 @@ static int check_rows(struct look *look) {
     code = code == ERR_NOTFOUND ? 0 : code;
     while (code == 0 && (code = journal_dead_next(look->journal, &dead)) == 0) {
         code = check_stand_in(look, "dead letter", dead.partition, &dead.id, dead.service, true);
+        code = code == 0 ? check_listed(look, &dead) : code;
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }

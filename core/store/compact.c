@@ -113,7 +113,7 @@ static int compact(struct compaction *c, struct store_sizes *sizes, struct repor
 
 static int let_go(struct store *s, struct store_sizes *sizes, struct report *r) {
     int code = store_begin(s);
-    sizes->dropped = code == 0 ? store_rows(s, TABLE_ASIDE) : 0;
+    code = code == 0 ? store_count(s, TABLE_ASIDE, &sizes->dropped) : code;
     code = code == 0 ? store_empty(s, TABLE_ASIDE) : code;
     code = code == 0 ? store_commit(s) : code;
     return code == 0 ? 0 : report(r, code, "the store cannot be written: %s", error_text(code));

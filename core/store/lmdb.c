@@ -581,8 +581,15 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
     return 0;
 }
 
-uint64_t store_rows(struct store *s, enum store_table t) {
+int store_count(struct store *s, enum store_table t, uint64_t *rows) {
     assert(s->txn != NULL);
-    MDB_stat stat;
-    return !store_lacks(s, t) && mdb_stat(s->txn, s->tables[t], &stat) == 0 ? stat.ms_entries : 0;
+    MDB_stat stat = {.ms_entries = 0};
+    int rc = store_lacks(s, t) ? 0 : mdb_stat(s->txn, s->tables[t], &stat);
+    *rows = rc == 0 ? stat.ms_entries : 0;
+    return store_failed(s, "count", rc);
+}
+
+uint64_t store_rows(struct store *s, enum store_table t) {
+    uint64_t rows;
+    return store_count(s, t, &rows) == 0 ? rows : 0;
 }

@@ -26,8 +26,8 @@
 
 /* Raised when a stored format changes. 2: steps, signals, waiters; calls in an event. 3: delayed
  * publishes by the wall clock; rows of tenants; idempotency keys noted lately. 4: keys of events
- * (journal/regroup.c). */
-enum { STORE_SCHEMA = 4 };
+ * (journal/regroup.c). 5: letters by time with their group (journal/letter.c). */
+enum { STORE_SCHEMA = 5 };
 
 /* The numbers stand in logs (store/writeset.c): a new table comes right before TABLE_DEDUPE. */
 enum store_table {
@@ -120,6 +120,8 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
 /* The last row whose key is < `before`. */
 int store_seek_back(struct store *s, enum store_table t, struct slice before, struct slice *key,
                     struct slice *value);
+int store_count(struct store *s, enum store_table t, uint64_t *rows);
+/* The same for who can do without: 0 when they cannot be counted. */
 uint64_t store_rows(struct store *s, enum store_table t);
 
 /* Rows of a table at the last commit; also allowed outside of a transaction, and next to one. 0

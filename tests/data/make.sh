@@ -11,7 +11,8 @@
 #     schema-2   the last program that wrote this schema alone is that of commit 68fd796; it has a recipe
 #                of its own, in schema-2/make.sh
 #     schema-3   commit abc46d52, the one before ba563341
-#     schema-4   the present one
+#     schema-4   the last program that wrote this schema is that of commit 32cebb4c
+#     schema-5   the present one
 set -eu
 : "${ZINGQ:?the program that writes the schema}" "${NOW:?the present program}"
 cd "$(dirname "$0")"

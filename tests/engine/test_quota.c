@@ -227,6 +227,53 @@ static void letters_of_an_older_zingq_are_counted_too(void **state) {
     engine_check(f);
 }
 
+/* GIVEN the row of a letter that a disk has damaged WHEN it is set aside THEN it is written anew. */
+static void a_letter_whose_row_was_set_aside_is_listed_again(void **state) {
+    struct engine_fixture *f = *state;
+    struct slice key;
+    struct slice value;
+    bool all = false;
+    fixture_run(f, STORE PAY, HANDLER);
+    deliver(f, "pay", "pay/1", "bad 1");
+    deliver(f, "pay", "pay/1", "bad 2");
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_seek(f->store, TABLE_LETTER, slice_of(""), false, &key, &value), 0);
+    assert_int_equal(store_put(f->store, TABLE_LETTER, key, slice_of("?")), 0);
+    assert_int_equal(store_del(f->store, TABLE_META, slice_of("flag/kept")), 0); /* all are read */
+    assert_int_equal(store_commit(f->store), 0);
+    f->unchecked = true; /* what is kept is counted anew at the start that follows */
+    restart(f);
+    run_dry(f);
+    assert_int_equal(count_rows(f, TABLE_ASIDE), 1);
+    assert_int_equal(count_rows(f, TABLE_LETTER), 2);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(journal_letters_all(f->view, &all), 0);
+    store_abort(f->store);
+    assert_true(all);
+    restart(f);
+    engine_check(f);
+}
+
+/* GIVEN letters without rows, one of which says that it died at no moment THEN they get rows. */
+static void a_letter_that_died_at_no_moment_gets_a_row(void **state) {
+    struct engine_fixture *f = *state;
+    struct event_place at = {0};
+    struct event *event = NULL;
+    fixture_run(f, STORE PAY, HANDLER);
+    deliver(f, "pay", "pay/1", "bad 1");
+    deliver(f, "pay", "pay/1", "bad 2");
+    forget_index(f);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(journal_event_scan(f->view, &at, &event), 0);
+    event->ended_ms = -1;
+    assert_int_equal(journal_event_put(f->view, event), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    event_free(event);
+    restart(f);
+    run_dry(f);
+    assert_int_equal(count_rows(f, TABLE_LETTER), 2);
+}
+
 /* GIVEN a store of a zingq that gave those no row that no quota takes. */
 static void parked_letters_of_an_older_zingq_are_listed_by_time(void **state) {
     struct engine_fixture *f = *state;
@@ -399,6 +446,8 @@ int main(void) {
         ENGINE_TEST(past_keep_dead_a_letter_expires_though_nothing_happens),
         ENGINE_TEST(a_letter_that_holds_its_key_goes_by_no_quota),
         ENGINE_TEST(letters_of_an_older_zingq_are_counted_too),
+        ENGINE_TEST(a_letter_whose_row_was_set_aside_is_listed_again),
+        ENGINE_TEST(a_letter_that_died_at_no_moment_gets_a_row),
         ENGINE_TEST(parked_letters_of_an_older_zingq_are_listed_by_time),
         ENGINE_TEST(letters_that_are_replayed_or_discarded_make_room),
         ENGINE_TEST(a_flood_of_letters_does_not_fill_the_log),

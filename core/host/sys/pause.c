@@ -108,7 +108,8 @@ bool sys_warning(const struct sys *s, struct report *r) {
     if (s->pause.reason != 0) {
         (void)report(r, 0,
                      "the broker refuses the status topics %s/... (reason 0x%02x): they are tried "
-                     "again every 10 minutes; allow them there, or set sys { interval = \"off\" }",
+                     "again every 10 minutes and on each new connection; allow them there, or set "
+                     "sys { interval = \"off\" }",
                      s->topic, s->pause.reason);
     } else {
         (void)report(r, 0,

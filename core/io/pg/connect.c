@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/url.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -289,7 +290,7 @@ static void on_wake(uv_async_t *wake) {
     look_up_next(n, link);
 }
 
-/* The question that looks up `host`. */
+/* The question that looks up `host`. ERR_LIMIT, ERR_SYSTEM, ERR_MEMORY. */
 static int look_up(struct pg_look_up *n, struct slice host) {
     if (!n->waking && uv_async_init(n->pg->loop, &n->wake, on_wake) != 0) {
         return ERR_SYSTEM;
@@ -297,6 +298,14 @@ static int look_up(struct pg_look_up *n, struct slice host) {
     n->pg->handles += n->waking ? 0 : 1;
     n->waking = true;
     return pg_ask_name(&n->question, host, &n->wake);
+}
+
+static bool is_address(struct slice host) {
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr out;
+    int len = snprintf(text, sizeof text, "%.*s", (int)host.len, host.data);
+    return len < (int)sizeof text &&
+           (inet_pton(AF_INET, text, &out) == 1 || inet_pton(AF_INET6, text, &out) == 1);
 }
 
 /* Sockets of this machine have a path, or "@" and a name; "" is libpq's default, one of these. */
@@ -309,18 +318,20 @@ static void look_up_next(struct pg_look_up *n, struct pg_link *link) {
     while (n->hosts.len > 0) {
         struct slice rest = n->hosts;
         struct slice host = take_item(&rest);
-        bool named = !is_local(host) && n->count < SQL_ADDRESSES_MAX;
-        if (named && look_up(n, host) != 0) {
-            fail(link, "the name of its host cannot be looked up");
-            return;
-        }
-        if (named) {
+        bool there = is_local(host) || is_address(host);
+        if (!there && n->count < SQL_ADDRESSES_MAX) {
+            int code = look_up(n, host);
+            if (code == ERR_LIMIT || code == ERR_SYSTEM) { /* it says nothing of the database */
+                link->database->pg->hooks.put_off(link);
+            } else if (code != 0) {
+                fail(link, "the name of its host cannot be looked up");
+            }
             return;
         }
         n->hosts = rest;
         struct slice port = next_port(n);
-        if (is_local(host)) {
-            add_address(n, host, slice_of(""), port);
+        if (there && n->count < SQL_ADDRESSES_MAX) {
+            add_address(n, host, is_local(host) ? slice_of("") : host, port);
         }
     }
     if (n->count == 0) { /* the reason is there already */

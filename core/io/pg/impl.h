@@ -21,8 +21,7 @@ enum {
     PG_IDLE_MS = 60000,    /* a connection that nobody used for so long is closed */
     PG_AGAIN_MS = 1000,    /* after one could not be opened, while others are open */
     PG_CONNECT_MS = 30000, /* at most, for one attempt to connect */
-    PG_ADDRESS_MS = 5000,  /* one of several addresses may be silent for so long */
-    PG_LOOK_UPS_MAX = 64   /* names looked up at once, each on a thread of its own */
+    PG_ADDRESS_MS = 5000   /* one of several addresses may be silent for so long */
 };
 
 enum pg_place { PG_WAITING, PG_EXECUTED, PG_FINISHED };
@@ -114,6 +113,7 @@ struct pg_hooks {
     void (*dispatch)(struct pg_database *d);
     void (*ready)(struct pg_link *link);
     void (*failed)(struct pg_link *link);
+    void (*put_off)(struct pg_link *link);
     void (*resume)(struct pg_link *link);
     void (*due)(struct pg *pg);
 };
@@ -183,6 +183,8 @@ struct pg_call *pg_link_drop(struct pg_link *link);
 void pg_link_ready(struct pg_link *link);
 /* It could not connect, for the reason in database->error. */
 void pg_link_failed(struct pg_link *link);
+/* It could not be tried at all: the calls go on waiting, and it is tried again soon. */
+void pg_link_put_off(struct pg_link *link);
 /* Executes the call. */
 void pg_link_run(struct pg_link *link, struct pg_call *call);
 /* The one that the session has, between its calls; NULL: there is none any more. */

@@ -98,15 +98,24 @@ void pg_link_ready(struct pg_link *link) {
     d->pg->hooks.dispatch(d);
 }
 
+static void open_later(struct pg_database *d) {
+    d->again_ms = uv_now(d->pg->loop) + PG_AGAIN_MS;
+    pg_due(d->pg, d->again_ms);
+}
+
+void pg_link_put_off(struct pg_link *link) {
+    struct pg_database *d = link->database;
+    pg_link_free(link);
+    open_later(d);
+}
+
 /* While others are open the waiting calls can wait for these. Without any, the one that could not
  * be opened speaks for all. */
 void pg_link_failed(struct pg_link *link) {
     struct pg_database *d = link->database;
-    struct pg *pg = d->pg;
     pg_link_free(link);
     if (d->link_count > d->opening) {
-        d->again_ms = uv_now(pg->loop) + PG_AGAIN_MS;
-        pg_due(pg, d->again_ms);
+        open_later(d);
         return;
     }
     struct pg_call *call;

@@ -35,6 +35,7 @@ int pg_new(struct pg **out, uv_loop_t *loop, const struct database_conf *databas
     pg->hooks = (struct pg_hooks){.dispatch = pg_dispatch,
                                   .ready = pg_link_ready,
                                   .failed = pg_link_failed,
+                                  .put_off = pg_link_put_off,
                                   .resume = pg_link_resume,
                                   .due = pg_expire};
     TAILQ_INIT(&pg->finished);

@@ -199,11 +199,12 @@ static int filter_letters(struct reading *r, struct dead_filter *filter,
 
 /* Parses "MS.ID.SERVICE": the row that a page ended with. */
 static bool parse_row(const char *text, struct dead_row *row) {
-    char *end = NULL;
-    row->dead_ms = strtoll(text, &end, 10);
+    uint64_t dead_ms = 0;
     struct event_place place;
-    bool ok = end != text && *end == '.' && look_place_parse(end + 1, &place);
+    text = admin_parse_number(text, 10, INT64_MAX, '.', &dead_ms);
+    bool ok = text != NULL && look_place_parse(text, &place);
     if (ok) {
+        row->dead_ms = (int64_t)dead_ms;
         row->id = place.id;
         row->service = place.service;
     }

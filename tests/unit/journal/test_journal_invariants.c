@@ -274,7 +274,7 @@ static const struct pair pairs[] = {
      put_schedule,
      "is_sound_mark(mark)",
      {false, 7, 0x7f}},
-    {"INV-JOURNAL-14", TABLE_DEAD, NULL, put_dead, "row->partition <", {true, 0, NOWHERE}},
+    {"INV-JOURNAL-14", TABLE_DEAD, NULL, put_dead, "is_sound(row)", {true, 0, NOWHERE}},
     {"INV-JOURNAL-19", TABLE_LETTER, NULL, put_letter, "is_sound(row)", {true, 0, NOWHERE}},
     {"INV-JOURNAL-15", TABLE_META, "seq", put_seq, "is_time(now_ms)", {false, 7, 0x7f}},
     {"INV-JOURNAL-16", TABLE_META, "clock", put_clock, "is_sound_clock(mark)", {false, 7, 0x7f}},

@@ -119,6 +119,19 @@ static void a_walk_passes_over_what_died_later(void **state) {
     assert_int_equal(older, 101);
 }
 
+/* GIVEN a moment before 1970, which no letter has THEN the walk ends all the same. */
+static void a_walk_down_to_what_nothing_died_before_ends(void **state) {
+    struct journal_fixture *f = *state;
+    struct dead_walk walk = {.filter = {.by_service = false}};
+    bool matches;
+    put_all(f, LETTERS);
+    assert_int_equal(journal_letters_have_all(f->journal), 0);
+    for (unsigned rows = 0; dead_walk_next(f->journal, &walk, &matches) == 0; rows++) {
+        dead_walk_down_to(&walk, -5);
+        assert_true(rows < STEPS_MAX);
+    }
+}
+
 static uint64_t count_groups(struct journal_fixture *f, struct dead_groups *groups) {
     uint64_t steps = 0;
     int code;
@@ -167,6 +180,7 @@ int main(void) {
         JOURNAL_TEST(all_of_a_group_are_counted),
         JOURNAL_TEST(an_older_store_shows_the_same),
         JOURNAL_TEST(a_walk_passes_over_what_died_later),
+        JOURNAL_TEST(a_walk_down_to_what_nothing_died_before_ends),
         JOURNAL_TEST(groups_of_few_letters_are_counted_exactly),
         JOURNAL_TEST(groups_of_very_many_are_those_of_the_newest),
     };
