@@ -177,6 +177,7 @@ static void turn(struct host *h) {
     (void)engine_enter(h->engine, PHASE_COLLECT);
     collect(h);
     int code = engine_turn(h->engine);
+    host_log_notice(h);
     if (code != 0 && host_log_is_over(h, code)) {
         return;
     }

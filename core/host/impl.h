@@ -100,6 +100,7 @@ struct host_log {
     char owner[256];                /* which process has it, for people */
     uv_timer_t timer;               /* asks whether it is still ours */
     bool over;                      /* it is not, or has lost turns: the host ends */
+    bool away;                      /* the database does not answer, which the log said */
     struct trimmer *trimmer;        /* keeps it short: sends by a thread of libuv */
     uv_work_t sending;
     bool sends;

@@ -94,7 +94,10 @@ static void on_timer(uv_timer_t *timer) {
     }
     if (host_log_is_over(h, turns_check(h->log.turns))) {
         host_wake(h);
-    } else if (h->log.failed != 0) {
+        return;
+    }
+    host_log_notice(h);
+    if (h->log.failed != 0) {
         host_log_turn(h);
     }
 }

@@ -31,6 +31,8 @@ void host_log_close(struct host *h);
 
 /* Whether the database answers; true without a log. */
 bool host_log_is_up(const struct host *h);
+/* Says so when the database stops answering, and when it answers again. */
+void host_log_notice(struct host *h);
 void host_each_of_log(const struct host *h, host_tell *tell, void *ctx);
 /* Adds `log`, unless there is none. */
 void host_log_status(const struct host *h, json_t *object);

@@ -3,6 +3,7 @@
  */
 #include "host/logged.h"
 
+#include "base/log.h"
 #include "host/loop.h"
 
 #include <inttypes.h>
@@ -41,6 +42,26 @@ void host_each_of_log(const struct host *h, host_tell *tell, void *ctx) {
                  "accepted until it does",
                  state.error[0] == '\0' ? "connecting" : state.error);
     tell(ctx, true, r.text);
+}
+
+static void say_away(void *ctx, bool blocks, const char *text) {
+    (void)ctx;
+    if (blocks) {
+        log_warn("host", "%s", text);
+    }
+}
+
+void host_log_notice(struct host *h) {
+    bool away = !host_log_is_up(h);
+    if (away == h->log.away) {
+        return;
+    }
+    h->log.away = away;
+    if (away) {
+        host_each_of_log(h, say_away, NULL);
+    } else {
+        log_info("host", "the database of the store's log answers again");
+    }
 }
 
 void host_log_status(const struct host *h, json_t *object) {

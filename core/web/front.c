@@ -176,7 +176,8 @@ static void serve_ready(void *ctx, const struct call *call) {
         f->hooks.broker_reasons(f->hooks.ctx, why);
     }
     if (why != NULL && !s.accepts) {
-        (void)json_array_append_new(why, json_string("the backlog or the store is full"));
+        (void)json_array_append_new(why, json_string("the backlog or the store is full, or the "
+                                                     "database of its log is away"));
     }
     json_t *body = json_pack("{s:b, s:b, s:b, s:o}", "ready", (int)ready, "broker", (int)connected,
                              "accepts", (int)s.accepts, "why", why);

@@ -123,6 +123,7 @@ ok "and the host is not ready, and says why" eval 'wait_for 20 ready_is 503; gre
 send 11 12
 must start_postgres
 ok "when it is back, it goes on by itself" eval 'wait_for 30 ready_is 200; wait_for 20 counted 11'
+ok "the log says when it was away, and when it was back" eval 'grep -q "log (store.url) does not answer: ." "$dir/host.log" && grep -q "answers again" "$dir/host.log"'
 ok "and takes the job" eval '[ "$(post 10)" = 202 ] && wait_for 20 counted 12'
 must stop_host
 must stop_postgres fast

@@ -103,11 +103,12 @@ void verdict_of_engine(struct verdict *v, const struct engine_status *s, double 
     struct report r;
     if (!s->accepts) {
         add(v,
-            &(struct sentence){.level = LEVEL_BAD,
-                               .code = "accepts",
-                               .text = "nothing is accepted, because the backlog or the store is "
-                                       "full: new messages wait at the broker",
-                               .link = "#/host"});
+            &(struct sentence){
+                .level = LEVEL_BAD,
+                .code = "accepts",
+                .text = "nothing is accepted, because the backlog or the store is "
+                        "full, or the database of its log is away: new messages wait at the broker",
+                .link = "#/host"});
     }
     if (s->outbox_refused > 0) {
         (void)report(&r, 0, "the broker refuses %" PRIu64 " publish%s", s->outbox_refused,
