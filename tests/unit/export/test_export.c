@@ -49,7 +49,7 @@ static char *export_of(const char *path, size_t *bytes) {
 
 /* The folder of the newest format: opening it where it lies would leave something there. */
 static void copy_sample(const char *to) {
-    static const char from[] = TESTS_DIR "/data/schema-4/data";
+    static const char from[] = TESTS_DIR "/data/schema-5/data";
     const struct backup_owner owner = {.user = getuid(), .group = getgid()};
     struct backup_sizes sizes = {0};
     struct report r = {""};

@@ -27,7 +27,7 @@ static struct world {
 } world;
 
 static void copy_sample(void) {
-    static const char from[] = TESTS_DIR "/data/schema-4/data";
+    static const char from[] = TESTS_DIR "/data/schema-5/data";
     const struct backup_owner owner = {.user = getuid(), .group = getgid()};
     struct backup_sizes sizes = {0};
     struct report r = {""};
