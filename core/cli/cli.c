@@ -159,6 +159,7 @@ int cli_main(int argc, char **argv) {
     }
     clear(&cli);
     if (fflush(stdout) != 0 || ferror(stdout)) {
+        (void)fputs("zingq: the output could not be written\n", stderr);
         return status == 0 ? EXIT_CANNOT_RUN : status;
     }
     return status;

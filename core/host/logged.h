@@ -20,12 +20,17 @@ int host_log_open(struct host *h, struct report *r);
 void host_log_watch(struct host *h);
 /* A turn has ended so: true if there can be no other, and the host ends. */
 bool host_log_is_over(struct host *h, int code);
-/* Says in r why the log cannot be used, and leaves the mark of who has lost it. Returns the code. */
-int host_log_explain(struct host *h, int code, struct report *r);
 /* After each turn: keeps the log short. */
 void host_log_turn(struct host *h);
 /* When the loop has ended: the store begins no transaction any more. */
 void host_log_close(struct host *h);
+
+/* --- host/logged_end.c --- */
+
+/* ERR_INVALID, with a sentence, where the mark is: another process has taken the log. */
+int host_log_refuse_marked(const struct host *h, struct report *r);
+/* Says in r why the log cannot be used, and leaves the mark of who has lost it. Returns the code. */
+int host_log_explain(struct host *h, int code, struct report *r);
 
 /* --- host/logged_tell.c --- */
 

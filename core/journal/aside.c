@@ -12,7 +12,6 @@
 
 #include "base/log.h"
 #include "journal/event.h"
-#include "journal/letter.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -279,10 +278,16 @@ static int set_aside(struct journal *j, const struct broken_row *row, struct sli
     return code == 0 ? store_del(j->store, row->table, key_slice(&row->key)) : code;
 }
 
-/* What services keep is counted anew at the next start: journal/kept.c. */
-static int count_anew(struct journal *j) {
-    int code = store_del(j->store, TABLE_META, slice_of("flag/kept"));
+static int take_back(struct journal *j, const char *flag) {
+    int code = store_del(j->store, TABLE_META, slice_of(flag));
     return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* What services keep is counted anew at the next start: journal/kept.c. And a letter that is missing
+ * from the lists gets there again: journal/letter.c. */
+static int count_anew(struct journal *j, enum store_table lost) {
+    int code = take_back(j, "flag/kept");
+    return code == 0 && lost == TABLE_LETTER ? take_back(j, "flag/letters") : code;
 }
 
 int journal_set_aside(struct journal *j, bool *places) {
@@ -297,8 +302,7 @@ int journal_set_aside(struct journal *j, bool *places) {
         int code = store_get(j->store, row->table, key_slice(&row->key), &value);
         if (code == 0 && sum_of(value) == row->sum) { /* nobody has overwritten it */
             code = set_aside(j, row, value);
-            code = code == 0 ? count_anew(j) : code;
-            code = code == 0 && row->table == TABLE_LETTER ? journal_letters_lost(j) : code;
+            code = code == 0 ? count_anew(j, row->table) : code;
             *places = *places || is_place(row->table);
         }
         if (code != 0 && code != ERR_NOTFOUND) {

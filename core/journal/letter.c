@@ -128,11 +128,6 @@ int journal_letters_have_all(struct journal *j) {
     return journal_flag_put(j, ALL_FLAG, ALL);
 }
 
-int journal_letters_lost(struct journal *j) {
-    int code = store_del(j->store, TABLE_META, slice_of("flag/letters"));
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
 int journal_check_letter(struct slice key, struct slice value) {
     struct letter_row row;
     return take_letter(key, value, &row);

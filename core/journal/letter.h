@@ -48,6 +48,5 @@ int journal_letter_before(struct journal *j, struct letter_row *row);
  * theirs from the engine. */
 int journal_letters_all(struct journal *j, bool *all);
 int journal_letters_have_all(struct journal *j);
-int journal_letters_lost(struct journal *j);
 
 #endif

@@ -9,6 +9,20 @@
 #include <assert.h>
 #include <string.h>
 
+int store_is_bare(struct store *s, bool *bare) {
+    struct slice key = {NULL, 0};
+    struct slice value;
+    int code;
+    while ((code = store_seek(s, TABLE_META, key, key.len > 0, &key, &value)) == 0 &&
+           store_owns_row(TABLE_META, key)) {
+    }
+    *bare = code == ERR_NOTFOUND;
+    for (unsigned t = 0; *bare && t < TABLE_COUNT; t++) {
+        *bare = t == TABLE_META || store_rows(s, (enum store_table)t) == 0;
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 /* INV-STORE-13: rows that were never in a log are not mixed with those of one. */
 static int check_rows(struct store *s, struct report *r) {
     struct position at = {0};

@@ -44,10 +44,14 @@ static int read_position(struct slice value, struct position *out) {
 }
 
 int store_get_position(struct store *s, struct position *out) {
-    struct slice value;
+    MDB_val key = {sizeof STORE_POSITION_KEY - 1, (void *)(uintptr_t)STORE_POSITION_KEY};
+    MDB_val value;
     *out = (struct position){0};
-    int code = store_get(s, TABLE_META, slice_of(STORE_POSITION_KEY), &value);
-    return code == 0 ? read_position(value, out) : code == ERR_NOTFOUND ? 0 : code;
+    int rc = mdb_get(s->txn, s->tables[TABLE_META], &key, &value);
+    if (rc != 0) {
+        return rc == MDB_NOTFOUND ? 0 : store_failed(s, "log", rc);
+    }
+    return read_position((struct slice){value.mv_data, value.mv_size}, out);
 }
 
 bool store_row_says_partial(enum store_table t, struct slice key, struct slice value) {
@@ -59,18 +63,4 @@ bool store_row_says_partial(enum store_table t, struct slice key, struct slice v
 bool store_owns_row(enum store_table t, struct slice key) {
     return t == TABLE_META && (slice_is(key, STORE_POSITION_KEY) || slice_is(key, "schema") ||
                                slice_is(key, "schema by"));
-}
-
-int store_is_bare(struct store *s, bool *bare) {
-    struct slice key = {NULL, 0};
-    struct slice value;
-    int code;
-    while ((code = store_seek(s, TABLE_META, key, key.len > 0, &key, &value)) == 0 &&
-           store_owns_row(TABLE_META, key)) {
-    }
-    *bare = code == ERR_NOTFOUND;
-    for (unsigned t = 0; *bare && t < TABLE_COUNT; t++) {
-        *bare = t == TABLE_META || store_rows(s, (enum store_table)t) == 0;
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
 }

@@ -18,6 +18,7 @@ import sys
 import time
 
 TURN_NS = 1_000_000_000  # on a slow machine
+ROUND_NS = 1_000_000  # an event's time is in whole milliseconds, of a clock that is not the wall's
 KINDS = {1: "internal", 3: "client", 4: "producer", 5: "consumer"}
 
 
@@ -112,7 +113,8 @@ def check(trace, root):
             first, last = times(by_id[parent])
             # An event that was published goes on after that, and was accepted in the same turn.
             caused = span["name"].split()[0] == "process"
-            assert start >= first - caused * TURN_NS, f"begins before its parent: {span}"
+            early = TURN_NS if caused else ROUND_NS
+            assert start >= first - early, f"begins before its parent: {span}, {by_id[parent]}"
             assert caused or end <= last, f"ends after its parent: {span}"
 
     def show(id, depth):

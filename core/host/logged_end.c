@@ -1,0 +1,73 @@
+/*
+ * logged_end.c - a log that this host cannot use: why, and the mark of who has lost it.
+ */
+#include "host/logged.h"
+
+#include "base/log.h"
+#include "store/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MARK "log-taken-over"
+
+int host_log_refuse_marked(const struct host *h, struct report *r) {
+    char path[STORE_PATH_BYTES];
+    int code = store_folder_file(h->conf->store_path, MARK, path, r);
+    if (code != 0 || access(path, F_OK) != 0) {
+        return code;
+    }
+    return report(r, ERR_INVALID,
+                  "this host has lost the log \"%s\" (store.url) to another process, which that "
+                  "file names: %s. If this one is to go on, stop the other one, remove the file, "
+                  "and start it again",
+                  h->log.name, path);
+}
+
+static void leave_mark(const struct host *h, const char *taker) {
+    char path[STORE_PATH_BYTES];
+    struct report r = {""};
+    int fd = store_folder_file(h->conf->store_path, MARK, path, &r) == 0
+                 ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)
+                 : -1;
+    bool written = fd >= 0 && dprintf(fd, "%s\n", taker) > 0;
+    if (!written) {
+        log_error("host", "cannot write %s: %s; keep this host from being started again", path,
+                  strerror(errno));
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+int host_log_explain(struct host *h, int code, struct report *r) {
+    const struct log_state *log = store_log_state(h->store);
+    struct turns_state state;
+    turns_look(h->log.turns, &state);
+    if (code == ERR_FENCED) {
+        leave_mark(h, state.taker);
+        return report(
+            r, code,
+            "the log \"%s\" (store.url) was taken over by %s: this host ends. It does not "
+            "start again before %s/" MARK " is removed; stop the other one first",
+            h->log.name, state.taker, h->conf->store_path);
+    }
+    if (code == ERR_LOST && store_is_ahead(h->store)) {
+        return report(r, code,
+                      "this host ends: its folder has what its log lacks. Restore the database, "
+                      "or, to go on with what it has, let store.path name a new folder");
+    }
+    if (code == ERR_LOST) {
+        return report(r, code,
+                      "this host ends: the log \"%s\" (store.url) lacks turns that it needs, up to "
+                      "turn %" PRIu64 ": somebody has deleted rows of zq.log or zq.snap, or has "
+                      "restored a part of them. Restore the database as a whole",
+                      h->log.name, log->last);
+    }
+    return report(r, code, "the store cannot be made what its log says: %s",
+                  code == ERR_NETWORK && state.error[0] != '\0' ? state.error : error_text(code));
+}
