@@ -20,7 +20,6 @@ start_broker
 mkdir "$dir/shop" "$dir/shop/scripts"
 cd "$dir/shop" || exit 1
 cat >topics.conf <<END
-store { url = "env:LOG_URL" }
 service "count" { subscribe = {"count/+"}  handler = "count.lua"  key = "topic:2"  idempotency = "json:/id" }
 END
 cat >scripts/count.lua <<'END'
@@ -33,6 +32,14 @@ END
 url=$(postgres_url shop shop)
 LOG_URL=
 export LOG_URL
+with_log() {
+    LOG_URL=$url
+    echo 'store { url = "env:LOG_URL" }' >>topics.conf
+}
+without_log() {
+    LOG_URL=
+    sed -i '/^store/d' topics.conf
+}
 
 # send N...: an event each.
 send() {
@@ -79,7 +86,7 @@ ok "the store goes into a log, by a url that nobody sees" eval 'TO=$url; export 
 ok "the folder still has everything" same data
 ok "it is no store of its own any more" complains 2 'is the copy of a log' run --broker "mqtt://127.0.0.1:$port"
 ok "nor is it brought anywhere twice" complains 3 'the copy of a log already' migrate --to "$url" --name other
-LOG_URL=$url
+must with_log
 ok "its file can be compacted" says 0 'data.mdb had' compact
 ok "but not changed" complains 3 'which would not have what is changed here' compact --drop-aside
 ok "nor divided" complains 2 'is the copy of a log' reshard --count 2 --yes
@@ -118,7 +125,7 @@ ok "whenever that is killed, there is a whole store or none" back_killed_leaves_
 ok "the log goes into a folder" says 0 'start the host without store.url' migrate --to "$dir/back"
 ok "which has everything" same "$dir/back"
 ok "also the files" eval 'diff data/files/runs.txt "$dir/back/files/runs.txt"'
-LOG_URL=
+must without_log
 ok "without a url there is no log to take it from" complains 3 'names no database' migrate --to "$dir/none"
 must mv data "$dir/copy.of.log"
 must mv "$dir/back" data
