@@ -50,6 +50,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     }
     if (code == 0) {
         code = flags_get(e->journal, FLAG_PAUSED, s->conf->name, &paused);
+        s->paused = code == 0 || code == ERR_NOTFOUND ? paused != 0 : s->paused;
         code = code == ERR_NOTFOUND ? 0 : code;
     }
     code = code == 0 ? journal_clock_get(e->journal, &mark) : code;
@@ -57,7 +58,6 @@ static int load_service(struct engine *e, struct engine_service *s) {
     lanes_limit_keys(e->lanes, s->index, s->conf->key_concurrency, s->conf->key_rate_per_s,
                      mark.engine_ms);
     lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
-    s->paused = paused != 0;
     engine_hold(e, s);
     code = code == 0 && !s->removed ? engine_load_window(e, s) : code;
     return code == 0 ? engine_load_pace(e, s) : code;
