@@ -44,9 +44,17 @@ int cluster_refused(const struct pg_line *line, int code, const char *what, stru
 
 /* --- cluster/parts.c --- */
 
-/* The parts of a turn or a slice as two arrays, of homes and of bodies, in buffers that were reset;
- * how many bytes the bodies are. A buffer that `failed`: out of memory. */
-int64_t cluster_put_parts(const struct log_turn *turn, struct buf *homes, struct buf *bodies);
+/* The parts of a turn or a slice as two arrays, of homes and of bodies. */
+struct parts {
+    struct buf homes, bodies;
+};
+
+void parts_init(struct parts *parts);
+void parts_clear(struct parts *parts);
+/* *bytes: of the bodies. ERR_MEMORY. */
+int parts_put(struct parts *parts, const struct log_turn *turn, int64_t *bytes);
+/* Both arrays, borrowed until the next parts_put. */
+void parts_add(const struct parts *parts, struct pg_params *params);
 
 /* --- cluster/ahead.c: reading turns and slices --- */
 

@@ -12,8 +12,7 @@
 
 enum {
     CONNECT_WAIT_MS = 5000, /* nobody waits but a host that stops */
-    PATIENCE_MS = 10000,
-    PART_BYTES = 1 << 30
+    PATIENCE_MS = 10000
 };
 
 /* Homes of an earlier attempt at this slice go. */
@@ -77,7 +76,8 @@ struct snapshots {
     const struct host_row *row;
     struct pg_line *line;
     struct log_snapshots door;
-    struct buf homes, bodies, kept;
+    struct parts parts;
+    struct buf kept;
 };
 
 static int ask(struct snapshots *s, const struct pg_statement *statement,
@@ -91,15 +91,15 @@ static int add(void *ctx, uint32_t index, const struct log_turn *slice) {
     struct snapshots *s = ctx;
     struct pg_params params;
     struct pg_row row;
-    (void)cluster_put_parts(slice, &s->homes, &s->bodies);
-    if (s->homes.failed || s->bodies.failed) {
-        return ERR_MEMORY;
+    int64_t bytes = 0;
+    int code = parts_put(&s->parts, slice, &bytes);
+    if (code != 0) {
+        return code;
     }
     cluster_begin_params(&params, s->row);
     pg_add_i64(&params, (int64_t)slice->number);
     pg_add_i32(&params, (int32_t)index);
-    pg_add(&params, buf_slice(&s->homes));
-    pg_add(&params, buf_slice(&s->bodies));
+    parts_add(&s->parts, &params);
     return ask(s, &add_slice, &params, &row);
 }
 
@@ -136,8 +136,7 @@ int snapshots_new(struct snapshots **out, const char *url, const struct host_row
     }
     s->row = row;
     s->door = (struct log_snapshots){s, add, finish, trim};
-    buf_init(&s->homes, PART_BYTES);
-    buf_init(&s->bodies, PART_BYTES);
+    parts_init(&s->parts);
     buf_init(&s->kept, PG_ANSWER_BYTES);
     int code = pg_line_new(&s->line, &options, r);
     if (code != 0) {
@@ -153,8 +152,7 @@ void snapshots_free(struct snapshots *s) {
         return;
     }
     pg_line_free(s->line);
-    buf_clear(&s->homes);
-    buf_clear(&s->bodies);
+    parts_clear(&s->parts);
     buf_clear(&s->kept);
     free(s);
 }

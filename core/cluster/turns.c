@@ -21,7 +21,6 @@ enum {
     PATIENCE_MS = 5000,    /* with a statement */
     TURNS_AHEAD = 64,      /* asked for at once when LMDB is behind, */
     SLICES_AHEAD = 16,     /* or is loaded */
-    PART_BYTES = 1 << 30,  /* of the arrays of a turn */
     BODIES_KEPT = 1 << 20  /* of memory, between turns */
 };
 
@@ -92,8 +91,8 @@ struct turns {
     struct ahead ahead;
     enum ahead_of reads; /* what it has */
     struct snapshots *snapshots;
-    struct buf kept;          /* what a short statement returned */
-    struct buf homes, bodies; /* of the turn that is appended */
+    struct buf kept;    /* what a short statement returned */
+    struct parts parts; /* of the turn that is appended */
     struct turns_state state;
     bool hangs; /* the last turn or barrier was not answered */
     char taker[256];
@@ -247,19 +246,19 @@ static int append(void *ctx, const struct log_turn *turn) {
     struct pg_row row;
     int64_t from_us = clock_monotonic_us();
     ahead_stop(&t->ahead, t->line);
-    int64_t bytes = cluster_put_parts(turn, &t->homes, &t->bodies);
-    if (t->homes.failed || t->bodies.failed) {
-        return ERR_MEMORY;
+    int64_t bytes = 0;
+    int code = parts_put(&t->parts, turn, &bytes);
+    if (code != 0) {
+        return code;
     }
     cluster_begin_params(&params, &t->row);
     pg_add_i64(&params, t->epoch);
     pg_add_i64(&params, (int64_t)turn->number);
     pg_add_i64(&params, bytes);
-    pg_add(&params, buf_slice(&t->homes));
-    pg_add(&params, buf_slice(&t->bodies));
-    int code = judge(t, pg_line_ask(t->line, &append_turn, &params, NULL, &row));
+    parts_add(&t->parts, &params);
+    code = judge(t, pg_line_ask(t->line, &append_turn, &params, NULL, &row));
     count_append(t, code, clock_monotonic_us() - from_us);
-    buf_trim(&t->bodies, BODIES_KEPT);
+    buf_trim(&t->parts.bodies, BODIES_KEPT);
     return code;
 }
 
@@ -357,8 +356,7 @@ int turns_new(struct turns **out, const struct turns_options *options, struct re
     t->log = (struct store_log){t, append, barrier, read_turn, read_slice};
     ahead_init(&t->ahead);
     buf_init(&t->kept, PG_ANSWER_BYTES);
-    buf_init(&t->homes, PART_BYTES);
-    buf_init(&t->bodies, PART_BYTES);
+    parts_init(&t->parts);
     const struct pg_line_options line = {.url = options->url, .patience_ms = PATIENCE_MS};
     int code = pg_line_new(&t->line, &line, r);
     code = code == 0 ? snapshots_new(&t->snapshots, options->url, &t->row, r) : code;
@@ -378,8 +376,7 @@ void turns_free(struct turns *t) {
     snapshots_free(t->snapshots);
     ahead_clear(&t->ahead);
     buf_clear(&t->kept);
-    buf_clear(&t->homes);
-    buf_clear(&t->bodies);
+    parts_clear(&t->parts);
     free(t);
 }
 
