@@ -32,17 +32,6 @@ int store_copy(const struct store *s, const char *folder, struct report *r) {
     return 0;
 }
 
-static int is_copy(struct store *s, bool *copy) {
-    struct position at = {0};
-    int code = store_begin(s);
-    if (code == 0) {
-        code = store_get_position(s, &at);
-        store_abort(s);
-    }
-    *copy = at.known;
-    return code;
-}
-
 static int leave_log(const char *folder, uint64_t max_bytes, struct report *r) {
     const struct store_options options = {.path = folder, .max_bytes = max_bytes, .logged = true};
     struct store *s = NULL;
@@ -63,13 +52,11 @@ static int leave_log(const char *folder, uint64_t max_bytes, struct report *r) {
 int store_copy_leaves_log(struct store *s, const char *folder, struct report *r) {
     char file[STORE_PATH_BYTES];
     struct stat st;
-    bool copy = false;
-    int code = is_copy(s, &copy);
-    if (code != 0) {
-        return report(r, code, "cannot read %s: %s", s->path, error_text(code));
-    }
-    if (!copy) {
-        return 0;
+    struct position at = {0};
+    bool bare = false;
+    int code = store_look(s, &at, &bare, r);
+    if (code != 0 || !at.known) {
+        return code;
     }
     code = store_data_file(folder, file, r);
     if (code == 0 && stat(file, &st) != 0) {

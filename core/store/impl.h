@@ -80,8 +80,9 @@ int store_get_position(struct store *s, struct position *out);
 int store_put_position(struct store *s, uint64_t number, bool partial);
 /* It is no copy from now on. */
 int store_drop_position(struct store *s);
-/* Within a transaction: it has no rows but its own. */
-int store_is_bare(struct store *s, bool *bare);
+/* Between transactions: where the store is in its log, and whether it has no rows but its own. With a
+ * sentence, the errors of store_begin and store_get. */
+int store_look(struct store *s, struct position *at, bool *bare, struct report *r);
 
 /* The bodies as a turn, or a slice; returns their bytes. Valid until the set is changed. */
 uint64_t store_make_turn(const struct writeset *writes, uint64_t number, struct log_turn *out);

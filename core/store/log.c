@@ -9,7 +9,8 @@
 #include <assert.h>
 #include <string.h>
 
-int store_is_bare(struct store *s, bool *bare) {
+/* Within a transaction: it has no rows but its own. */
+static int is_bare(struct store *s, bool *bare) {
     struct slice key = {NULL, 0};
     struct slice value;
     int code;
@@ -23,18 +24,24 @@ int store_is_bare(struct store *s, bool *bare) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+int store_look(struct store *s, struct position *at, bool *bare, struct report *r) {
+    *bare = false;
+    int code = store_begin(s);
+    code = code == 0 ? store_get_position(s, at) : code;
+    code = code == 0 ? is_bare(s, bare) : code;
+    if (s->txn != NULL) {
+        store_abort(s);
+    }
+    return code == 0 ? 0 : report(r, code, "cannot read %s: %s", s->path, error_text(code));
+}
+
 /* INV-STORE-13: rows that were never in a log are not mixed with those of one. */
 static int check_rows(struct store *s, struct report *r) {
     struct position at = {0};
     bool bare = false;
-    int code = store_txn_begin(s);
-    code = code == 0 ? store_get_position(s, &at) : code;
-    code = code == 0 ? store_is_bare(s, &bare) : code;
-    if (s->txn != NULL) {
-        store_abort(s);
-    }
+    int code = store_look(s, &at, &bare, r);
     if (code != 0) {
-        return report(r, code, "cannot read %s: %s", s->path, error_text(code));
+        return code;
     }
     if (at.known || bare) {
         memcpy(s->log_state.id, at.id, LOG_ID_BYTES);

@@ -13,14 +13,9 @@ enum { SLICE_BYTES = 1 << 20 };
 static int check_store(struct store *s, struct report *r) {
     struct position at = {0};
     bool bare = false;
-    int code = store_begin(s);
-    if (code == 0) {
-        code = store_get_position(s, &at);
-        code = code == 0 ? store_is_bare(s, &bare) : code;
-        store_abort(s);
-    }
+    int code = store_look(s, &at, &bare, r);
     if (code != 0) {
-        return report(r, code, "cannot read %s: %s", s->path, error_text(code));
+        return code;
     }
     if (at.known) {
         return report(r, ERR_INVALID, "%s is the copy of a log already", s->path);
