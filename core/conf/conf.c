@@ -112,23 +112,13 @@ static int load_plain(struct loader *l) {
 
 /* ---- vars ---- */
 
-static int check_name(const struct conf_place *place, const char *name) {
-    static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-    size_t len = strlen(name);
-    if (len == 0 || len > NAME_BYTES_MAX || strspn(name, legal) != len) {
-        return conf_fail(place, "\"%s\" is not a valid name: use 1 to %d letters, digits, - and _",
-                         name, NAME_BYTES_MAX);
-    }
-    return 0;
-}
-
 /* Adds an entry; a value in the environment overrides the given one. */
 static int add_var(struct loader *l, const struct conf_place *vars_place, const char *name,
                    const struct conf_word *word) {
     struct conf *c = l->conf;
     struct conf_place place = *vars_place;
     place.line = word->line;
-    int code = check_name(&place, name);
+    int code = conf_check_name(&place, name);
     if (code == 0 && c->var_count >= VARS_MAX) {
         code = conf_fail(&place, "more than %d entries", VARS_MAX);
     }
@@ -230,7 +220,7 @@ static int load_one(const struct loader *l, const struct titled *kind, cfg_t *se
     place.line = conf_section_line(section);
     place.section = spec->name;
     size_t before = mistakes_so_far(l);
-    int code = kind->named ? conf_pardon(&place, check_name(&place, cfg_title(section))) : 0;
+    int code = kind->named ? conf_pardon(&place, conf_check_name(&place, cfg_title(section))) : 0;
     place.title = cfg_title(section);
     if (code == 0) {
         code = apply_rows(l, &place, spec, section, object);
@@ -341,7 +331,7 @@ static int check_egress(const struct loader *l) {
 static int check_hosts(const struct loader *l) {
     struct hosts_conf *h = &l->conf->hosts;
     struct conf_place group = place_of(l, CONF_HOSTS, "group");
-    int code = check_name(&group, h->group);
+    int code = conf_check_name(&group, h->group);
     struct conf_place place = place_of(l, CONF_HOSTS, "this");
     if (code == 0 && h->share.place > h->share.count) {
         return conf_fail(&place, "%u is not possible with count = %u: use 1 to count",
@@ -371,42 +361,15 @@ static int check_store(const struct loader *l) {
     if (given && !conf_is_postgres(l->conf->store_url)) {
         return conf_fail(&url, "%s", CONF_WANTS_POSTGRES);
     }
-    return check_name(&name, l->conf->store_name);
+    return conf_check_name(&name, l->conf->store_name);
+}
+
+static int check_was(const struct loader *l) {
+    return conf_check_was(&l->place, l->conf);
 }
 
 static int check_databases(const struct loader *l) {
     return conf_check_databases(&l->place, l->conf);
-}
-
-/* A name that a service had is no other service's, and was no other's. */
-static int check_name_before(const struct conf_place *place, const struct conf *c,
-                             const struct service_conf *s, const char *name) {
-    int code = check_name(place, name);
-    for (size_t i = 0; code == 0 && i < c->service_count; i++) {
-        const struct service_conf *other = &c->services[i];
-        if (strcmp(other->name, name) == 0) {
-            code = conf_fail(place, "\"%s\" is the name of a service", name);
-        } else if (other != s && service_was(other, slice_of(name))) {
-            code = conf_fail(place, "\"%s\" cannot also have become \"%s\"", name, other->name);
-        }
-    }
-    return code;
-}
-
-static int check_was(const struct loader *l) {
-    int code = 0;
-    for (size_t i = 0; i < l->conf->service_count; i++) {
-        const struct service_conf *s = &l->conf->services[i];
-        struct conf_place place = l->place;
-        place.section = CONF_SPECS[CONF_SERVICE].name;
-        place.title = s->name;
-        place.line = s->line;
-        place.option = "was";
-        for (size_t w = 0; code == 0 && w < s->was_count; w++) {
-            code = check_name_before(&place, l->conf, s, s->was[w]);
-        }
-    }
-    return code;
 }
 
 /* ---- loading ---- */

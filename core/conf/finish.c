@@ -4,6 +4,8 @@
  */
 #include "conf/options.h"
 
+#include <string.h>
+
 /* What must hold between the options of a service. */
 static int check_service(const struct conf_place *place, const struct service_conf *s) {
     const struct {
@@ -65,4 +67,35 @@ int conf_finish_schedule(const struct conf_place *place, void *object) {
     s->name = slice_dup(slice_of(place->title));
     s->line = place->line;
     return s->name == NULL ? ERR_MEMORY : 0;
+}
+
+/* A name that a service had is no other service's, and was no other's. */
+static int check_name_before(const struct conf_place *place, const struct conf *c,
+                             const struct service_conf *s, const char *name) {
+    int code = conf_check_name(place, name);
+    for (size_t i = 0; code == 0 && i < c->service_count; i++) {
+        const struct service_conf *other = &c->services[i];
+        if (strcmp(other->name, name) == 0) {
+            code = conf_fail(place, "\"%s\" is the name of a service", name);
+        } else if (other != s && service_was(other, slice_of(name))) {
+            code = conf_fail(place, "\"%s\" cannot also have become \"%s\"", name, other->name);
+        }
+    }
+    return code;
+}
+
+int conf_check_was(const struct conf_place *place, const struct conf *c) {
+    int code = 0;
+    for (size_t i = 0; i < c->service_count; i++) {
+        const struct service_conf *s = &c->services[i];
+        struct conf_place at = *place;
+        at.section = CONF_SPECS[CONF_SERVICE].name;
+        at.title = s->name;
+        at.line = s->line;
+        at.option = "was";
+        for (size_t w = 0; code == 0 && w < s->was_count; w++) {
+            code = check_name_before(&at, c, s, s->was[w]);
+        }
+    }
+    return code;
 }

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SECOND_MS INT64_C(1000)
 #define HOUR_MS INT64_C(3600000)
@@ -347,4 +348,12 @@ int conf_fail(const struct conf_place *p, const char *format, ...) {
         p->mistakes->tell(p->mistakes->ctx, p->report->text);
     }
     return code;
+}
+
+int conf_check_name(const struct conf_place *place, const char *name) {
+    if (strlen(name) > NAME_BYTES_MAX || !slice_is_plain(slice_of(name), "-_")) {
+        return conf_fail(place, "\"%s\" is not a valid name: use 1 to %d letters, digits, - and _",
+                         name, NAME_BYTES_MAX);
+    }
+    return 0;
 }

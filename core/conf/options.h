@@ -123,6 +123,8 @@ struct conf_place {
  * returns ERR_INVALID. */
 int conf_fail(const struct conf_place *place, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* What may be the name of something: 1 to NAME_BYTES_MAX letters, digits, - and _. */
+int conf_check_name(const struct conf_place *place, const char *name);
 
 /* 0 in place of the ERR_INVALID of a conf_fail that was told to place->mistakes: reading goes on,
  * and their count makes it fail in the end. */
@@ -178,6 +180,8 @@ const char *conf_variable_name(const char *section, const char *option,
 /* Completes what the rows of one section have set. ERR_INVALID with a sentence, ERR_MEMORY. */
 int conf_finish_service(const struct conf_place *place, void *service);
 int conf_finish_schedule(const struct conf_place *place, void *schedule);
+/* The names that services had, when all services are read. */
+int conf_check_was(const struct conf_place *place, const struct conf *c);
 
 /* ---- conf/database.c ---- */
 
