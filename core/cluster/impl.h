@@ -14,8 +14,8 @@
 
 enum { PG_ANSWER_BYTES = 4096 /* of a short answer */ };
 
-/* How a host names its row in zq.host; fixed from joining on. */
-struct host_row {
+/* How a host names its row in zq.store; fixed from joining on. */
+struct log_row {
     int32_t id;
     struct uuid token;
 };
@@ -30,7 +30,7 @@ static inline int cluster_again(int code) {
 }
 
 /* The row and its token, which stand first in nearly all statements. */
-static inline void cluster_begin_params(struct pg_params *params, const struct host_row *row) {
+static inline void cluster_begin_params(struct pg_params *params, const struct log_row *row) {
     params->count = 0;
     pg_add_i32(params, row->id);
     pg_add(params, slice_of_uuid(&row->token));

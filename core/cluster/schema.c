@@ -12,41 +12,53 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether all is as make_tables leaves it. A zq.host that somebody has dropped is not made again. */
+/* Whether all is as make_tables leaves it. A zq.store that somebody has dropped is not made again. */
 static const struct pg_statement look = {
     .name = "look",
-    .text = "SELECT to_regnamespace('zq') IS NOT NULL, to_regclass('zq.cluster') IS NOT NULL"
-            " AND (to_regclass('zq.host') IS NULL OR EXISTS (SELECT FROM pg_attribute"
-            " WHERE attrelid = to_regclass('zq.host') AND attname = 'schema'))"};
+    .text = "SELECT to_regnamespace('zq') IS NOT NULL, to_regclass('zq.format') IS NOT NULL"
+            " AND (to_regclass('zq.store') IS NULL OR EXISTS (SELECT FROM pg_attribute"
+            " WHERE attrelid = to_regclass('zq.store') AND attname = 'schema'))"};
 
 /* Each is one transaction. The lock is for two hosts that start at once. */
 static const struct pg_statement make_schema = {
     .text = "SELECT pg_advisory_xact_lock(2037415265); CREATE SCHEMA IF NOT EXISTS zq"};
 
 static const struct pg_statement make_tables = {
-    .text = "SELECT pg_advisory_xact_lock(2037415265);"
-            "CREATE TABLE IF NOT EXISTS zq.cluster("
-            " one bool PRIMARY KEY DEFAULT true CHECK (one), format int NOT NULL);"
-            "CREATE TABLE IF NOT EXISTS zq.host("
-            " id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE,"
-            " log uuid NOT NULL, token uuid NOT NULL, epoch bigint NOT NULL, turn bigint NOT NULL,"
-            " bytes bigint NOT NULL, snap_turn bigint NOT NULL, snap_token uuid NOT NULL,"
-            " snap_slices int NOT NULL, snap_bytes bigint NOT NULL,"
-            " owner text NOT NULL, since timestamptz NOT NULL) WITH (fillfactor = 20);"
-            "CREATE TABLE IF NOT EXISTS zq.log("
-            " host int NOT NULL, turn bigint NOT NULL, home smallint NOT NULL, body bytea NOT NULL,"
-            " PRIMARY KEY (host, turn, home)) WITH (toast_tuple_target = 8160);"
-            "CREATE TABLE IF NOT EXISTS zq.snap("
-            " host int NOT NULL, turn bigint NOT NULL, token uuid NOT NULL, slice int NOT NULL,"
-            " home smallint NOT NULL, body bytea NOT NULL,"
-            " PRIMARY KEY (host, turn, token, slice, home)) WITH (toast_tuple_target = 8160);"
-            "ALTER TABLE zq.host ADD COLUMN IF NOT EXISTS schema int NOT NULL DEFAULT 0;"
-            "ALTER TABLE zq.log ALTER body SET STORAGE EXTERNAL;"
-            "ALTER TABLE zq.snap ALTER body SET STORAGE EXTERNAL;"
-            "INSERT INTO zq.cluster(format) VALUES (1) ON CONFLICT DO NOTHING"};
+    .text =
+        "SELECT pg_advisory_xact_lock(2037415265);"
+        "CREATE TABLE IF NOT EXISTS zq.format("
+        " one bool PRIMARY KEY DEFAULT true CHECK (one), format int NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS zq.store("
+        " id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE,"
+        " log uuid NOT NULL, token uuid NOT NULL, epoch bigint NOT NULL, turn bigint NOT NULL,"
+        " bytes bigint NOT NULL, snap_turn bigint NOT NULL, snap_token uuid NOT NULL,"
+        " snap_slices int NOT NULL, snap_bytes bigint NOT NULL,"
+        " owner text NOT NULL, since timestamptz NOT NULL,"
+        " schema int NOT NULL DEFAULT 0) WITH (fillfactor = 20);"
+        "CREATE TABLE IF NOT EXISTS zq.log("
+        " store int NOT NULL, turn bigint NOT NULL, home smallint NOT NULL, body bytea NOT NULL,"
+        " PRIMARY KEY (store, turn, home)) WITH (toast_tuple_target = 8160);"
+        "CREATE TABLE IF NOT EXISTS zq.snap("
+        " store int NOT NULL, turn bigint NOT NULL, token uuid NOT NULL, slice int NOT NULL,"
+        " home smallint NOT NULL, body bytea NOT NULL,"
+        " PRIMARY KEY (store, turn, token, slice, home)) WITH (toast_tuple_target = 8160);"
+        "ALTER TABLE zq.log ALTER body SET STORAGE EXTERNAL;"
+        "ALTER TABLE zq.snap ALTER body SET STORAGE EXTERNAL;"
+        "CREATE TABLE IF NOT EXISTS zq.cluster("
+        " name text PRIMARY KEY, shards smallint NOT NULL, secret text NOT NULL,"
+        " lost text, losses int NOT NULL DEFAULT 0, made timestamptz NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS zq.host("
+        " cluster text NOT NULL, name text NOT NULL, token uuid NOT NULL, beat bigint NOT NULL,"
+        " at timestamptz NOT NULL, lease_ms int NOT NULL, state text NOT NULL,"
+        " draining bool NOT NULL DEFAULT false, process text NOT NULL, status text NOT NULL,"
+        " PRIMARY KEY (cluster, name)) WITH (fillfactor = 20);"
+        "CREATE TABLE IF NOT EXISTS zq.shard("
+        " cluster text NOT NULL, number smallint NOT NULL, owner text, since timestamptz NOT NULL,"
+        " pin text, note text NOT NULL DEFAULT '', PRIMARY KEY (cluster, number));"
+        "INSERT INTO zq.format(format) VALUES (1) ON CONFLICT DO NOTHING"};
 
 static const struct pg_statement get_format = {.name = "format",
-                                               .text = "SELECT format FROM zq.cluster"};
+                                               .text = "SELECT format FROM zq.format"};
 
 /* Rights, and what is not there or not as it was made: SQLSTATE's classes. */
 static bool is_for_people(const char *sqlstate) {
@@ -89,7 +101,7 @@ static int check_format(struct pg_line *line, struct report *r) {
     int64_t format = code == 0 ? pg_get_int(row.fields[0]) : 0;
     buf_clear(&kept);
     if (code != 0 && code != ERR_NOTFOUND) {
-        return cluster_refused(line, code, "zq.cluster cannot be read", r);
+        return cluster_refused(line, code, "zq.format cannot be read", r);
     }
     return format == CLUSTER_FORMAT
                ? 0

@@ -1,11 +1,13 @@
 /*
  * schema.h - the tables of a cluster in PostgreSQL, and the statements on them.
  *
- *   zq.cluster   one row: the format of what follows
- *   zq.host      a row for each host, which each of its turns updates: the fence. `schema` is the
+ *   zq.format    one row: the format of what follows
+ *   zq.store     a row for each store, which each of its turns updates: the fence. `schema` is the
  *                highest STORE_SCHEMA (store/store.h) that has had it: an older zingq cannot read it
  *   zq.log       what each turn changed, a row for each home (store/writeset.h)
- *   zq.snap      the slices of snapshots, likewise; those that the host's row names count
+ *   zq.snap      the slices of snapshots, likewise; those that the store's row names count
+ *   zq.cluster   a row for each cluster, zq.host for each of its hosts, zq.shard for each of its
+ *                shards and who has it (cluster/members.h)
  *
  * A host is whoever knows the row's token. Its epoch is raised to make sure that a statement that
  * nobody waits for any more will not be carried out.

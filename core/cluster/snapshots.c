@@ -18,35 +18,35 @@ enum {
 /* Homes of an earlier attempt at this slice go. */
 static const struct pg_statement add_slice = {
     .name = "add",
-    .text = "WITH ours AS (SELECT id, token FROM zq.host WHERE id = $1 AND token = $2),"
-            " gone AS (DELETE FROM zq.snap s USING ours WHERE s.host = ours.id AND s.turn = $3"
+    .text = "WITH ours AS (SELECT id, token FROM zq.store WHERE id = $1 AND token = $2),"
+            " gone AS (DELETE FROM zq.snap s USING ours WHERE s.store = ours.id AND s.turn = $3"
             " AND s.token = ours.token AND s.slice = $4 AND s.home <> ALL ($5)),"
-            " put AS (INSERT INTO zq.snap (host, turn, token, slice, home, body)"
+            " put AS (INSERT INTO zq.snap (store, turn, token, slice, home, body)"
             " SELECT ours.id, $3, ours.token, $4, b.home, b.body"
             " FROM ours, unnest($5, $6) AS b (home, body)"
-            " ON CONFLICT (host, turn, token, slice, home) DO UPDATE SET body = EXCLUDED.body)"
+            " ON CONFLICT (store, turn, token, slice, home) DO UPDATE SET body = EXCLUDED.body)"
             " SELECT id FROM ours",
     .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT4, PG_INT2S, PG_BYTEAS}};
 
 /* False: a slice is missing, or a later snapshot is there. */
 static const struct pg_statement finish_snapshot = {
     .name = "finish",
-    .text = "WITH done AS (UPDATE zq.host SET snap_token = $2, snap_turn = $3, snap_slices = $4,"
+    .text = "WITH done AS (UPDATE zq.store SET snap_token = $2, snap_turn = $3, snap_slices = $4,"
             " snap_bytes = $5, bytes = (SELECT coalesce(sum(length(body)), 0) FROM zq.log"
-            " WHERE host = $1 AND turn > $3)"
+            " WHERE store = $1 AND turn > $3)"
             " WHERE id = $1 AND token = $2 AND snap_turn <= $3 AND NOT EXISTS ("
             "SELECT FROM generate_series(0, $4 - 1) AS i WHERE NOT EXISTS ("
-            "SELECT FROM zq.snap s WHERE s.host = $1 AND s.turn = $3 AND s.token = $2"
+            "SELECT FROM zq.snap s WHERE s.store = $1 AND s.turn = $3 AND s.token = $2"
             " AND s.slice = i)) RETURNING id)"
-            " SELECT EXISTS (SELECT FROM done) FROM zq.host WHERE id = $1 AND token = $2",
+            " SELECT EXISTS (SELECT FROM done) FROM zq.store WHERE id = $1 AND token = $2",
     .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT4, PG_INT8}};
 
 /* A little at a time: what is deleted is locked and logged. */
 static const struct pg_statement trim_turns = {
     .name = "trim turns",
-    .text = "WITH ours AS (SELECT snap_turn FROM zq.host WHERE id = $1 AND token = $2),"
+    .text = "WITH ours AS (SELECT snap_turn FROM zq.store WHERE id = $1 AND token = $2),"
             " gone AS (DELETE FROM zq.log WHERE ctid = ANY (ARRAY("
-            "SELECT ctid FROM zq.log WHERE host = $1 AND turn <= (SELECT snap_turn FROM ours)"
+            "SELECT ctid FROM zq.log WHERE store = $1 AND turn <= (SELECT snap_turn FROM ours)"
             " ORDER BY turn LIMIT 2000)) RETURNING 1)"
             " SELECT (SELECT count(*) FROM gone) = 2000 FROM ours",
     .types = {PG_INT4, PG_UUID}};
@@ -55,25 +55,26 @@ static const struct pg_statement trim_turns = {
  * and the last one takes none that is under way. */
 static const struct pg_statement trim_slices = {
     .name = "trim slices",
-    .text = "WITH ours AS (SELECT snap_turn, snap_token FROM zq.host WHERE id = $1 AND token = $2),"
-            " gone AS (DELETE FROM zq.snap WHERE ctid = ANY (ARRAY("
-            "(SELECT ctid FROM zq.snap WHERE host = $1 AND turn < (SELECT snap_turn FROM ours)"
-            " ORDER BY turn LIMIT 200)"
-            " UNION ALL "
-            "(SELECT ctid FROM zq.snap WHERE host = $1 AND turn = (SELECT snap_turn FROM ours)"
-            " AND token < (SELECT snap_token FROM ours) ORDER BY token LIMIT 200)"
-            " UNION ALL "
-            "(SELECT ctid FROM zq.snap WHERE host = $1 AND turn = (SELECT snap_turn FROM ours)"
-            " AND token > (SELECT snap_token FROM ours) ORDER BY token LIMIT 200)"
-            " UNION ALL "
-            "(SELECT ctid FROM zq.snap WHERE host = $1 AND turn > (SELECT snap_turn FROM ours)"
-            " AND token <> $2 ORDER BY turn LIMIT 200)"
-            " LIMIT 200)) RETURNING 1)"
-            " SELECT (SELECT count(*) FROM gone) = 200 FROM ours",
+    .text =
+        "WITH ours AS (SELECT snap_turn, snap_token FROM zq.store WHERE id = $1 AND token = $2),"
+        " gone AS (DELETE FROM zq.snap WHERE ctid = ANY (ARRAY("
+        "(SELECT ctid FROM zq.snap WHERE store = $1 AND turn < (SELECT snap_turn FROM ours)"
+        " ORDER BY turn LIMIT 200)"
+        " UNION ALL "
+        "(SELECT ctid FROM zq.snap WHERE store = $1 AND turn = (SELECT snap_turn FROM ours)"
+        " AND token < (SELECT snap_token FROM ours) ORDER BY token LIMIT 200)"
+        " UNION ALL "
+        "(SELECT ctid FROM zq.snap WHERE store = $1 AND turn = (SELECT snap_turn FROM ours)"
+        " AND token > (SELECT snap_token FROM ours) ORDER BY token LIMIT 200)"
+        " UNION ALL "
+        "(SELECT ctid FROM zq.snap WHERE store = $1 AND turn > (SELECT snap_turn FROM ours)"
+        " AND token <> $2 ORDER BY turn LIMIT 200)"
+        " LIMIT 200)) RETURNING 1)"
+        " SELECT (SELECT count(*) FROM gone) = 200 FROM ours",
     .types = {PG_INT4, PG_UUID}};
 
 struct snapshots {
-    const struct host_row *row;
+    const struct log_row *row;
     struct pg_line *line;
     struct log_snapshots door;
     struct parts parts;
@@ -127,7 +128,7 @@ static int trim(void *ctx, bool *more) {
     return code;
 }
 
-int snapshots_new(struct snapshots **out, const char *url, const struct host_row *row,
+int snapshots_new(struct snapshots **out, const char *url, const struct log_row *row,
                   struct report *r) {
     const struct pg_line_options options = {.url = url, .patience_ms = PATIENCE_MS};
     struct snapshots *s = calloc(1, sizeof *s);

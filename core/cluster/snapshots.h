@@ -10,7 +10,7 @@
 struct snapshots;
 
 /* Nothing is sent yet. The url and the row are borrowed. ERR_INVALID, ERR_MEMORY, with a sentence. */
-int snapshots_new(struct snapshots **out, const char *url, const struct host_row *row,
+int snapshots_new(struct snapshots **out, const char *url, const struct log_row *row,
                   struct report *r);
 /* NULL is allowed. */
 void snapshots_free(struct snapshots *s);

@@ -28,18 +28,18 @@ enum {
  * not taken over. */
 static const struct pg_statement take_log = {
     .name = "take",
-    .text = "WITH taken AS (UPDATE zq.host SET token = $2, epoch = epoch + 1, owner = $3,"
+    .text = "WITH taken AS (UPDATE zq.store SET token = $2, epoch = epoch + 1, owner = $3,"
             " since = now(), schema = greatest(schema, $7)"
             " WHERE name = $1 AND (log = $4 OR $5) AND (turn = 0 AND snap_slices = 0 OR $6)"
             " AND schema <= $7 RETURNING id, epoch)"
-            " SELECT taken.id, taken.epoch, h.schema"
-            " FROM zq.host h LEFT JOIN taken ON taken.id = h.id WHERE h.name = $1",
+            " SELECT taken.id, taken.epoch, s.schema"
+            " FROM zq.store s LEFT JOIN taken ON taken.id = s.id WHERE s.name = $1",
     .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_BOOL, PG_BOOL, PG_INT4}};
 
 /* It begins with turn 0, and no snapshot. */
 static const struct pg_statement make_log = {
     .name = "make",
-    .text = "INSERT INTO zq.host (name, token, owner, log, epoch, turn, bytes, snap_turn,"
+    .text = "INSERT INTO zq.store (name, token, owner, log, epoch, turn, bytes, snap_turn,"
             " snap_token, snap_slices, snap_bytes, since, schema)"
             " VALUES ($1, $2, $3, $4, 1, 0, 0, 0, $2, 0, 0, now(), $5) ON CONFLICT DO NOTHING"
             " RETURNING id, epoch",
@@ -47,34 +47,34 @@ static const struct pg_statement make_log = {
 
 static const struct pg_statement append_turn = {
     .name = "append",
-    .text = "WITH fence AS (UPDATE zq.host SET turn = $4, bytes = bytes + $5"
+    .text = "WITH fence AS (UPDATE zq.store SET turn = $4, bytes = bytes + $5"
             " WHERE id = $1 AND token = $2 AND epoch = $3 AND turn = $4 - 1 RETURNING id),"
-            " bodies AS (INSERT INTO zq.log (host, turn, home, body)"
+            " bodies AS (INSERT INTO zq.log (store, turn, home, body)"
             " SELECT fence.id, $4, b.home, b.body FROM fence, unnest($6, $7) AS b (home, body))"
             " SELECT id FROM fence",
     .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT8, PG_INT8, PG_INT2S, PG_BYTEAS}};
 
 static const struct pg_statement raise_epoch = {
     .name = "barrier",
-    .text = "UPDATE zq.host SET epoch = $3 WHERE id = $1 AND token = $2 AND epoch < $3"
+    .text = "UPDATE zq.store SET epoch = $3 WHERE id = $1 AND token = $2 AND epoch < $3"
             " RETURNING turn, bytes, log, snap_token, snap_turn, snap_slices, snap_bytes",
     .types = {PG_INT4, PG_UUID, PG_INT8}};
 
 static const struct pg_statement ask_owner = {
     .name = "owner",
     .text = "SELECT token = $2, owner || to_char(since, ' at YYYY-MM-DD HH24:MI:SS TZ')"
-            " FROM zq.host WHERE id = $1",
+            " FROM zq.store WHERE id = $1",
     .types = {PG_INT4, PG_UUID}};
 
 static const struct pg_statement get_slices = {
     .name = "slices",
-    .text = "SELECT slice::bigint + 1, home, body FROM zq.snap WHERE host = $1 AND turn = $2"
+    .text = "SELECT slice::bigint + 1, home, body FROM zq.snap WHERE store = $1 AND turn = $2"
             " AND token = $3 AND slice BETWEEN $4 AND $5 ORDER BY slice, home",
     .types = {PG_INT4, PG_INT8, PG_UUID, PG_INT4, PG_INT4}};
 
 static const struct pg_statement get_turns = {
     .name = "turns",
-    .text = "SELECT turn, home, body FROM zq.log WHERE host = $1 AND turn BETWEEN $2 AND $3"
+    .text = "SELECT turn, home, body FROM zq.log WHERE store = $1 AND turn BETWEEN $2 AND $3"
             " ORDER BY turn, home",
     .types = {PG_INT4, PG_INT8, PG_INT8}};
 
@@ -84,7 +84,7 @@ struct turns {
     struct turns_options options;
     struct pg_line *line;
     struct store_log log;
-    struct host_row row;
+    struct log_row row;
     int64_t epoch;
     uint64_t snap_turn;     /* the snapshot that the barrier told of, */
     struct uuid snap_token; /* and its writer's token */
@@ -105,7 +105,7 @@ static bool is_known(const uint8_t *id) {
 }
 
 static int refuse_row(const struct turns *t, int code, struct report *r) {
-    return cluster_refused(t->line, code, "the log's row in zq.host cannot be taken over", r);
+    return cluster_refused(t->line, code, "the log's row in zq.store cannot be taken over", r);
 }
 
 static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
@@ -214,7 +214,7 @@ static int look_at_row(struct turns *t) {
         (void)snprintf(t->taker, sizeof t->taker, "%.*s", (int)row.fields[1].len,
                        row.fields[1].data);
     } else if (code == ERR_NOTFOUND) {
-        (void)snprintf(t->taker, sizeof t->taker, "whoever deleted its row in zq.host");
+        (void)snprintf(t->taker, sizeof t->taker, "whoever deleted its row in zq.store");
     }
     return code == 0 || code == ERR_NOTFOUND ? ERR_FENCED : cluster_again(code);
 }

@@ -206,10 +206,10 @@ bool conf_is_fixed(const char *section, const char *option) {
     static const struct {
         const char *section, *option;
     } fixed[] = {
-        {"broker", NULL},      {"hosts", NULL},      {"store", "path"},     {"store", "max_size"},
-        {"store", "url"},      {"store", "name"},    {"http", "listen"},    {"http", "proxies"},
-        {"http", "cert_file"}, {"http", "key_file"}, {"limits", "payload"}, {"limits", "memory"},
-        {"sys", "interval"},
+        {"broker", NULL},      {"hosts", NULL},       {"cluster", NULL},    {"store", "path"},
+        {"store", "max_size"}, {"store", "url"},      {"store", "name"},    {"http", "listen"},
+        {"http", "proxies"},   {"http", "cert_file"}, {"http", "key_file"}, {"limits", "payload"},
+        {"limits", "memory"},  {"sys", "interval"},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
         if (strcmp(fixed[i].section, section) == 0 &&
@@ -294,7 +294,7 @@ void conf_exchange(struct conf *running, struct conf *fresh) {
         KEPT(file),           KEPT(dir),           KEPT(scripts_dir),  KEPT(broker),
         KEPT(store_path),     KEPT(http_listen),   KEPT(http_proxies), KEPT(http_proxy_count),
         KEPT(http_cert_file), KEPT(http_key_file), KEPT(hosts),        KEPT(databases),
-        KEPT(database_count), KEPT(store_url),     KEPT(store_name),
+        KEPT(database_count), KEPT(store_url),     KEPT(store_name),   KEPT(cluster),
     };
 #undef KEPT
     struct conf before = *running;

@@ -364,6 +364,12 @@ static int check_store(const struct loader *l) {
     return conf_check_name(&name, l->conf->store_name);
 }
 
+static int check_cluster(const struct loader *l) {
+    struct conf_place name = place_of(l, CONF_CLUSTER, "name");
+    struct conf_place host = place_of(l, CONF_CLUSTER, "host");
+    return conf_check_cluster(&name, &host, l->conf);
+}
+
 static int check_was(const struct loader *l) {
     return conf_check_was(&l->place, l->conf);
 }
@@ -387,6 +393,7 @@ static int load_all(struct loader *l) {
         {check_egress, 1u << CONF_EGRESS},
         {check_tls, 1u << CONF_BROKER},
         {check_store, 1u << CONF_STORE},
+        {check_cluster, 1u << CONF_CLUSTER | 1u << CONF_STORE},
         {check_databases, 1u << CONF_DATABASE | 1u << CONF_SERVICE},
     };
     int code = 0;

@@ -149,6 +149,13 @@ static inline bool telemetry_is_on(const struct telemetry_conf *t) {
     return t->otlp[0] != '\0';
 }
 
+/* The cluster that the host is of: see docs/cluster.md. */
+struct cluster_conf {
+    char *name; /* "" = it is of none */
+    char *host; /* this host's name in it; never "" in a cluster */
+    int64_t lease_ms;
+};
+
 struct conf {
     char *file;        /* the path read, absolute */
     char *dir;         /* its folder, absolute */
@@ -177,6 +184,7 @@ struct conf {
     struct log_settings log;
     struct telemetry_conf telemetry;
     struct hosts_conf hosts;
+    struct cluster_conf cluster;
     struct var_conf *vars;
     size_t var_count;
     struct service_conf *services;

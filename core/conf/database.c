@@ -13,10 +13,11 @@ bool conf_is_postgres(const char *url) {
 
 void conf_log_name(const struct conf *c, char out[CONF_LOG_NAME_BYTES]) {
     const struct division *d = &c->hosts.share;
+    const char *name = c->cluster.name[0] != '\0' ? c->cluster.name : c->store_name;
     if (division_is_divided(d)) {
-        (void)snprintf(out, CONF_LOG_NAME_BYTES, "%s-%u", c->store_name, (unsigned)d->place);
+        (void)snprintf(out, CONF_LOG_NAME_BYTES, "%s-%u", name, (unsigned)d->place);
     } else {
-        (void)snprintf(out, CONF_LOG_NAME_BYTES, "%s", c->store_name);
+        (void)snprintf(out, CONF_LOG_NAME_BYTES, "%s", name);
     }
 }
 

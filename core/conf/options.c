@@ -165,6 +165,15 @@ static const struct conf_row HOSTS_ROWS[] = {
      "what they sign their messages with; a second one while it is changed"},
 };
 
+static const struct conf_row CLUSTER_ROWS[] = {
+    {"name", CONF_TEXT, "", AT(cluster.name), 0, 0,
+     "of the cluster in the database of store.url, which this host joins; empty: none"},
+    {"host", CONF_TEXT, "", AT(cluster.host), 0, 0,
+     "this host's name in it; empty: the machine's name"},
+    {"lease", CONF_MS, "10s", AT(cluster.lease_ms), SECOND_MS, HOUR_MS,
+     "a host that has not been heard of for that long loses its shards to the others"},
+};
+
 #undef AT
 #define AT(field) offsetof(struct service_conf, field)
 
@@ -301,6 +310,7 @@ const struct conf_spec CONF_SPECS[CONF_SECTION_COUNT] = {
     [CONF_LIMITS] = {"limits", CONF_PLAIN, ROWS(LIMITS_ROWS)},
     [CONF_SYS] = {"sys", CONF_PLAIN, ROWS(SYS_ROWS)},
     [CONF_HOSTS] = {"hosts", CONF_PLAIN, ROWS(HOSTS_ROWS)},
+    [CONF_CLUSTER] = {"cluster", CONF_PLAIN, ROWS(CLUSTER_ROWS)},
     [CONF_EGRESS] = {"egress", CONF_PLAIN, ROWS(EGRESS_ROWS)},
     [CONF_LOG] = {"log", CONF_PLAIN, ROWS(LOG_ROWS)},
     [CONF_TELEMETRY] = {"telemetry", CONF_PLAIN, ROWS(TELEMETRY_ROWS)},

@@ -91,6 +91,7 @@ enum conf_section {
     CONF_LIMITS,
     CONF_SYS,
     CONF_HOSTS,
+    CONF_CLUSTER,
     CONF_EGRESS,
     CONF_LOG,
     CONF_TELEMETRY,
@@ -123,6 +124,9 @@ struct conf_place {
  * returns ERR_INVALID. */
 int conf_fail(const struct conf_place *place, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* core/conf/cluster.c: cluster { }, and where its options stand; the host's name is completed. */
+int conf_check_cluster(const struct conf_place *name, const struct conf_place *host,
+                       struct conf *c);
 /* What may be the name of something: 1 to NAME_BYTES_MAX letters, digits, - and _. */
 int conf_check_name(const struct conf_place *place, const char *name);
 

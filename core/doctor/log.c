@@ -24,7 +24,7 @@ static const struct pg_statement ask_server = {
             " has_database_privilege(current_database(), 'CREATE')"
             " OR coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace"
             " WHERE nspname = 'zq'), false),"
-            " to_regclass('zq.cluster') IS NOT NULL"};
+            " to_regclass('zq.format') IS NOT NULL"};
 
 static const struct pg_statement trip = {.name = "trip", .text = "SELECT 1"};
 

@@ -109,9 +109,9 @@ exported data >"$dir/before"
 
 # ---- and back ----
 
-query 'select token from zq.host order by name' >"$dir/owners"
+query 'select token from zq.store order by name' >"$dir/owners"
 ok "a folder that has a store is not written to" complains 3 'holds a store' migrate --to "$dir/backup"
-ok "and whoever has the log keeps it" eval '[ -s "$dir/owners" ] && query "select token from zq.host order by name" | diff "$dir/owners" -'
+ok "and whoever has the log keeps it" eval '[ -s "$dir/owners" ] && query "select token from zq.store order by name" | diff "$dir/owners" -'
 back_killed_leaves_nothing() {
     for after in 0.01 0.02 0.03 0.04; do
         timeout -s KILL "$after" "$ZINGQ" migrate --to "$dir/killed.d" >"$dir/killed" 2>&1

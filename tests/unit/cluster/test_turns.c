@@ -286,7 +286,7 @@ static void slices_that_nobody_finished_go_and_those_of_the_snapshot_stay(void *
     (void)take_snapshot(w);
     int64_t kept = count(w, &slices);
     run(w->admin, "INSERT INTO zq.snap SELECT h.id, h.snap_turn + t, k.token::uuid, s, 0, '\\x00'"
-                  " FROM zq.host h, generate_series(-1, 1) t, generate_series(1, 100) s,"
+                  " FROM zq.store h, generate_series(-1, 1) t, generate_series(1, 100) s,"
                   " (VALUES ('00000000-0000-0000-0000-000000000000'),"
                   " ('ffffffff-ffff-ffff-ffff-ffffffffffff')) k (token)");
     trim(w);
@@ -349,7 +349,7 @@ static void whoever_joins_fences_the_one_before(void **state) {
 static void a_row_that_was_deleted_is_a_fence_too(void **state) {
     struct world *w = *state;
     assert_int_equal(commit(w, "a", "1"), 0);
-    run(w->admin, "DELETE FROM zq.host");
+    run(w->admin, "DELETE FROM zq.store");
     assert_int_equal(commit(w, "a", "2"), ERR_FENCED);
 }
 
@@ -384,14 +384,14 @@ static void the_log_of_a_newer_program_is_not_taken_over(void **state) {
     struct turns *turns = NULL;
     struct report r = {""};
     assert_int_equal(turns_new(&turns, &options, &r), 0);
-    run(w->admin, "UPDATE zq.host SET schema = schema + 1");
+    run(w->admin, "UPDATE zq.store SET schema = schema + 1");
     assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_SCHEMA);
     assert_non_null(strstr(r.text, "newer zingq"));
     assert_int_equal(commit(w, "a", "1"), 0);
-    run(w->admin, "UPDATE zq.host SET schema = 0"); /* an older one has had it */
+    run(w->admin, "UPDATE zq.store SET schema = 0"); /* an older one has had it */
     assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), 0);
     assert_int_equal(
-        count(w, &(struct pg_statement){.name = "schema", .text = "SELECT schema FROM zq.host"}),
+        count(w, &(struct pg_statement){.name = "schema", .text = "SELECT schema FROM zq.store"}),
         STORE_SCHEMA);
     turns_free(turns);
 }
@@ -400,7 +400,7 @@ static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
     struct world *w = *state;
     assert_int_equal(commit(w, "a", "1"), 0);
     assert_int_equal(commit(w, "a", "2"), 0);
-    run(w->admin, "UPDATE zq.host SET turn = 1; DELETE FROM zq.log WHERE turn = 2");
+    run(w->admin, "UPDATE zq.store SET turn = 1; DELETE FROM zq.log WHERE turn = 2");
     start_again(w);
     assert_int_equal(store_begin(w->store), ERR_LOST);
 }
@@ -459,9 +459,9 @@ static void only_what_a_person_must_mend_ends_a_start(void **state) {
     assert_int_equal(turns_new(&turns, &options, &r), 0);
     run(w->admin, "CREATE FUNCTION zq.busy() RETURNS trigger LANGUAGE plpgsql AS"
                   " $$ BEGIN RAISE SQLSTATE '53400'; END $$;"
-                  "CREATE TRIGGER busy BEFORE UPDATE ON zq.host EXECUTE FUNCTION zq.busy()");
+                  "CREATE TRIGGER busy BEFORE UPDATE ON zq.store EXECUTE FUNCTION zq.busy()");
     assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_NETWORK);
-    run(w->admin, "DROP TABLE zq.host");
+    run(w->admin, "DROP TABLE zq.store");
     assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_REFUSED);
     turns_free(turns);
 }
