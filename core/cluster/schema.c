@@ -54,7 +54,7 @@ static const struct pg_statement make_tables = {
         " PRIMARY KEY (cluster, name)) WITH (fillfactor = 20);"
         "CREATE TABLE IF NOT EXISTS zq.shard("
         " cluster text NOT NULL, number smallint NOT NULL, owner text, since timestamptz NOT NULL,"
-        " pin text, note text NOT NULL DEFAULT '', PRIMARY KEY (cluster, number));"
+        " pin text, failed text, note text NOT NULL DEFAULT '', PRIMARY KEY (cluster, number));"
         "INSERT INTO zq.format(format) VALUES (1) ON CONFLICT DO NOTHING"};
 
 static const struct pg_statement get_format = {.name = "format",
