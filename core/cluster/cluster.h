@@ -29,7 +29,7 @@
 struct cluster;
 
 enum {
-    MEMBERS_MAX = 64, /* no more hosts than shards are of use */
+    CLUSTER_HOSTS_MAX = 64, /* that live: more of them than shards are of no use */
     CLUSTER_SHARDS_MIN = 2,
     CLUSTER_SHARDS = 8, /* unless `zingq cluster init` says another number */
     CLUSTER_SECRET_BYTES = 65,
@@ -72,7 +72,7 @@ struct shard_lease {
 
 struct cluster_view {
     size_t member_count;
-    struct member members[MEMBERS_MAX]; /* by name */
+    struct member members[CLUSTER_HOSTS_MAX]; /* by name */
     unsigned shards;
     struct shard_lease leases[PARTITIONS]; /* of shard 1 first */
     char lost[CLUSTER_LOST_BYTES]; /* the database has lost commits, as this says: all shards
@@ -94,7 +94,7 @@ int cluster_facts(struct cluster *c, struct cluster_facts *out, struct report *r
 /* --- a host --- */
 
 /* Joins, or joins again under a new token: whoever was this host before is no member any more. The
- * shards that it had stay its own. ERR_NOTFOUND: there is no such cluster; ERR_LIMIT: MEMBERS_MAX
+ * shards that it had stay its own. ERR_NOTFOUND: there is no such cluster; ERR_LIMIT: CLUSTER_HOSTS_MAX
  * hosts live; ERR_NETWORK, ERR_REFUSED. */
 int cluster_join(struct cluster *c, struct report *r);
 /* Raises our count of beats, with a status of at most a few KiB, JSON or a line, for `zingq cluster
@@ -152,7 +152,7 @@ struct watched {
 };
 
 struct watch {
-    struct watched hosts[MEMBERS_MAX];
+    struct watched hosts[CLUSTER_HOSTS_MAX];
     size_t count;
     int64_t looked_ms; /* monotonic, of the last look; 0 = never */
 };

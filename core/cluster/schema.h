@@ -24,5 +24,7 @@ enum { CLUSTER_FORMAT = 1, CLUSTER_SERVER_LEAST = 12 };
  * sentence: ERR_NETWORK; ERR_REFUSED, a right is missing; ERR_SCHEMA, a newer zingq made them;
  * ERR_INVALID, the server is too old. */
 int schema_make(struct pg_line *line, struct report *r);
+/* The same, but makes nothing: ERR_NOTFOUND if they are not there. */
+int schema_find(struct pg_line *line, struct report *r);
 
 #endif
