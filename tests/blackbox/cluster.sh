@@ -91,14 +91,11 @@ must stop_host
 exported >"$dir/after"
 ok "and has the same records" eval 'grep -q k1 "$dir/before" && diff "$dir/before" "$dir/after"'
 ok "a url that is empty is refused" eval 'LOG_URL= complains 2 "url must begin with postgres://" check'
-as_root() {
-    PGOPTIONS='-c synchronous_commit=local' psql -X -q "$(postgres_url postgres postgres)" "$@" >/dev/null
-}
-must as_root -c "ALTER SYSTEM SET synchronous_standby_names = 'other'" -c 'SELECT pg_reload_conf()'
+must administer -c "ALTER SYSTEM SET synchronous_standby_names = 'other'" -c 'SELECT pg_reload_conf()' >/dev/null
 ok "doctor says that it may not see the standby" says 1 'GRANT pg_monitor TO' doctor --broker "mqtt://127.0.0.1:$port"
-must as_root -c 'GRANT pg_monitor TO shop'
+must administer -c 'GRANT pg_monitor TO shop'
 ok "and with the right to, that there is none" says 1 'no such standby is connected' doctor --broker "mqtt://127.0.0.1:$port"
-must as_root -c 'ALTER SYSTEM RESET synchronous_standby_names' -c 'SELECT pg_reload_conf()'
+must administer -c 'ALTER SYSTEM RESET synchronous_standby_names' -c 'SELECT pg_reload_conf()' >/dev/null
 sed '/^store/d' topics.conf >none.conf
 ok "a host without the url refuses the folder" complains 2 "log" run -c none.conf
 
