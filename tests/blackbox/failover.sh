@@ -4,7 +4,7 @@
 #
 # ZINGQ_FAILOVERS says how often each is done; the lost server is made anew, as the standby of the other one.
 #
-# ctest: timeout=120
+# ctest: timeout=300
 # ctest: label=torture
 # shellcheck disable=SC2016,SC2317 # for eval; called by ok
 set -u

@@ -23,25 +23,36 @@ as_postgres() {
     fi
 }
 
-# make_postgres: an empty one, with the user "shop" (password "secret") and its database "shop"; $pg_port.
-make_postgres() {
-    mkdir "$dir/postgres"
-    if [ -n "$postgres_user" ]; then
-        chmod 711 "$dir"
-        chown "$postgres_user" "$dir/postgres"
+# make_server FOLDER [SETTING...]: an empty one, which is not started yet. The superuser's password is "secret", too.
+make_server() {
+    if [ ! -d "$dir/postgres" ]; then
+        mkdir "$dir/postgres"
+        if [ -n "$postgres_user" ]; then
+            chmod 711 "$dir"
+            chown "$postgres_user" "$dir/postgres"
+        fi
+        echo secret >"$dir/postgres/password"
     fi
-    echo secret >"$dir/postgres/password"
+    server=$dir/postgres/$1
+    shift
+    as_postgres initdb -D "$server" -U postgres -A scram-sha-256 --no-sync --pwfile "$dir/postgres/password" -E UTF8 \
+        --locale C >"$dir/initdb.log" 2>&1 || return 1
+    {
+        echo "listen_addresses = '127.0.0.1'"
+        echo "unix_socket_directories = '$dir/postgres'"
+        echo 'dynamic_shared_memory_type = mmap' # nothing is left of one that is killed
+        for setting; do
+            echo "$setting"
+        done
+    } >>"$server/postgresql.conf"
+}
+
+# make_postgres: one that runs, with the user "shop" (password "secret") and its database "shop"; $pg_port.
+make_postgres() {
     primary=data
     standby=
     pg_port=$(free_port)
-    must as_postgres initdb -D "$dir/postgres/$primary" -U postgres -A scram-sha-256 --no-sync \
-        --pwfile "$dir/postgres/password" -E UTF8 --locale C >"$dir/initdb.log" 2>&1
-    cat >>"$dir/postgres/$primary/postgresql.conf" <<END
-listen_addresses = '127.0.0.1'
-unix_socket_directories = '$dir/postgres'
-fsync = off
-dynamic_shared_memory_type = mmap
-END
+    must make_server "$primary" 'fsync = off'
     trap 'end_postgres; end_world' EXIT
     must start_postgres
     must administer -c "create user shop password 'secret'" -c 'create database shop owner shop'
