@@ -71,7 +71,7 @@ is_under_load() {
 
 # states: by key, how far it has come.
 states() {
-    "$ZINGQ" state list count --json | jq 'map({(.key): .value}) | add // {}'
+    "$ZINGQ" state list count --limit 10000 --json | jq 'map({(.key): .value}) | add // {}'
 }
 
 # all_is_there: what was acknowledged in this round, and nothing else.

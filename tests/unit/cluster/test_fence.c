@@ -28,6 +28,7 @@ enum {
     OWNERS = 3,
     CONTROL_TRIES = 5,
     CONTROL_TAKEOVERS = 20,
+    LOOK_EVERY = 4,
     FATES = 3,
     TURNS_MAX = 6
 };
