@@ -98,16 +98,6 @@ static int init(struct cli *cli) {
 
 /* --- hosts --- */
 
-/* NULL: there is none, in that view. */
-static const struct member *find_host(const struct cluster_view *view, const char *host) {
-    for (size_t i = 0; i < view->member_count; i++) {
-        if (strcmp(view->members[i].name, host) == 0) {
-            return &view->members[i];
-        }
-    }
-    return NULL;
-}
-
 /* Whether the host is to have shards. */
 static bool takes_shards(const struct member *m) {
     return m->state == MEMBER_LIVE && !m->draining;
@@ -159,7 +149,7 @@ static int bury_as_seen(struct cluster *cluster, const char *host, struct report
     int code = ERR_EXISTS;
     for (int i = 0; code == ERR_EXISTS && i < BURIALS; i++) {
         code = cluster_look(cluster, &view, r);
-        const struct member *m = code == 0 ? find_host(&view, host) : NULL;
+        const struct member *m = code == 0 ? cluster_member(&view, host) : NULL;
         if (code != 0) {
             return code;
         }
@@ -212,7 +202,7 @@ static unsigned shard_of(const struct cli *cli, const struct cluster_view *view,
 
 /* Before any is moved. "" = any host. */
 static int check_move(const struct cli *cli, const struct cluster_view *view, const char *to) {
-    const struct member *m = find_host(view, to);
+    const struct member *m = cluster_member(view, to);
     for (int i = 0; i < cli->word_count; i++) {
         if (shard_of(cli, view, i) == 0) {
             return cli_misused(cli, "%s is no shard: they are 1 to %u", cli->words[i],
@@ -241,12 +231,11 @@ static int move_all(struct cli *cli, struct cluster *cluster, const char *to) {
     for (int i = 0; code == 0 && i < cli->word_count; i++) {
         code = cluster_pin(cluster, shard_of(cli, &view, i), to, &r);
     }
-    return to[0] == '\0'
-               ? done(cli, cluster, code, &r, "they are spread like the others\n")
-               : done(
-                     cli, cluster, code, &r,
-                     "%s is to have them while it lives, until `zingq cluster move ... --to any`\n",
-                     to);
+    return to[0] == '\0' ? done(cli, cluster, code, &r, "these shards are spread like the others\n")
+                         : done(cli, cluster, code, &r,
+                                "%s is to have these shards while it lives, until `zingq cluster "
+                                "move ... --to any`\n",
+                                to);
 }
 
 static int move(struct cli *cli) {
@@ -269,7 +258,7 @@ static int accept_loss(struct cli *cli) {
     }
     int code = cluster_look(cluster, &view, &r);
     if (code == 0 && view.lost[0] != '\0') {
-        (void)fprintf(stderr, "%s\n", view.lost);
+        cli_warn("%s", view.lost);
         status = confirm(cli, "What was confirmed and is not in the database any more is lost: "
                               "events may be missing, or run twice. Restoring the database to a "
                               "later state may be better.");
@@ -312,9 +301,8 @@ const struct cli_command cli_cluster_commands[] = {
     {"cluster forget", "HOST", "delete a host that is dead or has left from the list", NULL, 1, 1,
      NULL, forget},
     {"cluster export", "DIR", "make a data folder of each shard: DIR/1, DIR/2 ...",
-     "The logs are read as they are, and no host is stopped. docs/cluster.md says how to go on "
-     "with "
-     "them.",
+     "The logs are read as they are, and no host is stopped.\n"
+     "docs/cluster.md says how to go on with the folders.",
      1, 1, NULL, cli_cluster_export},
     {"cluster accept-loss", "", "go on, after the database has lost what it had confirmed", NULL, 0,
      0, yes_options, accept_loss},

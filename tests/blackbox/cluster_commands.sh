@@ -85,9 +85,9 @@ mv one.conf topics.conf
 start_host
 must pub -t count/a -m 7
 must wait_for 20 service_is count "done == 1"
-ok "the shards that have something are exported" says 0 'shard 2: has nothing yet' cluster export "$dir/out" -c cluster.conf
-ok "each is a store of its own" eval '[ "$("$ZINGQ" state list count --data "$dir/out/1" --json | jq -r ".[0].value")" = 7 ]'
-ok "an export is not written over" complains 1 'shard 1' cluster export "$dir/out" -c cluster.conf
+ok "the shards that have something are exported" says 0 'shard 2: has nothing yet' cluster export "$dir/folders" -c cluster.conf
+ok "each is a store of its own" eval '[ "$("$ZINGQ" state list count --data "$dir/folders/1" --json | jq -r ".[0].value")" = 7 ]'
+ok "an export is not written over" complains 1 'shard 1' cluster export "$dir/folders" -c cluster.conf
 must pub -t count/b -m 8
 ok "and the host goes on" wait_for 20 service_is count "done == 2"
 must stop_host
