@@ -8,7 +8,6 @@
 #include "cli/store.h"
 #include "cli/tell.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,12 +32,9 @@ int cli_open_cluster(struct cli *cli, struct cluster **out) {
     return code == 0 ? 0 : cli_fail(code, "store.url: %s", r.text);
 }
 
-/* The end of a command: frees the cluster, after the sentence or, with --json, how all stands now. */
-__attribute__((format(printf, 5, 6))) static int done(const struct cli *cli,
-                                                      struct cluster *cluster, int code,
-                                                      const struct report *r, const char *format,
-                                                      ...) {
-    va_list args;
+/* The end of a command: frees the cluster. Prints the sentence, of what was done or of what failed;
+ * or, with --json, how all stands now. */
+static int done(const struct cli *cli, struct cluster *cluster, int code, const struct report *r) {
     if (code == 0 && cli->json) {
         return cli_print_cluster(cli, cluster);
     }
@@ -46,9 +42,7 @@ __attribute__((format(printf, 5, 6))) static int done(const struct cli *cli,
     if (code != 0) {
         return cli_fail(code, "%s", r->text);
     }
-    va_start(args, format);
-    (void)vprintf(format, args);
-    va_end(args);
+    (void)printf("%s\n", r->text);
     return 0;
 }
 
@@ -88,12 +82,15 @@ static int init(struct cli *cli) {
                      "the cluster \"%s\" is there already, with %u shards; nothing was changed",
                      cli->conf->cluster.name, facts.shards);
     }
-    return done(cli, cluster, code, &r,
-                "the cluster \"%s\" of %u shards is made. Next:\n"
-                "  zingq run             on each host, with the same topics.conf, scripts and "
-                "secrets\n"
-                "  zingq cluster status  shows which host has which shard\n",
-                cli->conf->cluster.name, facts.shards);
+    if (code == 0) {
+        (void)report(&r, 0,
+                     "the cluster \"%s\" of %u shards is made. Next:\n"
+                     "  zingq run             on each host, with the same topics.conf, scripts and "
+                     "secrets\n"
+                     "  zingq cluster status  shows which host has which shard",
+                     cli->conf->cluster.name, facts.shards);
+    }
+    return done(cli, cluster, code, &r);
 }
 
 /* --- hosts --- */
@@ -126,10 +123,12 @@ static int drain(struct cli *cli) {
     if (code == 0 && !has_other(&view, host)) {
         cli_warn("no other host can take the shards of %s: they stay until one can", host);
     }
-    return done(cli, cluster, code, &r,
-                "%s drains: its shards go to other hosts, and it gets none until `zingq cluster "
-                "undrain %s`\n",
-                host, host);
+    code = code == 0 ? report(&r, 0,
+                              "%s drains: its shards go to other hosts, and it gets none until "
+                              "`zingq cluster undrain %s`",
+                              host, host)
+                     : code;
+    return done(cli, cluster, code, &r);
 }
 
 static int undrain(struct cli *cli) {
@@ -140,7 +139,8 @@ static int undrain(struct cli *cli) {
         return status;
     }
     int code = cluster_drain(cluster, cli->words[0], false, &r);
-    return done(cli, cluster, code, &r, "%s gets shards again\n", cli->words[0]);
+    code = code == 0 ? report(&r, 0, "%s gets shards again", cli->words[0]) : code;
+    return done(cli, cluster, code, &r);
 }
 
 /* Whoever lives beats now and then: the count is read until it stands still for a moment. */
@@ -176,7 +176,8 @@ static int bury(struct cli *cli) {
         return status;
     }
     int code = bury_as_seen(cluster, host, &r);
-    return done(cli, cluster, code, &r, "%s is dead: other hosts take its shards\n", host);
+    code = code == 0 ? report(&r, 0, "%s is dead: other hosts take its shards", host) : code;
+    return done(cli, cluster, code, &r);
 }
 
 static int forget(struct cli *cli) {
@@ -187,7 +188,8 @@ static int forget(struct cli *cli) {
         return status;
     }
     int code = cluster_forget(cluster, cli->words[0], &r);
-    return done(cli, cluster, code, &r, "%s is forgotten\n", cli->words[0]);
+    code = code == 0 ? report(&r, 0, "%s is forgotten", cli->words[0]) : code;
+    return done(cli, cluster, code, &r);
 }
 
 /* --- shards --- */
@@ -231,11 +233,15 @@ static int move_all(struct cli *cli, struct cluster *cluster, const char *to) {
     for (int i = 0; code == 0 && i < cli->word_count; i++) {
         code = cluster_pin(cluster, shard_of(cli, &view, i), to, &r);
     }
-    return to[0] == '\0' ? done(cli, cluster, code, &r, "these shards are spread like the others\n")
-                         : done(cli, cluster, code, &r,
-                                "%s is to have these shards while it lives, until `zingq cluster "
-                                "move ... --to any`\n",
-                                to);
+    if (code == 0 && to[0] == '\0') {
+        (void)report(&r, 0, "these shards are spread like the others");
+    } else if (code == 0) {
+        (void)report(&r, 0,
+                     "%s is to have these shards while it lives, until `zingq cluster move ... "
+                     "--to any`",
+                     to);
+    }
+    return done(cli, cluster, code, &r);
 }
 
 static int move(struct cli *cli) {
@@ -268,7 +274,8 @@ static int accept_loss(struct cli *cli) {
         }
     }
     code = code == 0 ? cluster_accept_loss(cluster, &r) : code;
-    return done(cli, cluster, code, &r, "the shards start again with what the database has\n");
+    code = code == 0 ? report(&r, 0, "the shards start again with what the database has") : code;
+    return done(cli, cluster, code, &r);
 }
 
 static const struct cli_option init_options[] = {

@@ -8,6 +8,7 @@ int unlog_store(const struct unlog *from, const char *folder, uint64_t *bytes, s
     const struct store_options options = {
         .path = folder, .max_bytes = from->max_bytes, .logged = true};
     struct store *store = NULL;
+    *bytes = 0;
     int code = store_open(&store, &options, r);
     code = code == 0 ? store_use_log(store, turns_log(from->turns), journal_home, r) : code;
     if (code == 0) {
@@ -16,11 +17,14 @@ int unlog_store(const struct unlog *from, const char *folder, uint64_t *bytes, s
                          : report(r, code, "cannot make a store of the log \"%s\": %s", from->name,
                                   error_text(code));
     }
-    const struct log_state *state = code == 0 ? store_log_state(store) : NULL;
-    if (state != NULL && state->last == 0 && state->snapshot.slices == 0) {
-        code = report(r, ERR_NOTFOUND, "the log \"%s\" (store.name) has nothing yet", from->name);
+    if (code == 0) {
+        const struct log_state *state = store_log_state(store);
+        *bytes = state->bytes + state->snapshot.bytes;
+        if (state->last == 0 && state->snapshot.slices == 0) {
+            code =
+                report(r, ERR_NOTFOUND, "the log \"%s\" (store.name) has nothing yet", from->name);
+        }
     }
-    *bytes = code == 0 ? state->bytes + state->snapshot.bytes : 0;
     store_close(store);
     return code;
 }

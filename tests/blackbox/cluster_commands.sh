@@ -2,7 +2,7 @@
 # cluster_commands.sh - `zingq cluster` works on the tables of a real PostgreSQL, whether hosts run or not; and
 # the tables keep their promises, also when hosts do everything at once.
 #
-# ctest: timeout=120
+# ctest: timeout=240
 # shellcheck disable=SC2016,SC2317 # for eval; called by ok
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
