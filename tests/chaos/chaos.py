@@ -22,7 +22,7 @@ import time
 sys.dont_write_bytecode = True
 import net  # noqa: E402
 from faults import Faults  # noqa: E402
-from world import PLANTS, SERVICES, Trouble, World  # noqa: E402
+from world import PLANTS, Trouble, World, services  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DRAIN_S = 120  # on a quiet machine
@@ -34,6 +34,7 @@ def options():
     parser.add_argument("--minutes", type=float, default=5, help="how long things break")
     parser.add_argument("--hosts", type=int, help="how many; 2 or 3 by the seed")
     parser.add_argument("--rate", type=float, default=40, help="messages a second")
+    parser.add_argument("--log", action="store_true", help="hosts have their logs in the database, which has a standby")
     parser.add_argument("--shared", choices=("yes", "no"), help="subscriptions; by the seed")
     parser.add_argument("--loopback", action="store_true", help="no namespaces, even where they are allowed")
     parser.add_argument("--short", action="store_true", help="no fault lasts long, and more of them: for a short run")
@@ -48,8 +49,8 @@ class Run:
         self.chance = random.Random("chaos %d" % given.seed)
         hosts = given.hosts or self.chance.choice((2, 3))
         shared = {"yes": True, "no": False, None: self.chance.random() < 0.4}[given.shared]
-        self.world = World(network(["host%d" % (i + 1) for i in range(hosts)] + list(SERVICES)), folder, hosts,
-                           not shared, os.environ["BUILD"], given.plant)
+        nodes = ["host%d" % (i + 1) for i in range(hosts)] + list(services(given.log))
+        self.world = World(network(nodes), folder, hosts, not shared, os.environ["BUILD"], given.plant, given.log)
         self.log = open(os.path.join(folder, "faults.jsonl"), "a", encoding="utf-8")
         self.faults = Faults(self.world, self.chance, self.note, given.short)
         self.faults.table.append(("lose broker", self.lose_broker, 1))

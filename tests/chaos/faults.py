@@ -6,8 +6,6 @@ import resource
 import shutil
 import signal
 
-from world import SERVICES
-
 LONG_S = (18, 24)  # beyond the 15 s after which another host stands in
 SHORT_S = (0.3, 5)
 
@@ -28,6 +26,9 @@ class Faults:
             ("stop gateway", self.stop_gateway, 1), ("kill mail", self.kill_mail, 1),
             ("kill database", self.kill_database, 2), ("file size", self.file_size, 1), ("memory", self.memory, 2),
             ("descriptors", self.descriptors, 2)]
+        if world.logged:
+            self.table += [("lose host", self.lose_host, 3), ("fail over", self.fail_over, 4),
+                           ("stop database", self.stop_database, 2)]
 
     # ---- the schedule ----
 
@@ -68,7 +69,7 @@ class Faults:
     def link(self):
         """A host and a service whose link has no fault yet, and its place; half of the time the broker's."""
         host = self.chance.choice(self.world.hosts)
-        name = "broker" if self.chance.random() < 0.5 else self.chance.choice(SERVICES)
+        name = "broker" if self.chance.random() < 0.5 else self.chance.choice(self.world.services)
         place = "link %s %s" % (host, name)
         isolated = "link %s all" % host in self.active
         return (host, name, place) if self.free(place) and not isolated else (None, None, None)
@@ -115,7 +116,7 @@ class Faults:
         host = self.chance.choice(self.world.hosts)
         if any(place.startswith("link %s " % host) for place in self.active):
             return None
-        pairs = [pair for name in SERVICES for pair in ((host, name), (name, host))]
+        pairs = [pair for name in self.world.services for pair in ((host, name), (name, host))]
         return self.dropped(pairs, "link %s all" % host)
 
     def destroy(self):
@@ -126,7 +127,7 @@ class Faults:
         return None
 
     def narrow(self):
-        node = self.chance.choice(self.world.hosts + list(SERVICES))
+        node = self.chance.choice(self.world.hosts + list(self.world.services))
         place = "width " + node
         if not self.free(place):
             return None
@@ -156,6 +157,14 @@ class Faults:
             shutil.rmtree(self.world.data(host))
         return killed
 
+    def lose_host(self):
+        """With its disk: its folder is built again from its log."""
+        host = self.chance.choice(self.world.hosts)
+        killed = self.killed(host) if self.free("disk " + host) else None
+        if killed:
+            shutil.rmtree(self.world.data(host))
+        return killed
+
     def stop_host(self):
         return self.stopped(self.chance.choice(self.world.hosts))
 
@@ -181,7 +190,17 @@ class Faults:
         return self.killed("mail")
 
     def kill_database(self):
-        return self.killed("database")
+        return self.killed(self.chance.choice(self.world.databases.names))
+
+    def stop_database(self):
+        return self.stopped(self.chance.choice(self.world.databases.names))
+
+    def fail_over(self):
+        databases = self.world.databases
+        if not all(self.free("process " + name) for name in databases.names) or not databases.synchronous():
+            return None
+        lost = databases.primary
+        return "process " + lost, databases.fail_over()
 
     # ---- limits ----
 
