@@ -24,8 +24,12 @@ class Faults:
             ("kill broker", self.kill_broker, 2), ("restart broker", self.restart_broker, 1),
             ("stop broker", self.stop_broker, 2), ("kill gateway", self.kill_gateway, 2),
             ("stop gateway", self.stop_gateway, 1), ("kill mail", self.kill_mail, 1),
-            ("kill database", self.kill_database, 2), ("file size", self.file_size, 1), ("memory", self.memory, 2),
-            ("descriptors", self.descriptors, 2)]
+            ("kill database", self.kill_database, 2)]
+        if world.cluster:
+            self.table += [("kill shard", self.kill_shard, 3), ("stop shard", self.stop_shard, 2),
+                           ("stop parent", self.stop_parent, 2), ("drain host", self.drain_host, 3)]
+        else:
+            self.table += [("file size", self.file_size, 1), ("memory", self.memory, 2), ("descriptors", self.descriptors, 2)]
         if world.logged:
             self.table += [("lose host", self.lose_host, 3), ("fail over", self.fail_over, 4),
                            ("stop database", self.stop_database, 2)]
@@ -143,18 +147,19 @@ class Faults:
         program.end(number)
         return "process " + name, program.start
 
-    def stopped(self, name):
+    def stopped(self, name, also=()):
         program = self.world.programs[name]
         if not self.free("process " + name) or not program.running():
             return None
-        program.signal(signal.SIGSTOP)
-        return "process " + name, lambda: program.signal(signal.SIGCONT)
+        for pid in [program.process.pid, *also]:
+            send(pid, signal.SIGSTOP)
+        return "process " + name, lambda: [send(pid, signal.SIGCONT) for pid in [program.process.pid, *also]]
 
     def kill_host(self):
         host = self.chance.choice(self.world.hosts)
         killed = self.killed(host)
         if killed and self.world.plant == "amnesia":
-            shutil.rmtree(self.world.data(host))
+            shutil.rmtree(self.world.data(host), ignore_errors=True)  # its processes end right now
         return killed
 
     def lose_host(self):
@@ -162,11 +167,45 @@ class Faults:
         host = self.chance.choice(self.world.hosts)
         killed = self.killed(host) if self.free("disk " + host) else None
         if killed:
-            shutil.rmtree(self.world.data(host))
+            shutil.rmtree(self.world.data(host), ignore_errors=True)  # its processes end right now
         return killed
 
     def stop_host(self):
+        host = self.chance.choice(self.world.hosts)
+        return self.stopped(host, self.world.shards_of(host))
+
+    def stop_parent(self):
+        """Its shards run on, until others have them."""
         return self.stopped(self.chance.choice(self.world.hosts))
+
+    def shard(self):
+        """The process of one, on a host that has no fault of its own."""
+        host = self.chance.choice(self.world.hosts)
+        pids = self.world.shards_of(host) if self.free("process " + host) else []
+        return (host, self.chance.choice(pids)) if pids else (None, None)
+
+    def kill_shard(self):
+        host, pid = self.shard()
+        return ("process " + host, None) if pid and send(pid, signal.SIGKILL) else None
+
+    def stop_shard(self):
+        host, pid = self.shard()
+        return ("process " + host, lambda: send(pid, signal.SIGCONT)) if pid and send(pid, signal.SIGSTOP) else None
+
+    def drain_host(self):
+        host = self.chance.choice(self.world.hosts)
+        place = "drain " + host
+        if not self.free(place) or not self.managed("drain", host):
+            return None
+        return place, lambda: self.world.wait(30, lambda: self.managed("undrain", host), host + " cannot be undrained")
+
+    def managed(self, *words):
+        """False while the database is away."""
+        try:
+            self.world.manage(*words)
+            return True
+        except self.world.trouble:
+            return False
 
     def restart_host(self):
         return self.killed(self.chance.choice(self.world.hosts), signal.SIGTERM)
@@ -237,6 +276,15 @@ class Faults:
         spare = self.chance.randrange(4)
         host = self.chance.choice(self.world.hosts)
         return self.limited(host, resource.RLIMIT_NOFILE, lambda pid: len(os.listdir("/proc/%d/fd" % pid)) + spare)
+
+
+def send(pid, number):
+    """False if it has just ended."""
+    try:
+        os.kill(pid, number)
+        return True
+    except ProcessLookupError:
+        return False
 
 
 def fill(fd, spare):

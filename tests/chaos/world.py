@@ -23,6 +23,8 @@ FRONT_PORT = 8080
 RESTART_S = 0.5
 CRASH_S, STOP_S = 10, 60  # within these a program has ended
 DISK = "96m"
+SHARDS = 6
+LEASE = "8s"
 
 
 # Bugs that check.py must find: what is left out of topics.conf, or put in.
@@ -93,10 +95,11 @@ def services(logged):
 class World:
     trouble = Trouble
 
-    def __init__(self, net, folder, hosts, alone, build, plant=None, logged=False):
+    def __init__(self, net, folder, hosts, alone, build, plant=None, logged=False, cluster=False):
         self.net, self.folder, self.build = net, folder, build
-        self.alone, self.plant, self.logged = alone, plant, logged
+        self.alone, self.plant, self.logged, self.cluster = alone, plant, logged, cluster
         self.hosts = ["host%d" % (i + 1) for i in range(hosts)]
+        self.numbers = ["%d" % (i + 1) for i in range(SHARDS)] if cluster else self.hosts  # what has a store of its own
         self.services = services(logged)
         self.ports = {name: net.port(PORTS[name]) for name in self.services}
         self.fronts = {host: net.port(FRONT_PORT) for host in self.hosts}
@@ -141,7 +144,8 @@ class World:
             text = file.read()
         with open(self.path("topics.conf"), "w", encoding="utf-8") as file:
             text = re.sub(*PLANTS[self.plant], text) if self.plant else text
-            file.write(text.replace("store  {", 'store  { url = "env:CHAOS_LOG" ') if self.logged else text)
+            text = text.replace("store  {", 'store  { url = "env:CHAOS_LOG" ') if self.logged else text
+            file.write(text + 'cluster { name = "chaos"  lease = "%s" }\n' % LEASE if self.cluster else text)
         os.symlink(HERE + "/scripts", self.path("scripts"))
 
     def must(self, *words, **more):
@@ -195,23 +199,41 @@ class World:
             ZINGQ_BROKER_ALONE="yes" if self.alone else "no",
             ZINGQ_HTTP_LISTEN="%s:%d" % (self.net.address(host), self.fronts[host]),
             ZINGQ_TOKEN=self.secret,
-            ZINGQ_HOSTS_COUNT=str(len(self.hosts)),
-            ZINGQ_HOSTS_THIS=str(self.hosts.index(host) + 1),
             ZINGQ_VARS_GATEWAY_URL="http://" + at["gateway"],
             ZINGQ_VARS_SMTP_URL="smtp://" + at["mail"],
         )
+        if self.cluster:
+            env.update(ZINGQ_CLUSTER_HOST=host)
+        else:
+            env.update(ZINGQ_HOSTS_COUNT=str(len(self.hosts)), ZINGQ_HOSTS_THIS=str(self.hosts.index(host) + 1))
         words = [self.build + "/zingq", "run", "-c", self.path("topics.conf"), "--data", self.data(host)]
         self.add(host, words, env=env, cwd=folder)
 
     def data(self, host):
         return self.path(host, "data")
 
-    def status(self, host):
-        """What the host says of itself, or None."""
+    def shards_of(self, host):
+        """The processes that run shards there."""
+        program = self.programs[host]
+        if not self.cluster or not program.running():
+            return []
+        with open("/proc/%d/task/%d/children" % (program.process.pid, program.process.pid), encoding="ascii") as children:
+            return [int(pid) for pid in children.read().split()]
+
+    def stores(self, number):
+        """Where the store of that number may be; in a cluster each host may have, or have had, it."""
+        return [self.path(host, "data", number) for host in self.hosts] if self.cluster else [self.data(number)]
+
+    def status(self, number):
+        """What who has the number says of itself, or None."""
+        answers = (self.ask(folder + "/zingq.sock") for folder in self.stores(number))
+        return next((answer for answer in answers if answer is not None), None)
+
+    def ask(self, door):
         try:
             with socket.socket(socket.AF_UNIX) as asked:
                 asked.settimeout(5)
-                asked.connect(os.path.relpath(self.data(host) + "/zingq.sock"))
+                asked.connect(os.path.relpath(door))
                 asked.sendall(b"GET /api/status HTTP/1.0\r\nHost: zingq\r\n\r\n")
                 answer = b""
                 while piece := asked.recv(65536):
@@ -220,12 +242,20 @@ class World:
         except (OSError, ValueError, IndexError):
             return None
 
-    def ready(self, host):
-        status = self.status(host)
+    def ready(self, number):
+        status = self.status(number)
         return status is not None and status["host"]["ready"]
 
     def all_ready(self):
-        return all(self.ready(host) for host in self.hosts)
+        return all(self.ready(number) for number in self.numbers)
+
+    def manage(self, *words):
+        """`zingq cluster`, which talks to the database alone."""
+        name = self.databases.primary
+        env = dict(os.environ, CHAOS_SECRET=self.secret,
+                   CHAOS_LOG="postgres://shop@127.0.0.1:%d/postgres" % self.ports[name], CHAOS_DATABASE="postgres://h/x")
+        return self.must(*self.net.inside(name), self.build + "/zingq", "cluster", *words, "-c", self.path("topics.conf"),
+                         env=env)
 
     # ---- all of it ----
 
@@ -237,6 +267,8 @@ class World:
             self.start_relay(name)
         self.databases.start()
         self.query("create table sold (serial bigserial, id text, key text, n int)")
+        if self.cluster:
+            self.manage("init", "--shards", str(SHARDS))
         for host in self.hosts:
             self.add_host(host)
             self.programs[host].start()
