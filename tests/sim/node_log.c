@@ -100,6 +100,12 @@ static int barrier(void *ctx, struct log_state *out) {
     return heard(n, n->log_door->barrier(n->log_door->ctx, out));
 }
 
+static int reach(void *ctx, const uint8_t writer[LOG_ID_BYTES], uint64_t *turn) {
+    IN_DOOR;
+    const struct node *n = ctx;
+    return n->log_door->reach(n->log_door->ctx, writer, turn);
+}
+
 static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
     IN_DOOR;
     const struct node *n = ctx;
@@ -181,7 +187,7 @@ int node_log_use(struct node *n, struct report *r) {
         return 0;
     }
     n->log_door = join(n->log);
-    n->log_doors = (struct store_log){n, append, barrier, read_turn, read_slice};
+    n->log_doors = (struct store_log){n, append, barrier, reach, read_turn, read_slice};
     n->log_snapshots = (struct log_snapshots){n, add, finish, trim};
     int code = store_use_log(n->store, &n->log_doors, journal_home, r);
     const struct trimmer_options options = {.store = n->store,
