@@ -164,6 +164,11 @@ static int compare(struct store *s, const struct log_state *state, const struct 
         return code;
     }
     s->shared = reach < state->last ? reach : state->last;
+    if (!s->compared) {
+        s->taken = state->last > 0 && !(memcmp(at->writer, state->writer, LOG_ID_BYTES) == 0 &&
+                                        at->number + 1 >= state->last && !at->partial);
+        s->compared = true;
+    }
     bool other = at->known && memcmp(at->id, state->id, LOG_ID_BYTES) != 0;
     return other || at->number > s->shared ? ERR_LOST : 0;
 }

@@ -42,7 +42,10 @@ struct store {
     bool unsettled;                   /* unless that is to be found out */
     uint64_t shared;                  /* of what LMDB has, the log has it up to that turn */
     bool asked;                       /* log_state is what the log has said for that */
+    bool compared;                    /* LMDB's position with that, since it was opened: */
+    bool taken;                       /* store_is_taken */
     struct load load;                 /* the last one that was begun */
+    bool unsynced;                    /* commits do not wait for the disk: store/unsynced.c */
 };
 
 /* True if the file lacks this table, because it is newer than the file's last writer. */
@@ -93,6 +96,19 @@ uint64_t store_make_turn(const struct writeset *writes, uint64_t number, struct 
  * has more than that, or is the copy of another log; or the log lacks what it should have. Sets
  * s->logged and s->shared. */
 int store_catch_up(struct store *s, const struct log_state *state, bool *more);
+
+/* --- store/unsynced.c --- */
+
+/* INV-STORE-15, before the file is opened: a torn one is removed by who can build it again. ERR_BUSY:
+ * only its host can; ERR_DISK. Each with a sentence. */
+int store_check_synced(const struct store *s, struct report *r);
+/* From now on commits do not wait for the disk, if a later start can find that out. Between
+ * transactions. */
+void store_stop_syncing(struct store *s);
+/* All is on the disk, and commits wait again. Between transactions. ERR_DISK, which is logged. */
+int store_sync(struct store *s);
+/* The folder has another file, which is synced. ERR_DISK. */
+int store_remove_unsynced_mark(const char *folder, struct report *r);
 
 /* Writes the schema's number again; within a write transaction. */
 int store_write_schema(struct store *s);

@@ -69,6 +69,7 @@ int store_use_log(struct store *s, const struct store_log *log, store_home *home
     s->log = log;
     s->home = home_of;
     s->unsettled = true;
+    store_stop_syncing(s);
     return 0;
 }
 
@@ -77,6 +78,10 @@ const struct log_state *store_log_state(const struct store *s) {
 }
 
 /* --- INV-STORE-11: LMDB has what the log has, no more and no less, before a transaction begins --- */
+
+bool store_is_taken(const struct store *s) {
+    return s->taken;
+}
 
 bool store_is_ahead(const struct store *s) {
     return s->logged > s->shared;
@@ -227,6 +232,7 @@ int store_leave_log(struct store *s) {
         return code;
     }
     code = store_txn_commit(s);
+    code = code == 0 ? store_sync(s) : code;
     if (code == 0) {
         writeset_free(s->writes);
         s->writes = NULL;

@@ -17,6 +17,8 @@
  * host. So what LMDB has is known by its last turn's number and writer, and the log knows how far each
  * writer's turns are its own (INV-STORE-14).
  *
+ * Since the log is what lasts, LMDB's commits do not wait for the disk (store/unsynced.c).
+ *
  * A log need not keep all its turns: a snapshot has the rows as they were after one of them, and the
  * turns up to that one can go (store/snapshot.h writes it). What LMDB has is thrown away and loaded
  * from the snapshot if it is older, or if an earlier process did not come to the end of its load. Until
@@ -108,6 +110,9 @@ int store_use_log(struct store *s, const struct store_log *log, store_home *home
  * only the id of the log that the store is a copy of; zeros: of none yet. */
 const struct log_state *store_log_state(const struct store *s);
 
+/* Once the log's last turn is there: whether somebody else may have had the log before this process, and
+ * not who had this store. Why he has it no more is not known. */
+bool store_is_taken(const struct store *s);
 /* After ERR_LOST: whether LMDB has what the log lacks. If not, the log has a gap. */
 bool store_is_ahead(const struct store *s);
 /* Somebody else has the log, as it was told behind the store's back: whether the turns of this store

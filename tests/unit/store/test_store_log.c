@@ -351,6 +351,47 @@ static void a_position_without_a_writer_is_known_by_its_number(void **state) {
     assert_kept(f, "a", "of the other host");
 }
 
+/* --- who had the log before --- */
+
+static bool is_taken(struct store_world *f) {
+    assert_int_equal(store_begin(f->store), 0);
+    store_abort(f->store);
+    return store_is_taken(f->store);
+}
+
+static void a_log_that_was_ones_own_is_not_taken_from_anybody(void **state) {
+    struct store_world *f = *state;
+    assert_false(is_taken(f)); /* a new one */
+    assert_int_equal(commit(f, "a", "1"), 0);
+    start(f, ROOM);
+    assert_false(is_taken(f));
+    assert_int_equal(commit(f, "a", "1"), 0);
+    fake_log_answers(log_of_test, FAKE_DOUBT_LANDED);
+    assert_int_equal(commit(f, "a", "2"), ERR_DOUBT); /* killed before LMDB's commit */
+    fake_log_answers(log_of_test, FAKE_GOOD);
+    start(f, ROOM);
+    assert_false(is_taken(f));
+}
+
+static void a_log_that_another_host_had_is_taken_from_it(void **state) {
+    struct store_world *f = *state;
+    struct data_folder old;
+    assert_int_equal(commit(f, "a", "1"), 0);
+    another_host_writes(1);
+    start(f, ROOM);
+    assert_true(is_taken(f));
+    assert_int_equal(commit(f, "a", "2"), 0);
+    start(f, ROOM);
+    assert_false(is_taken(f));
+    store_close(f->store);
+    old = f->folder;
+    data_folder_make(&f->folder); /* the folder is new, as on another machine */
+    f->store = NULL;
+    start(f, ROOM);
+    assert_true(is_taken(f));
+    data_folder_remove(&old);
+}
+
 /* --- INV-STORE-10, INV-STORE-11, INV-STORE-13 --- */
 
 static void a_store_that_never_was_in_a_log_is_refused_one(void **state) {
@@ -469,6 +510,8 @@ int main(void) {
         LOG_TEST(whether_turns_were_lost_is_asked_again_when_the_log_is_away),
         LOG_TEST(a_folder_that_read_what_others_wrote_has_their_turns),
         LOG_TEST(a_position_without_a_writer_is_known_by_its_number),
+        LOG_TEST(a_log_that_was_ones_own_is_not_taken_from_anybody),
+        LOG_TEST(a_log_that_another_host_had_is_taken_from_it),
         LOG_TEST(a_store_that_never_was_in_a_log_is_refused_one),
         LOG_TEST(the_copy_of_a_log_is_not_written_without_it),
         LOG_TEST(the_copy_of_another_log_is_not_gone_on_with),
