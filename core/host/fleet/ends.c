@@ -97,7 +97,6 @@ static void on_end(struct fleet *f, struct fleet_host *host, int status) {
         }
     } else if (f->member != NULL) {
         start_again(f, host, ran_ms);
-        member_note_end(f, host, status);
     } else if (well) {
         log_warn("fleet", "host %u exited by itself and is not restarted", host->number);
     } else if (cannot_start(host, status, ran_ms)) {
@@ -106,6 +105,9 @@ static void on_end(struct fleet *f, struct fleet_host *host, int status) {
         fleet_stop(f);
     } else {
         start_again(f, host, ran_ms);
+    }
+    if (f->member != NULL) {
+        member_note_end(f, host, status);
     }
 }
 

@@ -398,15 +398,15 @@ int64_t member_due_ms(const struct fleet_member *m) {
 
 void member_note_end(struct fleet *f, struct fleet_host *host, int status) {
     struct fleet_member *m = f->member;
+    bool fenced = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FENCED;
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_LOST) {
         (void)snprintf(m->lost, sizeof m->lost,
                        "shard %u on host \"%s\" found that its log lacks what it had confirmed",
                        host->number, m->name);
-        m->due_ms = 0;
-    } else if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FENCED) {
-        host->failures = 0; /* not for what this host lacks */
-        m->due_ms = 0;
     }
+    host->failures = fenced ? 0 : host->failures; /* not for what this host lacks */
+    m->due_ms =
+        m->away_ms == 0 ? 0 : m->due_ms; /* to release it, to report it, to see whose it is */
 }
 
 void member_folder(const struct fleet *f, const struct fleet_host *host, char *out, size_t size) {

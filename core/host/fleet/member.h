@@ -22,7 +22,7 @@ void member_free(struct fleet_member *m);
 void member_turn(struct fleet *f);
 /* When the next is, monotonic. */
 int64_t member_due_ms(const struct fleet_member *m);
-/* A shard that was to run has ended with that result of waitpid. */
+/* A shard has ended with that result of waitpid. */
 void member_note_end(struct fleet *f, struct fleet_host *host, int status);
 /* The data folder of a shard. */
 void member_folder(const struct fleet *f, const struct fleet_host *host, char *out, size_t size);
