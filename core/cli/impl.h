@@ -90,6 +90,7 @@ extern const struct cli_command cli_dlq_commands[];
 extern const struct cli_command cli_outbox_commands[];
 extern const struct cli_command cli_keys_commands[];
 extern const struct cli_command cli_state_commands[];
+extern const struct cli_command cli_cluster_commands[];
 extern const struct cli_command cli_file_commands[];
 extern const struct cli_command cli_change_commands[];
 extern const struct cli_command cli_shell_commands[];

@@ -103,6 +103,8 @@ int cluster_join(struct cluster *c, struct report *r);
 int cluster_beat(struct cluster *c, const char *status, struct report *r);
 /* How everything stands. ERR_NOTFOUND: there is no such cluster. */
 int cluster_look(struct cluster *c, struct cluster_view *out, struct report *r);
+/* The host of that name in it, or NULL. */
+const struct member *cluster_member(const struct cluster_view *view, const char *name);
 /* A shard, from 1, that nobody has becomes ours. ERR_EXISTS: somebody has it; also we, if an earlier
  * answer was lost. ERR_NOTFOUND, ERR_FENCED, ERR_NETWORK as cluster_beat. */
 int cluster_claim(struct cluster *c, unsigned shard, struct report *r);

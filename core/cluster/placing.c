@@ -40,12 +40,8 @@ static void weigh(struct placing *p) {
 }
 
 static int find(const struct cluster_view *view, const char *name) {
-    for (size_t i = 0; i < view->member_count; i++) {
-        if (strcmp(view->members[i].name, name) == 0) {
-            return (int)i;
-        }
-    }
-    return NOBODY;
+    const struct member *m = cluster_member(view, name);
+    return m == NULL ? NOBODY : (int)(m - view->members);
 }
 
 /* Those that do not drain; if all do, all. False: nobody lives. */

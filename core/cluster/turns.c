@@ -11,6 +11,7 @@
 #include "cluster/schema.h"
 #include "cluster/snapshots.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,16 @@ static const struct pg_statement raise_epoch = {
     .text = "UPDATE zq.store SET epoch = $3 WHERE id = $1 AND token = $2 AND epoch < $3"
             " RETURNING turn, bytes, log, snap_token, snap_turn, snap_slices, snap_bytes",
     .types = {PG_INT4, PG_UUID, PG_INT8}};
+
+/* For who only reads. */
+static const struct pg_statement find_log = {
+    .name = "find", .text = "SELECT id, schema FROM zq.store WHERE name = $1", .types = {PG_TEXT}};
+
+static const struct pg_statement look_at_log = {
+    .name = "state",
+    .text = "SELECT turn, bytes, log, snap_token, snap_turn, snap_slices, snap_bytes"
+            " FROM zq.store WHERE id = $1",
+    .types = {PG_INT4}};
 
 static const struct pg_statement ask_owner = {
     .name = "owner",
@@ -189,14 +200,33 @@ static int take_row(struct turns *t, const uint8_t *id, struct report *r) {
     return 0;
 }
 
+static int find_row(struct turns *t, struct report *r) {
+    struct pg_params params = {.count = 0};
+    struct pg_row row;
+    pg_add(&params, slice_of(t->options.name));
+    int code = pg_line_ask(t->line, &find_log, &params, &t->kept, &row);
+    if (code == ERR_NOTFOUND) {
+        return report(r, code, "the database has no log \"%s\"", t->options.name);
+    }
+    if (code != 0) {
+        return cluster_refused(t->line, code, "the log's row in zq.store cannot be read", r);
+    }
+    if (pg_get_int(row.fields[1]) > STORE_SCHEMA) {
+        return tell_not_taken(t, false, pg_get_int(row.fields[1]), r);
+    }
+    t->row.id = (int32_t)pg_get_int(row.fields[0]);
+    t->state.up = true;
+    return 0;
+}
+
 int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms, struct report *r) {
     int code = pg_line_connect(t->line, wait_ms);
     if (code != 0) {
         return report(r, code, "%s",
                       code == ERR_MEMORY ? error_text(code) : pg_line_error(t->line));
     }
-    code = schema_make(t->line, r);
-    return code == 0 ? take_row(t, id, r) : code;
+    code = t->options.reads ? schema_find(t->line, r) : schema_make(t->line, r);
+    return code != 0 ? code : t->options.reads ? find_row(t, r) : take_row(t, id, r);
 }
 
 /* --- the fence --- */
@@ -245,6 +275,7 @@ static int append(void *ctx, const struct log_turn *turn) {
     struct pg_params params;
     struct pg_row row;
     int64_t from_us = clock_monotonic_us();
+    assert(!t->options.reads);
     ahead_stop(&t->ahead, t->line);
     int64_t bytes = 0;
     int code = parts_put(&t->parts, turn, &bytes);
@@ -277,9 +308,20 @@ static int take_state(struct turns *t, const struct pg_row *row, struct log_stat
     return 0;
 }
 
+/* What the log has; of one that is ours, what it will have. */
+static int ask_state(struct turns *t, struct pg_row *row) {
+    struct pg_params params = {.count = 0};
+    if (t->options.reads) {
+        pg_add_i32(&params, t->row.id);
+        return pg_line_ask(t->line, &look_at_log, &params, &t->kept, row);
+    }
+    cluster_begin_params(&params, &t->row);
+    pg_add_i64(&params, ++t->epoch);
+    return pg_line_ask(t->line, &raise_epoch, &params, &t->kept, row);
+}
+
 static int barrier(void *ctx, struct log_state *out) {
     struct turns *t = ctx;
-    struct pg_params params;
     struct pg_row row;
     ahead_stop(&t->ahead, t->line);
     int code = pg_line_connect(t->line, CONNECT_WAIT_MS);
@@ -287,9 +329,7 @@ static int barrier(void *ctx, struct log_state *out) {
         t->state.up = false;
         return code;
     }
-    cluster_begin_params(&params, &t->row);
-    pg_add_i64(&params, ++t->epoch);
-    code = judge(t, cluster_again(pg_line_ask(t->line, &raise_epoch, &params, &t->kept, &row)));
+    code = judge(t, cluster_again(ask_state(t, &row)));
     return code == 0 ? take_state(t, &row, out) : code;
 }
 

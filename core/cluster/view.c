@@ -88,6 +88,15 @@ int cluster_look(struct cluster *c, struct cluster_view *out, struct report *r) 
     return code != ERR_NOTFOUND ? code : out->shards == 0 ? cluster_tell_none(c, r) : 0;
 }
 
+const struct member *cluster_member(const struct cluster_view *view, const char *name) {
+    for (size_t i = 0; i < view->member_count; i++) {
+        if (strcmp(view->members[i].name, name) == 0) {
+            return &view->members[i];
+        }
+    }
+    return NULL;
+}
+
 #define TIME(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 #define AGE(column) "round(extract(epoch FROM now() - " column "))"
 

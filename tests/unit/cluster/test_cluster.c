@@ -109,14 +109,9 @@ static const struct cluster_view *look(struct world *w) {
 }
 
 static const struct member *member(struct world *w, const char *host) {
-    const struct cluster_view *view = look(w);
-    for (size_t i = 0; i < view->member_count; i++) {
-        if (strcmp(view->members[i].name, host) == 0) {
-            return &view->members[i];
-        }
-    }
-    fail_msg("there is no host %s", host);
-    return NULL;
+    const struct member *m = cluster_member(look(w), host);
+    assert_non_null(m);
+    return m;
 }
 
 static void assert_owner(struct world *w, unsigned shard, const char *host) {
