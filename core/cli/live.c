@@ -121,6 +121,11 @@ static void print_running(FILE *out, struct buf *line, const json_t *host) {
     add_uptime(line, figure(host, "uptime_ms"));
     buf_printf(line, ", process %lld, zingq %s", (long long)figure(host, "pid"),
                word(host, "version"));
+    const json_t *cluster = json_object_get(host, "cluster");
+    if (cluster != NULL) {
+        buf_printf(line, ", shard %lld of \"%s\" on \"%s\"", (long long)figure(cluster, "shard"),
+                   word(cluster, "name"), word(cluster, "host"));
+    }
     print_line(out, line);
 }
 

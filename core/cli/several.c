@@ -9,6 +9,7 @@
 #include "cli/store.h"
 #include "cli/tell.h"
 #include "base/limits.h"
+#include "store/folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,19 +21,12 @@ struct folder {
     struct merge_part parts[PARTITIONS]; /* what each lists */
 };
 
-int cli_turn_into(struct cli *cli, const char *folder, unsigned number) {
-    cli_close_store(cli);
-    free(cli->data);
-    cli->data = slice_dup(slice_of(folder));
-    return cli->data == NULL ? cli_fail(ERR_MEMORY, "out of memory") : cli_turn_to(cli, number);
-}
-
 /* ---- no host runs ---- */
 
 /* Has the command list what one host has, as JSON. */
 static int read_one(struct cli *cli, struct folder *folder, unsigned number) {
     struct merge_part *part = &folder->parts[number - 1];
-    int status = cli_turn_into(cli, folder->path, number);
+    int status = cli_turn_to(cli, folder->path, number);
     cli->gathered = json_array();
     *part = (struct merge_part){.host = (uint16_t)number, .rows = cli->gathered};
     if (status == 0 && cli->gathered == NULL) {
@@ -80,7 +74,7 @@ static int read_all(struct cli *cli, struct folder *folder) {
 /* True if a host runs on one of the folders; then it has answered for all. */
 static bool ask_any(struct cli *cli, const struct folder *folder, int *status) {
     for (unsigned i = 1; i <= folder->hosts; i++) {
-        *status = cli_turn_into(cli, folder->path, i);
+        *status = cli_turn_to(cli, folder->path, i);
         if (*status != 0 || cli_print_all(cli, status)) {
             return true;
         }
@@ -97,12 +91,19 @@ bool cli_lists_all(struct cli *cli, int *status) {
     if (*status != 0) {
         return true;
     }
+    if (store_folder_is_cluster(cli->data)) {
+        *status = cli_find_data(cli); /* a shard that runs */
+        return *status != 0 || cli_print_all(cli, status);
+    }
     if (folder.hosts == 0) {
         return cli_is_divided(cli) && cli_print_all(cli, status);
     }
-    char *path = cli->data;
-    cli->data = NULL;
+    char *path = slice_dup(slice_of(cli->data));
     folder.path = path;
+    if (path == NULL) {
+        *status = cli_fail(ERR_MEMORY, "out of memory");
+        return true;
+    }
     if (!ask_any(cli, &folder, status)) {
         *status = read_all(cli, &folder);
     }
@@ -182,7 +183,7 @@ json_t *cli_ask_any_division(struct cli *cli, const char *folder, unsigned hosts
         json_t *answer = NULL;
         struct report r = {""};
         long status = 0;
-        if (cli_turn_into(cli, folder, i) != 0) {
+        if (cli_turn_to(cli, folder, i) != 0) {
             return NULL;
         }
         (void)cli_ask_quietly(cli, "GET", "/api/hosts", slice_of(""), &status, &answer, &r);

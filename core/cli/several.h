@@ -20,7 +20,5 @@ json_t *cli_ask_division(struct cli *cli, const json_t *status);
 
 /* The same of the first host that runs on one of the folders FOLDER/1 to FOLDER/<hosts>. */
 json_t *cli_ask_any_division(struct cli *cli, const char *folder, unsigned hosts);
-/* Switches to FOLDER/<number>, that of one of several hosts. 0, or an exit status after printing why. */
-int cli_turn_into(struct cli *cli, const char *folder, unsigned number);
 
 #endif

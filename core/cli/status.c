@@ -21,6 +21,7 @@
 #include "base/about.h"
 #include "base/limits.h"
 #include "query/json.h"
+#include "store/folder.h"
 #include "store/store.h"
 #include "journal/event.h"
 #include "journal/flags.h"
@@ -495,20 +496,27 @@ static int show_host(struct cli *cli, bool among, json_t **out) {
     return holds ? EXIT_GOOD : EXIT_NO;
 }
 
-/* One host below the other; with --json, a list of their documents. */
-static int show_hosts(struct cli *cli, const char *folder, unsigned count) {
+/* One host below the other; with --json, a list of their documents. In a cluster, the shards that run
+ * here. */
+static int show_hosts(struct cli *cli, const char *folder, unsigned count, bool shards) {
     json_t *list = json_array();
     int worst = EXIT_GOOD;
     int status = 0;
     for (unsigned i = 1; i <= count; i++) {
         json_t *one = NULL;
-        status = cli_turn_into(cli, folder, i);
+        if (shards && !cli_turn_to_shard(cli, folder, i, &status)) {
+            continue;
+        }
+        status = shards ? status : cli_turn_to(cli, folder, i);
         if (status != 0) {
             worst = status;
             break;
         }
-        if (!cli->json) {
-            (void)printf("%shost %u of %u\n\n", i == 1 ? "" : "\n", i, count);
+        const char *gap = json_array_size(list) == 0 ? "" : "\n";
+        if (!cli->json && shards) {
+            (void)printf("%sshard %u\n\n", gap, i);
+        } else if (!cli->json) {
+            (void)printf("%shost %u of %u\n\n", gap, i, count);
         }
         status = show_host(cli, true, &one);
         (void)json_array_append_new(list, one == NULL ? json_null() : one);
@@ -533,10 +541,13 @@ int cli_status(struct cli *cli) {
     if (status != 0) {
         return status;
     }
-    if (hosts > 0) {
-        char *folder = cli->data;
-        cli->data = NULL;
-        status = show_hosts(cli, folder, hosts);
+    bool shards = store_folder_is_cluster(cli->data);
+    if (hosts > 0 || shards) {
+        char *folder = slice_dup(slice_of(cli->data));
+        status = folder == NULL ? cli_fail(ERR_MEMORY, "out of memory") : 0;
+        status = status == 0 && shards ? cli_find_data(cli) : status; /* one that runs, at least */
+        status =
+            status == 0 ? show_hosts(cli, folder, shards ? PARTITIONS : hosts, shards) : status;
         free(folder);
         return status;
     }

@@ -163,7 +163,7 @@ kill -9 "$first" 2>/dev/null # unless it has
 wait "$first"
 status=$?
 host=
-ok "and the first one ends" [ "$status" -eq 3 ]
+ok "and the first one ends" [ "$status" -eq 5 ]
 ok "saying who has it" grep -q 'was taken over by process' "$dir/host.log"
 ok "and it does not start again" complains 2 'log-taken-over' run --broker "mqtt://127.0.0.1:$port"
 cd "$dir/second" || exit 1
