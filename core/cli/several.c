@@ -9,6 +9,7 @@
 #include "cli/store.h"
 #include "cli/tell.h"
 #include "base/limits.h"
+#include "store/folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,20 +21,12 @@ struct folder {
     struct merge_part parts[PARTITIONS]; /* what each lists */
 };
 
-/* Of one of them. */
-static int turn_to(struct cli *cli, const struct folder *folder, unsigned number) {
-    cli_close_store(cli);
-    free(cli->data);
-    cli->data = slice_dup(slice_of(folder->path));
-    return cli->data == NULL ? cli_fail(ERR_MEMORY, "out of memory") : cli_turn_to(cli, number);
-}
-
 /* ---- no host runs ---- */
 
 /* Has the command list what one host has, as JSON. */
 static int read_one(struct cli *cli, struct folder *folder, unsigned number) {
     struct merge_part *part = &folder->parts[number - 1];
-    int status = turn_to(cli, folder, number);
+    int status = cli_turn_to(cli, folder->path, number);
     cli->gathered = json_array();
     *part = (struct merge_part){.host = (uint16_t)number, .rows = cli->gathered};
     if (status == 0 && cli->gathered == NULL) {
@@ -81,7 +74,7 @@ static int read_all(struct cli *cli, struct folder *folder) {
 /* True if a host runs on one of the folders; then it has answered for all. */
 static bool ask_any(struct cli *cli, const struct folder *folder, int *status) {
     for (unsigned i = 1; i <= folder->hosts; i++) {
-        *status = turn_to(cli, folder, i);
+        *status = cli_turn_to(cli, folder->path, i);
         if (*status != 0 || cli_print_all(cli, status)) {
             return true;
         }
@@ -98,12 +91,19 @@ bool cli_lists_all(struct cli *cli, int *status) {
     if (*status != 0) {
         return true;
     }
+    if (store_folder_is_cluster(cli->data)) {
+        *status = cli_find_data(cli); /* a shard that runs */
+        return *status != 0 || cli_print_all(cli, status);
+    }
     if (folder.hosts == 0) {
         return cli_is_divided(cli) && cli_print_all(cli, status);
     }
-    char *path = cli->data;
-    cli->data = NULL;
+    char *path = slice_dup(slice_of(cli->data));
     folder.path = path;
+    if (path == NULL) {
+        *status = cli_fail(ERR_MEMORY, "out of memory");
+        return true;
+    }
     if (!ask_any(cli, &folder, status)) {
         *status = read_all(cli, &folder);
     }
@@ -113,21 +113,82 @@ bool cli_lists_all(struct cli *cli, int *status) {
 
 /* ---- one after the other ---- */
 
-int cli_count_hosts(struct cli *cli, unsigned *count) {
-    json_t *answer = NULL;
+/* Of an answer that names the hosts. */
+static unsigned count_of(const json_t *answer) {
     size_t i;
     const json_t *one;
+    json_array_foreach(json_object_get(answer, "hosts"), i, one) {
+        json_int_t count = json_integer_value(json_object_get(one, "count"));
+        if (json_is_true(json_object_get(one, "self")) && count >= 1 && count <= PARTITIONS) {
+            return (unsigned)count;
+        }
+    }
+    return 1;
+}
+
+int cli_count_hosts(struct cli *cli, unsigned *count) {
+    json_t *answer = NULL;
     *count = 1;
     if (cli_flag(cli, "host")) {
         return 0;
     }
     int status = cli_ask(cli, "GET", "/api/hosts", slice_of(""), &answer);
-    json_array_foreach(json_object_get(answer, "hosts"), i, one) {
-        json_int_t of = json_integer_value(json_object_get(one, "count"));
-        if (json_is_true(json_object_get(one, "self")) && of >= 1 && of <= PARTITIONS) {
-            *count = (unsigned)of;
-        }
-    }
+    *count = count_of(answer);
     json_decref(answer);
     return status;
+}
+
+/* ---- their sums ---- */
+
+static int add_up(json_t *sums, const json_t *row) {
+    static const char *const figures[] = {"waiting",   "inflight",      "retrying",
+                                          "sleeping",  "dead",          "done",
+                                          "rate_1min", "failures_1min", "outbox"};
+    int code = 0;
+    for (size_t i = 0; i < sizeof figures / sizeof *figures && code == 0; i++) {
+        json_int_t sum = json_integer_value(json_object_get(sums, figures[i])) +
+                         json_integer_value(json_object_get(row, figures[i]));
+        code = json_object_set_new(sums, figures[i], json_integer(sum));
+    }
+    return code;
+}
+
+json_t *cli_ask_division(struct cli *cli, const json_t *status) {
+    struct cli_page page;
+    struct report r = {""};
+    size_t i;
+    const json_t *row;
+    if (cli_flag(cli, "host") || count_of(status) == 1 ||
+        cli_ask_page(cli, "GET", "/api/division", slice_of(""), &page, &r) != 0) {
+        return NULL;
+    }
+    json_t *division = NULL;
+    if (page.status == 200 && json_is_array(page.answer)) {
+        json_t *missing = page.missing == NULL ? json_array() : json_incref(page.missing);
+        division = json_pack("{s:O, s:o}", "hosts", page.answer, "missing", missing);
+    }
+    json_array_foreach(json_object_get(division, "hosts"), i, row) {
+        if (add_up(division, row) != 0) {
+            json_decref(division);
+            division = NULL;
+        }
+    }
+    cli_page_clear(&page);
+    return division;
+}
+
+json_t *cli_ask_any_division(struct cli *cli, const char *folder, unsigned hosts) {
+    json_t *division = NULL;
+    for (unsigned i = 1; i <= hosts && division == NULL; i++) {
+        json_t *answer = NULL;
+        struct report r = {""};
+        long status = 0;
+        if (cli_turn_to(cli, folder, i) != 0) {
+            return NULL;
+        }
+        (void)cli_ask_quietly(cli, "GET", "/api/hosts", slice_of(""), &status, &answer, &r);
+        division = cli_ask_division(cli, answer);
+        json_decref(answer);
+    }
+    return division;
 }

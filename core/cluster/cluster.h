@@ -151,6 +151,7 @@ struct watched {
     char name[NAME_BYTES_MAX + 1];
     int64_t beats;
     int64_t since_ms; /* monotonic: when the count was first seen, or we could last not look */
+    int64_t live_ms;  /* monotonic: since when it was live at each look; 0 = it is not */
 };
 
 struct watch {
@@ -165,5 +166,7 @@ struct watch {
 void watch_look(struct watch *w, const struct cluster_view *view, int64_t now_ms, int64_t lease_ms);
 /* Whether that host's count has stood still for its lease; asked right after a look. */
 bool watch_is_dead(const struct watch *w, const struct member *host, int64_t now_ms);
+/* Whether it has been live for two of its leases, as far as we have seen: shards may be left to it. */
+bool watch_is_steady(const struct watch *w, const struct member *host, int64_t now_ms);
 
 #endif

@@ -22,7 +22,12 @@ void watch_look(struct watch *w, const struct cluster_view *view, int64_t now_ms
         const struct watched *seen = find(w, m->name);
         struct watched *to = &next.hosts[next.count++];
         bool stands = !blind && seen != NULL && seen->beats == m->beats;
-        *to = (struct watched){.beats = m->beats, .since_ms = stands ? seen->since_ms : now_ms};
+        bool lived = seen != NULL && seen->live_ms != 0;
+        *to = (struct watched){.beats = m->beats,
+                               .since_ms = stands ? seen->since_ms : now_ms,
+                               .live_ms = m->state != MEMBER_LIVE ? 0
+                                          : lived                 ? seen->live_ms
+                                                                  : now_ms};
         (void)snprintf(to->name, sizeof to->name, "%s", m->name);
     }
     *w = next;
@@ -32,4 +37,9 @@ bool watch_is_dead(const struct watch *w, const struct member *host, int64_t now
     const struct watched *seen = find(w, host->name);
     return host->state == MEMBER_LIVE && seen != NULL && seen->beats == host->beats &&
            now_ms - seen->since_ms >= host->lease_ms;
+}
+
+bool watch_is_steady(const struct watch *w, const struct member *host, int64_t now_ms) {
+    const struct watched *seen = find(w, host->name);
+    return seen != NULL && seen->live_ms != 0 && now_ms - seen->live_ms >= 2 * host->lease_ms;
 }

@@ -49,6 +49,7 @@ struct gateway_callbacks {
     /* Networks ("10.0.0.0/8") of proxies whose X-Forwarded-For is trusted; borrowed. */
     const char *const *proxies;
     size_t proxy_count;
+    bool shares_port; /* other processes of this user may listen on the port, too */
     const char *cert_file,
         *key_file; /* of the door, for TLS; borrowed, NULL or "" = it speaks none.
                                          One door of a process may. */

@@ -256,6 +256,22 @@ static void who_has_left_or_just_come_is_not_dead(void **state) {
     assert_false(is_dead(&w, &view, 1000000 + LEASE));
 }
 
+static void shards_are_left_to_who_has_been_live_for_two_leases(void **state) {
+    struct cluster_view view = view_of(8, 1);
+    struct watch w = {.count = 0};
+    int64_t now = 1000000;
+    (void)state;
+    view.members[0].state = MEMBER_GONE;
+    watch_look(&w, &view, now, LEASE);
+    view.members[0].state = MEMBER_LIVE;
+    watch_look(&w, &view, now += LEASE / 4, LEASE);
+    assert_false(watch_is_steady(&w, &view.members[0], now + 2 * LEASE - 1));
+    assert_true(watch_is_steady(&w, &view.members[0], now + 2 * LEASE));
+    view.members[0].state = MEMBER_DEAD;
+    watch_look(&w, &view, now + 2 * LEASE, LEASE);
+    assert_false(watch_is_steady(&w, &view.members[0], now + 4 * LEASE));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_host_has_its_part),
@@ -273,6 +289,7 @@ int main(void) {
         cmocka_unit_test(its_own_lease_counts_not_the_watchers),
         cmocka_unit_test(after_a_gap_nothing_is_known),
         cmocka_unit_test(who_has_left_or_just_come_is_not_dead),
+        cmocka_unit_test(shards_are_left_to_who_has_been_live_for_two_leases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
