@@ -138,10 +138,9 @@ static int run_job(struct cli *cli, struct outcome *outcome, unsigned host) {
     if (job_text(job, "error")[0] != '\0') {
         (void)snprintf(outcome->why, sizeof outcome->why, "%s", job_text(job, "error"));
     }
-    bool stopped = strcmp(job_text(job, "state"), "stopped") == 0;
+    outcome->stopped = strcmp(job_text(job, "state"), "stopped") == 0;
     status = status == 0 ? job_judge(job) : status;
     json_decref(job);
-    outcome->stopped = stopped;
     return status;
 }
 

@@ -38,6 +38,7 @@ struct follow {
     struct seen seen[SEEN]; /* a ring */
     size_t next;
     bool begun, away;
+    size_t missing; /* hosts whose events the last page lacks */
 };
 
 static const char *word(const json_t *event, const char *name) {
@@ -123,19 +124,35 @@ static void make_path(const struct follow *f, unsigned long long count, struct b
     }
 }
 
+/* Says so when other hosts of the division begin or cease to be missing. */
+static void tell_missing(struct follow *f, const json_t *missing) {
+    size_t i;
+    const json_t *one;
+    if (json_array_size(missing) == f->missing) {
+        return;
+    }
+    f->missing = json_array_size(missing);
+    (void)fprintf(stderr, "%s",
+                  f->missing == 0 ? "all hosts answer\n" : "without the events of host");
+    json_array_foreach(missing, i, one) {
+        (void)fprintf(stderr, "%s %lld%s", i == 0 ? "" : ",",
+                      json_integer_value(json_object_get(one, "host")),
+                      i + 1 == f->missing ? "\n" : "");
+    }
+}
+
 /* 0, or the exit status of what will not become better. */
 static int look(struct follow *f, unsigned long long count) {
-    json_t *answer = NULL;
+    struct cli_page page;
     struct report r = {""};
     struct buf path;
-    long http = 0;
     buf_init(&path, LINE_BYTES);
     make_path(f, count, &path);
-    int code = cli_ask_quietly(f->cli, "GET", buf_str(&path), slice_of(""), &http, &answer, &r);
-    bool away = code != 0 || http >= 500;
-    int status = away ? 0 : cli_judge(http, answer);
+    int code = cli_ask_page(f->cli, "GET", buf_str(&path), slice_of(""), &page, &r);
+    bool away = code != 0 || page.status >= 500;
+    int status = away ? 0 : cli_judge(page.status, page.answer);
     if (away && !f->begun) {
-        status = code != 0 ? cli_not_asked(f->cli, code, &r) : cli_judge(http, answer);
+        status = code != 0 ? cli_not_asked(f->cli, code, &r) : cli_judge(page.status, page.answer);
     } else if (away != f->away) {
         (void)fprintf(stderr, "%s\n",
                       away ? "the host does not answer: waiting until it is back"
@@ -143,9 +160,10 @@ static int look(struct follow *f, unsigned long long count) {
     }
     f->away = away;
     if (!away && status == 0) {
-        print_page(f, answer);
+        print_page(f, page.answer);
+        tell_missing(f, page.missing);
     }
-    json_decref(answer);
+    cli_page_clear(&page);
     buf_clear(&path);
     return status;
 }
