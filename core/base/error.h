@@ -42,7 +42,14 @@ enum error_code {
 int error_of_file(int error);
 
 /* The program's exit statuses. */
-enum exit_status { EXIT_GOOD = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_CANNOT_RUN = 3 };
+enum exit_status {
+    EXIT_GOOD = 0,
+    EXIT_NO = 1,
+    EXIT_USAGE = 2,
+    EXIT_CANNOT_RUN = 3,
+    EXIT_LOST = 4,   /* of a host: ERR_LOST */
+    EXIT_FENCED = 5, /* of a host: ERR_FENCED */
+};
 
 /* The code's text; never NULL. */
 const char *error_text(int code);

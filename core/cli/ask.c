@@ -39,9 +39,16 @@ int cli_ask_page(struct cli *cli, const char *method, const char *path, struct s
         out->status = got.status;
         out->answer = json_read(buf_slice(&got.body), "answer", NULL);
         memcpy(out->next, got.next, sizeof out->next);
+        out->missing = json_read(slice_of(got.missing), "Zingq-Missing", NULL);
     }
     buf_clear(&got.body);
     return code;
+}
+
+void cli_page_clear(struct cli_page *page) {
+    json_decref(page->answer);
+    json_decref(page->missing);
+    *page = (struct cli_page){.answer = NULL};
 }
 
 int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struct slice body,
@@ -49,7 +56,8 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
     struct cli_page page;
     int code = cli_ask_page(cli, method, path, body, &page, r);
     *status = code == 0 ? page.status : *status;
-    *answer = page.answer;
+    *answer = json_incref(page.answer);
+    cli_page_clear(&page);
     return code;
 }
 

@@ -316,13 +316,26 @@ static size_t add_keyed(struct buf *out, const struct conf *conf) {
     return n;
 }
 
+static void add_cluster(const struct cluster_conf *cluster, struct buf *out) {
+    char lease[32];
+    buf_printf(
+        out,
+        "This is the host \"%s\" of the cluster \"%s\": the keys are divided among its shards, "
+        "whose commits are in the database of store.url, and which run on the hosts that are "
+        "alive. One that shows no life for %s loses its shards to the others. All hosts have "
+        "this topics.conf, but cluster.host, and data folders of their own.",
+        cluster->host, cluster->name, conf_duration_text(cluster->lease_ms, lease));
+}
+
 /* Three sentences about a second host with this configuration. */
 static void describe_hosts(const struct conf *conf, struct buf *out) {
     const struct hosts_conf *h = &conf->hosts;
     struct buf names;
     buf_init(&names, LINE_BYTES_MAX);
     size_t keyed = add_keyed(&names, conf);
-    if (division_is_divided(&h->share)) {
+    if (conf->cluster.name[0] != '\0') {
+        add_cluster(&conf->cluster, out);
+    } else if (division_is_divided(&h->share)) {
         buf_printf(
             out,
             "This is host %u of %u in the group \"%s\": each key belongs to one of them. All "

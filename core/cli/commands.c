@@ -13,6 +13,7 @@ const struct cli_group cli_groups[] = {
     {"Outbox", cli_outbox_commands},
     {"Keys", cli_keys_commands},
     {"State", cli_state_commands},
+    {"A cluster", cli_cluster_commands},
     {"The store's file", cli_file_commands},
     {"Change a running host", cli_change_commands},
     {"Shells", cli_shell_commands},
@@ -20,7 +21,7 @@ const struct cli_group cli_groups[] = {
 };
 
 /* First words of two-word commands. */
-const char *const cli_families[] = {"new", "dlq", "outbox", "keys", "state", NULL};
+const char *const cli_families[] = {"new", "dlq", "outbox", "keys", "state", "cluster", NULL};
 
 const struct cli_command *cli_find_command(const char *name) {
     for (size_t g = 0; cli_groups[g].title != NULL; g++) {

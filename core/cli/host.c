@@ -13,6 +13,7 @@
 #include "host/host.h"
 #include "host/sys/sys.h"
 #include "base/limits.h"
+#include "store/folder.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,26 @@ static int hosts_wanted(const struct cli *cli, uint64_t *count) {
         return cli_misused(cli, "every host of --hosts runs all services: omit --service");
     }
     return status;
+}
+
+static bool is_member(const struct cli *cli) {
+    return cli->conf->cluster.name[0] != '\0' && !fleet_is_shard();
+}
+
+/* What topics.conf says of a cluster decides what is to run. */
+static int check_member(struct cli *cli, uint64_t hosts) {
+    int status = cli_load_conf(cli);
+    if (status != 0 || !is_member(cli)) {
+        return status;
+    }
+    return hosts > 1
+               ? cli_misused(cli,
+                             "this is a host of the cluster \"%s\", which decides how many shards "
+                             "run here: omit --hosts",
+                             cli->conf->cluster.name)
+           : cli_flag(cli, "service")
+               ? cli_misused(cli, "every shard of a cluster runs all services: omit --service")
+               : 0;
 }
 
 static int run_host(struct cli *cli, bool with_broker) {
@@ -46,6 +67,10 @@ static int run_host(struct cli *cli, bool with_broker) {
     if (status != 0) {
         return status;
     }
+    status = check_member(cli, hosts);
+    if (status != 0) {
+        return status;
+    }
     const struct host_options options = {
         .conf_file = cli_option(cli, "conf"),
         .overrides = {.broker_url = cli_option(cli, "broker"), .data = cli_option(cli, "data")},
@@ -53,7 +78,9 @@ static int run_host(struct cli *cli, bool with_broker) {
         .service_count = count,
         .with_broker = with_broker,
     };
-    return hosts > 1 ? fleet_run(&options, (unsigned)hosts) : host_run(&options);
+    return hosts > 1        ? fleet_run(&options, (unsigned)hosts)
+           : is_member(cli) ? fleet_run_member(&options)
+                            : host_run(&options);
 }
 
 static int run(struct cli *cli) {
@@ -154,11 +181,13 @@ static int leave(struct cli *cli) {
     return status;
 }
 
-/* Of the hosts of `zingq run --hosts`, the first one has the dashboard. */
+/* Of the hosts of `zingq run --hosts`, the first one has the dashboard; of shards any. */
 static int find_front_door(struct cli *cli) {
     unsigned hosts;
     int status = cli_find_hosts(cli, &hosts);
-    return status == 0 && hosts > 0 && !cli_flag(cli, "host") ? cli_turn_to(cli, 1) : status;
+    return status == 0 && hosts > 0 && !store_folder_is_cluster(cli->data) && !cli_flag(cli, "host")
+               ? cli_turn_to(cli, cli->data, 1)
+               : status;
 }
 
 static int dashboard(struct cli *cli) {

@@ -11,6 +11,7 @@
 #include "cli/store.h"
 #include "cli/tell.h"
 #include "cli/text.h"
+#include "cli/unlog.h"
 #include "cluster/turns.h"
 #include "journal/home.h"
 #include "store/folder.h"
@@ -79,34 +80,13 @@ static int into_log(struct migration *m, const char *url, struct report *r) {
 
 /* --- into a folder --- */
 
-/* A store of its own, with all that the log has. */
-static int build_store(struct migration *m, const char *building, struct report *r) {
-    const struct store_options options = {
-        .path = building, .max_bytes = m->conf->store_max_bytes, .logged = true};
-    struct store *store = NULL;
-    int code = store_open(&store, &options, r);
-    code = code == 0 ? store_use_log(store, turns_log(m->turns), journal_home, r) : code;
-    if (code == 0) {
-        code = store_leave_log(store);
-        code = code == 0 ? 0
-                         : report(r, code, "cannot make a store of the log \"%s\": %s", m->name,
-                                  error_text(code));
-    }
-    const struct log_state *state = code == 0 ? store_log_state(store) : NULL;
-    if (state != NULL && state->last == 0 && state->snapshot.slices == 0) {
-        code = report(r, ERR_NOTFOUND, "the log \"%s\" (store.name) has nothing yet", m->name);
-    }
-    m->bytes = code == 0 ? state->bytes + state->snapshot.bytes : 0;
-    store_close(store);
-    return code;
-}
-
 /* A backup_maker. */
 static int make_folder(void *ctx, const char *building, const struct backup_owner *owner,
                        struct report *r) {
     struct migration *m = ctx;
     struct backup_sizes beside = {0};
-    int code = build_store(m, building, r);
+    const struct unlog from = {m->turns, m->name, m->conf->store_max_bytes};
+    int code = unlog_store(&from, building, &m->bytes, r);
     return code == 0 ? backup_beside(m->data, building, owner, &beside, r) : code;
 }
 

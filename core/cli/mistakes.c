@@ -250,6 +250,28 @@ static void warn_of_variables(const struct conf *conf) {
     buf_clear(&text);
 }
 
+/* ---- a cluster ---- */
+
+static void warn_of_cluster(const struct conf *conf) {
+    if (conf->cluster.name[0] == '\0') {
+        return;
+    }
+    if (division_is_divided(&conf->hosts.share)) {
+        cli_warn(
+            "%s: hosts.count is %u, and a cluster divides the keys among its shards by itself: "
+            "zingq run refuses both",
+            conf->file, (unsigned)conf->hosts.share.count);
+    }
+    for (size_t i = 0; i < conf->service_count; i++) {
+        const struct service_conf *s = &conf->services[i];
+        if (!s->share) {
+            cli_warn("%s:%d: service \"%s\" has share = no: in a cluster each shard gets every "
+                     "message, also where several shards run on one host",
+                     conf->file, s->line, s->name);
+        }
+    }
+}
+
 /* ---- a store of another version ---- */
 
 /* What cannot be read now is told by whoever wants to read it. */
@@ -297,6 +319,7 @@ void cli_warn_of_mistakes(const struct cli *cli, const struct script_host *scrip
     warn_of_certificates(cli->conf);
     warn_of_missing_secrets(cli->conf);
     warn_of_variables(cli->conf);
+    warn_of_cluster(cli->conf);
     cli_warn_of_secrets(cli->conf, scripts);
     warn_of_store(cli->conf->store_path);
 }

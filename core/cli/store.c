@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     ROWS_PER_READ = 2048,
@@ -139,30 +140,64 @@ int cli_find_hosts(struct cli *cli, unsigned *hosts) {
     return status;
 }
 
-int cli_turn_to(struct cli *cli, uint64_t number) {
-    struct buf path;
-    buf_init(&path, STORE_PATH_BYTES);
-    buf_printf(&path, "%s/%llu", cli->data, (unsigned long long)number);
-    char *data = path.failed ? NULL : slice_dup(buf_slice(&path));
-    buf_clear(&path);
+static int turn_to_folder(struct cli *cli, const char *path) {
+    char *data = slice_dup(slice_of(path));
     if (data == NULL) {
         return cli_fail(ERR_MEMORY, "out of memory");
     }
+    cli_close_store(cli);
     free(cli->data);
     cli->data = data;
     return 0;
+}
+
+int cli_turn_to(struct cli *cli, const char *folder, uint64_t number) {
+    char path[STORE_PATH_BYTES];
+    char name[32];
+    struct report r = {""};
+    (void)snprintf(name, sizeof name, "%llu", (unsigned long long)number);
+    int code = store_folder_file(folder, name, path, &r);
+    return code == 0 ? turn_to_folder(cli, path) : cli_fail(code, "%s", r.text);
+}
+
+bool cli_turn_to_shard(struct cli *cli, const char *folder, uint64_t number, int *status) {
+    char path[STORE_PATH_BYTES];
+    bool runs = number <= PARTITIONS && store_folder_of_shard(folder, (unsigned)number, path);
+    *status = runs ? turn_to_folder(cli, path) : 0;
+    return runs;
+}
+
+/* That one if it runs here, or any, which passes the question on. */
+static int turn_to_a_shard(struct cli *cli, uint64_t number) {
+    int status = 0;
+    bool runs = number > 0 && cli_turn_to_shard(cli, cli->data, number, &status);
+    for (unsigned i = 1; i <= PARTITIONS && !runs; i++) {
+        runs = cli_turn_to_shard(cli, cli->data, i, &status);
+    }
+    if (runs) {
+        return status;
+    }
+    (void)cli_fail(ERR_NOTFOUND,
+                   "no shard of the cluster runs on this host, in %s: start it with \"zingq run\", "
+                   "or ask another host; `zingq cluster status` says who has which",
+                   cli->data);
+    return EXIT_CANNOT_RUN;
 }
 
 int cli_find_data(struct cli *cli) {
     unsigned hosts;
     uint64_t number = 0;
     int status = cli_find_hosts(cli, &hosts);
-    if (status != 0 || hosts == 0) {
+    bool cluster = status == 0 && store_folder_is_cluster(cli->data);
+    if (status != 0 || (hosts == 0 && !cluster)) {
         return status;
     }
     status = cli_flag(cli, "host") ? cli_option_count(cli, "host", 1, &number) : 0;
+    if (status == 0 && cluster) {
+        return turn_to_a_shard(cli, number);
+    }
     if (status == 0 && number > 0 && number <= hosts) {
-        return cli_turn_to(cli, number);
+        return cli_turn_to(cli, cli->data, number);
     }
     return status != 0 ? status
                        : cli_fail(ERR_INVALID,
@@ -237,6 +272,22 @@ int cli_open_store(struct cli *cli) {
 
 int cli_open_store_checked(struct cli *cli) {
     return open_store(cli, false);
+}
+
+bool cli_is_divided(struct cli *cli) {
+    char socket[STORE_PATH_BYTES];
+    struct report r = {""};
+    struct slice text;
+    bool divided = false;
+    if (store_folder_file(cli->data, "zingq.sock", socket, &r) != 0 || access(socket, F_OK) != 0 ||
+        cli_open_store(cli) != 0) {
+        return false;
+    }
+    if (cli_begin(cli) == 0) {
+        divided = journal_text_get(cli->journal, "division", &text) == 0 && !slice_is(text, "1/1");
+        cli_end(cli);
+    }
+    return divided;
 }
 
 void cli_close_store(struct cli *cli) {

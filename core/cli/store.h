@@ -17,17 +17,22 @@ int cli_check_conf(struct cli *cli);
 /* Finds the data folder, cli->data. With --data, topics.conf may be missing (cli->conf is NULL). If
  * topics.conf was not loaded before, cli->conf then has no secrets: looking needs none.
  * Where several hosts share a folder, it is the one of --host; without it, EXIT_USAGE after
- * printing how to name one. */
+ * printing how to name one. In the folder of a host of a cluster it is that of a shard that runs. */
 int cli_find_data(struct cli *cli);
 /* The same, but accepts a folder of several hosts: *hosts is their number, 0 = a single host. */
 int cli_find_hosts(struct cli *cli, unsigned *hosts);
-/* Switches from such a folder to that of host N. 0, or an exit status after printing why. */
-int cli_turn_to(struct cli *cli, uint64_t number);
+/* Switches to the folder of host N in such a folder. 0, or an exit status after printing why. */
+int cli_turn_to(struct cli *cli, const char *folder, uint64_t number);
+/* Switches to the folder of that shard, in `folder` of a host of a cluster. False: it does not run here.
+ * *status: 0, or an exit status after printing why. */
+bool cli_turn_to_shard(struct cli *cli, const char *folder, uint64_t number, int *status);
 /* Opens the store, read only, without a transaction, unless it is open. 0, or an exit status after printing why. */
 int cli_open_store(struct cli *cli);
 /* The same, for a command that reads all of it: the pages of a large file are checked, too. */
 int cli_open_store_checked(struct cli *cli);
 
+/* True if a host seems to run on the data folder, and is one of several that divide the keys. */
+bool cli_is_divided(struct cli *cli);
 /* Closes what cli_open_store opened, if anything. */
 void cli_close_store(struct cli *cli);
 

@@ -4,10 +4,12 @@
  *   zq.format    one row: the format of what follows
  *   zq.store     a row for each store, which each of its turns updates: the fence. `schema` is the
  *                highest STORE_SCHEMA (store/store.h) that has had it: an older zingq cannot read it
+ *   zq.reign     who had each store, and after which turn it began: a row for each process that has
+ *                appended something, the last thousand
  *   zq.log       what each turn changed, a row for each home (store/writeset.h)
  *   zq.snap      the slices of snapshots, likewise; those that the store's row names count
  *   zq.cluster   a row for each cluster, zq.host for each of its hosts, zq.shard for each of its
- *                shards and who has it (cluster/members.h)
+ *                shards and who has it (cluster/cluster.h)
  *
  * A host is whoever knows the row's token. Its epoch is raised to make sure that a statement that
  * nobody waits for any more will not be carried out.
@@ -24,5 +26,7 @@ enum { CLUSTER_FORMAT = 1, CLUSTER_SERVER_LEAST = 12 };
  * sentence: ERR_NETWORK; ERR_REFUSED, a right is missing; ERR_SCHEMA, a newer zingq made them;
  * ERR_INVALID, the server is too old. */
 int schema_make(struct pg_line *line, struct report *r);
+/* The same, but makes nothing: ERR_NOTFOUND if they are not there. */
+int schema_find(struct pg_line *line, struct report *r);
 
 #endif

@@ -26,6 +26,7 @@ struct turns_options {
     const char *name;  /* of the host in it */
     const char *owner; /* for people: which process it is */
     bool unused;       /* only a log that has nothing yet is taken over */
+    bool reads;        /* none is: the log is read as it is, while whoever has it goes on */
 };
 
 /* Nothing is sent yet. ERR_INVALID with a sentence: the url cannot be read. ERR_MEMORY. */
@@ -36,6 +37,7 @@ void turns_free(struct turns *t);
  * from then on whoever had it is fenced. `id`: of the log that the store is a copy of, zeros if it is
  * of none yet. With a sentence: ERR_NETWORK: not now, call it again; ERR_LOST: the database does not
  * have that log, ERR_EXISTS: the log is to have nothing, and has something: nothing was taken over;
+ * ERR_NOTFOUND: there is no log to read;
  * ERR_SCHEMA: a newer zingq has had it; else as schema_make. */
 int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms, struct report *r);
 /* Asks whether the log is still ours, for hosts that have nothing to append. 0; ERR_FENCED;

@@ -126,7 +126,8 @@ static void open_doors(struct await *a) {
     if (len > 0 && (size_t)len < sizeof listen) {
         (void)gateway_new(&a->socket, &a->loop, listen, GATEWAY_BODY_BYTES_MAX, &of_socket, &r);
     }
-    if (conf->http_listen[0] != '\0') {
+    /* In a cluster other shards answer on that port. */
+    if (conf->http_listen[0] != '\0' && conf->cluster.name[0] == '\0') {
         (void)gateway_new(&a->tcp, &a->loop, conf->http_listen, GATEWAY_BODY_BYTES_MAX, &of_port,
                           &r);
     }

@@ -290,7 +290,8 @@ static int open_broker(struct host *h, struct report *r) {
                                              .on_subscribed = on_subscribed,
                                              .on_resubscribed = on_resubscribed,
                                              .on_unsubscribed = on_unsubscribed,
-                                             .on_readable = on_readable};
+                                             .on_readable = on_readable,
+                                             .may_connect = host_log_may_connect};
     if (h->conf->broker.client_id[0] != '\0') {
         (void)snprintf(h->client_id, sizeof h->client_id, "%s", h->conf->broker.client_id);
     } else {
@@ -348,6 +349,7 @@ static int open_port(struct host *h, struct report *r) {
                                                 .proxies =
                                                     (const char *const *)h->conf->http_proxies,
                                                 .proxy_count = h->conf->http_proxy_count,
+                                                .shares_port = h->conf->cluster.name[0] != '\0',
                                                 .cert_file = h->conf->http_cert_file,
                                                 .key_file = h->conf->http_key_file};
     struct report why = {""};

@@ -500,12 +500,16 @@ static void close_all(struct host *h) {
     host_terms_clear(h);
 }
 
-static int exit_status_of(int code) {
+int host_exit_status(int code) {
     switch (code) {
     case ERR_INVALID:
     case ERR_SCRIPT:
     case ERR_NOTFOUND:
         return EXIT_USAGE;
+    case ERR_LOST:
+        return EXIT_LOST;
+    case ERR_FENCED:
+        return EXIT_FENCED;
     default:
         return EXIT_CANNOT_RUN;
     }
@@ -533,7 +537,7 @@ int host_run(const struct host_options *options) {
         log_info("host", "%s", r.text);
     } else {
         (void)fprintf(stderr, "zingq: %s\n", r.text);
-        h->status = exit_status_of(code);
+        h->status = host_exit_status(code);
     }
     int status = h->status;
     close_all(h);

@@ -54,7 +54,8 @@ static void on_timer(uv_timer_t *timer) {
     if (h->engine == NULL) {
         return;
     }
-    if (host_log_is_over(h, turns_check(h->log.turns))) {
+    int code = turns_check(h->log.turns);
+    if (host_log_is_over(h, code == ERR_FENCED ? store_fenced(h->store) : code)) {
         host_wake(h);
         return;
     }
@@ -88,9 +89,19 @@ bool host_log_is_over(struct host *h, int code) {
     h->log.over = true;
     (void)host_log_explain(h, code, &r);
     log_error("host", "%s", r.text);
-    h->status = EXIT_CANNOT_RUN;
+    h->status = host_exit_status(code);
     host_end_loop(h);
     return true;
+}
+
+bool host_log_may_connect(void *host) {
+    struct host *h = host;
+    int code = h->log.turns == NULL ? 0 : turns_check(h->log.turns);
+    if (host_log_is_over(h, code)) {
+        return false;
+    }
+    host_log_notice(h);
+    return code == 0;
 }
 
 /* --- keeping it short --- */

@@ -20,6 +20,9 @@ int host_log_open(struct host *h, struct report *r);
 void host_log_watch(struct host *h);
 /* A turn has ended so: true if there can be no other, and the host ends. */
 bool host_log_is_over(struct host *h, int code);
+/* Before a connection to the broker (mqtt_callbacks): whether the log is still ours. Who has lost it, or
+ * cannot know, would take the session from whoever has it now. True without a log. */
+bool host_log_may_connect(void *host);
 /* After each turn: keeps the log short. */
 void host_log_turn(struct host *h);
 /* When the loop has ended: the store begins no transaction any more. */
@@ -39,7 +42,7 @@ bool host_log_is_up(const struct host *h);
 /* Says so when the database stops answering, and when it answers again. */
 void host_log_notice(struct host *h);
 void host_each_of_log(const struct host *h, host_tell *tell, void *ctx);
-/* Adds `log`, unless there is none. */
+/* Adds `log`, unless there is none, and `cluster`, if it is of one. */
 void host_log_status(const struct host *h, json_t *object);
 void host_log_metrics(const struct host *h, struct buf *out);
 

@@ -15,8 +15,16 @@
 
 #define MARK "log-taken-over"
 
+/* In a cluster the lease decides where a shard runs, and it may come back. */
+static bool is_shard(const struct host *h) {
+    return h->conf->cluster.name[0] != '\0';
+}
+
 int host_log_refuse_marked(const struct host *h, struct report *r) {
     char path[STORE_PATH_BYTES];
+    if (is_shard(h)) {
+        return 0;
+    }
     int code = store_folder_file(h->conf->store_path, MARK, path, r);
     if (code != 0 || access(path, F_OK) != 0) {
         return code;
@@ -48,6 +56,10 @@ int host_log_explain(struct host *h, int code, struct report *r) {
     const struct log_state *log = store_log_state(h->store);
     struct turns_state state;
     turns_look(h->log.turns, &state);
+    if (code == ERR_FENCED && is_shard(h)) {
+        return report(r, code, "the log \"%s\" was taken over by %s: this process ends",
+                      h->log.name, state.taker);
+    }
     if (code == ERR_FENCED) {
         leave_mark(h, state.taker);
         return report(

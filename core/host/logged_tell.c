@@ -83,6 +83,13 @@ void host_log_status(const struct host *h, json_t *object) {
                                   json_integer((host_now_ms(h) - h->log.failed_ms) / 1000));
     }
     (void)json_object_set_new(object, "log", one);
+    const struct cluster_conf *cluster = &h->conf->cluster;
+    if (cluster->name[0] != '\0') {
+        (void)json_object_set_new(object, "cluster",
+                                  json_pack("{s:s, s:s, s:i}", "name", cluster->name, "host",
+                                            cluster->host, "shard",
+                                            (int)h->conf->hosts.share.place));
+    }
 }
 
 void host_log_metrics(const struct host *h, struct buf *out) {

@@ -17,6 +17,7 @@
 #include "host/broker.h"
 #include "host/forward.h"
 #include "host/join.h"
+#include "host/logged.h"
 #include "host/loop.h"
 #include "host/members.h"
 #include "host/sign.h"
@@ -183,7 +184,8 @@ int host_open_publisher(struct host *h, struct report *r) {
                                              .on_up = on_up,
                                              .on_down = on_down,
                                              .on_subscribed = on_subscribed,
-                                             .on_readable = on_readable};
+                                             .on_readable = on_readable,
+                                             .may_connect = host_log_may_connect};
     int len =
         snprintf(h->publisher_client_id, sizeof h->publisher_client_id, "%s-out", h->client_id);
     if (len < 0 || (size_t)len > 255) {

@@ -21,8 +21,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { LOSSES_LOOKED_FOR = 100 };
+
 static const char lock_name[] = "zingq.lock";
 static const char mark_name[] = "zingq.store";
+static const char cluster_name[] = "zingq.cluster";
+static const char cluster_text[] =
+    "This folder is that of a host of a cluster: 1, 2 and so on in it are copies of shards, which "
+    "the\n"
+    "database has. With no shard running here they may be removed.\n";
 static const char mark_text[] =
     "This folder contains a zingq store, in data.mdb. If that file is missing or empty, restore a\n"
     "complete copy of the folder; to start from scratch, remove this file as well.\n";
@@ -126,16 +133,17 @@ static int sync_folder(const char *path) {
     return rc;
 }
 
-int store_folder_mark(const char *path, struct report *r) {
+static int leave_mark(const char *path, const char *mark, const char *text, struct report *r) {
     char name[STORE_PATH_BYTES];
     struct stat st;
-    int code = store_folder_file(path, mark_name, name, r);
+    int code = store_folder_file(path, mark, name, r);
     if (code != 0 || stat(name, &st) == 0) {
         return code;
     }
     int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    bool good = fd >= 0 && write(fd, mark_text, sizeof mark_text - 1) == sizeof mark_text - 1 &&
-                fsync(fd) == 0 && sync_folder(path) == 0;
+    ssize_t len = (ssize_t)strlen(text);
+    bool good =
+        fd >= 0 && write(fd, text, (size_t)len) == len && fsync(fd) == 0 && sync_folder(path) == 0;
     if (!good) {
         code = report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
     }
@@ -143,6 +151,31 @@ int store_folder_mark(const char *path, struct report *r) {
         (void)close(fd);
     }
     return code;
+}
+
+int store_folder_mark(const char *path, struct report *r) {
+    return leave_mark(path, mark_name, mark_text, r);
+}
+
+int store_folder_mark_cluster(const char *path, struct report *r) {
+    return leave_mark(path, cluster_name, cluster_text, r);
+}
+
+bool store_folder_is_cluster(const char *path) {
+    char name[STORE_PATH_BYTES];
+    return store_folder_file(path, cluster_name, name, NULL) == 0 && access(name, F_OK) == 0;
+}
+
+bool store_folder_of_shard(const char *path, unsigned number, char out[STORE_PATH_BYTES]) {
+    for (unsigned losses = 0; losses < LOSSES_LOOKED_FOR; losses++) {
+        int len = losses == 0
+                      ? snprintf(out, STORE_PATH_BYTES, "%s/%u", path, number)
+                      : snprintf(out, STORE_PATH_BYTES, "%s/%u.loss%u", path, number, losses);
+        if (len > 0 && len < STORE_PATH_BYTES && store_folder_in_use(out)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int store_folder_check(const char *path, struct report *r) {
@@ -202,7 +235,8 @@ void store_folder_tidy(const char *path) {
 }
 
 void store_folder_remove(const char *path) {
-    static const char *const files[] = {"data.mdb", "lock.mdb", lock_name, mark_name};
+    static const char *const files[] = {"data.mdb", "lock.mdb", lock_name, mark_name,
+                                        STORE_UNSYNCED_MARK};
     char name[STORE_PATH_BYTES];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (store_folder_file(path, files[i], name, NULL) == 0) {

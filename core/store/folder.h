@@ -19,6 +19,12 @@ int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report 
 /* If it is a folder of several hosts, their number: 1 to that number, with a store in the last;
  * else 0. */
 unsigned store_folder_hosts(const char *path);
+/* Creates PATH/zingq.cluster, unless it exists: the folders of hosts in it are of shards of a cluster, which
+ * come and go. ERR_DISK. */
+int store_folder_mark_cluster(const char *path, struct report *r);
+bool store_folder_is_cluster(const char *path);
+/* The folder of a shard's running process: `number`, or `number`.loss1 and so on. False: none runs. */
+bool store_folder_of_shard(const char *path, unsigned number, char out[STORE_PATH_BYTES]);
 /* Creates it and the folders above it. ERR_INVALID, ERR_DISK. */
 int store_folder_make(const char *path, struct report *r);
 /* Locks PATH/zingq.lock, which then names this process; *fd is -1 or must be closed, in every case.
@@ -29,6 +35,8 @@ int store_folder_lock(const char *path, int *fd, struct report *r);
 bool store_folder_in_use(const char *path);
 /* Creates PATH/zingq.store durably, unless it exists: this folder has a store. ERR_DISK. */
 int store_folder_mark(const char *path, struct report *r);
+/* The file that says that data.mdb is not synced: store/unsynced.c. */
+#define STORE_UNSYNCED_MARK "zingq.unsynced"
 /* The folder in which `zingq compact` builds a new file. */
 #define STORE_COMPACT_FOLDER "compacting"
 /* The folder in which `zingq reshard` builds a new file */

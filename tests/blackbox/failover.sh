@@ -172,7 +172,7 @@ while [ $round -lt $((2 * rounds)) ]; do
     if has_ended; then
         lost=$((lost + 1))
         wait "$host"
-        ok "asynchronous failover $round: it ends with status 3" [ $? -eq 3 ]
+        ok "asynchronous failover $round: it ends with status 4" [ $? -eq 4 ]
         ok "asynchronous failover $round: and says what is lost" grep -q 'its folder has what its log lacks' "$dir/host.log"
         must stop_load INT
         : >"$dir/host.log"

@@ -141,6 +141,12 @@ void bench_wait(struct bench *b, const int *value, int at_least) {
     }
 }
 
+static bool may_connect(void *ctx) {
+    struct client *c = ctx;
+    c->asked++;
+    return !c->kept_off;
+}
+
 struct mqtt_callbacks client_callbacks(struct client *c) {
     return (struct mqtt_callbacks){
         .ctx = c,
@@ -152,6 +158,7 @@ struct mqtt_callbacks client_callbacks(struct client *c) {
         .on_resubscribed = on_resubscribed,
         .on_unsubscribed = on_unsubscribed,
         .on_readable = on_readable,
+        .may_connect = may_connect,
     };
 }
 

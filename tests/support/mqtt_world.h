@@ -20,6 +20,8 @@ struct client {
     bool collects; /* reads when there is something to read */
     bool flushes;  /* and acknowledges */
     bool holds;    /* holds itself from the first message on */
+    bool kept_off; /* may not connect again */
+    int asked;     /* whether it may */
     int ups, downs, messages, published, subscribed, resubscribed, unsubscribed;
     uint8_t publish_reason, subscribe_reason, subscribe_before;
     int published_mid;

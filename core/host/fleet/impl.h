@@ -6,27 +6,35 @@
 
 #include "host/companion.h"
 #include "host/fleet/fleet.h"
-#include "host/token.h"
 #include "base/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-/* One host. Times are monotonic. */
+enum { FLEET_SECRET_BYTES = 65 }; /* hex digits and their end */
+
+/* One host; in a cluster, one shard. Times are monotonic. */
 struct fleet_host {
     unsigned number; /* from 1 */
     pid_t pid;       /* 0 = not running */
     unsigned starts;
+    unsigned failures; /* ends in a row, each soon after the start, that it was not meant to have */
     int64_t started_ms;
     int64_t pause_ms; /* pause before its next start if it ends */
     int64_t due_ms;   /* time of its next start; INT64_MAX = none is due */
     int64_t beat_ms;  /* when it was last heard from; 0 = it has not reported that it is ready */
+    bool wanted;      /* it is to run; always, except in a cluster */
     bool ready;       /* it has reported so at least once, in any of its starts */
     bool stopping;    /* it has reported that it is stopping */
+    bool told;        /* it was told to, though others go on */
     int words;        /* the socket for its reports, like that of a service manager */
     char words_name[16];
+    char end[128]; /* how it last ended, for people */
+    bool crashed;  /* it was killed */
 };
+
+struct fleet_member;
 
 struct fleet {
     const struct host_options *options;
@@ -36,20 +44,64 @@ struct fleet {
     int lock;           /* inherited by the hosts, so it is held until the last of them has ended */
     int signals;        /* a signalfd */
     struct fleet_host hosts[PARTITIONS];
-    unsigned count;
-    char secret[HOST_TOKEN_BYTES]; /* which all of them have: hosts.secret, where it is not set */
+    unsigned count;                  /* in a cluster 0 as long as the database has not said it */
+    const char *what;                /* "host", or "shard" */
+    struct fleet_member *member;     /* of a cluster; owned, NULL = of none */
+    char secret[FLEET_SECRET_BYTES]; /* which all of them have: hosts.secret, where it is not set */
+    char token[FLEET_SECRET_BYTES];  /* likewise http.token; "" = each makes its own */
     bool told_ready, stopping;
     int64_t stop_due_ms;   /* hosts not stopping by then are told to; INT64_MAX = all were told */
     int64_t beat_every_ms; /* for the fleet's own service manager; 0 = it does not watch */
     int64_t beat_due_ms;
-    int status; /* exit status */
+    int64_t silence_ms; /* a host that has not reported for that long is killed; 0 = none is */
+    int status;         /* exit status */
 };
 
-/* host/fleet/start.c */
+/* The variable by which a shard knows whose it is: the number of the fleet's process. */
+#define FLEET_SHARD_OF "ZINGQ_SHARD_OF"
+
+enum {
+    FLEET_PAUSE_MS_LEAST = 1000,
+    FLEET_PAUSE_MS_MOST = 30000,
+    FLEET_STEADY_MS = 60000, /* after running this long, pauses start small again */
+};
+
+/* --- host/fleet/prepare.c --- */
+
+/* Reads topics.conf, takes the folder, starts the companions, opens the signals: all that hosts need
+ * which are to be started. With a sentence. */
+int fleet_prepare(struct fleet *f, struct report *r);
+/* The hosts 1 to count; they are not wanted yet. ERR_SYSTEM. */
+int fleet_set_hosts(struct fleet *f, unsigned count, struct report *r);
+void fleet_close(struct fleet *f);
+
+/* --- host/fleet/start.c --- */
+
 /* Opens the socket on which the host reports that it is ready and alive. ERR_SYSTEM. */
 int fleet_open_words(struct fleet_host *host, struct report *r);
 /* Forks and executes the host; false if the fork failed. The child inherits the lock, dies with
  * this process, and has no signals blocked. */
 bool fleet_start(const struct fleet *f, struct fleet_host *host);
+
+/* --- host/fleet/words.c --- */
+
+/* Takes what the hosts have reported. */
+void fleet_take_words(struct fleet *f);
+
+/* --- host/fleet/ends.c --- */
+
+void fleet_tell_manager(const char *text);
+void fleet_signal(const struct fleet *f, const struct fleet_host *host, int number);
+void fleet_signal_all(const struct fleet *f, int number);
+/* Begins to stop all hosts; the second time they stop at once. */
+void fleet_stop(struct fleet *f);
+/* Tells those to stop that do not by now. */
+void fleet_stop_due(struct fleet *f);
+/* None runs. */
+bool fleet_is_idle(const struct fleet *f);
+/* Takes the ends of hosts, and decides when each starts again. */
+void fleet_reap(struct fleet *f);
+/* None runs, and none will. */
+bool fleet_is_over(const struct fleet *f);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/fleet/member.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -42,9 +43,9 @@ int fleet_open_words(struct fleet_host *host, struct report *r) {
     return 0;
 }
 
-static bool set_number(const char *name, unsigned value) {
-    char text[16];
-    (void)snprintf(text, sizeof text, "%u", value);
+static bool set_number(const char *name, unsigned long long value) {
+    char text[32];
+    (void)snprintf(text, sizeof text, "%llu", value);
     return setenv(name, text, 1) == 0;
 }
 
@@ -59,12 +60,26 @@ static bool set_client_id(const struct fleet *f, const struct fleet_host *host) 
     return setenv("ZINGQ_BROKER_CLIENT_ID", text, 1) == 0;
 }
 
-static bool set_environment(const struct fleet *f, const struct fleet_host *host) {
-    bool first = host->number == 1;
+/* All shards of a machine answer on its port; of other hosts the first. */
+static bool set_door(const struct fleet *f, const struct fleet_host *host) {
+    if (f->member == NULL) {
+        return host->number == 1 || setenv("ZINGQ_HTTP_LISTEN", "", 1) == 0;
+    }
+    return f->conf->http_token[0] != '\0' || setenv("ZINGQ_HTTP_TOKEN", f->token, 1) == 0;
+}
+
+/* A shard reports at half of that. */
+static bool set_shard(const struct fleet *f, pid_t parent) {
+    return f->member == NULL ||
+           (set_number(FLEET_SHARD_OF, (unsigned long long)parent) &&
+            set_number("WATCHDOG_USEC", (unsigned long long)f->silence_ms * 1000));
+}
+
+static bool set_environment(const struct fleet *f, const struct fleet_host *host, pid_t parent) {
     return set_number("ZINGQ_HOSTS_COUNT", f->count) &&
            set_number("ZINGQ_HOSTS_THIS", host->number) && set_client_id(f, host) &&
            (f->conf->hosts.secret_count > 0 || setenv("ZINGQ_HOSTS_SECRET", f->secret, 1) == 0) &&
-           (first || setenv("ZINGQ_HTTP_LISTEN", "", 1) == 0) &&
+           set_door(f, host) && set_shard(f, parent) &&
            setenv("NOTIFY_SOCKET", host->words_name, 1) == 0 && unsetenv("WATCHDOG_PID") == 0;
 }
 
@@ -90,16 +105,16 @@ static void become(const struct fleet *f, const struct fleet_host *host) {
         argv[count++] = "--broker";
         argv[count++] = (char *)(uintptr_t)broker;
     }
-    (void)snprintf(data, sizeof data, "%s/%u", f->conf->store_path, host->number);
+    member_folder(f, host, data, sizeof data);
     (void)execv(f->program, argv);
     (void)execv("/proc/self/exe", argv); /* in case the file was replaced or removed */
 }
 
 static _Noreturn void be_host(const struct fleet *f, const struct fleet_host *host, pid_t parent) {
-    if (set_process(f, parent) && set_environment(f, host)) {
+    if (set_process(f, parent) && set_environment(f, host, parent)) {
         become(f, host);
     }
-    log_error("fleet", "host %u cannot be started: %s", host->number, strerror(errno));
+    log_error("fleet", "%s %u cannot be started: %s", f->what, host->number, strerror(errno));
     _exit(EXIT_CANNOT_RUN);
 }
 
@@ -112,7 +127,7 @@ bool fleet_start(const struct fleet *f, struct fleet_host *host) {
     }
     host->due_ms = INT64_MAX;
     host->beat_ms = 0;
-    host->stopping = false;
+    host->stopping = host->told = false;
     host->started_ms = clock_monotonic_ms();
     if (pid < 0) {
         return false;

@@ -49,6 +49,7 @@ struct gateway_callbacks {
     /* Networks ("10.0.0.0/8") of proxies whose X-Forwarded-For is trusted; borrowed. */
     const char *const *proxies;
     size_t proxy_count;
+    bool shares_port; /* other processes of this user may listen on the port, too */
     const char *cert_file,
         *key_file; /* of the door, for TLS; borrowed, NULL or "" = it speaks none.
                                          One door of a process may. */
@@ -160,7 +161,10 @@ bool gateway_is_final(const struct gateway_request *request);
  * texts that have no value. */
 void gateway_add_query(const struct gateway_request *request, const char *without, struct buf *out);
 
-enum { GATEWAY_NEXT_BYTES = 1024 /* of the header Zingq-Next */ };
+enum {
+    GATEWAY_NEXT_BYTES = 4352,    /* of the header Zingq-Next: a place in the list of each host */
+    GATEWAY_MISSING_BYTES = 9216, /* of the header Zingq-Missing: the hosts that a list lacks */
+};
 
 /* The client side: one request over a unix socket or TCP, blocking; for the commands. `path` is
  * sent as it is, so its parts must be percent-encoded. A body is sent as application/json.
@@ -180,6 +184,7 @@ struct gateway_answered {
     long status;
     struct buf body;               /* cleared by the caller, also after an error */
     char next[GATEWAY_NEXT_BYTES]; /* of a list: where its next page begins; "" = it is complete */
+    char missing[GATEWAY_MISSING_BYTES]; /* the hosts that it lacks, as JSON; "" = none */
 };
 int gateway_ask_full(const struct gateway_asked *asked, struct gateway_answered *out,
                      struct report *r);

@@ -110,7 +110,9 @@ static int tcp_listen(struct gateway *g, const char *listen_on, int *out, struct
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_storage bound = {0};
     socklen_t bound_len = sizeof bound;
+    bool shares = g->callbacks.shares_port;
     bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+              (!shares || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
               bind(fd, found->ai_addr, found->ai_addrlen) == 0 &&
               getsockname(fd, (struct sockaddr *)&bound, &bound_len) == 0;
     int error = errno;

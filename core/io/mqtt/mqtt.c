@@ -33,6 +33,7 @@
 
 enum {
     TICK_MS = 1000,
+    ASK_AGAIN_MS = 500,  /* for leave to connect */
     GREETING_READS = 16, /* packets (TLS records) read in one wake-up before CONNACK */
 };
 
@@ -259,7 +260,12 @@ static void begin_connect(struct mqtt *m) {
 }
 
 static void on_retry_due(uv_timer_t *timer) {
-    begin_connect(timer->data);
+    struct mqtt *m = timer->data;
+    if (m->callbacks.may_connect != NULL && !m->callbacks.may_connect(m->callbacks.ctx)) {
+        mqtt_set_timer(m, on_retry_due, ASK_AGAIN_MS, 0);
+        return;
+    }
+    begin_connect(m);
 }
 
 /* ---- life ---- */

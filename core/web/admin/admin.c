@@ -37,6 +37,7 @@ int admin_new(struct admin **out, const struct admin_options *options, struct re
     TAILQ_INIT(&a->relays);
     TAILQ_INIT(&a->follows);
     TAILQ_INIT(&a->finds);
+    TAILQ_INIT(&a->gathers);
     const int rcs[] = {uv_idle_init(options->loop, &a->reader),
                        uv_timer_init(options->loop, &a->job_timer),
                        uv_timer_init(options->loop, &a->live_timer),
@@ -63,6 +64,7 @@ void admin_free(struct admin *a) {
     admin_forget_relays(a);
     admin_forget_follows(a);
     admin_forget_finds(a);
+    admin_forget_gathers(a);
     admin_forget_jobs(a);
     admin_forget_changes(a);
     uv_close((uv_handle_t *)&a->reader, on_closed);
@@ -135,6 +137,7 @@ static const struct route rows[] = {
     {GET, "/api/services", ACCESS_READ, get_services, 0},
     {GET, "/api/services/*", ACCESS_READ, admin_show_service, 0},
     {GET, "/api/hosts", ACCESS_READ, get_hosts, 0},
+    {GET, "/api/division", ACCESS_READ, admin_show_division, 0},
     {GET, "/api/live", ACCESS_READ, admin_live, 0},
     {GET, "/api/history", ACCESS_READ, admin_show_history, 0},
     {GET, "/api/events", ACCESS_READ, admin_read, READING_EVENTS},

@@ -149,6 +149,19 @@ static void a_drop_brings_unacknowledged_messages_back(void **state) {
     assert_string_equal(worker->payload, "precious");
 }
 
+static void who_may_not_connect_again_asks_until_it_may(void **state) {
+    struct bench *b = *state;
+    struct client *c = &b->clients[0];
+    client_up(b, c, "worker", NULL, NULL);
+    assert_int_equal(c->asked, 0);
+    c->kept_off = true;
+    mqtt_drop(c->mqtt);
+    bench_wait(b, &c->asked, 2);
+    assert_int_equal(c->ups, 1);
+    c->kept_off = false;
+    bench_wait(b, &c->ups, 2);
+}
+
 static void a_held_socket_is_not_read_until_released(void **state) {
     struct bench *b = *state;
     broker_start(&b->broker, NULL);
@@ -481,6 +494,7 @@ int main(void) {
         BENCH_TEST(an_unflushed_message_comes_again),
         BENCH_TEST(a_flushed_message_does_not_come_again),
         BENCH_TEST(a_drop_brings_unacknowledged_messages_back),
+        BENCH_TEST(who_may_not_connect_again_asks_until_it_may),
         BENCH_TEST(a_held_socket_is_not_read_until_released),
         BENCH_TEST(a_held_client_notices_that_the_broker_went),
         BENCH_TEST(a_refused_publish_tells_its_reason),

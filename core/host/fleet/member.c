@@ -1,0 +1,457 @@
+/*
+ * member.c - see host/fleet/member.h.
+ *
+ * A round, every quarter of the lease: raise our count of beats, look at the cluster, bury who is dead,
+ * and let the leases and what runs here follow from what is placed here (placing_decide). Shards that go
+ * elsewhere are stopped first, so that they drain, and released when their process has ended.
+ *
+ * While the database is away the shards that run here run on: whether they may commit is decided by
+ * their logs. A host that was buried kills them, because others run them now, and joins again.
+ *
+ * Left out on purpose: asking the broker who is alive. One judge is enough, and shards that cannot reach
+ * the database do nothing.
+ */
+#include "host/fleet/member.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cluster/cluster.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    ROUNDS_A_LEASE = 4,
+    PATIENCE_MS = 2000,     /* with a statement: nothing else is done meanwhile */
+    SILENCE_MS_MIN = 30000, /* a shard may wait nearly so long for the database in one turn */
+    TELL_MS = 60000,
+    FAILURES_MAX = 3, /* of a shard that ends with an error, in a row, */
+    CRASHES_MAX = 10, /* or that crashes: an event that does that is a dead letter before */
+    STATUS_BYTES_MAX = 4096,
+};
+
+struct fleet_member {
+    struct cluster *cluster;
+    const char *name; /* of this host; topics.conf's */
+    char process[192];
+    int64_t lease_ms;
+    struct cluster_view view;
+    struct watch watch;
+    bool joined;
+    int64_t rival_ms; /* since when a process is watched that may be this host, too; 0 = none is */
+    int64_t rival_beats;
+    int64_t due_ms;
+    int64_t away_ms; /* when it was last told that the database is away; 0 = it is not */
+    int losses;      /* how many were accepted when the shards were started */
+    bool told_lost;
+    char lost
+        [CLUSTER_LOST_BYTES]; /* what a shard has found to be lost, to be reported; "" = nothing */
+};
+
+_Static_assert((int)FLEET_SECRET_BYTES == CLUSTER_SECRET_BYTES, "that of the cluster fits");
+
+/* --- shards --- */
+
+static struct shard_lease *lease_of(struct fleet_member *m, const struct fleet_host *host) {
+    return &m->view.leases[host->number - 1];
+}
+
+static bool is_ours(const struct fleet_member *m, const struct shard_lease *lease) {
+    return strcmp(lease->owner, m->name) == 0;
+}
+
+/* One that is to run no longer is told to stop, unless all are. */
+static void want(struct fleet *f, struct fleet_host *host, bool wanted) {
+    if (wanted != host->wanted) {
+        host->wanted = wanted;
+        host->due_ms = wanted ? clock_monotonic_ms() : INT64_MAX;
+    }
+    if (!wanted && !f->stopping && !host->told && host->pid != 0) {
+        host->told = true;
+        fleet_signal(f, host, SIGTERM);
+    }
+}
+
+static void want_none(struct fleet *f) {
+    for (unsigned i = 0; i < f->count; i++) {
+        want(f, &f->hosts[i], false);
+    }
+}
+
+static bool others_live(const struct fleet_member *m) {
+    for (size_t i = 0; i < m->view.member_count; i++) {
+        const struct member *other = &m->view.members[i];
+        if (other->state == MEMBER_LIVE && !other->draining && strcmp(other->name, m->name) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether another host should try to run it. */
+static bool fails_here(const struct fleet_member *m, const struct fleet_host *host) {
+    return host->failures >= (host->crashed ? CRASHES_MAX : FAILURES_MAX) && others_live(m);
+}
+
+static int release(struct fleet *f, struct fleet_host *host, struct report *r) {
+    struct fleet_member *m = f->member;
+    bool fails = !f->stopping && fails_here(m, host);
+    int code = cluster_release(m->cluster, host->number, fails ? host->end : "", r);
+    if (code != 0) {
+        return code;
+    }
+    lease_of(m, host)->owner[0] = '\0';
+    log_info("fleet", "shard %u is released%s%s", host->number,
+             fails ? ": it cannot run here; it " : "", fails ? host->end : "");
+    host->failures = 0;
+    host->pause_ms = FLEET_PAUSE_MS_LEAST;
+    return 0;
+}
+
+/* Ours: it runs here until whoever is to have it has been alive for a while. */
+static int hold(struct fleet *f, struct fleet_host *host, const struct member *to,
+                struct report *r) {
+    struct fleet_member *m = f->member;
+    bool here = to == NULL || strcmp(to->name, m->name) == 0 ||
+                !watch_is_steady(&m->watch, to, m->watch.looked_ms);
+    want(f, host, here && !f->stopping && !fails_here(m, host));
+    return !host->wanted && host->pid == 0 ? release(f, host, r) : 0;
+}
+
+static int claim(struct fleet *f, struct fleet_host *host, struct report *r) {
+    struct fleet_member *m = f->member;
+    int code = cluster_claim(m->cluster, host->number, r);
+    if (code == 0) {
+        (void)snprintf(lease_of(m, host)->owner, sizeof lease_of(m, host)->owner, "%s", m->name);
+        log_info("fleet", "shard %u runs here now", host->number);
+        want(f, host, true);
+    }
+    return code == ERR_EXISTS ? 0 : code; /* somebody was faster */
+}
+
+static int arrange(struct fleet *f, struct report *r) {
+    struct fleet_member *m = f->member;
+    int to[PARTITIONS];
+    int code = 0;
+    int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+    placing_decide(&m->view, to);
+    for (unsigned i = 0; code == 0 && i < f->count; i++) {
+        if (clock_monotonic_ms() > until_ms) {
+            m->due_ms = 0; /* a slow database: signals and ends first */
+            break;
+        }
+        struct fleet_host *host = &f->hosts[i];
+        const struct shard_lease *lease = lease_of(m, host);
+        const struct member *other = to[i] < 0 ? NULL : &m->view.members[to[i]];
+        bool here = other != NULL && strcmp(other->name, m->name) == 0;
+        if (is_ours(m, lease)) {
+            code = hold(f, host, other, r);
+        } else if (lease->owner[0] == '\0' && here && !f->stopping && host->pid == 0) {
+            code = claim(f, host, r);
+        } else {
+            want(f, host, false);
+        }
+    }
+    return code;
+}
+
+/* --- the others --- */
+
+static int bury_dead(struct fleet_member *m, struct report *r) {
+    for (size_t i = 0; i < m->view.member_count; i++) {
+        const struct member *other = &m->view.members[i];
+        if (strcmp(other->name, m->name) == 0 ||
+            !watch_is_dead(&m->watch, other, m->watch.looked_ms)) {
+            continue;
+        }
+        int code = cluster_bury(m->cluster, other->name, other->beats, r);
+        if (code == 0) {
+            log_warn("fleet", "host \"%s\" has shown no life for %lld ms: its shards are nobody's",
+                     other->name, (long long)other->lease_ms);
+            m->due_ms = 0; /* look again at once */
+        } else if (code != ERR_EXISTS) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+/* All stand still until a person accepts what was lost; then they start with folders of their own. */
+static bool stands_still(struct fleet *f) {
+    struct fleet_member *m = f->member;
+    bool lost = m->view.lost[0] != '\0';
+    if (lost) {
+        want_none(f);
+    }
+    if (lost && !m->told_lost) {
+        log_error("fleet",
+                  "all shards stop: %s. Restore the database, or accept the loss: `zingq "
+                  "cluster accept-loss`",
+                  m->view.lost);
+        fleet_tell_manager("STATUS=all shards stand still: the database has lost commits");
+    } else if (!lost && m->told_lost) {
+        fleet_tell_manager("STATUS=");
+    }
+    m->told_lost = lost;
+    if (!lost && m->losses != m->view.losses) {
+        want_none(f);
+        m->losses = fleet_is_idle(f) ? m->view.losses : m->losses;
+    }
+    return lost || m->losses != m->view.losses;
+}
+
+/* --- joining --- */
+
+/* The same for all hosts, so that one login serves for all of them. */
+static void make_token(struct fleet *f, const struct cluster_facts *facts) {
+    static const char what[] = "http.token";
+    uint8_t hash[32];
+    (void)crypto_generichash(hash, sizeof hash, (const uint8_t *)what, sizeof what - 1,
+                             (const uint8_t *)facts->secret, strlen(facts->secret));
+    (void)sodium_bin2hex(f->token, sizeof f->token, hash, sizeof hash);
+}
+
+static int learn(struct fleet *f, struct report *r) {
+    struct cluster_facts facts;
+    int code = cluster_facts(f->member->cluster, &facts, r);
+    if (code != 0) {
+        return code;
+    }
+    memcpy(f->secret, facts.secret, sizeof f->secret);
+    make_token(f, &facts);
+    return fleet_set_hosts(f, facts.shards, r);
+}
+
+static const struct member *find_self(const struct fleet_member *m) {
+    for (size_t i = 0; i < m->view.member_count; i++) {
+        if (strcmp(m->view.members[i].name, m->name) == 0) {
+            return &m->view.members[i];
+        }
+    }
+    return NULL;
+}
+
+/* The row of this host says that it lives. If its beats go on, that is another process: two would end
+ * each other again and again. Half its lease shows that. */
+static int watch_rival(struct fleet_member *m, const struct member *rival, struct report *r) {
+    int64_t now_ms = clock_monotonic_ms();
+    if (m->rival_ms == 0) {
+        m->rival_ms = now_ms;
+        m->rival_beats = rival->beats;
+    }
+    return rival->beats == m->rival_beats
+               ? 0
+               : report(r, ERR_EXISTS,
+                        "another process is the host \"%s\" of the cluster: stop it, or give this "
+                        "one another name (cluster.host)",
+                        m->name);
+}
+
+static int join(struct fleet_member *m, struct report *r) {
+    int code = cluster_look(m->cluster, &m->view, r);
+    const struct member *self = code == 0 ? find_self(m) : NULL;
+    if (self != NULL && self->state == MEMBER_LIVE) {
+        code = watch_rival(m, self, r);
+        if (code != 0 || clock_monotonic_ms() - m->rival_ms < self->lease_ms / 2) {
+            return code;
+        }
+    }
+    code = code == 0 ? cluster_join(m->cluster, r) : code;
+    if (code == 0) {
+        m->joined = true;
+        m->rival_ms = 0;
+        log_info("fleet", "joined as host \"%s\"", m->name);
+    }
+    return code;
+}
+
+/* --- the round --- */
+
+/* What runs here, for `zingq cluster status`. */
+static void write_status(const struct fleet *f, struct buf *out) {
+    const char *comma = "";
+    buf_init(out, STATUS_BYTES_MAX);
+    buf_add_str(out, "{\"version\":\"" ZINGQ_VERSION "\",\"running\":[");
+    for (unsigned i = 0; i < f->count; i++) {
+        if (f->hosts[i].pid != 0) {
+            buf_printf(out, "%s%u", comma, f->hosts[i].number);
+            comma = ",";
+        }
+    }
+    buf_add_str(out, "]}");
+}
+
+static int beat(const struct fleet *f, struct report *r) {
+    struct buf status;
+    write_status(f, &status);
+    int code = cluster_beat(f->member->cluster, buf_str(&status), r);
+    buf_clear(&status);
+    return code;
+}
+
+static int tell_lost(struct fleet_member *m, struct report *r) {
+    int code = m->lost[0] == '\0' ? 0 : cluster_report_lost(m->cluster, m->losses, m->lost, r);
+    m->lost[0] = code == 0 ? '\0' : m->lost[0];
+    return code;
+}
+
+static int turn(struct fleet *f, struct report *r) {
+    struct fleet_member *m = f->member;
+    int code = f->count == 0 ? learn(f, r) : 0;
+    if (code == 0) {
+        code = m->joined ? beat(f, r) : join(m, r);
+    }
+    if (code != 0 || !m->joined) {
+        return code;
+    }
+    code = tell_lost(m, r);
+    code = code == 0 ? cluster_look(m->cluster, &m->view, r) : code;
+    if (code != 0) {
+        return code;
+    }
+    watch_look(&m->watch, &m->view, clock_monotonic_ms(), m->lease_ms);
+    code = bury_dead(m, r);
+    return code != 0 || stands_still(f) ? code : arrange(f, r);
+}
+
+/* Others may run our shards now: what still runs here cannot commit. */
+static void leave_all(struct fleet *f, const struct report *r) {
+    log_error("fleet", "%s: all shards here end", r->text);
+    f->member->joined = false;
+    for (unsigned i = 0; i < f->count; i++) {
+        struct fleet_host *host = &f->hosts[i];
+        host->told = true;
+        want(f, host, false);
+        fleet_signal(f, host, SIGKILL); /* a stopped process would ignore others */
+    }
+}
+
+static void end(struct fleet *f, int code, const struct report *r) {
+    (void)fprintf(stderr, "zingq: %s\n", r->text);
+    f->status = host_exit_status(code == ERR_EXISTS || code == ERR_FENCED ? ERR_BUSY : code);
+    if (!f->stopping) {
+        fleet_stop(f);
+    }
+}
+
+static void tell_away(struct fleet_member *m, const struct report *r) {
+    int64_t now_ms = clock_monotonic_ms();
+    if (m->away_ms == 0 || now_ms - m->away_ms >= TELL_MS) {
+        m->away_ms = now_ms;
+        log_warn("fleet", "the database of the cluster (store.url) does not answer: %s", r->text);
+        fleet_tell_manager("STATUS=the database of the cluster does not answer");
+    }
+}
+
+static void tell_back(struct fleet_member *m) {
+    if (m->away_ms != 0) {
+        m->away_ms = 0;
+        log_info("fleet", "the database of the cluster answers again");
+        fleet_tell_manager("STATUS=");
+    }
+}
+
+/* Until we have joined, what a person has to mend ends us; later it may be mended meanwhile. */
+static void judge(struct fleet *f, int code, const struct report *r) {
+    struct fleet_member *m = f->member;
+    if (code == 0) {
+        tell_back(m);
+    } else if (code == ERR_FENCED || (code == ERR_EXISTS && !m->joined)) {
+        if (m->joined) {
+            leave_all(f, r);
+        }
+        end(f, code, r);
+    } else if (code == ERR_NOTFOUND && m->joined) {
+        leave_all(f, r);
+    } else if (code == ERR_NETWORK || m->joined) {
+        tell_away(m, r);
+    } else {
+        end(f, code, r);
+    }
+}
+
+void member_turn(struct fleet *f) {
+    struct fleet_member *m = f->member;
+    struct report r = {""};
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms < m->due_ms) {
+        return;
+    }
+    m->due_ms = now_ms + m->lease_ms / ROUNDS_A_LEASE;
+    judge(f, turn(f, &r), &r);
+    if (!f->told_ready && !f->stopping) {
+        f->told_ready = true;
+        fleet_tell_manager("READY=1");
+    }
+}
+
+int64_t member_due_ms(const struct fleet_member *m) {
+    return m->due_ms;
+}
+
+void member_note_end(struct fleet *f, struct fleet_host *host, int status) {
+    struct fleet_member *m = f->member;
+    bool fenced = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FENCED;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_LOST) {
+        (void)snprintf(m->lost, sizeof m->lost,
+                       "shard %u on host \"%s\" found that its log lacks what it had confirmed",
+                       host->number, m->name);
+    }
+    host->failures = fenced ? 0 : host->failures; /* not for what this host lacks */
+    m->due_ms =
+        m->away_ms == 0 ? 0 : m->due_ms; /* to release it, to report it, to see whose it is */
+}
+
+void member_folder(const struct fleet *f, const struct fleet_host *host, char *out, size_t size) {
+    if (f->member != NULL && f->member->losses > 0) {
+        (void)snprintf(out, size, "%s/%u.loss%d", f->conf->store_path, host->number,
+                       f->member->losses);
+    } else {
+        (void)snprintf(out, size, "%s/%u", f->conf->store_path, host->number);
+    }
+}
+
+/* --- life --- */
+
+int member_new(struct fleet *f, struct report *r) {
+    struct fleet_member *m = calloc(1, sizeof *m);
+    char machine[128] = "";
+    if (m == NULL || sodium_init() < 0) {
+        free(m);
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    f->member = m;
+    f->what = "shard";
+    m->name = f->conf->cluster.host;
+    m->lease_ms = f->conf->cluster.lease_ms;
+    f->silence_ms = m->lease_ms > SILENCE_MS_MIN ? m->lease_ms : SILENCE_MS_MIN;
+    (void)gethostname(machine, sizeof machine - 1);
+    (void)snprintf(m->process, sizeof m->process, "process %d on %s (zingq %s)", (int)getpid(),
+                   machine, ZINGQ_VERSION);
+    const struct cluster_options options = {.url = f->conf->store_url,
+                                            .cluster = f->conf->cluster.name,
+                                            .host = m->name,
+                                            .process = m->process,
+                                            .lease_ms = m->lease_ms,
+                                            .patience_ms = PATIENCE_MS};
+    return cluster_new(&m->cluster, &options, r);
+}
+
+void member_free(struct fleet_member *m) {
+    struct report r = {""};
+    if (m == NULL) {
+        return;
+    }
+    if (m->joined && cluster_leave(m->cluster, &r) != 0) {
+        log_warn("fleet", "could not leave the cluster, so others wait for a lease: %s", r.text);
+    }
+    cluster_free(m->cluster);
+    free(m);
+}
