@@ -245,8 +245,9 @@ class World:
                 answer = b""
                 while piece := asked.recv(65536):
                     answer += piece
-            return json.loads(answer.split(b"\r\n\r\n", 1)[1])
-        except (OSError, ValueError, IndexError):
+            head, body = answer.split(b"\r\n\r\n", 1)
+            return json.loads(body) if b" 200 " in head.splitlines()[0] else None  # 503: it is loaded from its log
+        except (OSError, ValueError):
             return None
 
     def ready(self, number):
