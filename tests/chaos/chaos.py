@@ -178,9 +178,9 @@ class Run:
                "cluster": self.world.cluster, "left": {number: self.left(number) for number in self.world.numbers}}
         with open(self.world.path("sold.csv"), "w", encoding="utf-8") as file:
             file.write(self.world.query("select id, key, n from sold order by serial"))
+        stores = [self.world.owned(number) for number in self.world.numbers]
         for host in self.world.hosts:
             self.world.programs[host].end(signal.SIGTERM)
-        stores = [store for number in self.world.numbers for store in self.world.stores(number) if os.path.isdir(store)]
         end["stores"] = {os.path.relpath(store, self.folder): self.examine(store) for store in stores}
         end["ends"] = {p.name: p.ends for p in self.world.programs.values() if p.ends}
         with open(self.world.path("end.json"), "w", encoding="utf-8") as file:

@@ -224,6 +224,13 @@ class World:
         """Where the store of that number may be; in a cluster each host may have, or have had, it."""
         return [self.path(host, "data", number) for host in self.hosts] if self.cluster else [self.data(number)]
 
+    def owned(self, number):
+        """Where it is that of whoever has it last; in a cluster others may have begun to load it, and no more."""
+        if not self.cluster:
+            return self.data(number)
+        owner = self.query("select owner from zq.shard where number = %s" % number).strip()
+        return self.path(owner, "data", number)
+
     def status(self, number):
         """What who has the number says of itself, or None."""
         answers = (self.ask(folder + "/zingq.sock") for folder in self.stores(number))
@@ -238,8 +245,9 @@ class World:
                 answer = b""
                 while piece := asked.recv(65536):
                     answer += piece
-            return json.loads(answer.split(b"\r\n\r\n", 1)[1])
-        except (OSError, ValueError, IndexError):
+            head, body = answer.split(b"\r\n\r\n", 1)
+            return json.loads(body) if b" 200 " in head.splitlines()[0] else None  # 503: it is loaded from its log
+        except (OSError, ValueError):
             return None
 
     def ready(self, number):

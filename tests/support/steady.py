@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.parse
 
-PAUSE_S = 0.005  # between two posts
+PAUSE_S = 0.02  # between two posts
 AGAIN_S = 0.1  # after one that failed
 ANSWER_S = 20
 LAST_S = 60
