@@ -25,6 +25,7 @@ struct cli_page {
     long status; /* HTTP */
     json_t *answer;
     char next[GATEWAY_NEXT_BYTES]; /* "" = that was all */
+    bool lacks;                    /* some hosts did not answer: which was printed, as a warning */
 };
 /* Like cli_ask_quietly, for a list that may have more. */
 int cli_ask_page(struct cli *cli, const char *method, const char *path, struct slice body,

@@ -1,7 +1,7 @@
 /*
  * audit.c - audit: who changed what on the host, and when; read from the data folder.
  */
-#include "cli/impl.h"
+#include "cli/audit.h"
 
 #include "base/json.h"
 #include "cli/json.h"
@@ -43,8 +43,7 @@ static void add_path(struct buf *text, const char *path) {
     }
 }
 
-/* "POST /api/services/seats/pause?key=jazz" */
-static void add_what(struct buf *text, json_t *record) {
+void cli_add_change(struct buf *text, const json_t *record) {
     const char *name;
     json_t *value;
     char before = '?';
@@ -80,7 +79,7 @@ static bool add_change(void *ctx, json_t *record) {
         buf_printf(&text, "%" PRId64, (int64_t)json_integer_value(status));
     }
     table_take(changes->table, STYLE_PLAIN, &text);
-    add_what(&text, record);
+    cli_add_change(&text, record);
     table_take(changes->table, STYLE_PLAIN, &text);
     buf_clear(&text);
     return true;
@@ -98,16 +97,32 @@ static int print_changes(struct cli *cli, struct changes *changes) {
     return code == 0 ? 0 : cli_fail(code, "%s", error_text(code));
 }
 
-int cli_audit(struct cli *cli) {
+int cli_changed_since(const struct cli *cli, int64_t *ms) {
     const char *since = cli_option(cli, "since");
     struct report r = {""};
-    int64_t since_ms = 0;
-    if (since != NULL && time_parse(since, cli->now_ms, &since_ms, &r) != 0) {
+    *ms = 0;
+    if (since != NULL && time_parse(since, cli->now_ms, ms, &r) != 0) {
         return cli_misused(cli, "--since: %s", r.text);
     }
-    int status = cli_find_data(cli);
+    return 0;
+}
+
+/* Newest first, as lists of several hosts become one. */
+static bool gather_change(void *ctx, json_t *record) {
+    return json_array_insert(ctx, 0, record) == 0;
+}
+
+int cli_audit(struct cli *cli) {
+    struct report r = {""};
+    int64_t since_ms = 0;
+    int status = cli_changed_since(cli, &since_ms);
+    status = status == 0 ? cli_find_data(cli) : status;
     if (status != 0) {
         return status;
+    }
+    if (cli->gathered != NULL) {
+        int code = audit_read(cli->data, since_ms, false, cli->gathered, gather_change, &r);
+        return code == 0 ? 0 : cli_fail(code, "%s", r.text);
     }
     struct changes changes = {.table = table_new(columns, sizeof columns / sizeof *columns),
                               .list = cli->json ? json_array() : NULL};

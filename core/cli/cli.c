@@ -16,6 +16,7 @@
 #include "cli/impl.h"
 #include "cli/options.h"
 #include "cli/remote.h"
+#include "cli/several.h"
 #include "cli/store.h"
 #include "cli/tell.h"
 #include "base/clock.h"
@@ -63,8 +64,10 @@ static int run_command(struct cli *cli, int argc, char **argv) {
     cli->json = cli_flag(cli, "json");
     cli->colour = may_colour();
     cli->has_host = cli_has_host(cli->command);
-    bool remote = cli_flag(cli, "host") && !cli_flag(cli, "follow"); /* that always asks a host */
-    return remote ? cli_remote(cli) : cli->command->run(cli);
+    if (cli_flag(cli, "host") && !cli_flag(cli, "follow")) { /* that always asks a host */
+        return cli_remote(cli);
+    }
+    return cli_lists_all(cli, &status) ? status : cli->command->run(cli);
 }
 
 /* `name` is all of it, `word` what is wrong. */

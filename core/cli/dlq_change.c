@@ -10,6 +10,7 @@
 #include "cli/json.h"
 #include "cli/letters.h"
 #include "cli/options.h"
+#include "cli/several.h"
 #include "cli/store.h"
 #include "cli/tell.h"
 #include "cli/text.h"
@@ -17,6 +18,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { REFUSALS_TOLD = 20, PATH_BYTES_MAX = 16384 };
 
@@ -28,6 +30,7 @@ struct outcome {
     uint64_t refused;        /* refused by the host, with a reason */
     uint64_t old;            /* left out: beyond idempotency_window */
     bool cut;                /* there are more letters */
+    bool stopped;            /* by Ctrl-C */
     char why[256];           /* reason of a job's last refusal */
 };
 
@@ -108,39 +111,58 @@ static int ask_named(struct cli *cli, struct outcome *outcome) {
 
 /* ---- many ---- */
 
-/* Starts the host's job for the letters of a service, or of one of its groups. */
-static int ask_job(struct cli *cli, struct outcome *outcome) {
+/* Runs the job of a host for the letters of a service, or of one of its groups; of this one if its number
+ * is 0. */
+static int run_job(struct cli *cli, struct outcome *outcome, unsigned host) {
     struct buf path;
+    json_t *job = NULL;
+    buf_init(&path, PATH_BYTES_MAX);
+    buf_printf(&path, "/api/dlq/%s?", outcome->verb);
+    if (host > 0) {
+        buf_printf(&path, "host=%u&", host);
+    }
+    job_add_query(&path, "service", cli_option(cli, "service"));
+    job_add_query(&path, "group", cli_option(cli, "group"));
+    job_add_query(&path, "rate", cli_option(cli, "rate"));
+    job_add_query(&path, "force", cli_flag(cli, "force") ? "1" : NULL);
+    job_add_query(&path, "without_compensation",
+                  cli_flag(cli, "without-compensation") ? "1" : NULL);
+    int status = path.failed ? cli_misused(cli, "a service's name is not that long")
+                             : job_run(cli, buf_str(&path), outcome->past, &job);
+    buf_clear(&path);
+    outcome->good += (uint64_t)job_count(job, outcome->past);
+    outcome->gone += (uint64_t)job_count(job, "gone");
+    outcome->refused += (uint64_t)job_count(job, "refused");
+    outcome->old += (uint64_t)job_count(job, "old");
+    outcome->cut = outcome->cut || json_is_true(json_object_get(job, "cut"));
+    if (job_text(job, "error")[0] != '\0') {
+        (void)snprintf(outcome->why, sizeof outcome->why, "%s", job_text(job, "error"));
+    }
+    bool stopped = strcmp(job_text(job, "state"), "stopped") == 0;
+    status = status == 0 ? job_judge(job) : status;
+    json_decref(job);
+    outcome->stopped = stopped;
+    return status;
+}
+
+/* One host after the other: --rate is that of all. Who does not answer keeps nobody else from it. */
+static int ask_jobs(struct cli *cli, struct outcome *outcome) {
     struct report r = {""};
     double per_second;
-    json_t *job = NULL;
+    unsigned hosts = 1;
     const char *rate = cli_option(cli, "rate");
     if (rate != NULL && conf_parse_rate(rate, &per_second, &r) != 0) {
         return cli_misused(cli, "--rate: %s", r.text);
     }
     int status = letters_check_group(cli);
-    if (status != 0) {
-        return status;
+    status = status == 0 ? cli_count_hosts(cli, &hosts) : status;
+    if (status != 0 || hosts == 1) {
+        return status != 0 ? status : run_job(cli, outcome, 0);
     }
-    buf_init(&path, PATH_BYTES_MAX);
-    buf_printf(&path, "/api/dlq/%s?", outcome->verb);
-    job_add_query(&path, "service", cli_option(cli, "service"));
-    job_add_query(&path, "group", cli_option(cli, "group"));
-    job_add_query(&path, "rate", rate);
-    job_add_query(&path, "force", cli_flag(cli, "force") ? "1" : NULL);
-    job_add_query(&path, "without_compensation",
-                  cli_flag(cli, "without-compensation") ? "1" : NULL);
-    status = path.failed ? cli_misused(cli, "a service's name is not that long")
-                         : job_run(cli, buf_str(&path), outcome->past, &job);
-    buf_clear(&path);
-    outcome->good = (uint64_t)job_count(job, outcome->past);
-    outcome->gone = (uint64_t)job_count(job, "gone");
-    outcome->refused = (uint64_t)job_count(job, "refused");
-    outcome->old = (uint64_t)job_count(job, "old");
-    outcome->cut = json_is_true(json_object_get(job, "cut"));
-    (void)snprintf(outcome->why, sizeof outcome->why, "%s", job_text(job, "error"));
-    status = status == 0 ? job_judge(job) : status;
-    json_decref(job);
+    for (unsigned host = 1; host <= hosts && !outcome->stopped; host++) {
+        int one = run_job(cli, outcome, host);
+        status = one > status ? one : status;
+    }
     return status;
 }
 
@@ -178,7 +200,7 @@ static int change(struct cli *cli, const char *verb, const char *past) {
     if (cli->word_count > 0 && cli_option(cli, "group") != NULL) {
         return cli_misused(cli, "give either ids or --group");
     }
-    int status = cli->word_count > 0 ? ask_named(cli, &outcome) : ask_job(cli, &outcome);
+    int status = cli->word_count > 0 ? ask_named(cli, &outcome) : ask_jobs(cli, &outcome);
     uint64_t asked = outcome.good + outcome.gone + outcome.refused;
     if (status != 0 && asked == 0) {
         return status;

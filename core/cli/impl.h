@@ -11,6 +11,7 @@
 #ifndef ZINGQ_CLI_IMPL_H
 #define ZINGQ_CLI_IMPL_H
 
+#include "base/json.h"
 #include "conf/conf.h"
 #include "journal/journal.h"
 
@@ -75,6 +76,8 @@ struct cli {
     struct store *store;     /* from cli_open_store */
     struct journal *journal; /* the same */
     unsigned rows;           /* rows read since the transaction began */
+    json_t *gathered;        /* while lists of several hosts become one: the rows of this one */
+    bool gathered_cut;       /* and some of them have more */
     struct buf page;         /* output collected during a transaction; cli_end prints it */
 };
 

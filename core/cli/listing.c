@@ -32,12 +32,17 @@ bool listing_wants(struct listing *listing) {
 }
 
 void listing_add_json(struct cli *cli, struct listing *listing, json_t *item) {
-    listing->status = cli_print_json_item(cli, item, &listing->printed);
+    listing->status = cli->gathered == NULL ? cli_print_json_item(cli, item, &listing->printed)
+                      : json_array_append_new(cli->gathered, item) == 0
+                          ? 0
+                          : cli_fail(ERR_MEMORY, "out of memory");
 }
 
-int listing_print(const struct cli *cli, const struct listing *listing, int code,
-                  const char *nothing, const char *more) {
-    if (code == 0 && cli->json) {
+int listing_print(struct cli *cli, const struct listing *listing, int code, const char *nothing,
+                  const char *more) {
+    if (code == 0 && cli->gathered != NULL) {
+        cli->gathered_cut = cli->gathered_cut || listing->seen > listing->limit;
+    } else if (code == 0 && cli->json) {
         cli_print_json_end(listing->printed);
     } else if (code == 0 && listing->seen == 0) {
         (void)puts(nothing);
@@ -63,6 +68,11 @@ void listing_tell_rest(const struct cli *cli, const struct look_walk *walk, cons
     text_add_count(&text, walk->passed);
     buf_add_str(&text, " other events passed over, back to ");
     text_add_when(&text, cli->now_ms, uuid_ms(&at.id));
+    if (cli->gathered != NULL) { /* a place in one list is none in that of all */
+        (void)cli_fail(0, "%s of %s: narrow it down", buf_str(&text), cli->data);
+        buf_clear(&text);
+        return;
+    }
     look_place_text(&at, place);
     (void)cli_fail(0, "%s: %s--before %s continues there", buf_str(&text), command, place);
     buf_clear(&text);

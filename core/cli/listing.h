@@ -31,8 +31,8 @@ void listing_add_json(struct cli *cli, struct listing *listing, json_t *item);
 /* After the last row, outside a transaction: prints the table, or `nothing` when no row was seen,
  * and `more` (NULL: the usual hint) after the number of rows left out. `code` is the result of
  * reading. Returns the exit status. */
-int listing_print(const struct cli *cli, const struct listing *listing, int code,
-                  const char *nothing, const char *more);
+int listing_print(struct cli *cli, const struct listing *listing, int code, const char *nothing,
+                  const char *more);
 /* Says, to stderr because the list may be read by a program, that a search ended before all was looked at, and
  * with which --before of `command` ("": of this one) it goes on; nothing if all was. */
 void listing_tell_rest(const struct cli *cli, const struct look_walk *walk, const char *command);

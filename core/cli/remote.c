@@ -1,152 +1,28 @@
 /*
- * remote.c - rows: a command, its request, and the parts of the answer that go into a table. An
- * answer without a table is printed as JSON.
+ * remote.c - the request of a command, by its row (cli/remotes.c), and its answer as a table or as JSON.
  *
  * Times are printed as received, in UTC: the other host's clock is not ours.
  */
 #include "cli/remote.h"
 
 #include "cli/ask.h"
+#include "cli/audit.h"
 #include "cli/json.h"
 #include "cli/live.h"
 #include "cli/options.h"
+#include "cli/remotes.h"
 #include "cli/store.h"
 #include "cli/table.h"
 #include "cli/tell.h"
 #include "cli/turns.h"
-#include "base/limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS_MAX = 8, QUERY_MAX = 6, CELL_BYTES_MAX = 32 << 20, LIMIT_MAX = READING_ITEMS_MAX };
-/* Without --limit: as the commands show of their own store. */
 enum {
-    EVENTS_SHOWN = 50,
-    TRACED_SHOWN = 20,
-    DEAD_SHOWN = 50,
-    KEYS_SHOWN = 100,
-    KEY_EVENTS_SHOWN = 50,
-    STATE_SHOWN = 200,
-};
-enum { PAGES_MAX = 64 /* of one list: what has more is narrowed down */ };
-
-struct remote {
-    const char *command;
-    const char *path;               /* followed by the first word if it ends with a slash */
-    const char *second;             /* query parameter for the second word, or NULL */
-    const char *options[QUERY_MAX]; /* options of the command that go into the query */
-    uint64_t shown;                 /* without --limit; 0 = all */
-    const char *list;               /* member with the list; "" = the answer itself; NULL = none */
-    const char *nothing;            /* printed for an empty list */
-    struct table_column columns[FIELDS_MAX];
-    const char *fields[FIELDS_MAX]; /* of an item, one per column */
-};
-
-static const struct remote remotes[] = {
-    {"status", "/api/status", NULL, {NULL}, 0, NULL, NULL, {{NULL, false}}, {NULL}},
-    {"events",
-     "/api/events",
-     NULL,
-     {"service", "key", "state", "topic"},
-     EVENTS_SHOWN,
-     "",
-     "no such events",
-     {{"ACCEPTED", false},
-      {"SERVICE", false},
-      {"STATE", false},
-      {"KEY", false},
-      {"TOPIC", false},
-      {"TRIES", true},
-      {"EVENT", false},
-      {"REASON", false}},
-     {"received_at", "service", "state", "key", "topic", "attempts", "id", "reason"}},
-    {"trace", "/api/events/", NULL, {NULL}, TRACED_SHOWN, NULL, NULL, {{NULL, false}}, {NULL}},
-    {"dlq list",
-     "/api/dlq",
-     NULL,
-     {"service", "group"},
-     DEAD_SHOWN,
-     "",
-     "no dead letters",
-     {{"DEAD SINCE", false},
-      {"SERVICE", false},
-      {"KEY", false},
-      {"TOPIC", false},
-      {"TRIES", true},
-      {"EVENT", false},
-      {"GROUP", false},
-      {"REASON", false}},
-     {"dead_at", "service", "key", "topic", "attempts", "id", "group", "reason"}},
-    {"dlq groups",
-     "/api/dlq/groups",
-     NULL,
-     {"service"},
-     0,
-     "",
-     "no dead letters",
-     {{"GROUP", false},
-      {"SERVICE", false},
-      {"COUNT", true},
-      {"NEWEST", false},
-      {"EXAMPLE", false},
-      {"REASON", false}},
-     {"group", "service", "count", "newest_at", "example", "reason"}},
-    {"dlq show", "/api/dlq/", NULL, {"service"}, 0, NULL, NULL, {{NULL, false}}, {NULL}},
-    {"dlq try", "/api/dlq/", NULL, {"service"}, 0, NULL, NULL, {{NULL, false}}, {NULL}},
-    {"keys list",
-     "/api/keys",
-     NULL,
-     {"service"},
-     KEYS_SHOWN,
-     "",
-     "no blocked keys",
-     {{"SERVICE", false},
-      {"KEY", false},
-      {"BEHIND", true},
-      {"WAITS", false},
-      {"EVENT", false},
-      {"DUE", false},
-      {"REASON", false}},
-     {"service", "key", "behind", "waits", "event", "due_at", "reason"}},
-    {"keys show",
-     "/api/keys/",
-     "key",
-     {NULL},
-     KEY_EVENTS_SHOWN,
-     "events",
-     "this key has no waiting events",
-     {{"EVENT", false}, {"STATE", false}, {"ACCEPTED", false}, {"TRIES", true}, {"TOPIC", false}},
-     {"id", "state", "received_at", "attempts", "topic"}},
-    {"state list",
-     "/api/state/",
-     NULL,
-     {NULL},
-     STATE_SHOWN,
-     "",
-     "no state or locks",
-     {{"KEY", false},
-      {"NAME", false},
-      {"LOCK", false},
-      {"EXPIRES", false},
-      {"OWNER", false},
-      {"VALUE", false}},
-     {"key", "name", "lock", "expires_at", "owner", "value"}},
-    {"state get",
-     "/api/state/",
-     "key",
-     {NULL},
-     0,
-     "",
-     "no such state or lock",
-     {{"KEY", false},
-      {"NAME", false},
-      {"LOCK", false},
-      {"EXPIRES", false},
-      {"OWNER", false},
-      {"VALUE", false}},
-     {"key", "name", "lock", "expires_at", "owner", "value"}},
+    CELL_BYTES_MAX = 32 << 20,
+    PAGES_MAX = 64, /* of one list: what has more is narrowed down */
 };
 
 /* Commands that send a request to the running host anyway: --host is just passed along. */
@@ -165,17 +41,13 @@ static bool is_asking(const struct cli_command *command) {
     return false;
 }
 
-static const struct remote *find(const struct cli_command *command) {
-    for (size_t i = 0; i < sizeof remotes / sizeof *remotes; i++) {
-        if (strcmp(remotes[i].command, command->name) == 0) {
-            return &remotes[i];
-        }
-    }
-    return NULL;
+const struct merge_order *cli_list_order(const struct cli_command *command) {
+    const struct remote *remote = remote_find(command);
+    return remote == NULL ? NULL : remote->all;
 }
 
 bool cli_has_host(const struct cli_command *command) {
-    return is_asking(command) || find(command) != NULL;
+    return is_asking(command) || remote_find(command) != NULL;
 }
 
 /* ---- the request ---- */
@@ -190,14 +62,16 @@ static void add_query(struct buf *path, bool *first, const char *name, const cha
 struct page {
     uint64_t wanted;                 /* how many are still to come; 0 = the answer is no list */
     char before[GATEWAY_NEXT_BYTES]; /* where it begins; "" = where the command says */
+    int64_t since_ms;                /* with --since */
 };
 
 static void add_page(const struct cli *cli, const struct page *page, struct buf *path,
                      bool *first) {
     const char *before = page->before[0] != '\0' ? page->before : cli_option(cli, "before");
     char text[32];
-    (void)snprintf(text, sizeof text, "%llu",
-                   (unsigned long long)(page->wanted < LIMIT_MAX ? page->wanted : LIMIT_MAX));
+    (void)snprintf(
+        text, sizeof text, "%llu",
+        (unsigned long long)(page->wanted < REMOTE_ROWS_MAX ? page->wanted : REMOTE_ROWS_MAX));
     add_query(path, first, "limit", text);
     if (before != NULL) {
         add_query(path, first, "before", before);
@@ -233,11 +107,19 @@ static void write_path(const struct cli *cli, const struct remote *remote, const
     if (remote->second != NULL) {
         add_query(path, &first, remote->second, cli->words[1]);
     }
-    for (size_t i = 0; i < QUERY_MAX && remote->options[i] != NULL; i++) {
+    for (size_t i = 0; i < REMOTE_QUERY_MAX && remote->options[i] != NULL; i++) {
         const char *value = cli_option(cli, remote->options[i]);
         if (value != NULL) {
             add_query(path, &first, remote->options[i], value);
         }
+    }
+    if (remote->flag != NULL && cli_flag(cli, remote->flag)) {
+        add_query(path, &first, remote->flag, "1");
+    }
+    if (remote->oldest_first && page->since_ms > 0) {
+        char ms[32];
+        (void)snprintf(ms, sizeof ms, "%lld", (long long)page->since_ms);
+        add_query(path, &first, "since_ms", ms);
     }
     if (page->wanted > 0) {
         add_page(cli, page, path, &first);
@@ -247,7 +129,11 @@ static void write_path(const struct cli *cli, const struct remote *remote, const
 /* How many of a list; 0: it is none. */
 static int count_wanted(const struct cli *cli, const struct remote *remote, uint64_t *out) {
     bool list = remote->list != NULL || is_trace_of_key(cli, remote);
+    int64_t since_ms;
     *out = 0;
+    if (remote->oldest_first && cli_changed_since(cli, &since_ms) != 0) {
+        return EXIT_USAGE;
+    }
     return !list ? 0
                  : cli_option_count(cli, "limit", remote->shown > 0 ? remote->shown : UINT64_MAX,
                                     out);
@@ -256,12 +142,25 @@ static int count_wanted(const struct cli *cli, const struct remote *remote, uint
 /* ---- the answer ---- */
 
 static bool is_id(const char *name) {
-    return strcmp(name, "id") == 0 || strcmp(name, "event") == 0 || strcmp(name, "example") == 0;
+    static const char *const ids[] = {"id", "event", "example", "cause"};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        if (strcmp(ids[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void add_field(struct buf *text, const json_t *item, const char *name) {
     const json_t *value = json_object_get(item, name);
-    if (json_is_string(value) && is_id(name)) {
+    if (strcmp(name, "path") == 0) {
+        cli_add_change(text, item);
+    } else if (json_is_array(value)) { /* of hosts */
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            buf_printf(text, "%s%lld", i == 0 ? "" : ",",
+                       json_integer_value(json_array_get(value, i)));
+        }
+    } else if (json_is_string(value) && is_id(name)) {
         text_add_id(text, slice_of(json_string_value(value)));
     } else if (json_is_string(value) && strcmp(name, "reason") == 0) {
         text_add_safe(text, slice_first_line(slice_of(json_string_value(value))));
@@ -274,23 +173,42 @@ static void add_field(struct buf *text, const json_t *item, const char *name) {
     }
 }
 
+/* What a table shows. */
+struct shown {
+    struct table_column columns[REMOTE_FIELDS_MAX + 1];
+    const char *fields[REMOTE_FIELDS_MAX + 1];
+    size_t count;
+};
+
+/* The first column says which host has a row, if the list is of several. */
+static void choose_columns(const struct remote *remote, const json_t *list, struct shown *out) {
+    const char *host = remote->all != NULL && remote->all->groups ? "hosts" : "host";
+    out->count = 0;
+    if (json_object_get(json_array_get(list, 0), host) != NULL) {
+        out->columns[0] = (struct table_column){"HOST", false};
+        out->fields[out->count++] = host;
+    }
+    for (size_t i = 0; i < REMOTE_FIELDS_MAX && remote->columns[i].title != NULL; i++) {
+        out->columns[out->count] = remote->columns[i];
+        out->fields[out->count++] = remote->fields[i];
+    }
+}
+
 static int print_table(const struct cli *cli, const struct remote *remote, const json_t *list) {
-    size_t columns = 0;
     size_t i;
     const json_t *item;
     struct buf text;
-    while (columns < FIELDS_MAX && remote->columns[columns].title != NULL) {
-        columns++;
-    }
+    struct shown shown;
     if (json_array_size(list) == 0) {
         (void)printf("%s\n", remote->nothing);
         return 0;
     }
-    struct table *table = table_new(remote->columns, columns);
+    choose_columns(remote, list, &shown);
+    struct table *table = table_new(shown.columns, shown.count);
     buf_init(&text, CELL_BYTES_MAX);
     json_array_foreach(list, i, item) {
-        for (size_t c = 0; table != NULL && c < columns; c++) {
-            add_field(&text, item, remote->fields[c]);
+        for (size_t c = 0; table != NULL && c < shown.count; c++) {
+            add_field(&text, item, shown.fields[c]);
             table_take(table, STYLE_PLAIN, &text);
         }
     }
@@ -343,12 +261,24 @@ static json_t *rows_in(const struct cli *cli, const struct remote *remote, json_
     return is_trace_of_key(cli, remote) ? answer : list_in(remote, answer);
 }
 
+static void reverse(json_t *list) {
+    for (size_t i = 1; i < json_array_size(list); i++) {
+        json_t *item = json_incref(json_array_get(list, i));
+        (void)json_array_remove(list, i);
+        (void)json_array_insert(list, 0, item);
+        json_decref(item);
+    }
+}
+
 /* Prints the answer and frees it. */
 static int print_answer(const struct cli *cli, const struct remote *remote, json_t *answer) {
     json_t *list = list_in(remote, answer);
     bool nothing = is_empty(remote, answer);
     bool only_others = !nothing && list != NULL && json_array_size(list) == 0;
     int status = 0;
+    if (remote->oldest_first) {
+        reverse(list);
+    }
     if (is_trace_of_key(cli, remote)) { /* printed as this command prints the local ones */
         answer = json_pack("{s:o}", "events", answer);
     }
@@ -393,6 +323,7 @@ static int join(const struct cli *cli, const struct remote *remote, struct cli_p
     }
     json_decref(more->answer);
     memcpy(out->next, more->next, sizeof out->next);
+    out->lacks = out->lacks || more->lacks;
     return code;
 }
 
@@ -410,6 +341,9 @@ static int ask(struct cli *cli, const struct remote *remote, uint64_t wanted, st
                struct report *r) {
     struct page page = {.wanted = wanted};
     struct cli_page more;
+    if (remote->oldest_first) {
+        (void)cli_changed_since(cli, &page.since_ms); /* count_wanted has checked it */
+    }
     int code = ask_page(cli, remote, &page, out, r);
     bool cut = code == 0 && is_cut(cli, remote, out, wanted, &page);
     for (unsigned pages = 1; cut && pages < PAGES_MAX; pages++) {
@@ -428,12 +362,26 @@ static int ask(struct cli *cli, const struct remote *remote, uint64_t wanted, st
 
 /* ---- the command ---- */
 
+/* Prints the answer, and whether there is more; frees it. */
+static int print_page(const struct cli *cli, const struct remote *remote, struct cli_page *page) {
+    int status = print_answer(cli, remote, page->answer);
+    if (page->next[0] != '\0' && remote->list != NULL && !cli->json) {
+        (void)printf("and more: --limit N shows more\n");
+    }
+    return status == 0 && page->lacks ? EXIT_CANNOT_RUN : status;
+}
+
+static int drop(json_t *answer, int status) {
+    json_decref(answer);
+    return status;
+}
+
 int cli_remote(struct cli *cli) {
     uint64_t place = 0;
     uint64_t wanted = 0;
     struct cli_page page;
     struct report r = {""};
-    const struct remote *remote = find(cli->command);
+    const struct remote *remote = remote_find(cli->command);
     int status = cli_option_count(cli, "host", 1, &place);
     if (status != 0) {
         return status;
@@ -452,15 +400,37 @@ int cli_remote(struct cli *cli) {
     }
     int code = ask(cli, remote, wanted, &page, &r);
     status = code != 0 ? cli_not_asked(cli, code, &r) : cli_judge(page.status, page.answer);
-    if (status == 0) {
-        return print_answer(cli, remote, page.answer);
+    return status == 0 ? print_page(cli, remote, &page) : drop(page.answer, status);
+}
+
+bool cli_print_all(struct cli *cli, int *status) {
+    const struct remote *remote = remote_find(cli->command);
+    struct cli_page page = {.answer = NULL};
+    struct report r = {""};
+    uint64_t wanted = 0;
+    *status = count_wanted(cli, remote, &wanted);
+    if (*status != 0) {
+        return true;
     }
-    json_decref(page.answer);
-    return status;
+    int code = ask(cli, remote, wanted, &page, &r);
+    if (code == ERR_NOTFOUND) {
+        return false;
+    }
+    *status = code != 0 ? cli_not_asked(cli, code, &r) : cli_judge(page.status, page.answer);
+    *status = *status == 0 ? print_page(cli, remote, &page) : drop(page.answer, *status);
+    return true;
+}
+
+int cli_list_limit(const struct cli *cli, uint64_t *out) {
+    return count_wanted(cli, remote_find(cli->command), out);
+}
+
+int cli_print_rows(const struct cli *cli, json_t *rows) {
+    return print_answer(cli, remote_find(cli->command), rows);
 }
 
 bool cli_is_elsewhere(struct cli *cli, int *status) {
-    const struct remote *remote = find(cli->command);
+    const struct remote *remote = remote_find(cli->command);
     struct cli_page page = {.answer = NULL};
     struct report r = {""};
     uint64_t wanted = 0;

@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     ROWS_PER_READ = 2048,
@@ -237,6 +238,22 @@ int cli_open_store(struct cli *cli) {
 
 int cli_open_store_checked(struct cli *cli) {
     return open_store(cli, false);
+}
+
+bool cli_is_divided(struct cli *cli) {
+    char socket[STORE_PATH_BYTES];
+    struct report r = {""};
+    struct slice text;
+    bool divided = false;
+    if (store_folder_file(cli->data, "zingq.sock", socket, &r) != 0 || access(socket, F_OK) != 0 ||
+        cli_open_store(cli) != 0) {
+        return false;
+    }
+    if (cli_begin(cli) == 0) {
+        divided = journal_text_get(cli->journal, "division", &text) == 0 && !slice_is(text, "1/1");
+        cli_end(cli);
+    }
+    return divided;
 }
 
 void cli_close_store(struct cli *cli) {

@@ -28,6 +28,8 @@ int cli_open_store(struct cli *cli);
 /* The same, for a command that reads all of it: the pages of a large file are checked, too. */
 int cli_open_store_checked(struct cli *cli);
 
+/* True if a host seems to run on the data folder, and is one of several that divide the keys. */
+bool cli_is_divided(struct cli *cli);
 /* Closes what cli_open_store opened, if anything. */
 void cli_close_store(struct cli *cli);
 

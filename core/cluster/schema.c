@@ -58,7 +58,7 @@ static const struct pg_statement make_tables = {
         " PRIMARY KEY (cluster, name)) WITH (fillfactor = 20);"
         "CREATE TABLE IF NOT EXISTS zq.shard("
         " cluster text NOT NULL, number smallint NOT NULL, owner text, since timestamptz NOT NULL,"
-        " pin text, note text NOT NULL DEFAULT '', PRIMARY KEY (cluster, number));"
+        " pin text, failed text, note text NOT NULL DEFAULT '', PRIMARY KEY (cluster, number));"
         "INSERT INTO zq.format(format) VALUES (1) ON CONFLICT DO NOTHING"};
 
 static const struct pg_statement get_format = {.name = "format",
@@ -115,7 +115,8 @@ static int check_format(struct pg_line *line, struct report *r) {
                         (long long)format, CLUSTER_FORMAT);
 }
 
-int schema_make(struct pg_line *line, struct report *r) {
+/* What is there. */
+static int look_around(struct pg_line *line, bool *schema, bool *tables, struct report *r) {
     struct buf kept;
     struct pg_row row;
     int version = pg_line_version(line);
@@ -125,12 +126,26 @@ int schema_make(struct pg_line *line, struct report *r) {
     }
     buf_init(&kept, 64);
     int code = pg_line_ask(line, &look, NULL, &kept, &row);
-    bool schema = code == 0 && pg_get_int(row.fields[0]) != 0;
-    bool tables = code == 0 && pg_get_int(row.fields[1]) != 0;
+    *schema = code == 0 && pg_get_int(row.fields[0]) != 0;
+    *tables = code == 0 && pg_get_int(row.fields[1]) != 0;
     buf_clear(&kept);
-    if (code != 0) {
-        return cluster_refused(line, code, "the schema zq cannot be looked for", r);
+    return code == 0 ? 0 : cluster_refused(line, code, "the schema zq cannot be looked for", r);
+}
+
+int schema_find(struct pg_line *line, struct report *r) {
+    bool schema = false;
+    bool tables = false;
+    int code = look_around(line, &schema, &tables, r);
+    if (code == 0 && !tables) {
+        return report(r, ERR_NOTFOUND, "the database has no tables of zingq");
     }
-    code = tables ? 0 : make(line, schema, r);
+    return code == 0 ? check_format(line, r) : code;
+}
+
+int schema_make(struct pg_line *line, struct report *r) {
+    bool schema = false;
+    bool tables = false;
+    int code = look_around(line, &schema, &tables, r);
+    code = code == 0 && !tables ? make(line, schema, r) : code;
     return code == 0 ? check_format(line, r) : code;
 }

@@ -9,7 +9,7 @@
  *   zq.log       what each turn changed, a row for each home (store/writeset.h)
  *   zq.snap      the slices of snapshots, likewise; those that the store's row names count
  *   zq.cluster   a row for each cluster, zq.host for each of its hosts, zq.shard for each of its
- *                shards and who has it (cluster/members.h)
+ *                shards and who has it (cluster/cluster.h)
  *
  * A host is whoever knows the row's token. Its epoch is raised to make sure that a statement that
  * nobody waits for any more will not be carried out.
@@ -26,5 +26,7 @@ enum { CLUSTER_FORMAT = 1, CLUSTER_SERVER_LEAST = 12 };
  * sentence: ERR_NETWORK; ERR_REFUSED, a right is missing; ERR_SCHEMA, a newer zingq made them;
  * ERR_INVALID, the server is too old. */
 int schema_make(struct pg_line *line, struct report *r);
+/* The same, but makes nothing: ERR_NOTFOUND if they are not there. */
+int schema_find(struct pg_line *line, struct report *r);
 
 #endif

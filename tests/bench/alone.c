@@ -7,7 +7,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/temp.h"
+#include "cluster/turns.h"
 #include "conf/conf.h"
+#include "journal/home.h"
 #include "journal/outbox.h"
 #include "lua/api/api.h"
 
@@ -19,6 +21,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+enum { CONNECT_MS = 20000 };
 enum { PAYLOAD_BYTES = 200, WINDOW = OUTBOX_WINDOW_MAX, PACKET_BYTES = 4 << 20, DONE_MAX = 65536 };
 
 struct alone {
@@ -26,6 +29,7 @@ struct alone {
 
     struct conf *conf;
     struct store *store;
+    struct turns *turns; /* of the log, if there is one */
     struct script_host *scripts;
     struct engine *engine;
     int mids[DONE_MAX]; /* to be acknowledged before the next turn */
@@ -139,6 +143,18 @@ static void fill(struct alone *a, const struct alone_plan *plan) {
     journal_close(j);
 }
 
+/* No snapshots are taken, so it grows. */
+static void join_log(struct alone *a, const char *url) {
+    static const uint8_t new_one[LOG_ID_BYTES] = {0};
+    struct report r = {""};
+    char name[64];
+    (void)snprintf(name, sizeof name, "bench-%" PRId64, clock_us(CLOCK_REALTIME));
+    const struct turns_options options = {.url = url, .name = name, .owner = name};
+    alone_need(turns_new(&a->turns, &options, &r), r.text);
+    alone_need(turns_join(a->turns, new_one, CONNECT_MS, &r), r.text);
+    alone_need(store_use_log(a->store, turns_log(a->turns), journal_home, &r), r.text);
+}
+
 static void start_engine(struct alone *a) {
     struct report r = {""};
     const struct engine_doors doors = {.ctx = a,
@@ -172,8 +188,12 @@ struct alone *alone_start(const char *folder, const struct alone_plan *plan) {
     alone_need(script_host_new(&a->scripts, a->conf, &api_library), "scripts");
     alone_need(script_load_all(a->scripts, &r), r.text);
     struct store_options options = {.path = a->conf->store_path,
-                                    .max_bytes = a->conf->store_max_bytes};
+                                    .max_bytes = a->conf->store_max_bytes,
+                                    .logged = plan->log_url != NULL};
     alone_need(store_open(&a->store, &options, &r), r.text);
+    if (plan->log_url != NULL) {
+        join_log(a, plan->log_url);
+    }
     if (plan->fill != NULL) {
         fill(a, plan);
     }
@@ -188,6 +208,7 @@ int64_t alone_start_us(const struct alone *a) {
 void alone_stop(struct alone *a, bool keep) {
     engine_free(a->engine);
     store_close(a->store);
+    turns_free(a->turns);
     script_host_free(a->scripts);
     conf_free(a->conf);
     if (!keep) {

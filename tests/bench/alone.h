@@ -34,7 +34,8 @@ struct alone_plan {
                    however slowly this runs: for counting instructions */
     /* What the store knows before the engine starts; NULL: nothing. */
     void (*fill)(struct journal *j, struct store *store, int64_t keep_ms, uint64_t rows);
-    uint64_t rows; /* for fill */
+    uint64_t rows;       /* for fill */
+    const char *log_url; /* of a PostgreSQL in which the store has a log of its own; NULL: none */
 };
 
 /* Makes the folder. */

@@ -91,14 +91,11 @@ must stop_host
 exported >"$dir/after"
 ok "and has the same records" eval 'grep -q k1 "$dir/before" && diff "$dir/before" "$dir/after"'
 ok "a url that is empty is refused" eval 'LOG_URL= complains 2 "url must begin with postgres://" check'
-as_root() {
-    PGOPTIONS='-c synchronous_commit=local' psql -X -q "$(postgres_url postgres postgres)" "$@" >/dev/null
-}
-must as_root -c "ALTER SYSTEM SET synchronous_standby_names = 'other'" -c 'SELECT pg_reload_conf()'
+must administer -c "ALTER SYSTEM SET synchronous_standby_names = 'other'" -c 'SELECT pg_reload_conf()' >/dev/null
 ok "doctor says that it may not see the standby" says 1 'GRANT pg_monitor TO' doctor --broker "mqtt://127.0.0.1:$port"
-must as_root -c 'GRANT pg_monitor TO shop'
+must administer -c 'GRANT pg_monitor TO shop'
 ok "and with the right to, that there is none" says 1 'no such standby is connected' doctor --broker "mqtt://127.0.0.1:$port"
-must as_root -c 'ALTER SYSTEM RESET synchronous_standby_names' -c 'SELECT pg_reload_conf()'
+must administer -c 'ALTER SYSTEM RESET synchronous_standby_names' -c 'SELECT pg_reload_conf()' >/dev/null
 sed '/^store/d' topics.conf >none.conf
 ok "a host without the url refuses the folder" complains 2 "log" run -c none.conf
 
@@ -174,13 +171,21 @@ ok "the other one has everything" wait_for 20 counted 14
 send 15
 ok "and goes on" wait_for 20 counted 15
 
-# ---- the door itself: tests/unit/cluster/ ----
+# ---- the door itself: tests/unit/cluster ----
 
-for door in test_turns test_reigns; do
-    door=$(dirname "$ZINGQ")/tests/$door
-    if [ -x "$door" ]; then
-        ok "the log's door keeps its promises: ${door##*/}" eval 'ZINGQ_TEST_DATABASE=$(postgres_url postgres postgres) "$door" >"$dir/door.log" 2>&1 || { cat "$dir/door.log"; false; }'
-    fi
-done
+# holds PROGRAM: one of these tests, on a database of which it may drop the tables.
+holds() {
+    ZINGQ_TEST_DATABASE=$(postgres_url postgres postgres) "$(dirname "$ZINGQ")/tests/$1" >"$dir/$1.log" 2>&1 || {
+        cat "$dir/$1.log"
+        false
+    }
+}
+
+if [ -x "$(dirname "$ZINGQ")/tests/test_turns" ]; then
+    ok "the log's door keeps its promises" holds test_turns
+    ok "and so does its fence" holds test_fence
+    ok "whoever had commits that are lost hears of it" holds test_reigns
+    grep -e takeovers "$dir/test_fence.log" | sed 's/^/# /'
+fi
 echo "1..$count"
 [ "$failed" -eq 0 ]

@@ -261,7 +261,10 @@ ok "and an event by its id" cli 1 0 "not yet" trace "$letter"
 ok "dlq show does" cli 1 0 "not yet" dlq show "$letter"
 ok "dlq try does, with what would happen" cli 1 0 '"outcome": *"error"' dlq try "$letter"
 ok "dlq list --host 2 is the other host's" cli 1 0 "$(printf %s "$letter" | tail -c 8).*not yet" dlq list --host 2
-ok "and without --host its own" cli 1 0 "no dead letters" dlq list
+ok "--host 1 is the host's own" cli 2 0 "no dead letters" dlq list --host 1
+ok "and without --host all hosts', each row with its number" cli 1 0 "^2 .*not yet" dlq list
+ok "groups, too" cli 1 0 "^2 .*not yet" dlq groups
+ok "an event's filter may find it at any host" cli 1 0 "^2 .*seat/fail" events --topic seat/fail --limit 1
 ok "dlq groups --host 2" cli 1 0 "not yet" dlq groups --host 2
 ok "events --host 2" cli 1 0 "seat/take" events --host 2 --service seats --limit 500
 ok "keys list --host 2" cli 1 0 . keys list --host 2
@@ -275,6 +278,12 @@ is_paused() {
 ok "and only there" is_paused 2 true
 ok "not here" is_paused 1 false
 ok "resume --host 2 goes on there" cli 1 0 "is resumed" resume seats --host 2
+ok "pause without it pauses on all hosts" cli 1 0 paused pause seats
+ok "on this one" is_paused 1 true
+ok "and on the other" is_paused 2 true
+ok "and so does resume" cli 2 0 "is resumed" resume seats
+ok "here" is_paused 1 false
+ok "and there" is_paused 2 false
 no_third() {
     complains 2 "from 1 to 2" dlq list --host 3 --conf 1.conf --data data1
 }
@@ -297,6 +306,54 @@ ok "dlq replay at host 1 of a letter that lies at host 2" cli 1 0 . dlq replay "
 must wait_for 20 letter_of 2
 ok "dlq replay --service --host 2 is a job there" cli 1 0 '^[1-9][0-9]* replayed' dlq replay --service seats --host 2
 must wait_for 20 letter_of 2
+
+ok "without --host it is one job after the other, at all hosts" cli 1 0 '^[1-9][0-9]* replayed' dlq replay --service seats
+must wait_for 20 letter_of 2
+ok "as a request it must say whose letters" answers 400 'host=1 to host=2' 1 POST "/api/dlq/replay?service=seats"
+one_key() {
+    answers 202 '"host":2' 1 POST "/api/replay?service=seats&key=$two&dry=1"
+}
+ok "a replay of events, too, but of one key" answers 400 'host=1 to host=2' 1 POST "/api/replay?service=seats&from_ms=0&dry=1"
+ok "which goes to the host that has it" one_key
+
+# ---- lists of both ----
+
+# whole N PATH: what that host lists of all, at once, in "$dir/all"; pages N PATH: the same in pages of seven rows.
+whole() {
+    api "$1" GET "$2?limit=1000" && jq -c '.[]' "$dir/out" >"$dir/all" && [ -s "$dir/all" ]
+}
+pages() {
+    : >"$dir/paged"
+    before=""
+    while api "$1" GET "$2" -G -D "$dir/head" -d limit=7 ${before:+--data-urlencode "before=$before"}; do
+        jq -c '.[]' "$dir/out" >>"$dir/paged"
+        before=$(sed -n 's/^Zingq-Next: \(.*\)\r$/\1/p' "$dir/head")
+        if [ "$status" != 200 ] || [ -z "$before" ]; then
+            break
+        fi
+    done
+    [ "$status" = 200 ]
+}
+same_in_pages() { # PATH
+    whole 1 "$1" && pages 2 "$1" && cmp -s "$dir/all" "$dir/paged"
+}
+later 1
+later 2
+for list in events dlq state/seats delayed; do
+    ok "/api/$list of both hosts is the same in pages, from either" same_in_pages "/api/$list"
+done
+both_in() { # PATH
+    whole 1 "$1" && [ "$(jq -s -c '[.[].host] | unique' "$dir/all")" = '[1,2]' ]
+}
+ok "each event says whose it is" both_in /api/events
+ok "the newest is the first" test "$(jq -s -c '[.[].id] == ([.[].id] | sort | reverse)' "$dir/all")" = true
+ok "state is of both" both_in /api/state/seats
+ok "what was changed, too" eval 'api 1 POST /api/services/seats/resume && api 2 POST /api/services/seats/resume && both_in /api/audit'
+ok "the list of a key is of its host alone" answers 200 '"key":"'"$two"'"' 1 GET "/api/events?service=seats&key=$two"
+ok "?host=2 is of host 2 alone" eval 'api 1 GET "/api/events?host=2" && [ "$(jq -c "map(has(\"host\")) | any" "$dir/out")" = false ]'
+ok "a cursor of other hosts is refused" answers 400 Zingq-Next 1 GET "/api/events?before=1~2~3"
+ok "and what no host accepts" answers 400 'limit is a number' 1 GET "/api/events?limit=0"
+ok "a service that none has is a 404" answers 404 'no service' 1 GET "/api/dlq?service=nobody"
 
 # ---- an event of the other host is cancelled ----
 
@@ -383,6 +440,16 @@ partly_known() {
         [ "$(jq -r .state "$dir/out")" = unknown ]
 }
 ok "of a job what is known is told, and who did not answer" partly_known
+missing_in() { # PATH: a list of host 1 that names host 2 as missing
+    answers 200 . 1 GET "$1" -D "$dir/head" && grep -q '^Zingq-Missing: \[{"host":2,"why":"host 2 is not connected' "$dir/head"
+}
+ok "a list without it says so" missing_in /api/events
+ok "so does the command, and its exit status" cli_complains 3 'lacks host 2: host 2 is not connected' events --limit 3
+ok "it lists the others" cli 1 3 '^1 ' events --limit 3
+ok "a pause that did not reach all names who" cli_complains 3 'done on host 1, and not on host 2 (host 2 is not' pause seats
+ok "and holds on the others" is_paused 1 true
+ok "until it is resumed" cli_complains 3 'done on host 1' resume seats
+ok "a replay goes on at the others" cli_complains 3 'host 2 is not connected' dlq replay --service seats
 ok "keys of the host that is there are answered" answers 200 taken 1 GET "/api/state/seats?key=$one"
 refused_bookings() {
     for refused_key in c1 c2 c3 c4 c5 c6 c7 c8; do

@@ -1,6 +1,8 @@
 #!/bin/sh
-# postgres.sh - for shell tests: a PostgreSQL of the test's own, under $dir/postgres, which ends with the test.
-# Sourced, behind world.sh. PostgreSQL does not run as root: there it gets another user.
+# postgres.sh - for shell tests: a PostgreSQL of the test's own, under $dir/postgres, which ends with the test; and
+# a second one that follows it. Sourced, behind world.sh. PostgreSQL does not run as root: there it gets another user.
+#
+# $primary is the folder of the server that takes writes, on $pg_port; $standby and $standby_port are the other one's.
 # shellcheck disable=SC2154 # $dir is the test's
 
 # shellcheck disable=SC2012 # the folders' names are versions
@@ -21,26 +23,39 @@ as_postgres() {
     fi
 }
 
-# make_postgres: an empty one, with the user "shop" (password "secret") and its database "shop"; $pg_port.
-make_postgres() {
-    mkdir "$dir/postgres"
-    if [ -n "$postgres_user" ]; then
-        chmod 711 "$dir"
-        chown "$postgres_user" "$dir/postgres"
+# make_server FOLDER [SETTING...]: an empty one, which is not started yet. The superuser's password is "secret", too.
+make_server() {
+    if [ ! -d "$dir/postgres" ]; then
+        mkdir "$dir/postgres"
+        if [ -n "$postgres_user" ]; then
+            chmod 711 "$dir"
+            chown "$postgres_user" "$dir/postgres"
+        fi
+        echo secret >"$dir/postgres/password"
     fi
-    echo secret >"$dir/postgres/password"
+    server=$dir/postgres/$1
+    shift
+    as_postgres initdb -D "$server" -U postgres -A scram-sha-256 --no-sync --pwfile "$dir/postgres/password" -E UTF8 \
+        --locale C >"$dir/initdb.log" 2>&1 || return 1
+    {
+        echo "listen_addresses = '127.0.0.1'"
+        echo "unix_socket_directories = '$dir/postgres'"
+        echo 'dynamic_shared_memory_type = mmap' # nothing is left of one that is killed
+        for setting; do
+            echo "$setting"
+        done
+    } >>"$server/postgresql.conf"
+}
+
+# make_postgres: one that runs, with the user "shop" (password "secret") and its database "shop"; $pg_port.
+make_postgres() {
+    primary=data
+    standby=
     pg_port=$(free_port)
-    must as_postgres initdb -D "$dir/postgres/data" -U postgres -A scram-sha-256 --no-sync \
-        --pwfile "$dir/postgres/password" -E UTF8 --locale C >"$dir/initdb.log" 2>&1
-    cat >>"$dir/postgres/data/postgresql.conf" <<END
-listen_addresses = '127.0.0.1'
-unix_socket_directories = '$dir/postgres'
-port = $pg_port
-fsync = off
-END
-    trap 'stop_postgres immediate; end_world' EXIT
+    must make_server "$primary" 'fsync = off'
+    trap 'end_postgres; end_world' EXIT
     must start_postgres
-    must psql -X -q "$(postgres_url postgres postgres)" -c "create user shop password 'secret'" -c 'create database shop owner shop'
+    must administer -c "create user shop password 'secret'" -c 'create database shop owner shop'
 }
 
 # postgres_url USER DATABASE
@@ -48,16 +63,84 @@ postgres_url() {
     echo "postgres://$1:secret@127.0.0.1:$pg_port/$2"
 }
 
+# start_server FOLDER PORT / stop_server FOLDER fast|immediate
+start_server() {
+    as_postgres pg_ctl -D "$dir/postgres/$1" -l "$dir/postgres/$1.log" -o "-p $2" -w start >"$dir/pg_ctl.log" 2>&1
+}
+
+stop_server() {
+    as_postgres pg_ctl -D "$dir/postgres/$1" -m "$2" -w stop >"$dir/pg_ctl.log" 2>&1
+}
+
 start_postgres() {
-    as_postgres pg_ctl -D "$dir/postgres/data" -l "$dir/postgres/log" -w start >"$dir/pg_ctl.log" 2>&1
+    start_server "$primary" "$pg_port"
 }
 
 # stop_postgres [fast|immediate]
 stop_postgres() {
-    as_postgres pg_ctl -D "$dir/postgres/data" -m "${1:-fast}" -w stop >"$dir/pg_ctl.log" 2>&1
+    stop_server "$primary" "${1:-fast}"
+}
+
+# shellcheck disable=SC2317 # called by the trap
+end_postgres() {
+    for server in $primary $standby; do
+        stop_server "$server" immediate
+    done
 }
 
 # query STATEMENT...: what the database "shop" answers, bare.
 query() {
     psql -X -A -t -q "$(postgres_url shop shop)" -c "$1"
+}
+
+# administer OPTION...: psql as the superuser, whose commits wait for no standby.
+administer() {
+    PGOPTIONS='-c synchronous_commit=local' psql -X -A -t -q "$(postgres_url postgres postgres)" "$@"
+}
+
+# ---- a standby ----
+
+# make_standby: a new copy of the primary, which follows it.
+make_standby() {
+    standby=${standby:-standby}
+    standby_port=${standby_port:-$(free_port)}
+    rm -rf "$dir/postgres/$standby"
+    as_postgres pg_basebackup -D "$dir/postgres/$standby" -d "$(postgres_url postgres postgres)" -R -c fast --no-sync \
+        >"$dir/basebackup.log" 2>&1 && start_server "$standby" "$standby_port"
+}
+
+# wait_for_standby yes|no: whether commits do, from now on.
+wait_for_standby() {
+    names=
+    [ "$1" = no ] || names='*'
+    administer -c "ALTER SYSTEM SET synchronous_standby_names = '$names'" -c 'SELECT pg_reload_conf()' >/dev/null
+}
+
+# shellcheck disable=SC2317 # called by wait_for
+standby_is() { # async|sync
+    [ "$(administer -c 'SELECT sync_state FROM pg_stat_replication')" = "$1" ]
+}
+
+# hold_standby: it follows no more; what it lacks from now on it never gets.
+hold_standby() {
+    psql -X -q "postgres://postgres:secret@127.0.0.1:$standby_port/postgres" -c "ALTER SYSTEM SET primary_conninfo = ''" \
+        -c 'SELECT pg_reload_conf()' >/dev/null && wait_for 20 standby_is ''
+}
+
+# kill_primary: as a machine is lost that it runs on: no process of it says anything more.
+kill_primary() {
+    pid_file=$dir/postgres/$primary/postmaster.pid
+    postmaster=$(head -n 1 "$pid_file")
+    kill -STOP "$postmaster"
+    # shellcheck disable=SC2046 # several
+    kill -9 $(pgrep -P "$postmaster") "$postmaster"
+    ipcrm -m "$(awk 'NR == 7 { print $2 }' "$pid_file")" # nobody comes back for it
+}
+
+# promote_standby: it is the primary from now on. The one before is down; make_standby puts a new copy in its place.
+promote_standby() {
+    as_postgres pg_ctl -D "$dir/postgres/$standby" -w promote >"$dir/pg_ctl.log" 2>&1 || return 1
+    set -- "$primary" "$pg_port"
+    primary=$standby pg_port=$standby_port
+    standby=$1 standby_port=$2
 }

@@ -97,11 +97,12 @@ static struct curl_slist *make_headers(const char *once) {
     return headers;
 }
 
-static void take_next(CURL *easy, char next[GATEWAY_NEXT_BYTES]) {
+/* What the answer has in that header; "" = it has none. */
+static void take_header(CURL *easy, const char *name, char *out, size_t size) {
     struct curl_header *header = NULL;
-    next[0] = '\0';
-    if (curl_easy_header(easy, "Zingq-Next", 0, CURLH_HEADER, -1, &header) == CURLHE_OK) {
-        (void)snprintf(next, GATEWAY_NEXT_BYTES, "%s", header->value);
+    out[0] = '\0';
+    if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK) {
+        (void)snprintf(out, size, "%s", header->value);
     }
 }
 
@@ -132,7 +133,8 @@ int gateway_ask_full(const struct gateway_asked *asked, struct gateway_answered 
         code = code ? code : curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &out->status);
     }
     if (code == CURLE_OK) {
-        take_next(easy, out->next);
+        take_header(easy, "Zingq-Next", out->next, sizeof out->next);
+        take_header(easy, "Zingq-Missing", out->missing, sizeof out->missing);
     }
     int result = code == CURLE_OK ? 0 : explain(easy, code, asked->listen, r);
     curl_slist_free_all(headers);

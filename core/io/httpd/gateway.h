@@ -160,7 +160,10 @@ bool gateway_is_final(const struct gateway_request *request);
  * texts that have no value. */
 void gateway_add_query(const struct gateway_request *request, const char *without, struct buf *out);
 
-enum { GATEWAY_NEXT_BYTES = 1024 /* of the header Zingq-Next */ };
+enum {
+    GATEWAY_NEXT_BYTES = 4352,    /* of the header Zingq-Next: a place in the list of each host */
+    GATEWAY_MISSING_BYTES = 9216, /* of the header Zingq-Missing: the hosts that a list lacks */
+};
 
 /* The client side: one request over a unix socket or TCP, blocking; for the commands. `path` is
  * sent as it is, so its parts must be percent-encoded. A body is sent as application/json.
@@ -180,6 +183,7 @@ struct gateway_answered {
     long status;
     struct buf body;               /* cleared by the caller, also after an error */
     char next[GATEWAY_NEXT_BYTES]; /* of a list: where its next page begins; "" = it is complete */
+    char missing[GATEWAY_MISSING_BYTES]; /* the hosts that it lacks, as JSON; "" = none */
 };
 int gateway_ask_full(const struct gateway_asked *asked, struct gateway_answered *out,
                      struct report *r);

@@ -419,6 +419,11 @@ static void add_number(struct pg_params *params, const void *big, size_t len) {
     pg_add(params, (struct slice){(const char *)at, len});
 }
 
+void pg_add_i16(struct pg_params *params, int16_t value) {
+    uint16_t big = htobe16((uint16_t)value);
+    add_number(params, &big, sizeof big);
+}
+
 void pg_add_i32(struct pg_params *params, int32_t value) {
     uint32_t big = htobe32((uint32_t)value);
     add_number(params, &big, sizeof big);

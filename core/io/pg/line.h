@@ -74,6 +74,7 @@ struct pg_params {
 
 /* Begin with a count of 0. */
 void pg_add(struct pg_params *params, struct slice value);
+void pg_add_i16(struct pg_params *params, int16_t value);
 void pg_add_i32(struct pg_params *params, int32_t value);
 void pg_add_i64(struct pg_params *params, int64_t value);
 

@@ -37,6 +37,7 @@ int admin_new(struct admin **out, const struct admin_options *options, struct re
     TAILQ_INIT(&a->relays);
     TAILQ_INIT(&a->follows);
     TAILQ_INIT(&a->finds);
+    TAILQ_INIT(&a->gathers);
     const int rcs[] = {uv_idle_init(options->loop, &a->reader),
                        uv_timer_init(options->loop, &a->job_timer),
                        uv_timer_init(options->loop, &a->live_timer),
@@ -63,6 +64,7 @@ void admin_free(struct admin *a) {
     admin_forget_relays(a);
     admin_forget_follows(a);
     admin_forget_finds(a);
+    admin_forget_gathers(a);
     admin_forget_jobs(a);
     admin_forget_changes(a);
     uv_close((uv_handle_t *)&a->reader, on_closed);

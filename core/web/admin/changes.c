@@ -118,10 +118,14 @@ static bool add_record(void *ctx, json_t *record) {
 
 /* Newest first. */
 void admin_show_audit(void *ctx, const struct call *call) {
+    static const struct gather_kind kind = {&merge_changes, SHOWN, false};
     struct admin *a = ctx;
     struct report r = {""};
     uint64_t limit;
     uint64_t since_ms;
+    if (admin_gather(a, &kind, call)) {
+        return;
+    }
     json_t *list = json_array();
     if (!admin_option(call->request, "limit", 1, READING_ITEMS_MAX, SHOWN, &limit, &r) ||
         !admin_option(call->request, "since_ms", 0, INT64_MAX, 0, &since_ms, &r)) {

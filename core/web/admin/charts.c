@@ -134,6 +134,7 @@ static void clear(struct reading *r) {
 }
 
 void admin_show_history(void *ctx, const struct call *call) {
-    static const struct reading_kind kind = {READING_ITEMS_MAX, false, begin, step, clear};
+    static const struct reading_kind kind = {
+        READING_ITEMS_MAX, false, NULL, begin, step, NULL, clear};
     admin_read_as(ctx, &kind, call);
 }

@@ -77,7 +77,8 @@ static void clear_ids(struct reading *r) {
 }
 
 void admin_read_ids(void *ctx, const struct call *call) {
-    static const struct reading_kind kind = {IDS_FOUND_MAX, true, begin_ids, step_ids, clear_ids};
+    static const struct reading_kind kind = {IDS_FOUND_MAX, true, NULL,     begin_ids,
+                                             step_ids,      NULL, clear_ids};
     admin_read_as(ctx, &kind, call);
 }
 

@@ -18,6 +18,7 @@
  *   web/admin/signal.c   a signal
  *   web/admin/peek.c     one state value, for a handler of another host
  *   web/admin/relay.c    requests about what another host has
+ *   web/admin/gather.c   lists and changes of all hosts
  *   web/admin/follow.c   an event, and what became of it at any host
  *   web/admin/audit.c    the file of changes
  *   web/admin/changes.c  recording changes, and showing them
@@ -38,6 +39,7 @@
 #include "query/events.h"
 #include "query/ids.h"
 #include "query/keys.h"
+#include "query/merge.h"
 #include "query/outgoing.h"
 #include "query/state.h"
 #include "query/trace.h"
@@ -51,11 +53,13 @@ struct job;
 struct relay;
 struct follow;
 struct find;
+struct gather;
 /* Oldest first. */
 TAILQ_HEAD(reading_list, reading);
 TAILQ_HEAD(relay_list, relay);
 TAILQ_HEAD(follow_list, follow);
 TAILQ_HEAD(find_list, find);
+TAILQ_HEAD(gather_list, gather);
 
 enum { CHANGE_ID_BYTES = 8 };
 
@@ -86,6 +90,7 @@ struct admin {
     struct relay_list relays;   /* waiting for other hosts */
     struct follow_list follows; /* the same */
     struct find_list finds;     /* for all that may have the id */
+    struct gather_list gathers; /* for all of them */
     struct job *jobs[JOBS_MAX]; /* oldest first; owned */
     size_t job_count;
     uint64_t last_job_id;
@@ -146,6 +151,8 @@ struct reading {
     struct buf out;                /* the answer so far */
     uint64_t rows;                 /* rows examined */
     uint64_t items, limit;         /* in the answer */
+    size_t bytes_max;              /* the same */
+    bool is_part;                  /* of the list of all hosts: each row with its place */
     bool collected;                /* the first pass is complete; for dlq, groups */
     size_t at;                     /* index in what it collected */
     char next[GATEWAY_NEXT_BYTES]; /* where the next page starts; "" = there is none */
@@ -169,10 +176,14 @@ struct reading {
             struct uuid id;
         } letter;
         struct id_search ids;
-        struct held_walk keys;
+        struct {
+            struct held_walk walk;
+            struct row head; /* of the key that was read last */
+        } keys;
         struct {
             struct outbox_walk walk;
             uint64_t shown_seq; /* of the last row of the page before */
+            bool refused_only;
         } outbox;
         struct uuid delayed; /* the row that was read last */
         struct {
@@ -209,13 +220,17 @@ enum reading_what {
 
 /* How to answer one kind of read request. */
 struct reading_kind {
-    uint64_t limit; /* when ?limit= is not given */
-    bool is_list;   /* items in an array; else one document */
+    uint64_t limit;                  /* when ?limit= is not given */
+    bool is_list;                    /* items in an array; else one document */
+    const struct merge_order *order; /* of all hosts' together; NULL: it is about this host */
     /* 0, or an HTTP status with a sentence. `name` is the path's, terminated. */
     int (*begin)(struct admin *a, struct reading *r, const char *name, struct report *report);
     /* Examines about one row, within a transaction. 0: there is more. ERR_NOTFOUND: that was all; a
      * single document is then in r->out, or does not exist. */
     int (*step)(struct admin *a, struct reading *r);
+    /* Writes to r->next where a list goes on that ends with the item read last. NULL: it has no
+     * pages. */
+    void (*mark)(struct reading *r);
     void (*clear)(struct reading *r);
 };
 
@@ -284,6 +299,24 @@ bool admin_relay(struct admin *a, const struct call *call);
 bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic,
                          const char *once, const char *priority);
 void admin_forget_relays(struct admin *a);
+/* True if the request names a service and a key: one host has all that it is about. */
+bool admin_names_key(const struct call *call);
+
+/* web/admin/gather.c */
+/* A list of which every host has a part. */
+struct gather_kind {
+    const struct merge_order *order;
+    uint64_t limit; /* when ?limit= is not given */
+    bool paged;     /* a part has the place of each row: {"at", "row"} */
+};
+
+/* True if the request is for such a list of all hosts: it was taken over. */
+bool admin_gather(struct admin *a, const struct gather_kind *kind, const struct call *call);
+/* True if this host is asked for its part of one; with the places of its rows. */
+bool admin_is_part(const struct gateway_request *request);
+/* Has all hosts make a change, and answers the request, which it takes over. */
+void admin_gather_change(struct admin *a, struct gateway_request *request);
+void admin_forget_gathers(struct admin *a);
 
 /* web/admin/follow.c */
 void admin_follow(struct admin *a, struct slice id, struct gateway_request *request);

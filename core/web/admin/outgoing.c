@@ -25,8 +25,17 @@ static int begin_outbox(struct admin *a, struct reading *r, const char *name,
     (void)a;
     (void)name;
     const char *before = gateway_query(r->request, "before");
+    uint64_t refused;
+    if (!admin_option(r->request, "refused", 0, 1, 0, &refused, report_out)) {
+        return 400;
+    }
+    r->of.outbox.refused_only = refused != 0;
     bool ok = admin_number(before, 1, UINT64_MAX, 0, &r->of.outbox.shown_seq);
     return ok ? 0 : refuse_cursor(report_out);
+}
+
+static void mark_outbox(struct reading *r) {
+    (void)snprintf(r->next, sizeof r->next, "%" PRIu64, r->of.outbox.walk.seq);
 }
 
 static int step_outbox(struct admin *a, struct reading *r) {
@@ -42,11 +51,12 @@ static int step_outbox(struct admin *a, struct reading *r) {
         r->rows = 0; /* an earlier page: else a long outbox would have no last one */
         return 0;
     }
-    if (!admin_read_add(r, outbox_json(&p, held))) {
+    bool wanted = p.refused_ms != 0 || !r->of.outbox.refused_only;
+    if (wanted && !admin_read_add(r, outbox_json(&p, held))) {
         return ERR_MEMORY;
     }
     if (admin_read_full(r)) {
-        (void)snprintf(r->next, sizeof r->next, "%" PRIu64, walk->seq);
+        mark_outbox(r);
         return ERR_NOTFOUND;
     }
     return 0;
@@ -63,17 +73,21 @@ static int begin_delayed(struct admin *a, struct reading *r, const char *name,
     return ok ? 0 : refuse_cursor(report_out);
 }
 
+static void mark_delayed(struct reading *r) {
+    char id[UUID_TEXT_BYTES + 1];
+    (void)snprintf(r->next, sizeof r->next, "%s", uuid_text(&r->of.delayed, id));
+}
+
 static int step_delayed(struct admin *a, struct reading *r) {
     (void)a;
     struct delayed delayed;
     struct publication p;
-    char id[UUID_TEXT_BYTES + 1];
     int code = journal_delayed_next(r->journal, &r->of.delayed, &delayed, &p);
     if (code == 0 && !admin_read_add(r, delayed_json(&delayed, &p))) {
         code = ERR_MEMORY;
     }
     if (code == 0 && admin_read_full(r)) {
-        (void)snprintf(r->next, sizeof r->next, "%s", uuid_text(&r->of.delayed, id));
+        mark_delayed(r);
         return ERR_NOTFOUND;
     }
     return code;
@@ -82,13 +96,13 @@ static int step_delayed(struct admin *a, struct reading *r) {
 /* ---- the requests ---- */
 
 void admin_read_outbox(void *ctx, const struct call *call) {
-    static const struct reading_kind kind = {100, true, begin_outbox, step_outbox,
-                                             nothing_to_clear};
+    static const struct reading_kind kind = {
+        100, true, &merge_by_host, begin_outbox, step_outbox, mark_outbox, nothing_to_clear};
     admin_read_as(ctx, &kind, call);
 }
 
 void admin_read_delayed(void *ctx, const struct call *call) {
-    static const struct reading_kind kind = {100, true, begin_delayed, step_delayed,
-                                             nothing_to_clear};
+    static const struct reading_kind kind = {
+        100, true, &merge_by_host, begin_delayed, step_delayed, mark_delayed, nothing_to_clear};
     admin_read_as(ctx, &kind, call);
 }

@@ -39,6 +39,11 @@ bool admin_read_add(struct reading *r, json_t *object) {
         buf_add_str(&r->out, r->items == 0 ? "[" : ",");
     }
     r->items++;
+    if (r->is_part) {
+        r->kind->mark(r);
+        object = json_pack("{s:s, s:o}", "at", r->next, "row", object);
+        r->next[0] = '\0';
+    }
     if (object == NULL) {
         return false;
     }
@@ -48,7 +53,7 @@ bool admin_read_add(struct reading *r, json_t *object) {
 }
 
 bool admin_read_full(const struct reading *r) {
-    return r->items >= r->limit || r->out.len >= READING_BYTES_MAX || r->rows >= READING_ROWS_MAX;
+    return r->items >= r->limit || r->out.len >= r->bytes_max || r->rows >= READING_ROWS_MAX;
 }
 
 static void answer(struct reading *r, int code) {
@@ -137,6 +142,10 @@ static int begin(struct admin *a, struct reading *r, const struct parts *parts,
 void admin_read_as(struct admin *a, const struct reading_kind *kind, const struct call *call) {
     struct gateway_request *request = call->request;
     struct report why = {"too many requests at once: try again"};
+    const struct gather_kind list = {kind->order, kind->limit, kind->mark != NULL};
+    if (kind->order != NULL && !admin_names_key(call) && admin_gather(a, &list, call)) {
+        return;
+    }
     struct reading *r = a->reading_count < READINGS_MAX ? calloc(1, sizeof *r) : NULL;
     if (r == NULL) {
         gateway_answer_error(request, 503, NULL, why.text);
@@ -146,6 +155,8 @@ void admin_read_as(struct admin *a, const struct reading_kind *kind, const struc
     r->kind = kind;
     r->journal = engine_journal(a->engine);
     r->now_ms = admin_now_ms(a);
+    r->is_part = kind->mark != NULL && admin_is_part(request);
+    r->bytes_max = READING_BYTES_MAX / (r->is_part ? a->options.conf->hosts.share.count : 1u);
     buf_init(&r->out, (size_t)256 << 20); /* one item beyond READING_BYTES_MAX */
     int status = begin(a, r, &call->parts, &why);
     if (status != 0) {

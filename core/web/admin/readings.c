@@ -114,6 +114,13 @@ static json_t *event_with_steps(const struct reading *r, const struct event *eve
     return object;
 }
 
+static void mark_event(struct reading *r) {
+    struct event_place place = look_walk_place(&r->of.events.walk);
+    if (!uuid_is_zero(&place.id)) {
+        look_place_text(&place, r->next);
+    }
+}
+
 static int step_events(struct admin *a, struct reading *r) {
     (void)a;
     struct look_walk *walk = &r->of.events.walk;
@@ -125,10 +132,7 @@ static int step_events(struct admin *a, struct reading *r) {
     event_free(event);
     r->rows = walk->passed;
     if (code == 0 && admin_read_full(r)) {
-        struct event_place place = look_walk_place(walk);
-        if (!uuid_is_zero(&place.id)) {
-            look_place_text(&place, r->next);
-        }
+        mark_event(r);
         code = ERR_NOTFOUND;
     }
     return code;
@@ -227,10 +231,16 @@ static int begin_dead(struct admin *a, struct reading *r, const char *name,
     return status;
 }
 
+static void mark_dead(struct reading *r) {
+    const struct dead_row *row = &r->of.dead.newest.rows[r->at - 1];
+    char id[UUID_TEXT_BYTES + 1];
+    (void)snprintf(r->next, sizeof r->next, "%" PRId64 ".%s.%u", row->dead_ms,
+                   uuid_text(&row->id, id), row->service);
+}
+
 static int show_dead(struct reading *r) {
     struct dead_newest *n = &r->of.dead.newest;
     struct event *event = NULL;
-    char id[UUID_TEXT_BYTES + 1];
     if (r->at == n->count) {
         return ERR_NOTFOUND;
     }
@@ -242,9 +252,8 @@ static int show_dead(struct reading *r) {
     event_free(event);
     code = code == ERR_NOTFOUND ? 0 : code; /* deleted in the meantime */
     bool more = r->at < n->count || n->seen > n->count || n->cut;
-    if (code == 0 && more && (r->at == n->count || r->out.len >= READING_BYTES_MAX)) {
-        (void)snprintf(r->next, sizeof r->next, "%" PRId64 ".%s.%u", row->dead_ms,
-                       uuid_text(&row->id, id), row->service);
+    if (code == 0 && more && (r->at == n->count || r->out.len >= r->bytes_max)) {
+        mark_dead(r);
         return ERR_NOTFOUND;
     }
     return code;
@@ -367,7 +376,7 @@ static int begin_keys(struct admin *a, struct reading *r, const char *name,
                       struct report *report_out) {
     (void)a;
     (void)name;
-    struct held_walk *walk = &r->of.keys;
+    struct held_walk *walk = &r->of.keys.walk;
     const char *before = gateway_query(r->request, "before");
     int status = filter_service(r, &walk->by_service, &walk->service, report_out);
     if (status == 0 && before != NULL && !parse_lane(before, &walk->row)) {
@@ -376,16 +385,23 @@ static int begin_keys(struct admin *a, struct reading *r, const char *name,
     return status;
 }
 
+static void mark_key(struct reading *r) {
+    const struct row *head = &r->of.keys.head;
+    (void)snprintf(r->next, sizeof r->next, "%u.%u.%" PRIx64, head->partition, head->service,
+                   head->lane);
+}
+
 static int step_keys(struct admin *a, struct reading *r) {
     (void)a;
     struct held held;
     struct event *event = NULL;
     bool found = false;
-    int code = held_walk_next(r->journal, &r->of.keys, &held, &found);
+    int code = held_walk_next(r->journal, &r->of.keys.walk, &held, &found);
     if (code != 0 || !found) {
         return code;
     }
     const struct row *head = &held.head;
+    r->of.keys.head = held.head;
     code = journal_event_get(r->journal, head->partition, &head->id, head->service, &event);
     if (code == 0 && !admin_read_add(r, held_json(r->journal, &held, event))) {
         code = ERR_MEMORY;
@@ -393,8 +409,7 @@ static int step_keys(struct admin *a, struct reading *r) {
     event_free(event);
     code = code == ERR_NOTFOUND ? 0 : code;
     if (code == 0 && admin_read_full(r)) {
-        (void)snprintf(r->next, sizeof r->next, "%u.%u.%" PRIx64, head->partition, head->service,
-                       head->lane);
+        mark_key(r);
         return ERR_NOTFOUND;
     }
     return code;
@@ -541,14 +556,15 @@ static void clear_state(struct reading *r) {
 /* ---- the kinds ---- */
 
 static const struct reading_kind kinds[] = {
-    [READING_EVENTS] = {50, true, begin_events, step_events, clear_events},
-    [READING_TRACE] = {1, false, begin_trace, step_trace, clear_trace},
-    [READING_DEAD] = {50, true, begin_dead, step_dead, clear_dead},
-    [READING_GROUPS] = {1000, true, begin_groups, step_groups, clear_groups},
-    [READING_LETTER] = {1, false, begin_letter, step_letter, nothing_to_clear},
-    [READING_KEYS] = {100, true, begin_keys, step_keys, nothing_to_clear},
-    [READING_KEY] = {50, false, begin_key, step_key, clear_key},
-    [READING_STATE] = {200, true, begin_state, step_state, clear_state},
+    [READING_EVENTS] = {50, true, &merge_events, begin_events, step_events, mark_event,
+                        clear_events},
+    [READING_TRACE] = {1, false, NULL, begin_trace, step_trace, NULL, clear_trace},
+    [READING_DEAD] = {50, true, &merge_letters, begin_dead, step_dead, mark_dead, clear_dead},
+    [READING_GROUPS] = {1000, true, &merge_groups, begin_groups, step_groups, NULL, clear_groups},
+    [READING_LETTER] = {1, false, NULL, begin_letter, step_letter, NULL, nothing_to_clear},
+    [READING_KEYS] = {100, true, &merge_by_host, begin_keys, step_keys, mark_key, nothing_to_clear},
+    [READING_KEY] = {50, false, NULL, begin_key, step_key, NULL, clear_key},
+    [READING_STATE] = {200, true, &merge_by_host, begin_state, step_state, mark_cell, clear_state},
 };
 
 void admin_read(void *ctx, const struct call *call) {

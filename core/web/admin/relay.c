@@ -5,7 +5,10 @@
  *   a request with an id                    is tried here, then at all other hosts (an event
  *                                           that is only read: web/admin/follow.c),
  *   a publish under an Idempotency-Key      goes to the host that decides about the key,
- *   ?host=N                                 goes to host N, whatever it is;
+ *   ?host=N                                 goes to host N, whatever it is,
+ *   what holds or lets go on a service      goes to all of them, and so do lists
+ *                                           (web/admin/gather.c),
+ *   a job about many events or letters      must say which host's: each has its own;
  *
  * every other request is about this host; a signal is stored here, and forwarded. A request that
  * came from another host is answered here, so nothing goes in circles.
@@ -261,9 +264,13 @@ static bool has_noun(const struct parts *parts, const char *const *nouns, size_t
 static bool names_key(const struct parts *parts, const struct gateway_request *request,
                       struct slice *service, struct slice *key) {
     static const char *const nouns[] = {"keys", "state", "peek"};
+    static const char *const filtered[] = {"events", "replay"};
     const char *text = gateway_query(request, "key");
-    if (parts->count == 2 && slice_is(parts->at[1], "events")) {
-        *service = slice_of(gateway_query(request, "service"));
+    const char *name = gateway_query(request, "service");
+    bool filters =
+        parts->count == 2 && has_noun(parts, filtered, sizeof filtered / sizeof *filtered);
+    if (filters && name != NULL) {
+        *service = slice_of(name);
     } else if (parts->count >= 3 && has_noun(parts, nouns, sizeof nouns / sizeof *nouns)) {
         *service = parts->at[2];
     } else {
@@ -271,6 +278,12 @@ static bool names_key(const struct parts *parts, const struct gateway_request *r
     }
     *key = slice_of(text);
     return text != NULL && key->len <= KEY_BYTES_MAX;
+}
+
+bool admin_names_key(const struct call *call) {
+    struct slice service;
+    struct slice key;
+    return names_key(&call->parts, call->request, &service, &key);
 }
 
 /* The only host that can answer, or 0. */
@@ -317,6 +330,27 @@ static bool go_to(struct admin *a, struct gateway_request *request, const char *
     return true;
 }
 
+/* What holds for a service holds for it on all hosts. */
+static bool is_for_all(const struct route *route) {
+    return route->serve == admin_command &&
+           (route->kind == COMMAND_PAUSE || route->kind == COMMAND_RESUME ||
+            route->kind == COMMAND_MOVE);
+}
+
+static bool begins_job(const struct route *route) {
+    return route->serve == admin_job_start || route->serve == admin_rerun;
+}
+
+/* Otherwise whoever asks for all of a service would get a part of it, and not notice. */
+static void refuse_part(const struct admin *a, struct gateway_request *request) {
+    char text[160];
+    (void)snprintf(text, sizeof text,
+                   "hosts divide the keys, and each has its own part: choose one, host=1 to "
+                   "host=%u (--host)",
+                   (unsigned)a->options.conf->hosts.share.count);
+    gateway_answer_error(request, 400, NULL, text);
+}
+
 bool admin_relay(struct admin *a, const struct call *call) {
     struct gateway_request *request = call->request;
     const struct parts *parts = &call->parts;
@@ -330,8 +364,16 @@ bool admin_relay(struct admin *a, const struct call *call) {
     if (a->options.ask == NULL) {
         return false;
     }
+    if (is_for_all(call->route)) {
+        admin_gather_change(a, request);
+        return true;
+    }
     uint16_t owner = owner_of(a, parts, request);
     bool elsewhere = owner != 0 && owner != a->options.conf->hosts.share.place;
+    if (owner == 0 && begins_job(call->route)) {
+        refuse_part(a, request);
+        return true;
+    }
     if (!elsewhere && !names_id(parts)) {
         return false;
     }

@@ -1,0 +1,54 @@
+/*
+ * merge.h - what several hosts list, as one list in its own order.
+ */
+#ifndef ZINGQ_QUERY_MERGE_H
+#define ZINGQ_QUERY_MERGE_H
+
+#include "base/buf.h"
+#include "base/json.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How a list is sorted. */
+struct merge_order {
+    const char
+        *by;     /* the field, a text; NULL = what one host lists after what the one before does */
+    bool down;   /* the greatest first */
+    bool groups; /* of dead letters, the largest first: those of several hosts are one */
+};
+
+/* The orders of the lists. */
+extern const struct merge_order merge_events, merge_letters, merge_groups, merge_changes,
+    merge_by_host;
+
+/* What one host lists. */
+struct merge_part {
+    uint16_t host;      /* its number */
+    const json_t *rows; /* borrowed; in the list's order, as is everything after them */
+    bool more;          /* there is more after them */
+    size_t taken;       /* how many are in the result */
+};
+
+/* A new list of at most `limit` rows of the parts, which are in the order of their hosts; each row
+ * gets its "host", a group its "hosts". It ends early where the next row may be one that its part does not
+ * have. NULL when out of memory. */
+json_t *merge_parts(struct merge_part *parts, size_t count, const struct merge_order *order,
+                    uint64_t limit);
+
+/* Where the list of a host goes on. */
+struct merge_place {
+    bool ended; /* it does not */
+    json_t *at; /* a text; NULL = at its beginning; owned */
+};
+
+/* The places of hosts as one text, which is the `before` of the next page: each as the host wrote it, nothing for its
+ * beginning, "-" for its end, with "~" between them. Appends. */
+void merge_write_places(const struct merge_place *places, size_t count, struct buf *out);
+bool merge_all_ended(const struct merge_place *places, size_t count);
+/* Reads it into places that are zero; a text without "~" is the place of each host. False: it is
+ * one of another number of hosts, or there is no memory. */
+bool merge_read_places(const char *text, struct merge_place *places, size_t count);
+
+#endif
