@@ -11,21 +11,6 @@
 #include <assert.h>
 #include <string.h>
 
-/* Warns of each host that a list lacks; true if it lacks any. */
-static bool tell_missing(const char *header) {
-    json_t *missing = json_read(slice_of(header), "Zingq-Missing", NULL);
-    size_t i;
-    const json_t *one;
-    bool any = json_array_size(missing) > 0;
-    json_array_foreach(missing, i, one) {
-        const char *why = json_string_value(json_object_get(one, "why"));
-        cli_warn("the list lacks host %lld%s%s", json_integer_value(json_object_get(one, "host")),
-                 why == NULL ? "" : ": ", why == NULL ? "" : why);
-    }
-    json_decref(missing);
-    return any;
-}
-
 int cli_ask_page(struct cli *cli, const char *method, const char *path, struct slice body,
                  struct cli_page *out, struct report *r) {
     assert(cli->data != NULL);
@@ -54,10 +39,16 @@ int cli_ask_page(struct cli *cli, const char *method, const char *path, struct s
         out->status = got.status;
         out->answer = json_read(buf_slice(&got.body), "answer", NULL);
         memcpy(out->next, got.next, sizeof out->next);
-        out->lacks = tell_missing(got.missing);
+        out->missing = json_read(slice_of(got.missing), "Zingq-Missing", NULL);
     }
     buf_clear(&got.body);
     return code;
+}
+
+void cli_page_clear(struct cli_page *page) {
+    json_decref(page->answer);
+    json_decref(page->missing);
+    *page = (struct cli_page){.answer = NULL};
 }
 
 int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struct slice body,
@@ -65,7 +56,8 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
     struct cli_page page;
     int code = cli_ask_page(cli, method, path, body, &page, r);
     *status = code == 0 ? page.status : *status;
-    *answer = page.answer;
+    *answer = json_incref(page.answer);
+    cli_page_clear(&page);
     return code;
 }
 

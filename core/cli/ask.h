@@ -25,11 +25,13 @@ struct cli_page {
     long status; /* HTTP */
     json_t *answer;
     char next[GATEWAY_NEXT_BYTES]; /* "" = that was all */
-    bool lacks;                    /* some hosts did not answer: which was printed, as a warning */
+    json_t *missing;               /* the hosts that it lacks, [{"host", "why"}]; or NULL */
 };
 /* Like cli_ask_quietly, for a list that may have more. */
 int cli_ask_page(struct cli *cli, const char *method, const char *path, struct slice body,
                  struct cli_page *out, struct report *r);
+/* Frees what the page has. */
+void cli_page_clear(struct cli_page *page);
 /* Like cli_ask, but prints nothing: ERR_NOTFOUND when no host runs. *status is the HTTP status. */
 int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struct slice body,
                     long *status, json_t **answer, struct report *r);

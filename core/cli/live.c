@@ -5,6 +5,8 @@
 
 #include "base/about.h"
 #include "base/json.h"
+#include "base/limits.h"
+#include "base/memory.h"
 #include "cli/json.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -215,6 +217,73 @@ void live_print_host(FILE *out, const json_t *status) {
     buf_clear(&line);
 }
 
+/* ---- what it has in use ---- */
+
+/* What the host has in use of limits.memory. */
+static void print_memory(FILE *out, const json_t *status) {
+    const json_t *memory = json_object_get(json_object_get(status, "host"), "memory");
+    struct buf line;
+    if (memory == NULL) {
+        return;
+    }
+    buf_init(&line, 1024);
+    buf_add_str(&line, "memory  ");
+    text_add_bytes(&line, (uint64_t)json_integer_value(json_object_get(memory, "used")));
+    buf_add_str(&line, " of ");
+    text_add_bytes(&line, (uint64_t)json_integer_value(json_object_get(memory, "limit")));
+    for (unsigned use = 0; use < MEMORY_USES; use++) {
+        const char *name = memory_use_name((enum memory_use)use);
+        buf_printf(&line, "%s %s ", use == 0 ? ":" : ",", name);
+        text_add_bytes(&line, (uint64_t)json_integer_value(json_object_get(memory, name)));
+    }
+    print_line(out, &line);
+    buf_clear(&line);
+}
+
+/* What the host has found its disk to be, if a busy host waits for it. */
+static void print_disk(FILE *out, const json_t *status) {
+    const json_t *disk = json_object_get(json_object_get(status, "host"), "disk");
+    long long linger_ms = json_integer_value(json_object_get(disk, "linger_ms"));
+    long long sync_us = json_integer_value(json_object_get(disk, "sync_us"));
+    if (linger_ms > LINGER_MS_MIN) {
+        (void)fprintf(out,
+                      "disk    a commit waits %lld ms for more while many messages arrive "
+                      "(store.linger)",
+                      linger_ms);
+        if (sync_us > 0) {
+            (void)fprintf(out, "; a write takes %.1f ms", (double)sync_us / 1000);
+        }
+        (void)fprintf(out, "\n");
+    }
+}
+
+/* Spans on their way to telemetry.otlp. */
+static void print_spans(FILE *out, const json_t *status) {
+    const json_t *t = json_object_get(json_object_get(status, "host"), "telemetry");
+    const char *otlp = json_string_value(json_object_get(t, "otlp"));
+    const char *error = json_string_value(json_object_get(t, "error"));
+    struct buf line;
+    if (otlp == NULL) {
+        return;
+    }
+    buf_init(&line, 1024);
+    buf_printf(&line, "spans   %lld sent, %lld waiting, %lld dropped; to %.300s",
+               json_integer_value(json_object_get(t, "sent")),
+               json_integer_value(json_object_get(t, "waiting")),
+               json_integer_value(json_object_get(t, "dropped")), otlp);
+    if (error != NULL) {
+        buf_printf(&line, ", which does not take them: %.300s", error);
+    }
+    print_line(out, &line);
+    buf_clear(&line);
+}
+
+void live_print_use(FILE *out, const json_t *status) {
+    print_memory(out, status);
+    print_disk(out, status);
+    print_spans(out, status);
+}
+
 /* ---- its schedules ---- */
 
 /* Adds "2026-01-02T03:04:05Z" for a time in JSON, which has milliseconds; "-" for null. */
@@ -352,6 +421,74 @@ int live_print_services(FILE *out, bool colour, size_t width, const json_t *stat
     json_array_foreach(list, i, one) {
         add_service(table, one);
     }
+    int code = table_print(table, out, colour, width);
+    table_free(table);
+    return code;
+}
+
+/* ---- the hosts that divide the keys ---- */
+
+static const struct table_column division_columns[] = {
+    {"HOST", false},    {"RATE", true}, {"WAITING", true}, {"IN FLIGHT", true}, {"RETRYING", true},
+    {"SLEEPING", true}, {"DEAD", true}, {"OUTBOX", true},  {"", false},
+};
+
+/* `host` is its number, or "all". */
+static void add_host(struct table *table, const char *host, const json_t *row) {
+    static const char *const counts[] = {"waiting",  "inflight", "retrying",
+                                         "sleeping", "dead",     "outbox"};
+    const char *text = json_string_value(json_object_get(row, "text"));
+    const char *level = json_string_value(json_object_get(row, "level"));
+    struct buf cell;
+    buf_init(&cell, 16384);
+    table_add(table, STYLE_PLAIN, host);
+    add_rate(&cell, figure(row, "rate_1min"));
+    table_take(table, STYLE_PLAIN, &cell);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        json_int_t count = figure(row, counts[i]);
+        bool dead = strcmp(counts[i], "dead") == 0 && count > 0;
+        table_add_count(table, dead ? STYLE_BAD : STYLE_PLAIN, (uint64_t)count);
+    }
+    text_add_safe(&cell, slice_of(text));
+    table_take(table, level != NULL && strcmp(level, "good") != 0 ? STYLE_WARN : STYLE_PLAIN,
+               &cell);
+    buf_clear(&cell);
+}
+
+static void add_missing(struct table *table, const char *host, const json_t *one) {
+    const char *why = json_string_value(json_object_get(one, "why"));
+    struct buf cell;
+    buf_init(&cell, 16384);
+    table_add(table, STYLE_PLAIN, host);
+    for (size_t i = 2; i < sizeof division_columns / sizeof *division_columns; i++) {
+        table_add(table, STYLE_PLAIN, "?");
+    }
+    text_add_safe(&cell, slice_of(why == NULL ? "does not answer" : why));
+    table_take(table, STYLE_BAD, &cell);
+    buf_clear(&cell);
+}
+
+int live_print_division(FILE *out, bool colour, size_t width, const json_t *division) {
+    char host[32];
+    size_t i;
+    const json_t *one;
+    if (division == NULL) {
+        return 0;
+    }
+    struct table *table =
+        table_new(division_columns, sizeof division_columns / sizeof *division_columns);
+    if (table == NULL) {
+        return ERR_MEMORY;
+    }
+    json_array_foreach(json_object_get(division, "hosts"), i, one) {
+        (void)snprintf(host, sizeof host, "%lld", (long long)figure(one, "host"));
+        add_host(table, host, one);
+    }
+    json_array_foreach(json_object_get(division, "missing"), i, one) {
+        (void)snprintf(host, sizeof host, "%lld", (long long)figure(one, "host"));
+        add_missing(table, host, one);
+    }
+    add_host(table, "all", division);
     int code = table_print(table, out, colour, width);
     table_free(table);
     return code;

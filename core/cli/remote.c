@@ -292,6 +292,16 @@ static int print_answer(const struct cli *cli, const struct remote *remote, json
     return status == 0 && nothing && wanted ? EXIT_NO : status;
 }
 
+static void warn_of_missing(const json_t *missing) {
+    size_t i;
+    const json_t *one;
+    json_array_foreach(missing, i, one) {
+        const char *why = json_string_value(json_object_get(one, "why"));
+        cli_warn("the list lacks host %lld%s%s", json_integer_value(json_object_get(one, "host")),
+                 why == NULL ? "" : ": ", why == NULL ? "" : why);
+    }
+}
+
 static int ask_page(struct cli *cli, const struct remote *remote, const struct page *page,
                     struct cli_page *out, struct report *r) {
     struct buf path;
@@ -302,6 +312,7 @@ static int ask_page(struct cli *cli, const struct remote *remote, const struct p
                    ? report(r, ERR_INVALID, "the arguments are too long")
                    : cli_ask_page(cli, method_of(remote), buf_str(&path), slice_of(""), out, r);
     buf_clear(&path);
+    warn_of_missing(out->missing);
     return code;
 }
 
@@ -313,7 +324,7 @@ static int join(const struct cli *cli, const struct remote *remote, struct cli_p
     size_t i;
     int code = 0;
     if (more->status != 200) {
-        json_decref(out->answer);
+        cli_page_clear(out);
         *out = *more;
         return 0;
     }
@@ -321,9 +332,9 @@ static int join(const struct cli *cli, const struct remote *remote, struct cli_p
         bool added = json_array_append_new(rows, json_incref((json_t *)(uintptr_t)item)) == 0;
         code = added ? code : ERR_MEMORY;
     }
-    json_decref(more->answer);
     memcpy(out->next, more->next, sizeof out->next);
-    out->lacks = out->lacks || more->lacks;
+    out->missing = out->missing != NULL ? out->missing : json_incref(more->missing);
+    cli_page_clear(more);
     return code;
 }
 
@@ -364,16 +375,11 @@ static int ask(struct cli *cli, const struct remote *remote, uint64_t wanted, st
 
 /* Prints the answer, and whether there is more; frees it. */
 static int print_page(const struct cli *cli, const struct remote *remote, struct cli_page *page) {
-    int status = print_answer(cli, remote, page->answer);
+    int status = print_answer(cli, remote, json_incref(page->answer));
     if (page->next[0] != '\0' && remote->list != NULL && !cli->json) {
         (void)printf("and more: --limit N shows more\n");
     }
-    return status == 0 && page->lacks ? EXIT_CANNOT_RUN : status;
-}
-
-static int drop(json_t *answer, int status) {
-    json_decref(answer);
-    return status;
+    return status == 0 && json_array_size(page->missing) > 0 ? EXIT_CANNOT_RUN : status;
 }
 
 int cli_remote(struct cli *cli) {
@@ -400,7 +406,9 @@ int cli_remote(struct cli *cli) {
     }
     int code = ask(cli, remote, wanted, &page, &r);
     status = code != 0 ? cli_not_asked(cli, code, &r) : cli_judge(page.status, page.answer);
-    return status == 0 ? print_page(cli, remote, &page) : drop(page.answer, status);
+    status = status == 0 ? print_page(cli, remote, &page) : status;
+    cli_page_clear(&page);
+    return status;
 }
 
 bool cli_print_all(struct cli *cli, int *status) {
@@ -417,7 +425,8 @@ bool cli_print_all(struct cli *cli, int *status) {
         return false;
     }
     *status = code != 0 ? cli_not_asked(cli, code, &r) : cli_judge(page.status, page.answer);
-    *status = *status == 0 ? print_page(cli, remote, &page) : drop(page.answer, *status);
+    *status = *status == 0 ? print_page(cli, remote, &page) : *status;
+    cli_page_clear(&page);
     return true;
 }
 
@@ -436,18 +445,19 @@ bool cli_is_elsewhere(struct cli *cli, int *status) {
     uint64_t wanted = 0;
     if (remote == NULL || cli->data == NULL || count_wanted(cli, remote, &wanted) != 0 ||
         ask(cli, remote, wanted, &page, &r) != 0 || page.status == 404 || page.status == 400) {
-        json_decref(page.answer); /* no host runs, or none has it */
+        cli_page_clear(&page); /* no host runs, or none has it */
         return false;
     }
     if (page.status != 200) {
         *status = cli_judge(page.status, page.answer);
-        json_decref(page.answer);
+        cli_page_clear(&page);
         return true;
     }
     if (is_empty(remote, page.answer)) {
-        json_decref(page.answer);
+        cli_page_clear(&page);
         return false;
     }
-    *status = print_answer(cli, remote, page.answer);
+    *status = print_answer(cli, remote, json_incref(page.answer));
+    cli_page_clear(&page);
     return true;
 }

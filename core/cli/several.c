@@ -113,21 +113,82 @@ bool cli_lists_all(struct cli *cli, int *status) {
 
 /* ---- one after the other ---- */
 
-int cli_count_hosts(struct cli *cli, unsigned *count) {
-    json_t *answer = NULL;
+/* Of an answer that names the hosts. */
+static unsigned count_of(const json_t *answer) {
     size_t i;
     const json_t *one;
+    json_array_foreach(json_object_get(answer, "hosts"), i, one) {
+        json_int_t count = json_integer_value(json_object_get(one, "count"));
+        if (json_is_true(json_object_get(one, "self")) && count >= 1 && count <= PARTITIONS) {
+            return (unsigned)count;
+        }
+    }
+    return 1;
+}
+
+int cli_count_hosts(struct cli *cli, unsigned *count) {
+    json_t *answer = NULL;
     *count = 1;
     if (cli_flag(cli, "host")) {
         return 0;
     }
     int status = cli_ask(cli, "GET", "/api/hosts", slice_of(""), &answer);
-    json_array_foreach(json_object_get(answer, "hosts"), i, one) {
-        json_int_t of = json_integer_value(json_object_get(one, "count"));
-        if (json_is_true(json_object_get(one, "self")) && of >= 1 && of <= PARTITIONS) {
-            *count = (unsigned)of;
-        }
-    }
+    *count = count_of(answer);
     json_decref(answer);
     return status;
+}
+
+/* ---- their sums ---- */
+
+static int add_up(json_t *sums, const json_t *row) {
+    static const char *const figures[] = {"waiting",   "inflight",      "retrying",
+                                          "sleeping",  "dead",          "done",
+                                          "rate_1min", "failures_1min", "outbox"};
+    int code = 0;
+    for (size_t i = 0; i < sizeof figures / sizeof *figures && code == 0; i++) {
+        json_int_t sum = json_integer_value(json_object_get(sums, figures[i])) +
+                         json_integer_value(json_object_get(row, figures[i]));
+        code = json_object_set_new(sums, figures[i], json_integer(sum));
+    }
+    return code;
+}
+
+json_t *cli_ask_division(struct cli *cli, const json_t *status) {
+    struct cli_page page;
+    struct report r = {""};
+    size_t i;
+    const json_t *row;
+    if (cli_flag(cli, "host") || count_of(status) == 1 ||
+        cli_ask_page(cli, "GET", "/api/division", slice_of(""), &page, &r) != 0) {
+        return NULL;
+    }
+    json_t *division = NULL;
+    if (page.status == 200 && json_is_array(page.answer)) {
+        json_t *missing = page.missing == NULL ? json_array() : json_incref(page.missing);
+        division = json_pack("{s:O, s:o}", "hosts", page.answer, "missing", missing);
+    }
+    json_array_foreach(json_object_get(division, "hosts"), i, row) {
+        if (add_up(division, row) != 0) {
+            json_decref(division);
+            division = NULL;
+        }
+    }
+    cli_page_clear(&page);
+    return division;
+}
+
+json_t *cli_ask_any_division(struct cli *cli, const char *folder, unsigned hosts) {
+    json_t *division = NULL;
+    for (unsigned i = 1; i <= hosts && division == NULL; i++) {
+        json_t *answer = NULL;
+        struct report r = {""};
+        long status = 0;
+        if (cli_turn_to(cli, folder, i) != 0) {
+            return NULL;
+        }
+        (void)cli_ask_quietly(cli, "GET", "/api/hosts", slice_of(""), &status, &answer, &r);
+        division = cli_ask_division(cli, answer);
+        json_decref(answer);
+    }
+    return division;
 }

@@ -14,4 +14,11 @@ bool cli_lists_all(struct cli *cli, int *status);
  * one of them. 0, or an exit status after printing why. */
 int cli_count_hosts(struct cli *cli, unsigned *count);
 
+/* The hosts that divide the keys with the one of this status, and their sums: {"hosts": [...], "missing": [...],
+ * "waiting", "inflight", ...}, as GET /api/division has them. NULL: it is alone, or cannot be asked. */
+json_t *cli_ask_division(struct cli *cli, const json_t *status);
+
+/* The same of the first host that runs on one of the folders FOLDER/1 to FOLDER/<hosts>. */
+json_t *cli_ask_any_division(struct cli *cli, const char *folder, unsigned hosts);
+
 #endif

@@ -13,13 +13,13 @@
 #include "cli/json.h"
 #include "cli/live.h"
 #include "cli/options.h"
+#include "cli/several.h"
 #include "cli/store.h"
 #include "cli/table.h"
 #include "cli/tell.h"
 #include "cli/turns.h"
 #include "base/about.h"
 #include "base/limits.h"
-#include "base/memory.h"
 #include "query/json.h"
 #include "store/folder.h"
 #include "store/store.h"
@@ -50,6 +50,8 @@ struct screen {
     struct store_space space;
     uint64_t set_aside; /* records that cannot be read */
     json_t *status;     /* the running host's answer, or NULL */
+    bool among;         /* it is shown with the others of its folder */
+    json_t *division;   /* it and those that divide the keys with it, or NULL */
 };
 
 /* ---- the store ---- */
@@ -181,64 +183,6 @@ static void print_store(const struct cli *cli, const struct screen *screen) {
                    (unsigned long long)screen->set_aside);
         print_safe_line(&line);
     }
-    buf_clear(&line);
-}
-
-/* What the host has in use of limits.memory. */
-static void print_memory(const struct screen *screen) {
-    const json_t *memory = json_object_get(json_object_get(screen->status, "host"), "memory");
-    struct buf line;
-    if (memory == NULL) {
-        return;
-    }
-    buf_init(&line, 1024);
-    buf_add_str(&line, "memory  ");
-    text_add_bytes(&line, (uint64_t)json_integer_value(json_object_get(memory, "used")));
-    buf_add_str(&line, " of ");
-    text_add_bytes(&line, (uint64_t)json_integer_value(json_object_get(memory, "limit")));
-    for (unsigned use = 0; use < MEMORY_USES; use++) {
-        const char *name = memory_use_name((enum memory_use)use);
-        buf_printf(&line, "%s %s ", use == 0 ? ":" : ",", name);
-        text_add_bytes(&line, (uint64_t)json_integer_value(json_object_get(memory, name)));
-    }
-    print_safe_line(&line);
-    buf_clear(&line);
-}
-
-/* What the host has found its disk to be, if a busy host waits for it. */
-static void print_disk(const struct screen *screen) {
-    const json_t *disk = json_object_get(json_object_get(screen->status, "host"), "disk");
-    long long linger_ms = json_integer_value(json_object_get(disk, "linger_ms"));
-    long long sync_us = json_integer_value(json_object_get(disk, "sync_us"));
-    if (linger_ms > LINGER_MS_MIN) {
-        (void)printf("disk    a commit waits %lld ms for more while many messages arrive "
-                     "(store.linger)",
-                     linger_ms);
-        if (sync_us > 0) {
-            (void)printf("; a write takes %.1f ms", (double)sync_us / 1000);
-        }
-        (void)printf("\n");
-    }
-}
-
-/* Spans on their way to telemetry.otlp. */
-static void print_spans(const struct screen *screen) {
-    const json_t *t = json_object_get(json_object_get(screen->status, "host"), "telemetry");
-    const char *otlp = json_string_value(json_object_get(t, "otlp"));
-    const char *error = json_string_value(json_object_get(t, "error"));
-    struct buf line;
-    if (otlp == NULL) {
-        return;
-    }
-    buf_init(&line, 1024);
-    buf_printf(&line, "spans   %lld sent, %lld waiting, %lld dropped; to %.300s",
-               json_integer_value(json_object_get(t, "sent")),
-               json_integer_value(json_object_get(t, "waiting")),
-               json_integer_value(json_object_get(t, "dropped")), otlp);
-    if (error != NULL) {
-        buf_printf(&line, ", which does not take them: %.300s", error);
-    }
-    print_safe_line(&line);
     buf_clear(&line);
 }
 
@@ -390,19 +334,26 @@ static void print_balance(const struct cli *cli, const struct screen *screen) {
     buf_clear(&text);
 }
 
+static int print_division(const struct cli *cli, const json_t *division) {
+    int code = live_print_division(stdout, cli->colour, table_terminal_width(), division);
+    return code == 0 ? 0 : cli_fail(code, "%s", error_text(code));
+}
+
 /* The current activity first, then the totals. */
 static int print_screen(const struct cli *cli, const struct screen *screen) {
     size_t width = table_terminal_width();
     live_print_host(stdout, screen->status);
     print_store(cli, screen);
-    print_memory(screen);
-    print_disk(screen);
-    print_spans(screen);
+    live_print_use(stdout, screen->status);
     (void)printf("\n");
     int code = 0;
     if (screen->status != NULL) {
         code = live_print_services(stdout, cli->colour, width, screen->status);
         live_print_schedules(stdout, screen->status);
+        (void)printf("\n");
+    }
+    if (code == 0 && screen->division != NULL) {
+        code = print_division(cli, screen->division);
         (void)printf("\n");
     }
     struct table *table = code == 0 ? table_new(columns, sizeof columns / sizeof *columns) : NULL;
@@ -481,14 +432,14 @@ static json_t *screen_json(const struct cli *cli, const struct screen *screen) {
     }
     json_t *balanced_or_null = screen->counted ? json_boolean(balanced(screen)) : json_null();
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "data", cli->data,
-        "verdict", part_of(screen->status, "verdict"), "host", part_of(screen->status, "host"),
-        "hosts", part_of(screen->status, "hosts"), "hosts_known",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:O?}", "data",
+        cli->data, "verdict", part_of(screen->status, "verdict"), "host",
+        part_of(screen->status, "host"), "hosts", part_of(screen->status, "hosts"), "hosts_known",
         part_of(screen->status, "hosts_known"), "engine", part_of(screen->status, "engine"),
         "schedules", part_of(screen->status, "schedules"), "store_used",
         (json_int_t)screen->space.used, "store_max", (json_int_t)screen->space.max, "store_held",
         (json_int_t)screen->space.held, "set_aside", (json_int_t)screen->set_aside, "balanced",
-        balanced_or_null, "services", services);
+        balanced_or_null, "services", services, "division", screen->division);
 }
 
 static int read_and_print(struct cli *cli, struct screen *screen, json_t **out) {
@@ -503,6 +454,7 @@ static int read_and_print(struct cli *cli, struct screen *screen, json_t **out) 
         return code;
     }
     ask_host(cli, screen);
+    screen->division = screen->among ? NULL : cli_ask_division(cli, screen->status);
     if (!cli->json) {
         return print_screen(cli, screen);
     }
@@ -524,8 +476,8 @@ static int show_turns(struct cli *cli, json_t **out) {
 }
 
 /* One host: its screen, or with --json its document in *out. */
-static int show_host(struct cli *cli, json_t **out) {
-    struct screen screen = {.count = 0};
+static int show_host(struct cli *cli, bool among, json_t **out) {
+    struct screen screen = {.among = among};
     if (cli_flag(cli, "turns")) {
         return show_turns(cli, out);
     }
@@ -536,6 +488,7 @@ static int show_host(struct cli *cli, json_t **out) {
     int code = read_and_print(cli, &screen, out);
     bool holds = code != 0 || !screen.counted || balanced(&screen);
     json_decref(screen.status);
+    json_decref(screen.division);
     free(screen.lines);
     if (code != 0) {
         return cli_read_failed(code);
@@ -548,9 +501,9 @@ static int show_host(struct cli *cli, json_t **out) {
 static int show_hosts(struct cli *cli, const char *folder, unsigned count, bool shards) {
     json_t *list = json_array();
     int worst = EXIT_GOOD;
+    int status = 0;
     for (unsigned i = 1; i <= count; i++) {
         json_t *one = NULL;
-        int status = 0;
         if (shards && !cli_turn_to_shard(cli, folder, i, &status)) {
             continue;
         }
@@ -565,11 +518,18 @@ static int show_hosts(struct cli *cli, const char *folder, unsigned count, bool 
         } else if (!cli->json) {
             (void)printf("%shost %u of %u\n\n", gap, i, count);
         }
-        status = show_host(cli, &one);
+        status = show_host(cli, true, &one);
         (void)json_array_append_new(list, one == NULL ? json_null() : one);
         worst = status > worst ? status : worst;
     }
-    int status = cli->json ? cli_print_json(json_incref(list)) : 0;
+    if (cli->json) {
+        status = cli_print_json(json_incref(list));
+    } else {
+        json_t *division = cli_ask_any_division(cli, folder, count);
+        (void)printf("%s", division == NULL ? "" : "\n");
+        status = print_division(cli, division);
+        json_decref(division);
+    }
     json_decref(list);
     return status != 0 ? status : worst;
 }
@@ -591,7 +551,7 @@ int cli_status(struct cli *cli) {
         free(folder);
         return status;
     }
-    status = show_host(cli, &document);
+    status = show_host(cli, false, &document);
     int printed = document == NULL ? 0 : cli_print_json(document);
     return printed != 0 ? printed : status;
 }

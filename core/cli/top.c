@@ -8,6 +8,7 @@
 #include "cli/live.h"
 
 #include "cli/ask.h"
+#include "cli/several.h"
 #include "cli/store.h"
 #include "cli/table.h"
 #include "cli/tell.h"
@@ -94,7 +95,13 @@ static void compose(struct cli *cli, FILE *out) {
     if (answered && live_print_services(out, cli->colour, table_terminal_width(), status) != 0) {
         (void)fprintf(out, "out of memory\n");
     }
-    (void)fprintf(out, "\npress q to quit");
+    json_t *division = answered ? cli_ask_division(cli, status) : NULL;
+    (void)fprintf(out, "\n");
+    if (live_print_division(out, cli->colour, table_terminal_width(), division) != 0) {
+        (void)fprintf(out, "out of memory\n");
+    }
+    (void)fprintf(out, "%spress q to quit", division == NULL ? "" : "\n");
+    json_decref(division);
     json_decref(status);
 }
 

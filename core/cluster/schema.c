@@ -16,6 +16,7 @@
 static const struct pg_statement look = {
     .name = "look",
     .text = "SELECT to_regnamespace('zq') IS NOT NULL, to_regclass('zq.format') IS NOT NULL"
+            " AND to_regclass('zq.reign') IS NOT NULL"
             " AND (to_regclass('zq.store') IS NULL OR EXISTS (SELECT FROM pg_attribute"
             " WHERE attrelid = to_regclass('zq.store') AND attname = 'schema'))"};
 
@@ -35,6 +36,9 @@ static const struct pg_statement make_tables = {
         " snap_slices int NOT NULL, snap_bytes bigint NOT NULL,"
         " owner text NOT NULL, since timestamptz NOT NULL,"
         " schema int NOT NULL DEFAULT 0) WITH (fillfactor = 20);"
+        "CREATE TABLE IF NOT EXISTS zq.reign("
+        " store int NOT NULL, epoch bigint NOT NULL, token uuid NOT NULL,"
+        " from_turn bigint NOT NULL, PRIMARY KEY (store, epoch));"
         "CREATE TABLE IF NOT EXISTS zq.log("
         " store int NOT NULL, turn bigint NOT NULL, home smallint NOT NULL, body bytea NOT NULL,"
         " PRIMARY KEY (store, turn, home)) WITH (toast_tuple_target = 8160);"

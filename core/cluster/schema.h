@@ -4,6 +4,8 @@
  *   zq.format    one row: the format of what follows
  *   zq.store     a row for each store, which each of its turns updates: the fence. `schema` is the
  *                highest STORE_SCHEMA (store/store.h) that has had it: an older zingq cannot read it
+ *   zq.reign     who had each store, and after which turn it began: a row for each process that has
+ *                appended something, the last thousand
  *   zq.log       what each turn changed, a row for each home (store/writeset.h)
  *   zq.snap      the slices of snapshots, likewise; those that the store's row names count
  *   zq.cluster   a row for each cluster, zq.host for each of its hosts, zq.shard for each of its

@@ -26,13 +26,18 @@ enum {
 };
 
 /* Of a log of that id, or of any; one that has nothing yet, or any. Without an id: it is there, and was
- * not taken over. */
+ * not taken over. Reigns without a turn go, and those before the last thousand. */
 static const struct pg_statement take_log = {
     .name = "take",
     .text = "WITH taken AS (UPDATE zq.store SET token = $2, epoch = epoch + 1, owner = $3,"
             " since = now(), schema = greatest(schema, $7)"
             " WHERE name = $1 AND (log = $4 OR $5) AND (turn = 0 AND snap_slices = 0 OR $6)"
-            " AND schema <= $7 RETURNING id, epoch)"
+            " AND schema <= $7 RETURNING id, epoch, turn),"
+            " gone AS (DELETE FROM zq.reign r USING taken WHERE r.store = taken.id"
+            " AND (r.from_turn >= taken.turn OR r.epoch <= (SELECT epoch FROM zq.reign"
+            " WHERE store = taken.id ORDER BY epoch DESC OFFSET 999 LIMIT 1))),"
+            " begun AS (INSERT INTO zq.reign (store, epoch, token, from_turn)"
+            " SELECT id, epoch, $2, turn FROM taken)"
             " SELECT taken.id, taken.epoch, s.schema"
             " FROM zq.store s LEFT JOIN taken ON taken.id = s.id WHERE s.name = $1",
     .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_BOOL, PG_BOOL, PG_INT4}};
@@ -40,10 +45,13 @@ static const struct pg_statement take_log = {
 /* It begins with turn 0, and no snapshot. */
 static const struct pg_statement make_log = {
     .name = "make",
-    .text = "INSERT INTO zq.store (name, token, owner, log, epoch, turn, bytes, snap_turn,"
-            " snap_token, snap_slices, snap_bytes, since, schema)"
+    .text = "WITH made AS (INSERT INTO zq.store (name, token, owner, log, epoch, turn, bytes,"
+            " snap_turn, snap_token, snap_slices, snap_bytes, since, schema)"
             " VALUES ($1, $2, $3, $4, 1, 0, 0, 0, $2, 0, 0, now(), $5) ON CONFLICT DO NOTHING"
-            " RETURNING id, epoch",
+            " RETURNING id, epoch),"
+            " begun AS (INSERT INTO zq.reign (store, epoch, token, from_turn)"
+            " SELECT id, epoch, $2, 0 FROM made)"
+            " SELECT id, epoch FROM made",
     .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_INT4}};
 
 static const struct pg_statement append_turn = {
@@ -55,10 +63,16 @@ static const struct pg_statement append_turn = {
             " SELECT id FROM fence",
     .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT8, PG_INT8, PG_INT2S, PG_BYTEAS}};
 
+/* What a log is at, with the writer of its last turn. */
+#define STATE                                                                                      \
+    "turn, bytes, log, snap_token, snap_turn, snap_slices, snap_bytes,"                            \
+    " (SELECT r.token FROM zq.reign r WHERE r.store = id AND r.from_turn < turn"                   \
+    " ORDER BY r.epoch DESC LIMIT 1)"
+
 static const struct pg_statement raise_epoch = {
     .name = "barrier",
     .text = "UPDATE zq.store SET epoch = $3 WHERE id = $1 AND token = $2 AND epoch < $3"
-            " RETURNING turn, bytes, log, snap_token, snap_turn, snap_slices, snap_bytes",
+            " RETURNING " STATE,
     .types = {PG_INT4, PG_UUID, PG_INT8}};
 
 /* For who only reads. */
@@ -67,9 +81,18 @@ static const struct pg_statement find_log = {
 
 static const struct pg_statement look_at_log = {
     .name = "state",
-    .text = "SELECT turn, bytes, log, snap_token, snap_turn, snap_slices, snap_bytes"
-            " FROM zq.store WHERE id = $1",
+    .text = "SELECT " STATE " FROM zq.store WHERE id = $1",
     .types = {PG_INT4}};
+
+/* Where the reign after that one began, or the log's end; of one that is not known, the first one. */
+static const struct pg_statement get_reach = {
+    .name = "reach",
+    .text = "SELECT coalesce((SELECT coalesce((SELECT min(n.from_turn) FROM zq.reign n"
+            " WHERE n.store = s.id AND n.epoch > r.epoch), s.turn)"
+            " FROM zq.reign r WHERE r.store = s.id AND r.token = $2),"
+            " (SELECT min(from_turn) FROM zq.reign WHERE store = s.id), 0)"
+            " FROM zq.store s WHERE s.id = $1",
+    .types = {PG_INT4, PG_UUID}};
 
 static const struct pg_statement ask_owner = {
     .name = "owner",
@@ -303,6 +326,10 @@ static int take_state(struct turns *t, const struct pg_row *row, struct log_stat
                                            .slices = (uint32_t)pg_get_int(row->fields[5]),
                                            .bytes = (uint64_t)pg_get_int(row->fields[6])}};
     memcpy(out->id, row->fields[2].data, LOG_ID_BYTES);
+    memcpy(out->self, &t->row.token, LOG_ID_BYTES);
+    if (row->fields[7].len == LOG_ID_BYTES) {
+        memcpy(out->writer, row->fields[7].data, LOG_ID_BYTES);
+    }
     memcpy(&t->snap_token, row->fields[3].data, sizeof t->snap_token);
     t->snap_turn = out->snapshot.number;
     return 0;
@@ -331,6 +358,22 @@ static int barrier(void *ctx, struct log_state *out) {
     }
     code = judge(t, cluster_again(ask_state(t, &row)));
     return code == 0 ? take_state(t, &row, out) : code;
+}
+
+static int reach(void *ctx, const uint8_t writer[LOG_ID_BYTES], uint64_t *turn) {
+    struct turns *t = ctx;
+    struct pg_params params = {.count = 0};
+    struct pg_row row;
+    ahead_stop(&t->ahead, t->line);
+    int code = pg_line_connect(t->line, CONNECT_WAIT_MS);
+    pg_add_i32(&params, t->row.id);
+    pg_add(&params, (struct slice){(const char *)writer, LOG_ID_BYTES});
+    code = code == 0 ? pg_line_ask(t->line, &get_reach, &params, &t->kept, &row) : code;
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? ERR_FENCED : cluster_again(code);
+    }
+    *turn = (uint64_t)pg_get_int(row.fields[0]);
+    return 0;
 }
 
 int turns_check(struct turns *t) {
@@ -393,7 +436,7 @@ int turns_new(struct turns **out, const struct turns_options *options, struct re
         return report(r, ERR_MEMORY, "out of memory");
     }
     t->options = *options;
-    t->log = (struct store_log){t, append, barrier, read_turn, read_slice};
+    t->log = (struct store_log){t, append, barrier, reach, read_turn, read_slice};
     ahead_init(&t->ahead);
     buf_init(&t->kept, PG_ANSWER_BYTES);
     parts_init(&t->parts);

@@ -8,7 +8,9 @@
  *
  * An event that was accepted and run in one turn is not on disk when it crashes the host, and comes
  * again under another id. So after a crash whose event is not in the store, or after two in a row
- * that named none, a turn runs only one event, which an earlier turn has stored.
+ * that named none, a turn runs only one event, which an earlier turn has stored. So does a host that
+ * has the log of another one, whose page it cannot see: an event may have taken that one's machine
+ * down, or be about to take down this one.
  *
  * The charged event is put off by the delay of its service, as after a failed attempt: otherwise a
  * host that crashes immediately after each start would never get to anything else.
@@ -34,6 +36,7 @@
 #include "engine/spans.h"
 #include "journal/event.h"
 #include "journal/flags.h"
+#include "store/log.h"
 
 #include <stdlib.h>
 
@@ -167,12 +170,13 @@ int engine_charge_crash(struct engine *e) {
     const struct culprit_record *debt = culprit_debt(e->culprit);
     bool all = true;
     int code = debt->count == 0 ? 0 : charge_run(e, debt, &all);
-    if (code == 0 && !e->suspects->careful && (!all || culprit_unknown(e->culprit))) {
+    bool taken = store_is_taken(journal_store(e->journal));
+    if (code == 0 && !e->suspects->careful && (!all || culprit_unknown(e->culprit) || taken)) {
         e->suspects->careful = true;
-        log_warn("engine",
-                 "the host went down and %s: the first %d events run one by one, after they are "
-                 "stored",
-                 all ? "the cause is unknown" : "the event that ran was not stored yet",
+        log_warn("engine", "%s: the first %d events run one by one, after they are stored",
+                 !all    ? "the host went down and the event that ran was not stored yet"
+                 : taken ? "another process had the log, and may have gone down by an event"
+                         : "the host went down and the cause is unknown",
                  CAREFUL_EVENTS);
     }
     return code;

@@ -54,7 +54,8 @@ static void on_timer(uv_timer_t *timer) {
     if (h->engine == NULL) {
         return;
     }
-    if (host_log_is_over(h, turns_check(h->log.turns))) {
+    int code = turns_check(h->log.turns);
+    if (host_log_is_over(h, code == ERR_FENCED ? store_fenced(h->store) : code)) {
         host_wake(h);
         return;
     }

@@ -113,7 +113,7 @@ static int empty_all(struct store *s) {
 static int begin_load(struct store *s, const struct log_snapshot *snapshot, struct load *load) {
     *load = (struct load){.snapshot = *snapshot};
     int code = empty_all(s);
-    return code == 0 ? store_put_position(s, snapshot->number, true) : code;
+    return code == 0 ? store_put_position(s, snapshot->number, s->log_state.writer, true) : code;
 }
 
 /* As many slices as one transaction takes. */
@@ -144,12 +144,33 @@ static int apply_some(struct store *s, const struct position *at, uint64_t last)
         code = code == 0 ? apply_turn(s, &turn, &bytes) : code;
         number += code == 0 ? 1 : 0;
     }
-    return code == 0 ? store_put_position(s, number, at->partial && number < last) : code;
+    bool partial = at->partial && number < last;
+    return code == 0 ? store_put_position(s, number, s->log_state.writer, partial) : code;
 }
 
 static bool is_load_of(const struct load *load, const struct log_snapshot *snapshot) {
     return load->snapshot.number == snapshot->number && load->snapshot.slices == snapshot->slices &&
            load->snapshot.bytes == snapshot->bytes;
+}
+
+/* INV-STORE-14: turns that LMDB has are those that the log has. Finds out up to where. */
+static int compare(struct store *s, const struct log_state *state, const struct position *at) {
+    static const uint8_t unknown[LOG_ID_BYTES];
+    uint64_t reach = state->last;
+    bool same = memcmp(at->writer, state->writer, LOG_ID_BYTES) == 0 ||
+                memcmp(at->writer, unknown, LOG_ID_BYTES) == 0;
+    int code = same ? 0 : s->log->reach(s->log->ctx, at->writer, &reach);
+    if (code != 0) {
+        return code;
+    }
+    s->shared = reach < state->last ? reach : state->last;
+    if (!s->compared) {
+        s->taken = state->last > 0 && !(memcmp(at->writer, state->writer, LOG_ID_BYTES) == 0 &&
+                                        at->number + 1 >= state->last && !at->partial);
+        s->compared = true;
+    }
+    bool other = at->known && memcmp(at->id, state->id, LOG_ID_BYTES) != 0;
+    return other || at->number > s->shared ? ERR_LOST : 0;
 }
 
 /* One transaction's worth. A load that this process has begun goes on where it was. */
@@ -158,9 +179,6 @@ static int catch_up(struct store *s, const struct log_state *state, const struct
     const struct log_snapshot *snapshot = &state->snapshot;
     bool broken_off = at->partial && !is_load_of(load, snapshot);
     *more = true;
-    if (at->known && memcmp(at->id, state->id, LOG_ID_BYTES) != 0) {
-        return ERR_LOST;
-    }
     if (snapshot->slices > 0 && (!at->known || broken_off || at->number < snapshot->number)) {
         return begin_load(s, snapshot, load);
     }
@@ -174,7 +192,7 @@ static int catch_up(struct store *s, const struct log_state *state, const struct
         return apply_some(s, at, state->last);
     }
     *more = false;
-    return at->number > state->last ? ERR_LOST : 0;
+    return 0;
 }
 
 int store_catch_up(struct store *s, const struct log_state *state, bool *more) {
@@ -183,6 +201,7 @@ int store_catch_up(struct store *s, const struct log_state *state, bool *more) {
     *more = false;
     int code = store_txn_begin(s);
     code = code == 0 ? store_get_position(s, &at) : code;
+    code = code == 0 ? compare(s, state, &at) : code;
     code = code == 0 ? catch_up(s, state, &at, &load, more) : code;
     code = code == 0 && *more ? store_txn_commit(s) : code;
     if (s->txn != NULL) {

@@ -35,6 +35,8 @@ int store_folder_lock(const char *path, int *fd, struct report *r);
 bool store_folder_in_use(const char *path);
 /* Creates PATH/zingq.store durably, unless it exists: this folder has a store. ERR_DISK. */
 int store_folder_mark(const char *path, struct report *r);
+/* The file that says that data.mdb is not synced: store/unsynced.c. */
+#define STORE_UNSYNCED_MARK "zingq.unsynced"
 /* The folder in which `zingq compact` builds a new file. */
 #define STORE_COMPACT_FOLDER "compacting"
 /* The folder in which `zingq reshard` builds a new file */

@@ -40,8 +40,12 @@ struct store {
     struct log_state log_state;       /* of the log */
     uint64_t logged;                  /* the log's last turn that LMDB has, */
     bool unsettled;                   /* unless that is to be found out */
+    uint64_t shared;                  /* of what LMDB has, the log has it up to that turn */
     bool asked;                       /* log_state is what the log has said for that */
+    bool compared;                    /* LMDB's position with that, since it was opened: */
+    bool taken;                       /* store_is_taken */
     struct load load;                 /* the last one that was begun */
+    bool unsynced;                    /* commits do not wait for the disk: store/unsynced.c */
 };
 
 /* True if the file lacks this table, because it is newer than the file's last writer. */
@@ -71,13 +75,15 @@ int store_txn_commit(struct store *s);
 struct position {
     bool known; /* it is the copy of a log; if not, the rest is 0 */
     uint8_t id[LOG_ID_BYTES];
-    uint64_t number; /* the log's last turn that it has, */
-    bool partial;    /* unless it is being loaded from a snapshot, and lacks rows */
+    uint64_t number;              /* the log's last turn that it has, */
+    bool partial;                 /* unless it is being loaded from a snapshot, and lacks rows */
+    uint8_t writer[LOG_ID_BYTES]; /* who had appended that one, or a later one; zeros: unknown */
 };
 
 int store_get_position(struct store *s, struct position *out);
 /* Of its log. */
-int store_put_position(struct store *s, uint64_t number, bool partial);
+int store_put_position(struct store *s, uint64_t number, const uint8_t writer[LOG_ID_BYTES],
+                       bool partial);
 /* It is no copy from now on. */
 int store_drop_position(struct store *s);
 /* Between transactions: where the store is in its log, and whether it has no rows but its own. With a
@@ -87,8 +93,22 @@ int store_look(struct store *s, struct position *at, bool *bare, struct report *
 /* The bodies as a turn, or a slice; returns their bytes. Valid until the set is changed. */
 uint64_t store_make_turn(const struct writeset *writes, uint64_t number, struct log_turn *out);
 /* Brings LMDB nearer to what the log says, by a transaction. *more: it is not there yet. ERR_LOST: LMDB
- * has more than that, or is the copy of another log; or the log lacks what it should have. */
+ * has more than that, or is the copy of another log; or the log lacks what it should have. Sets
+ * s->logged and s->shared. */
 int store_catch_up(struct store *s, const struct log_state *state, bool *more);
+
+/* --- store/unsynced.c --- */
+
+/* INV-STORE-15, before the file is opened: a torn one is removed by who can build it again. ERR_BUSY:
+ * only its host can; ERR_DISK. Each with a sentence. */
+int store_check_synced(const struct store *s, struct report *r);
+/* From now on commits do not wait for the disk, if a later start can find that out. Between
+ * transactions. */
+void store_stop_syncing(struct store *s);
+/* All is on the disk, and commits wait again. Between transactions. ERR_DISK, which is logged. */
+int store_sync(struct store *s);
+/* The folder has another file, which is synced. ERR_DISK. */
+int store_remove_unsynced_mark(const char *folder, struct report *r);
 
 /* Writes the schema's number again; within a write transaction. */
 int store_write_schema(struct store *s);

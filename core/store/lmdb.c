@@ -187,7 +187,8 @@ static int open_env(struct store *s, struct report *r) {
         rc = mdb_env_set_mapsize(s->env, (size_t)s->map_bytes);
     }
     if (rc == 0) {
-        rc = mdb_env_open(s->env, s->path, MDB_NOTLS | (s->read_only ? MDB_RDONLY : 0u), 0600);
+        unsigned flags = (s->read_only ? MDB_RDONLY : 0u) | (s->unsynced ? MDB_NOSYNC : 0u);
+        rc = mdb_env_open(s->env, s->path, MDB_NOTLS | flags, 0600);
     }
     if (rc == ENOENT && s->read_only) {
         return report(r, ERR_NOTFOUND,
@@ -258,6 +259,7 @@ int store_open(struct store **out, const struct store_options *options, struct r
     if (code == 0 && !s->read_only) {
         store_folder_tidy(s->path);
     }
+    code = code == 0 ? store_check_synced(s, r) : code;
     code = code == 0 ? open_checked(s, r) : code;
     if (code == 0 && !s->read_only) {
         code = store_folder_mark(s->path, r);
@@ -279,6 +281,7 @@ void store_close(struct store *s) {
         store_abort(s);
     }
     if (s->env != NULL) {
+        (void)store_sync(s);
         store_fault_forget();
         mdb_env_close(s->env);
     }

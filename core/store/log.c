@@ -69,6 +69,7 @@ int store_use_log(struct store *s, const struct store_log *log, store_home *home
     s->log = log;
     s->home = home_of;
     s->unsettled = true;
+    store_stop_syncing(s);
     return 0;
 }
 
@@ -78,8 +79,12 @@ const struct log_state *store_log_state(const struct store *s) {
 
 /* --- INV-STORE-11: LMDB has what the log has, no more and no less, before a transaction begins --- */
 
+bool store_is_taken(const struct store *s) {
+    return s->taken;
+}
+
 bool store_is_ahead(const struct store *s) {
-    return s->logged > s->log_state.last;
+    return s->logged > s->shared;
 }
 
 static void tell_lost(const struct store *s) {
@@ -89,9 +94,26 @@ static void tell_lost(const struct store *s) {
         return;
     }
     log_error("store",
-              "%s does not fit its log: it has turn %llu, and the log ends with %llu; the log has "
-              "lost what it had confirmed, or is the log of another store (store.url)",
-              s->path, (unsigned long long)s->logged, (unsigned long long)s->log_state.last);
+              "%s does not fit its log: it has turns up to %llu, and the log has lost those after "
+              "%llu, which it had confirmed, or is the log of another store (store.url)",
+              s->path, (unsigned long long)s->logged, (unsigned long long)s->shared);
+}
+
+int store_fenced(struct store *s) {
+    uint64_t reach = 0;
+    if (s->logged == 0) {
+        return ERR_FENCED;
+    }
+    int code = s->log->reach(s->log->ctx, s->log_state.writer, &reach);
+    if (code != 0) {
+        return code;
+    }
+    s->shared = reach;
+    if (!store_is_ahead(s)) {
+        return ERR_FENCED;
+    }
+    tell_lost(s);
+    return ERR_LOST;
 }
 
 static int ask(struct store *s) {
@@ -128,7 +150,7 @@ int store_settle(struct store *s, bool *more) {
     if (code == ERR_LOST) {
         tell_lost(s);
     }
-    return code;
+    return code == ERR_FENCED ? store_fenced(s) : code;
 }
 
 /* --- transactions --- */
@@ -171,11 +193,11 @@ static int commit_logged(struct store *s) {
     assert(!s->unsettled); /* store_begin began it */
     uint64_t number = s->logged + 1;
     uint64_t bytes = 0;
-    int code = store_put_position(s, number, false);
+    int code = store_put_position(s, number, s->log_state.self, false);
     code = code == 0 ? append(s, number, &bytes) : code;
     if (code != 0) {
         store_abort(s);
-        return code;
+        return code == ERR_FENCED ? store_fenced(s) : code;
     }
     code = store_txn_commit(s);
     writeset_reset(s->writes);
@@ -184,6 +206,7 @@ static int commit_logged(struct store *s) {
     }
     s->logged = number;
     s->log_state.last = number;
+    memcpy(s->log_state.writer, s->log_state.self, LOG_ID_BYTES);
     s->log_state.bytes += bytes;
     s->unsettled = false;
     return 0;
@@ -209,6 +232,7 @@ int store_leave_log(struct store *s) {
         return code;
     }
     code = store_txn_commit(s);
+    code = code == 0 ? store_sync(s) : code;
     if (code == 0) {
         writeset_free(s->writes);
         s->writes = NULL;

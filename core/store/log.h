@@ -13,6 +13,12 @@
  * last turn and applies those that are missing. So the caller, whose transaction failed, only has to
  * read everything anew, as after any other failure.
  *
+ * A log that loses what it had confirmed may go on with other turns of the same numbers, by another
+ * host. So what LMDB has is known by its last turn's number and writer, and the log knows how far each
+ * writer's turns are its own (INV-STORE-14).
+ *
+ * Since the log is what lasts, LMDB's commits do not wait for the disk (store/unsynced.c).
+ *
  * A log need not keep all its turns: a snapshot has the rows as they were after one of them, and the
  * turns up to that one can go (store/snapshot.h writes it). What LMDB has is thrown away and loaded
  * from the snapshot if it is older, or if an earlier process did not come to the end of its load. Until
@@ -49,9 +55,11 @@ struct log_snapshot {
 };
 
 struct log_state {
-    uint8_t id[LOG_ID_BYTES]; /* made with the log, and no other log's */
-    uint64_t last;            /* the number of the last turn; 0 = there was none yet */
-    uint64_t bytes;           /* of the bodies of turns after the snapshot's */
+    uint8_t id[LOG_ID_BYTES];     /* made with the log, and no other log's */
+    uint8_t self[LOG_ID_BYTES];   /* who appends now: whoever takes the log over gets another one */
+    uint8_t writer[LOG_ID_BYTES]; /* who appended the last turn; zeros: nobody yet */
+    uint64_t last;                /* its number; 0 = there was none yet */
+    uint64_t bytes;               /* of the bodies of turns after the snapshot's */
     struct log_snapshot snapshot;
 };
 
@@ -63,6 +71,11 @@ struct store_log {
     /* Ends every doubt: what was appended before and is not there now never will be. ERR_NETWORK,
      * ERR_FENCED. */
     int (*barrier)(void *ctx, struct log_state *out);
+    /* Up to which turn the log has what it had when `writer` wrote: further than that it has lost it, and
+     * whoever took it over then went on from there. Of those before the first that it knows, it knows
+     * nothing: up to where that one began. Also answered to who is fenced. ERR_NETWORK; ERR_FENCED:
+     * it has gone. */
+    int (*reach)(void *ctx, const uint8_t writer[LOG_ID_BYTES], uint64_t *turn);
     /* The turn of that number; its bodies are valid until the next call. ERR_NOTFOUND, ERR_NETWORK,
      * ERR_FENCED. */
     int (*read)(void *ctx, uint64_t number, struct log_turn *out);
@@ -97,8 +110,14 @@ int store_use_log(struct store *s, const struct store_log *log, store_home *home
  * only the id of the log that the store is a copy of; zeros: of none yet. */
 const struct log_state *store_log_state(const struct store *s);
 
+/* Once the log's last turn is there: whether somebody else may have had the log before this process, and
+ * not who had this store. Why he has it no more is not known. */
+bool store_is_taken(const struct store *s);
 /* After ERR_LOST: whether LMDB has what the log lacks. If not, the log has a gap. */
 bool store_is_ahead(const struct store *s);
+/* Somebody else has the log, as it was told behind the store's back: whether the turns of this store
+ * are all there still. ERR_FENCED: they are; ERR_LOST; ERR_NETWORK: ask again. */
+int store_fenced(struct store *s);
 
 /* A step of what the next store_begin would do before it begins, so that the caller can do something
  * else between two: a load takes minutes. Between transactions. *more: there is more to do. Errors as

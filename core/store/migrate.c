@@ -54,7 +54,7 @@ static int become_copy(struct store *s, const struct log_state *state) {
     if (code != 0) {
         return code;
     }
-    code = store_put_position(s, 0, false);
+    code = store_put_position(s, 0, state->writer, false);
     if (code != 0) {
         store_abort(s);
         return code;

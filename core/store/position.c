@@ -5,20 +5,23 @@
  * on its own makes it something that no log has. It is written in the transaction that a turn is.
  *
  *   log      16 bytes: id of the log | u64 number of the turn | u8 1 = rows are missing: it is being
- *            loaded from a snapshot, or applies the turns after it
+ *            loaded from a snapshot, or applies the turns after it | 16 bytes: who wrote that turn, or a
+ *            later one that the log had then; absent in rows of earlier versions
  */
 #include "store/impl.h"
 
 #include <string.h>
 
-enum { POSITION_BYTES = LOG_ID_BYTES + 9 };
+enum { PARTIAL_AT = LOG_ID_BYTES + 8, POSITION_BYTES = PARTIAL_AT + 1 + LOG_ID_BYTES };
 
-int store_put_position(struct store *s, uint64_t number, bool partial) {
+int store_put_position(struct store *s, uint64_t number, const uint8_t writer[LOG_ID_BYTES],
+                       bool partial) {
     char bytes[POSITION_BYTES];
     uint64_t stored = htole64(number);
     memcpy(bytes, s->log_state.id, LOG_ID_BYTES);
     memcpy(bytes + LOG_ID_BYTES, &stored, sizeof stored);
-    bytes[POSITION_BYTES - 1] = (char)partial;
+    bytes[PARTIAL_AT] = (char)partial;
+    memcpy(bytes + PARTIAL_AT + 1, writer, LOG_ID_BYTES);
     MDB_val key = {sizeof STORE_POSITION_KEY - 1, (void *)(uintptr_t)STORE_POSITION_KEY};
     MDB_val value = {sizeof bytes, bytes};
     return store_failed(s, "log", mdb_put(s->txn, s->tables[TABLE_META], &key, &value, 0));
@@ -36,10 +39,14 @@ static int read_position(struct slice value, struct position *out) {
     out->known = true;
     out->number = read_u64(&r);
     out->partial = read_u8(&r) != 0;
+    struct slice writer = r.at == r.end ? (struct slice){NULL, 0} : read_bytes(&r, LOG_ID_BYTES);
     if (r.failed || r.at != r.end) {
         return ERR_CORRUPT;
     }
     memcpy(out->id, id.data, LOG_ID_BYTES);
+    if (writer.len > 0) {
+        memcpy(out->writer, writer.data, LOG_ID_BYTES);
+    }
     return 0;
 }
 

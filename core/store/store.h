@@ -12,7 +12,7 @@
  *
  * Commits are fully synced: after store_commit the batch survives a power cut (LMDB's default
  * flags; MDB_NOSYNC, MDB_NOMETASYNC, MDB_WRITEMAP are left out on purpose: they gained nothing
- * worth their risk).
+ * worth their risk). With a log (store/log.h) it survives because the log has it.
  */
 #ifndef ZINGQ_STORE_STORE_H
 #define ZINGQ_STORE_STORE_H
@@ -72,13 +72,14 @@ struct store_options {
     bool read_only;
     bool for_a_look; /* read only: only a small file is checked page by page */
     bool logged;     /* it may be the copy of a log (store/log.h): who writes keeps it one */
-    bool rebuilt;    /* from its log, which the caller has: a file that has gone is no loss */
+    bool rebuilt;    /* from its log, which the caller has: it may have gone, or be torn */
 };
 
 /* Opening an older schema for writing updates it. ERR_BUSY: another host has the folder.
  * ERR_SCHEMA: written by a newer version. ERR_NOTFOUND (read only): nothing there. ERR_INVALID: it is
  * the copy of a log, and is to be written as if it were not. ERR_BUSY (read only): it is the copy of a
- * log that is being loaded. ERR_DISK. Each with a sentence in r. */
+ * log that is being loaded; or, unless `rebuilt`, that was not synced when its machine went down.
+ * ERR_DISK. Each with a sentence in r. */
 int store_open(struct store **out, const struct store_options *options, struct report *r);
 /* Drops an open transaction. */
 void store_close(struct store *s);

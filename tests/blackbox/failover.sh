@@ -2,7 +2,8 @@
 # failover.sh - one host whose log is in a PostgreSQL with a standby, and the primary is lost in mid-turn: with a synchronous
 # standby nothing is lost or done twice, and the host goes on by itself; what an asynchronous one has lost is found out.
 #
-# ZINGQ_FAILOVERS says how often each is done; the lost server is made anew, as the standby of the other one.
+# ZINGQ_FAILOVERS says how often each is done; the lost server is made anew, as the standby of the other one. Owners of one
+# log that take it from each other are tested here, too.
 #
 # ctest: timeout=300
 # ctest: label=torture
@@ -188,5 +189,19 @@ while [ $round -lt $((2 * rounds)) ]; do
 done
 echo "# $rounds failovers to an asynchronous standby: $lost lost something, and each was found out"
 must stop_host
+
+# ---- the fence: tests/unit/cluster/test_fence.c ----
+
+fence_holds() {
+    ZINGQ_TEST_DATABASE=$(postgres_url postgres postgres) "$(dirname "$ZINGQ")/tests/test_fence" >"$dir/fence.log" 2>&1 || {
+        cat "$dir/fence.log"
+        false
+    }
+}
+
+if [ -x "$(dirname "$ZINGQ")/tests/test_fence" ]; then
+    ok "no turn of an earlier owner comes behind one of a later owner" fence_holds
+    grep takeovers "$dir/fence.log" | sed 's/^/# /'
+fi
 echo "1..$count"
 [ "$failed" -eq 0 ]

@@ -270,6 +270,12 @@ ok "events --host 2" cli 1 0 "seat/take" events --host 2 --service seats --limit
 ok "keys list --host 2" cli 1 0 . keys list --host 2
 ok "keys show of a key of the other host" cli 1 0 . keys show seats "$two"
 ok "status --host 2" cli 1 0 seats status --host 2
+ok "status has a line for each host, and their sum" cli 1 0 '^all  *[0-9.]*/s  *[0-9]* ' status
+sums() {
+    "$ZINGQ" status --json --conf 2.conf --data data2 >"$dir/out" &&
+        jq -e '.division | (.hosts | map(.host)) == [1, 2] and .dead == ([.hosts[].dead] | add) and .dead > 0 and .missing == []' "$dir/out" >/dev/null
+}
+ok "as JSON, too" sums
 ok "status --host 2 as JSON" cli 1 0 '/2\.conf"' status --host 2 --json
 ok "pause --host 2 pauses there" cli 1 0 paused pause seats --host 2
 is_paused() {
@@ -446,6 +452,7 @@ missing_in() { # PATH: a list of host 1 that names host 2 as missing
 ok "a list without it says so" missing_in /api/events
 ok "so does the command, and its exit status" cli_complains 3 'lacks host 2: host 2 is not connected' events --limit 3
 ok "it lists the others" cli 1 3 '^1 ' events --limit 3
+ok "status says that it does not answer" cli 1 0 '^2  *? .*host 2 is not connected' status
 ok "a pause that did not reach all names who" cli_complains 3 'done on host 1, and not on host 2 (host 2 is not' pause seats
 ok "and holds on the others" is_paused 1 true
 ok "until it is resumed" cli_complains 3 'done on host 1' resume seats

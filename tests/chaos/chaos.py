@@ -22,7 +22,7 @@ import time
 sys.dont_write_bytecode = True
 import net  # noqa: E402
 from faults import Faults  # noqa: E402
-from world import PLANTS, SERVICES, Trouble, World  # noqa: E402
+from world import PLANTS, Trouble, World, services  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DRAIN_S = 120  # on a quiet machine
@@ -34,6 +34,8 @@ def options():
     parser.add_argument("--minutes", type=float, default=5, help="how long things break")
     parser.add_argument("--hosts", type=int, help="how many; 2 or 3 by the seed")
     parser.add_argument("--rate", type=float, default=40, help="messages a second")
+    parser.add_argument("--log", action="store_true", help="hosts have their logs in the database, which has a standby")
+    parser.add_argument("--cluster", action="store_true", help="three hosts of a cluster, whose shards move")
     parser.add_argument("--shared", choices=("yes", "no"), help="subscriptions; by the seed")
     parser.add_argument("--loopback", action="store_true", help="no namespaces, even where they are allowed")
     parser.add_argument("--short", action="store_true", help="no fault lasts long, and more of them: for a short run")
@@ -48,8 +50,10 @@ class Run:
         self.chance = random.Random("chaos %d" % given.seed)
         hosts = given.hosts or self.chance.choice((2, 3))
         shared = {"yes": True, "no": False, None: self.chance.random() < 0.4}[given.shared]
-        self.world = World(network(["host%d" % (i + 1) for i in range(hosts)] + list(SERVICES)), folder, hosts,
-                           not shared, os.environ["BUILD"], given.plant)
+        hosts = 3 if given.cluster else hosts
+        logged = given.log or given.cluster
+        nodes = ["host%d" % (i + 1) for i in range(hosts)] + list(services(logged))
+        self.world = World(network(nodes), folder, hosts, not shared, os.environ["BUILD"], given.plant, logged, given.cluster)
         self.log = open(os.path.join(folder, "faults.jsonl"), "a", encoding="utf-8")
         self.faults = Faults(self.world, self.chance, self.note, given.short)
         self.faults.table.append(("lose broker", self.lose_broker, 1))
@@ -90,7 +94,8 @@ class Run:
     def lose_broker(self):
         """The broker dies and has lost all. What was at the broker alone is lost with it, so first everything is taken;
         and sessions are made anew, so nothing is said until all hosts are there again."""
-        self.faults.heal(but=("process gateway", "process mail", "process database"))
+        healthy_without = ("process gateway", "process mail") + (() if self.world.logged else ("process database",))
+        self.faults.heal(but=healthy_without)
         self.tell_load("mark")
         self.world.wait(DRAIN_S, self.all_taken, "the hosts do not take what the broker has")
         broker = self.world.programs["broker"]
@@ -156,11 +161,11 @@ class Run:
             return False
 
     def nothing_waits(self):
-        return all(self.left(host) == {} for host in self.world.hosts) and self.all_taken()
+        return all(self.left(number) == {} for number in self.world.numbers) and self.all_taken()
 
-    def left(self, host):
-        """What the host has not brought to its end, by name."""
-        status = self.world.status(host)
+    def left(self, number):
+        """What is not at its end there, by name."""
+        status = self.world.status(number)
         if status is None:
             return {"no answer": 1}
         left = {s["name"]: s["waiting"] for s in status["services"]}
@@ -170,19 +175,20 @@ class Run:
     def write_end(self, drained):
         end = {"seed": self.given.seed, "hosts": len(self.world.hosts), "alone": self.world.alone,
                "network": self.world.net.kind, "drained": drained,
-               "left": {host: self.left(host) for host in self.world.hosts}}
+               "cluster": self.world.cluster, "left": {number: self.left(number) for number in self.world.numbers}}
         with open(self.world.path("sold.csv"), "w", encoding="utf-8") as file:
             file.write(self.world.query("select id, key, n from sold order by serial"))
         for host in self.world.hosts:
             self.world.programs[host].end(signal.SIGTERM)
-        end["stores"] = {host: self.examine(host) for host in self.world.hosts}
+        stores = [store for number in self.world.numbers for store in self.world.stores(number) if os.path.isdir(store)]
+        end["stores"] = {os.path.relpath(store, self.folder): self.examine(store) for store in stores}
         end["ends"] = {p.name: p.ends for p in self.world.programs.values() if p.ends}
         with open(self.world.path("end.json"), "w", encoding="utf-8") as file:
             json.dump(end, file)
 
-    def examine(self, host):
-        """What `zingq doctor` finds wrong with the store of a host that has stopped; None if nothing."""
-        done = subprocess.run([self.world.build + "/zingq", "doctor", "--store", "--data", self.world.data(host)],
+    def examine(self, store):
+        """What `zingq doctor` finds wrong with a store whose host has stopped; None if nothing."""
+        done = subprocess.run([self.world.build + "/zingq", "doctor", "--store", "--data", store],
                               capture_output=True, text=True, check=False)
         return None if done.returncode == 0 else done.stdout + done.stderr
 

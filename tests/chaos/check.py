@@ -92,9 +92,9 @@ class Check:
 
     def ordered(self, message):
         """Whether the order of its key is promised: that in which one host receives them. Of messages that hosts share
-        each gets some, and an Idempotency-Key decides which host a request is for."""
+        each gets some, and an Idempotency-Key decides which host a request is for. The shards of a host share its front door."""
         door = message["door"].split()[0]
-        return door == "http" or door == "mqtt" and self.end["alone"]
+        return door == "http" and not self.end["cluster"] or door == "mqtt" and self.end["alone"]
 
     def in_order(self, ids, where):
         """The ids in the order of their effects."""

@@ -6,8 +6,6 @@ import resource
 import shutil
 import signal
 
-from world import SERVICES
-
 LONG_S = (18, 24)  # beyond the 15 s after which another host stands in
 SHORT_S = (0.3, 5)
 
@@ -26,8 +24,15 @@ class Faults:
             ("kill broker", self.kill_broker, 2), ("restart broker", self.restart_broker, 1),
             ("stop broker", self.stop_broker, 2), ("kill gateway", self.kill_gateway, 2),
             ("stop gateway", self.stop_gateway, 1), ("kill mail", self.kill_mail, 1),
-            ("kill database", self.kill_database, 2), ("file size", self.file_size, 1), ("memory", self.memory, 2),
-            ("descriptors", self.descriptors, 2)]
+            ("kill database", self.kill_database, 2)]
+        if world.cluster:
+            self.table += [("kill shard", self.kill_shard, 3), ("stop shard", self.stop_shard, 2),
+                           ("stop parent", self.stop_parent, 2), ("drain host", self.drain_host, 3)]
+        else:
+            self.table += [("file size", self.file_size, 1), ("memory", self.memory, 2), ("descriptors", self.descriptors, 2)]
+        if world.logged:
+            self.table += [("lose host", self.lose_host, 3), ("fail over", self.fail_over, 4),
+                           ("stop database", self.stop_database, 2)]
 
     # ---- the schedule ----
 
@@ -68,7 +73,7 @@ class Faults:
     def link(self):
         """A host and a service whose link has no fault yet, and its place; half of the time the broker's."""
         host = self.chance.choice(self.world.hosts)
-        name = "broker" if self.chance.random() < 0.5 else self.chance.choice(SERVICES)
+        name = "broker" if self.chance.random() < 0.5 else self.chance.choice(self.world.services)
         place = "link %s %s" % (host, name)
         isolated = "link %s all" % host in self.active
         return (host, name, place) if self.free(place) and not isolated else (None, None, None)
@@ -115,7 +120,7 @@ class Faults:
         host = self.chance.choice(self.world.hosts)
         if any(place.startswith("link %s " % host) for place in self.active):
             return None
-        pairs = [pair for name in SERVICES for pair in ((host, name), (name, host))]
+        pairs = [pair for name in self.world.services for pair in ((host, name), (name, host))]
         return self.dropped(pairs, "link %s all" % host)
 
     def destroy(self):
@@ -126,7 +131,7 @@ class Faults:
         return None
 
     def narrow(self):
-        node = self.chance.choice(self.world.hosts + list(SERVICES))
+        node = self.chance.choice(self.world.hosts + list(self.world.services))
         place = "width " + node
         if not self.free(place):
             return None
@@ -142,22 +147,65 @@ class Faults:
         program.end(number)
         return "process " + name, program.start
 
-    def stopped(self, name):
+    def stopped(self, name, also=()):
         program = self.world.programs[name]
         if not self.free("process " + name) or not program.running():
             return None
-        program.signal(signal.SIGSTOP)
-        return "process " + name, lambda: program.signal(signal.SIGCONT)
+        for pid in [program.process.pid, *also]:
+            send(pid, signal.SIGSTOP)
+        return "process " + name, lambda: [send(pid, signal.SIGCONT) for pid in [program.process.pid, *also]]
 
     def kill_host(self):
         host = self.chance.choice(self.world.hosts)
         killed = self.killed(host)
         if killed and self.world.plant == "amnesia":
-            shutil.rmtree(self.world.data(host))
+            shutil.rmtree(self.world.data(host), ignore_errors=True)  # its processes end right now
+        return killed
+
+    def lose_host(self):
+        """With its disk: its folder is built again from its log."""
+        host = self.chance.choice(self.world.hosts)
+        killed = self.killed(host) if self.free("disk " + host) else None
+        if killed:
+            shutil.rmtree(self.world.data(host), ignore_errors=True)  # its processes end right now
         return killed
 
     def stop_host(self):
+        host = self.chance.choice(self.world.hosts)
+        return self.stopped(host, self.world.shards_of(host))
+
+    def stop_parent(self):
+        """Its shards run on, until others have them."""
         return self.stopped(self.chance.choice(self.world.hosts))
+
+    def shard(self):
+        """The process of one, on a host that has no fault of its own."""
+        host = self.chance.choice(self.world.hosts)
+        pids = self.world.shards_of(host) if self.free("process " + host) else []
+        return (host, self.chance.choice(pids)) if pids else (None, None)
+
+    def kill_shard(self):
+        host, pid = self.shard()
+        return ("process " + host, None) if pid and send(pid, signal.SIGKILL) else None
+
+    def stop_shard(self):
+        host, pid = self.shard()
+        return ("process " + host, lambda: send(pid, signal.SIGCONT)) if pid and send(pid, signal.SIGSTOP) else None
+
+    def drain_host(self):
+        host = self.chance.choice(self.world.hosts)
+        place = "drain " + host
+        if not self.free(place) or not self.managed("drain", host):
+            return None
+        return place, lambda: self.world.wait(30, lambda: self.managed("undrain", host), host + " cannot be undrained")
+
+    def managed(self, *words):
+        """False while the database is away."""
+        try:
+            self.world.manage(*words)
+            return True
+        except self.world.trouble:
+            return False
 
     def restart_host(self):
         return self.killed(self.chance.choice(self.world.hosts), signal.SIGTERM)
@@ -181,7 +229,17 @@ class Faults:
         return self.killed("mail")
 
     def kill_database(self):
-        return self.killed("database")
+        return self.killed(self.chance.choice(self.world.databases.names))
+
+    def stop_database(self):
+        return self.stopped(self.chance.choice(self.world.databases.names))
+
+    def fail_over(self):
+        databases = self.world.databases
+        if not all(self.free("process " + name) for name in databases.names) or not databases.synchronous():
+            return None
+        lost = databases.primary
+        return "process " + lost, databases.fail_over()
 
     # ---- limits ----
 
@@ -218,6 +276,15 @@ class Faults:
         spare = self.chance.randrange(4)
         host = self.chance.choice(self.world.hosts)
         return self.limited(host, resource.RLIMIT_NOFILE, lambda pid: len(os.listdir("/proc/%d/fd" % pid)) + spare)
+
+
+def send(pid, number):
+    """False if it has just ended."""
+    try:
+        os.kill(pid, number)
+        return True
+    except ProcessLookupError:
+        return False
 
 
 def fill(fd, spare):

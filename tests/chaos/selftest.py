@@ -34,7 +34,7 @@ class Records:
         self.books, self.mails, self.rows, self.answers = [], [], [], []
         self.faults = [{"at": 90.0, "what": "begin", "fault": "cut", "place": "link host1 broker"},
                        {"at": 91.0, "what": "end", "fault": "cut", "place": "link host1 broker"}]
-        self.end = {"seed": 1, "hosts": 2, "alone": True, "network": "namespaces", "drained": True,
+        self.end = {"seed": 1, "hosts": 2, "alone": True, "network": "namespaces", "cluster": False, "drained": True,
                     "left": {"host1": {}, "host2": {}}, "stores": {"host1": None, "host2": None}, "ends": {}}
         for m in self.messages:
             getattr(self, "do_" + m["kind"])(m)

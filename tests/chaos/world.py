@@ -1,7 +1,6 @@
 """The real programs of a run: hosts, Mosquitto, the payment gateway, a mail server, PostgreSQL, and a relay before each
 service. What ends by itself, or was killed, is started again, as a supervisor would."""
 
-import glob
 import json
 import os
 import re
@@ -14,13 +13,18 @@ import subprocess
 import sys
 import time
 
+from databases import Databases
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVICES = ("broker", "gateway", "mail", "database")
-PORTS = {"broker": 1883, "gateway": 9090, "mail": 2525, "database": 5432}
+REPLICA = "replica"  # of the database, when hosts have their logs there
+PORTS = {"broker": 1883, "gateway": 9090, "mail": 2525, "database": 5432, REPLICA: 5433}
 FRONT_PORT = 8080
 RESTART_S = 0.5
 CRASH_S, STOP_S = 10, 60  # within these a program has ended
 DISK = "96m"
+SHARDS = 6
+LEASE = "8s"
 
 
 # Bugs that check.py must find: what is left out of topics.conf, or put in.
@@ -84,15 +88,24 @@ class Program:
         return ended
 
 
+def services(logged):
+    return SERVICES + (REPLICA,) if logged else SERVICES
+
+
 class World:
-    def __init__(self, net, folder, hosts, alone, build, plant=None):
+    trouble = Trouble
+
+    def __init__(self, net, folder, hosts, alone, build, plant=None, logged=False, cluster=False):
         self.net, self.folder, self.build = net, folder, build
-        self.alone, self.plant = alone, plant
+        self.alone, self.plant, self.logged, self.cluster = alone, plant, logged, cluster
         self.hosts = ["host%d" % (i + 1) for i in range(hosts)]
-        self.ports = {name: net.port(PORTS[name]) for name in SERVICES}
+        self.numbers = ["%d" % (i + 1) for i in range(SHARDS)] if cluster else self.hosts  # what has a store of its own
+        self.services = services(logged)
+        self.ports = {name: net.port(PORTS[name]) for name in self.services}
         self.fronts = {host: net.port(FRONT_PORT) for host in self.hosts}
         self.doors = {(host, name): net.port(20000 + 10 * i + j) for i, host in enumerate(self.hosts)
-                      for j, name in enumerate(SERVICES)}
+                      for j, name in enumerate(self.services)}
+        self.databases = Databases(self, [name for name in self.services if name in ("database", REPLICA)])
         self.programs, self.relays = {}, {}
         self.secret = secrets.token_hex(16)
 
@@ -124,32 +137,16 @@ class World:
         self.add("mail", [
             sys.executable, HERE + "/../demo/smtp_sink.py", "--port", str(self.ports["mail"]),
             "--log", self.path("mail.jsonl"), "--fail-rate", "0.03"])
-        self.make_database()
+        self.databases.prepare()
 
     def write_conf(self):
         with open(HERE + "/topics.conf", encoding="utf-8") as file:
             text = file.read()
         with open(self.path("topics.conf"), "w", encoding="utf-8") as file:
-            file.write(re.sub(*PLANTS[self.plant], text) if self.plant else text)
+            text = re.sub(*PLANTS[self.plant], text) if self.plant else text
+            text = text.replace("store  {", 'store  { url = "env:CHAOS_LOG" ') if self.logged else text
+            file.write(text + 'cluster { name = "chaos"  lease = "%s" }\n' % LEASE if self.cluster else text)
         os.symlink(HERE + "/scripts", self.path("scripts"))
-
-    def make_database(self):
-        self.bin = (sorted(glob.glob("/usr/lib/postgresql/*/bin")) or ["/usr/bin"])[-1]
-        self.user = []
-        data = self.path("database")
-        os.makedirs(data, 0o700)
-        if os.geteuid() == 0:  # PostgreSQL does not run as root
-            self.user = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
-            if subprocess.run([*self.user, "true"], capture_output=True, check=False).returncode != 0:
-                self.user = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
-                shutil.chown(data, "nobody", "nogroup")
-                os.chmod(self.folder, 0o711)
-        self.must(*self.user, self.bin + "/initdb", "-D", data, "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8",
-                  "--locale", "C", cwd="/")
-        with open(self.path("database", "postgresql.conf"), "a", encoding="utf-8") as conf:
-            conf.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = '%s'\nport = %d\nfsync = off\n"
-                       "dynamic_shared_memory_type = mmap\n" % (data, self.ports["database"]))
-        self.add("database", [*self.user, self.bin + "/postgres", "-D", data], cwd="/", crash=signal.SIGQUIT)
 
     def must(self, *words, **more):
         done = subprocess.run(words, capture_output=True, text=True, check=False, **more)
@@ -158,8 +155,7 @@ class World:
         return done.stdout
 
     def query(self, statement):
-        url = "postgres://shop@127.0.0.1:%d/postgres" % self.ports["database"]
-        return self.must(*self.net.inside("database"), "psql", "-X", "-A", "-t", "-q", "-F", ",", url, "-c", statement)
+        return self.databases.query(statement)
 
     def start_relay(self, name):
         words = [sys.executable, HERE + "/relay.py", self.net.address(name), str(self.ports[name])]
@@ -191,32 +187,53 @@ class World:
         folder = self.path(host)
         os.makedirs(folder)
         self.net.small_disk(folder, DISK)
-        at = {name: "%s:%d" % (self.net.address(name), self.doors[host, name]) for name in SERVICES}
+        at = {name: "%s:%d" % (self.net.address(name), self.doors[host, name]) for name in self.services}
+        database = "postgres://shop@%s/postgres?connect_timeout=3&target_session_attrs=read-write" % ",".join(
+            at[name] for name in self.databases.names)
         env = dict(
             os.environ,
             CHAOS_SECRET=self.secret,
-            CHAOS_DATABASE="postgres://shop@%s/postgres" % at["database"],
+            CHAOS_DATABASE=database,
+            CHAOS_LOG=database,
             ZINGQ_BROKER_URL="mqtt://" + at["broker"],
             ZINGQ_BROKER_ALONE="yes" if self.alone else "no",
             ZINGQ_HTTP_LISTEN="%s:%d" % (self.net.address(host), self.fronts[host]),
             ZINGQ_TOKEN=self.secret,
-            ZINGQ_HOSTS_COUNT=str(len(self.hosts)),
-            ZINGQ_HOSTS_THIS=str(self.hosts.index(host) + 1),
             ZINGQ_VARS_GATEWAY_URL="http://" + at["gateway"],
             ZINGQ_VARS_SMTP_URL="smtp://" + at["mail"],
         )
+        if self.cluster:
+            env.update(ZINGQ_CLUSTER_HOST=host)
+        else:
+            env.update(ZINGQ_HOSTS_COUNT=str(len(self.hosts)), ZINGQ_HOSTS_THIS=str(self.hosts.index(host) + 1))
         words = [self.build + "/zingq", "run", "-c", self.path("topics.conf"), "--data", self.data(host)]
         self.add(host, words, env=env, cwd=folder)
 
     def data(self, host):
         return self.path(host, "data")
 
-    def status(self, host):
-        """What the host says of itself, or None."""
+    def shards_of(self, host):
+        """The processes that run shards there."""
+        program = self.programs[host]
+        if not self.cluster or not program.running():
+            return []
+        with open("/proc/%d/task/%d/children" % (program.process.pid, program.process.pid), encoding="ascii") as children:
+            return [int(pid) for pid in children.read().split()]
+
+    def stores(self, number):
+        """Where the store of that number may be; in a cluster each host may have, or have had, it."""
+        return [self.path(host, "data", number) for host in self.hosts] if self.cluster else [self.data(number)]
+
+    def status(self, number):
+        """What who has the number says of itself, or None."""
+        answers = (self.ask(folder + "/zingq.sock") for folder in self.stores(number))
+        return next((answer for answer in answers if answer is not None), None)
+
+    def ask(self, door):
         try:
             with socket.socket(socket.AF_UNIX) as asked:
                 asked.settimeout(5)
-                asked.connect(os.path.relpath(self.data(host) + "/zingq.sock"))
+                asked.connect(os.path.relpath(door))
                 asked.sendall(b"GET /api/status HTTP/1.0\r\nHost: zingq\r\n\r\n")
                 answer = b""
                 while piece := asked.recv(65536):
@@ -225,32 +242,37 @@ class World:
         except (OSError, ValueError, IndexError):
             return None
 
-    def ready(self, host):
-        status = self.status(host)
+    def ready(self, number):
+        status = self.status(number)
         return status is not None and status["host"]["ready"]
 
     def all_ready(self):
-        return all(self.ready(host) for host in self.hosts)
+        return all(self.ready(number) for number in self.numbers)
+
+    def manage(self, *words):
+        """`zingq cluster`, which talks to the database alone."""
+        name = self.databases.primary
+        env = dict(os.environ, CHAOS_SECRET=self.secret,
+                   CHAOS_LOG="postgres://shop@127.0.0.1:%d/postgres" % self.ports[name], CHAOS_DATABASE="postgres://h/x")
+        return self.must(*self.net.inside(name), self.build + "/zingq", "cluster", *words, "-c", self.path("topics.conf"),
+                         env=env)
 
     # ---- all of it ----
 
     def start(self):
         self.prepare()
-        for name in SERVICES:
-            self.programs[name].start()
+        for name in self.services:
+            if name not in self.databases.names:
+                self.programs[name].start()
             self.start_relay(name)
-        self.wait(30, lambda: self.database_answers(), "PostgreSQL does not start")
+        self.databases.start()
         self.query("create table sold (serial bigserial, id text, key text, n int)")
+        if self.cluster:
+            self.manage("init", "--shards", str(SHARDS))
         for host in self.hosts:
             self.add_host(host)
             self.programs[host].start()
         self.wait(60, self.all_ready, "the hosts do not become ready")
-
-    def database_answers(self):
-        try:
-            return self.query("select 1") != ""
-        except Trouble:
-            return False
 
     def look_after(self):
         """Starts again what ended by itself: a list of (name, how)."""

@@ -501,7 +501,7 @@ describe("the dashboard of one of two hosts", () => {
         await page.screenshot({ path: path.join(shots, "hosts.png"), fullPage: true });
     });
 
-    test("shows the other one's letters, which are replayed there, and comes back", async () => {
+    test("shows the letters of both, those of the other one alone, which are replayed there, and comes back", async () => {
         for (let i = 0; i < 12; i++) { /* each is a key: some belong to either host */
             await world.publish("shop/order", order({ country: "it" }));
         }
@@ -514,7 +514,10 @@ describe("the dashboard of one of two hosts", () => {
         const page = await visit(world, "#/dead");
         const shown = (count) => counts(view(page).locator(".list .row-target"), count);
         await visible(choice(page));
-        assert.equal(await choice(page).inputValue(), "1");
+        assert.equal(await choice(page).inputValue(), "");
+        await shown(12);
+        await page.screenshot({ path: path.join(shots, "hosts-dead.png"), fullPage: true });
+        await choice(page).selectOption("1");
         await shown(ours.length);
 
         await choice(page).selectOption("2");
@@ -532,8 +535,25 @@ describe("the dashboard of one of two hosts", () => {
         await page.keyboard.press("Escape");
         await shown(theirs.length - 1);
 
-        await choice(page).selectOption("1");
+        await choice(page).selectOption("");
         await visible(page.getByText("Live", { exact: true }).first());
-        await shown(ours.length);
+        await shown(11);
+    });
+
+    test("adds up the figures of both", async () => {
+        const page = await visit(world);
+        const panel = page.getByRole("region", { name: "Hosts", exact: true });
+        await visible(panel.locator("tfoot [data-name=Dead]", { hasText: "11" }));
+        await page.screenshot({ path: path.join(shots, "hosts-sums.png"), fullPage: true });
+    });
+
+    test("replays all of a service on both", async () => {
+        const page = await visit(world, "#/dead?service=invoices");
+        await page.getByRole("button", { name: "Replay all…" }).click();
+        const dialog = page.getByRole("dialog", { name: "Replay 11 letters?" });
+        await dialog.getByLabel("At most").fill("");
+        await dialog.getByRole("button", { name: "Replay" }).click();
+        await until("no dead letters anywhere", async () => (await world.ask("/api/dlq")).length === 0);
+        await visible(page.getByText("No dead letters", { exact: false }).first());
     });
 });

@@ -95,6 +95,8 @@
     X(CATCH_UP_SKIPPED, "catch-up-skipped", "what the log has is stored")                          \
     X(DOUBT_DISMISSED, "doubt-dismissed", "what the log has is stored")                            \
     X(FENCE_IGNORED, "fence-ignored", "who is fenced stores nothing")                              \
+    X(TORN_USED, "torn-used", "what was not synced is loaded anew")                                \
+    X(SYNC_SKIPPED, "sync-skipped", "what was not synced is loaded anew")                          \
     X(SNAPSHOT_GAP, "snapshot-gap", "a snapshot has every row")                                    \
     X(SNAPSHOT_AHEAD, "snapshot-ahead", "what a snapshot may lack is in turns after it")           \
     X(LOAD_CUT, "load-cut", "what is half loaded is loaded anew")

@@ -23,10 +23,11 @@ WRAP(int, store_txn_commit, struct store *s) {
 }
 
 /* catch-up-skipped: what the log has counts as applied. */
-WRAP(int, store_catch_up, struct store *s, const struct log_state *state) {
+WRAP(int, store_catch_up, struct store *s, const struct log_state *state, bool *more) {
     if (!bug_is(BUG_CATCH_UP_SKIPPED)) {
-        return __real_store_catch_up(s, state);
+        return __real_store_catch_up(s, state, more);
     }
+    *more = false;
     s->logged = state->last;
     return 0;
 }
@@ -53,6 +54,12 @@ WRAP(const struct log_snapshot *, snapshot_head, const struct snapshot *p) {
 }
 
 /* load-cut: what is loaded counts as whole. */
-WRAP(int, store_put_position, struct store *s, uint64_t number, bool partial) {
-    return __real_store_put_position(s, number, partial && !bug_is(BUG_LOAD_CUT));
+WRAP(int, store_put_position, struct store *s, uint64_t number, const uint8_t *writer,
+     bool partial) {
+    return __real_store_put_position(s, number, writer, partial && !bug_is(BUG_LOAD_CUT));
+}
+
+/* torn-used: a file that the disk has in part is opened. sync-skipped is in node_log.c. */
+WRAP(int, store_check_synced, const struct store *s, struct report *r) {
+    return bug_is(BUG_TORN_USED) ? 0 : __real_store_check_synced(s, r);
 }

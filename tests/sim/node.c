@@ -222,7 +222,8 @@ static bool load_scripts(struct node *n, struct report *r) {
 static bool open_parts(struct node *n, struct report *r) {
     const struct store_options store = {.path = n->conf->store_path,
                                         .max_bytes = n->conf->store_max_bytes,
-                                        .logged = n->log != NULL};
+                                        .logged = n->log != NULL,
+                                        .rebuilt = n->log != NULL};
     const uint8_t boot[16] = {1, n->boot};
     if (n->scripts != NULL && n->starts % SCRIPTS_EVERY == 0) {
         script_host_free(n->scripts);
@@ -287,7 +288,9 @@ static void leave(struct node *n) {
 }
 
 static void die(struct node *n) {
+    node_log_hide_mark(n);
     close_parts(n);
+    node_log_show_mark(n);
     put_page_back(n);
     leave(n);
 }
@@ -385,6 +388,7 @@ void node_stop(struct node *n) {
     working = NULL;
     if (code == 0 && !n->ghost) {
         culprit_stopped(n->culprit);
+        n->stops = true;
         sim_tell(n->sim, "host %u is stopped", n->number);
     }
     die(n);
@@ -573,8 +577,8 @@ void node_restore(struct node *n) {
 
 void node_free(struct node *n) {
     static const char *const files[] = {
-        "data/data.mdb",    "data/lock.mdb",       "data/processor", "data/zingq.lock",
-        "data/zingq.store", "data/files/free.log", "topics.conf"};
+        "data/data.mdb",    "data/lock.mdb",       "data/processor",      "data/zingq.lock",
+        "data/zingq.store", "data/zingq.unsynced", "data/files/free.log", "topics.conf"};
     char path[NODE_PATH_BYTES + 32];
     if (n->engine != NULL) {
         close_parts(n);

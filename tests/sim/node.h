@@ -135,6 +135,8 @@ struct node {
     int64_t log_back_ms; /* physical time: away until then */
     bool log_refused;    /* since its start, something was */
     bool log_cut;        /* what it loaded, it did not load to the end */
+    bool stops;          /* by itself, and is not killed */
+    bool unsynced;       /* some of its file would not survive its machine */
     struct log_snapshots log_snapshots;
     struct trimmer *trimmer;
     struct log_turn log_late; /* log-late: see bugs_log.c */
@@ -168,6 +170,11 @@ int node_log_use(struct node *n, struct report *r);
 /* Between two turns: the log is kept short. Before the store is closed: no longer. */
 void node_log_go_on(struct node *n);
 void node_log_leave(struct node *n);
+/* Around closing the store: a process that is killed cannot say any more that its file is synced. */
+void node_log_hide_mark(struct node *n);
+void node_log_show_mark(struct node *n);
+/* Its machine goes down: what its file has on the disk is some pages and not others. */
+void node_log_power_cut(struct node *n);
 /* What is restored from a backup is a store of its own. */
 void node_log_drop(struct node *n);
 bool node_log_is_lost(const struct node *n);

@@ -11,17 +11,21 @@
 #include "sim.h"
 
 #include "journal/home.h"
+#include "store/folder.h"
 #include "store/trimmer.h"
 
+#include <lmdb.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
     TROUBLE = 20,    /* an append in so many is not simply good, */
     TAKEN_OVER = 10, /* and of these, one in so many meets somebody else's */
     AWAY_MS = 4000,
-    FORGOTTEN = 4,     /* a start in so many is without what the machine had, */
-    LOAD_KILLED = 8,   /* a slice of so many that it then loads is its end, */
+    FORGOTTEN = 4,   /* a start in so many is without what the machine had, */
+    LOAD_KILLED = 8, /* a slice of so many that it then loads is its end, */
+    PAGE_BYTES = 4096,
     SLICE_BYTES = 400, /* and slices are small, so that turns come between them */
     LOG_BYTES_MIN = 3000
 };
@@ -94,10 +98,17 @@ static int barrier(void *ctx, struct log_state *out) {
     if (n->ghost) {
         return ERR_NETWORK;
     }
+    n->unsynced = true; /* what is committed from here on */
     if (n->sim->settling || n->sim->true_ms >= n->log_back_ms) {
         fake_log_answers(n->log, FAKE_GOOD);
     }
     return heard(n, n->log_door->barrier(n->log_door->ctx, out));
+}
+
+static int reach(void *ctx, const uint8_t writer[LOG_ID_BYTES], uint64_t *turn) {
+    IN_DOOR;
+    const struct node *n = ctx;
+    return n->log_door->reach(n->log_door->ctx, writer, turn);
 }
 
 static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
@@ -154,6 +165,83 @@ void node_log_leave(struct node *n) {
     n->trimmer = NULL;
 }
 
+/* --- the file, and what the disk has of it --- */
+
+static const char *path_of(const struct node *n, const char *file, char path[]) {
+    (void)snprintf(path, NODE_PATH_BYTES + 32, "%s/data/%s", n->folder, file);
+    return path;
+}
+
+static void rename_mark(const struct node *n, const char *from, const char *to) {
+    char old[NODE_PATH_BYTES + 32];
+    char new[NODE_PATH_BYTES + 32];
+    (void)rename(path_of(n, from, old), path_of(n, to, new));
+}
+
+/* The host whose store is being closed. */
+static struct node *closing;
+
+void node_log_hide_mark(struct node *n) {
+    closing = n;
+    if (!n->stops) {
+        rename_mark(n, STORE_UNSYNCED_MARK, "hidden");
+    }
+}
+
+void node_log_show_mark(struct node *n) {
+    rename_mark(n, "hidden", STORE_UNSYNCED_MARK);
+    n->stops = false;
+    closing = NULL;
+}
+
+/* The linker (--wrap) has every sync come by here. */
+int __wrap_mdb_env_sync(MDB_env *env, int force); /* NOLINT: named by the linker */
+
+int __wrap_mdb_env_sync(MDB_env *env, int force) { /* NOLINT */
+    (void)env;
+    if (closing != NULL && closing->stops && force != 0 && !bug_is(BUG_SYNC_SKIPPED)) {
+        closing->unsynced = false;
+    }
+    return 0;
+}
+
+/* Pages are lost, or are not the ones that belong there. */
+static void tear(struct node *n) {
+    char path[NODE_PATH_BYTES + 32];
+    char pages[2][PAGE_BYTES];
+    FILE *file = fopen(path_of(n, "data.mdb", path), "r+");
+    for (long at = 0; file != NULL && fseek(file, at, SEEK_SET) == 0 &&
+                      fread(pages, 1, sizeof pages, file) == sizeof pages;
+         at += PAGE_BYTES) {
+        if (chance_next(&n->log_chance, 3) == 0) {
+            memset(pages[1], 0, chance_next(&n->log_chance, 2) * PAGE_BYTES);
+            (void)fseek(file, at, SEEK_SET);
+            (void)fwrite(pages[1], 1, PAGE_BYTES, file);
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+}
+
+void node_log_power_cut(struct node *n) {
+    char path[NODE_PATH_BYTES + 32];
+    if (n->log == NULL) {
+        return;
+    }
+    node_reader_end(n);
+    FILE *mark = fopen(path_of(n, STORE_UNSYNCED_MARK, path), "r+");
+    if (mark != NULL) {
+        (void)fprintf(mark, "00000000-0000-4000-8000-%012u", n->boot); /* of a boot that is over */
+        (void)fclose(mark);
+    }
+    if (n->unsynced) {
+        tear(n);
+        sim_tell(n->sim, "host %u: its disk lacks pages", n->number);
+    }
+    n->unsynced = false;
+}
+
 /* --- a start --- */
 
 void node_log_forget_copy(struct node *n) {
@@ -164,8 +252,7 @@ void node_log_forget_copy(struct node *n) {
         return;
     }
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        (void)snprintf(path, sizeof path, "%s/data/%s", n->folder, files[i]);
-        (void)unlink(path);
+        (void)unlink(path_of(n, files[i], path));
     }
     sim_tell(n->sim, "host %u: its machine has nothing of the log", n->number);
 }
@@ -181,7 +268,7 @@ int node_log_use(struct node *n, struct report *r) {
         return 0;
     }
     n->log_door = join(n->log);
-    n->log_doors = (struct store_log){n, append, barrier, read_turn, read_slice};
+    n->log_doors = (struct store_log){n, append, barrier, reach, read_turn, read_slice};
     n->log_snapshots = (struct log_snapshots){n, add, finish, trim};
     int code = store_use_log(n->store, &n->log_doors, journal_home, r);
     const struct trimmer_options options = {.store = n->store,

@@ -139,6 +139,7 @@ static void go_down(struct sim *s, struct node *n) {
         /* A machine that starts with its clock days ahead makes engine time leap, and what is kept
          * for hours (idempotency keys) is over: docs/time.md. */
         n->wall_ahead_ms %= BOOT_AHEAD_MS;
+        node_log_power_cut(n);
         n->boot++;
         n->boot_at_ms = s->true_ms;
         s->tally->reboots++;

@@ -24,6 +24,8 @@ struct session {
     struct store_log door;
     struct log_snapshots snapshots;
     struct fake_log *log;
+    uint8_t token[LOG_ID_BYTES];
+    uint64_t from; /* the turn before its first */
     struct session *before;
 };
 
@@ -37,6 +39,7 @@ struct fake_log {
     struct turns added;           /* and its slices */
     struct kept_turn *late;       /* on its way */
     struct session *sessions;     /* the last first */
+    uint32_t joined;              /* sessions that there were */
     bool fenced, broken;          /* fenced: the last session, too */
     enum fake_answer answer;
     uint64_t writes, bytes;
@@ -157,6 +160,15 @@ static uint64_t bytes_of(const struct turns *turns, size_t from) {
     return bytes;
 }
 
+/* Who wrote that turn; NULL = it is turn 0. */
+static const struct session *writer_of(const struct fake_log *log, uint64_t turn) {
+    const struct session *session = log->sessions;
+    while (session != NULL && session->from >= turn) {
+        session = session->before;
+    }
+    return session;
+}
+
 static int barrier(void *ctx, struct log_state *out) {
     struct session *session = ctx;
     struct fake_log *log = session->log;
@@ -170,6 +182,28 @@ static int barrier(void *ctx, struct log_state *out) {
     log->late = NULL;
     *out = (struct log_state){.id = {log->id}, .last = log->turns.count, .snapshot = log->snapshot};
     out->bytes = bytes_of(&log->turns, log->snapshot.number);
+    memcpy(out->self, session->token, LOG_ID_BYTES);
+    const struct session *writer = writer_of(log, out->last);
+    if (writer != NULL) {
+        memcpy(out->writer, writer->token, LOG_ID_BYTES);
+    }
+    return 0;
+}
+
+static int reach(void *ctx, const uint8_t writer[LOG_ID_BYTES], uint64_t *turn) {
+    const struct session *session = ctx;
+    const struct fake_log *log = session->log;
+    if (log->answer == FAKE_AWAY) {
+        return ERR_NETWORK;
+    }
+    *turn = log->turns.count;
+    for (session = log->sessions; session != NULL; session = session->before) {
+        if (memcmp(session->token, writer, LOG_ID_BYTES) == 0) {
+            return 0;
+        }
+        *turn = session->from < *turn ? session->from : *turn;
+    }
+    *turn = 0;
     return 0;
 }
 
@@ -265,8 +299,11 @@ static int trim(void *ctx, bool *more) {
 const struct store_log *fake_log_join(struct fake_log *log) {
     struct session *session = calloc(1, sizeof *session);
     assert(session != NULL);
-    *session = (struct session){.log = log, .before = log->sessions};
-    session->door = (struct store_log){session, append, barrier, read_turn, read_slice};
+    *session = (struct session){
+        .log = log, .token = {log->id}, .from = log->turns.count, .before = log->sessions};
+    memcpy(session->token + 1, &log->joined, sizeof log->joined);
+    log->joined++;
+    session->door = (struct store_log){session, append, barrier, reach, read_turn, read_slice};
     session->snapshots = (struct log_snapshots){session, add, finish, trim};
     log->sessions = session;
     log->fenced = false;

@@ -137,6 +137,7 @@ static const struct route rows[] = {
     {GET, "/api/services", ACCESS_READ, get_services, 0},
     {GET, "/api/services/*", ACCESS_READ, admin_show_service, 0},
     {GET, "/api/hosts", ACCESS_READ, get_hosts, 0},
+    {GET, "/api/division", ACCESS_READ, admin_show_division, 0},
     {GET, "/api/live", ACCESS_READ, admin_live, 0},
     {GET, "/api/history", ACCESS_READ, admin_show_history, 0},
     {GET, "/api/events", ACCESS_READ, admin_read, READING_EVENTS},

@@ -6,6 +6,7 @@
  *   web/admin/command.c  commands of the engine
  *   web/admin/status.c   the current state of the host
  *   web/admin/verdict.c  what of it needs a look
+ *   web/admin/division.c a row of it for each host
  *   web/admin/reader.c   requests answered from the store, in pieces between turns
  *   web/admin/readings.c what they read: events, dead letters, keys, state
  *   web/admin/outgoing.c and the outbox, delayed publishes
@@ -130,6 +131,9 @@ bool admin_keep(char **own, struct slice *borrowed, struct slice text);
 json_t *admin_status_json(struct admin *a);
 json_t *admin_services_json(struct admin *a);
 json_t *admin_service_json(struct admin *a, const struct engine_service_status *s);
+
+/* web/admin/division.c */
+void admin_show_division(void *ctx, const struct call *call);
 
 /* web/admin/command.c */
 void admin_submit(struct admin *a, struct order *order);

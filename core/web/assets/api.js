@@ -6,9 +6,11 @@
  * that holds streams back, another host) the status is asked for every two seconds instead, and the
  * tail is empty.
  *
- * Of several hosts one is looked at, this one or that of choice.js: lists and services are its own.
+ * Of several hosts that divide the keys all are looked at, or that of choice.js. Lists are of all then; services and
+ * charts are of the host that serves the page, and figures of every host come with its status.
  * What names an event or a key is found wherever it is, so nothing of that names a host.
  */
+import { polling } from "./polling.js";
 
 const POLL_MS = 2000;
 const RECONNECT_MS = 3000;
@@ -91,7 +93,20 @@ async function ask(method, path, query, body) {
         if (!answer.ok) {
             throw new ApiError(answer.status, await errorText(answer));
         }
+        noteMissing(path, answer.headers.get("Zingq-Missing"));
         return withNext(await answer.json(), answer.headers.get("Zingq-Next"));
+    }
+}
+
+let tellMissing = () => {}; /* takes the hosts that the last list lacks: [{host, why}] */
+
+export function onMissing(tell) {
+    tellMissing = tell;
+}
+
+function noteMissing([page], missing) {
+    if (page !== "division") { /* of which each host has a line of its own */
+        tellMissing(missing === null ? [] : JSON.parse(missing));
     }
 }
 
@@ -132,6 +147,32 @@ export function showHost(number) {
 
 const there = (query) => ({ ...query, host: hostShown() });
 
+/* --- all hosts --- */
+
+const DIVISION_MS = 5000;
+let here = null; /* what the host that serves the page says of itself: {this, count} */
+let division = null; /* the figures of each host */
+
+const spans = () => hostShown() === null && here?.count > 1;
+
+export const numberHere = () => here?.this;
+/* The hosts that a job is asked of: null is the one that serves the page. */
+export const hostsAsked = () => (spans() ? Array.from({ length: here.count }, (_, i) => i + 1) : [hostShown()]);
+
+/* The status, with what the other hosts say of themselves. */
+function among(status) {
+    here = status.hosts?.find((host) => host.self) ?? null;
+    return Object.assign(status, { division: spans() ? division : null });
+}
+
+async function lookAround() {
+    try {
+        division = spans() ? await get(["division"]) : null;
+    } catch {
+        division = null; /* the page says already that nobody answers */
+    }
+}
+
 /* "15m", "24h". The services of all pages, with the rest of the first one. */
 async function history(range) {
     const whole = await get(["history"], there({ range }));
@@ -161,9 +202,10 @@ export const api = {
     edit: (id, service, payload) => post(["dlq", id, "edit"], { service }, payload),
     /* A dry run; with another payload when one is given. */
     trial: (id, service, payload) => post(["dlq", id, "try"], { service }, payload),
-    /* All of a service, or of one of its groups: a job of the host, shown in status.jobs. */
-    bulk: (verb, query) => post(["dlq", verb], there(query)),
-    stopJob: (job) => post(["dlq", "stop"], there({ job })),
+    /* All of a service, or of one of its groups: a job of the host, shown in its status.jobs. */
+    bulk: (verb, query, host) => post(["dlq", verb], { ...query, host }),
+    job: (job, host) => get(["replay"], { job, host }),
+    stopJob: (job, host = hostShown()) => post(["dlq", "stop"], { job, host }),
     keys: (query) => get(["keys"], there(query)),
     key: (service, key) => get(["keys", service], { key }),
     keyResume: (service, key) => post(["keys", service, "resume"], { key }),
@@ -190,7 +232,7 @@ export function listen(handlers) {
     async function poll() {
         timer = null;
         try {
-            handlers.status(await api.status());
+            handlers.status(among(await api.status()));
             handlers.state("polling");
             if (hostShown() === null) {
                 connect();
@@ -208,7 +250,7 @@ export function listen(handlers) {
         source = new EventSource("/api/live");
         source.addEventListener("status", (message) => {
             handlers.state("live");
-            handlers.status(JSON.parse(message.data));
+            handlers.status(among(JSON.parse(message.data)));
         });
         source.addEventListener("event", (message) => handlers.event(JSON.parse(message.data)));
         source.addEventListener("missed", (message) => handlers.missed(JSON.parse(message.data).count));
@@ -237,5 +279,6 @@ export function listen(handlers) {
     });
 
     poll();
+    polling(lookAround, DIVISION_MS).begin();
     addEventListener("pagehide", () => source?.close());
 }

@@ -1,12 +1,12 @@
 /*
  * bulk.js - replaying and discarding many dead letters: the questions before, the progress during.
  *
- * All of a group or a service is a job of the host: it goes on when the page is closed, every page
- * shows it, and any can stop it. Letters that were ticked are asked for here, one by one, in the
+ * All of a group or a service is a job of the host, or of each: it goes on when the page is closed, every page
+ * shows those of its host, and any can stop them. Letters that were ticked are asked for here, one by one, in the
  * order they were accepted, so that the order of each key is kept.
  */
 import { h, keyed, setText } from "./dom.js";
-import { api } from "./api.js";
+import { api, hostsAsked, numberHere } from "./api.js";
 import { ask, attempt, field, toast } from "./dialogs.js";
 import { button } from "./parts.js";
 import { count, plural } from "./format.js";
@@ -54,13 +54,45 @@ export async function askBulk(verb, howMany, whose, unseen) {
 
 /* scope: {service, group?}. */
 export async function startJob(verb, scope, pace) {
-    const job = await api.bulk(verb, { ...scope, rate: pace });
-    seen.set(job.id, job.state); /* it may be over before the next status comes */
+    const hosts = hostsAsked();
+    const rate = hosts.length === 1 || perSecond(pace) === 0 ? pace : `${Math.ceil(perSecond(pace) * 3600 / hosts.length)}/h`;
+    const begun = await Promise.allSettled(hosts.map((host) => api.bulk(verb, { ...scope, rate }, host)));
+    for (const { value: job } of begun.filter((one) => one.status === "fulfilled")) {
+        if (hosts.length > 1 && job.host !== numberHere()) {
+            follow(job);
+        } else {
+            seen.set(job.id, job.state); /* it may be over before the next status comes */
+        }
+    }
+    const refused = begun.find((one) => one.status === "rejected");
+    if (refused !== undefined) {
+        throw refused.reason;
+    }
 }
 
+/* A job of a host whose status the page does not have. */
+async function follow(begun) {
+    const job = { ...begun, id: `${begun.host}/${begun.id}` };
+    job.stop = (opener) => attempt(opener, () => api.stopJob(begun.id, begun.host));
+    own.push(job);
+    while (running.has(job.state)) {
+        draw();
+        await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
+        try {
+            Object.assign(job, await api.job(begun.id, begun.host), { id: job.id });
+        } catch (error) {
+            Object.assign(job, { state: "failed", error: error.message });
+        }
+    }
+    own.splice(own.indexOf(job), 1);
+    draw();
+    tell(job);
+}
+
+const FOLLOW_MS = 500;
 const running = new Set(["finding", "working"]);
 let hostJobs = []; /* those under way */
-const own = []; /* the page's own, with the same fields */
+const own = []; /* the page's own, and those of other hosts, with the same fields */
 const seen = new Map(); /* id of a job → the state it was last seen in */
 
 function doneOf(job) {
@@ -81,6 +113,10 @@ function summary(job) {
         parts.push(job.error);
     }
     return parts.join(", ") + (job.state === "stopped" ? "; stopped" : "");
+}
+
+function tell(job) {
+    toast(summary(job), job.refused > 0 || job.state === "failed" ? "bad" : "good");
 }
 
 function makeJob(job) {
@@ -104,7 +140,7 @@ function updateJob(element, job) {
 export function showJobs(jobs) {
     for (const job of jobs) {
         if (running.has(seen.get(job.id)) && !running.has(job.state)) {
-            toast(summary(job), job.refused > 0 || job.state === "failed" ? "bad" : "good");
+            tell(job);
         }
         seen.set(job.id, job.state);
         job.stop = (opener) => attempt(opener, () => api.stopJob(job.id));
@@ -143,7 +179,7 @@ export async function runBulk(verb, letters, pace) {
     }
     own.splice(own.indexOf(job), 1);
     draw();
-    toast(summary(job), job.refused > 0 ? "bad" : "good");
+    tell(job);
 }
 
 async function one(job, verb, past, letter) {

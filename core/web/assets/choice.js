@@ -1,9 +1,9 @@
 /*
- * choice.js - which of several hosts is looked at: a choice in the head of the page, where they divide
- * the keys among them. The host that serves the page knows the others.
+ * choice.js - which of several hosts is looked at, all or one: a choice in the head of the page, where they divide
+ * the keys among them. The host that serves the page knows the others. Beside it, which of them a list lacks.
  */
-import { fill, h } from "./dom.js";
-import { api, hostShown, showHost } from "./api.js";
+import { fill, h, setText } from "./dom.js";
+import { api, hostShown, onMissing, showHost } from "./api.js";
 
 const LOOK_MS = 10000;
 
@@ -20,23 +20,29 @@ function label(host) {
 }
 
 export function hostChoice() {
-    const element = h("select", {
+    const select = h("select", {
         class: "host-choice", "aria-label": "Host", hidden: true,
-        onchange: () => showHost("self" in element.selectedOptions[0].dataset ? null : element.value),
+        onchange: () => showHost(select.value === "" ? null : select.value),
+    });
+    const missing = h("span", { class: "pill tone-warn", role: "status", hidden: true });
+    onMissing((hosts) => {
+        missing.hidden = hosts.length === 0;
+        missing.title = hosts.map((one) => one.why ?? `host ${one.host}`).join("; ");
+        setText(missing, `without host ${hosts.map((one) => one.host).join(", ")}`);
     });
 
     function show(status) {
         const hosts = division(status.hosts ?? []);
         const shown = hostShown();
-        element.hidden = hosts.length < 2;
-        if (element.hidden && shown !== null) {
+        select.hidden = hosts.length < 2;
+        if (select.hidden && shown !== null) {
             showHost(null); /* the one that was looked at is no more */
         }
-        if (element.hidden || element.matches(":focus")) {
+        if (select.hidden || select.matches(":focus")) {
             return; /* options that change under a hand are of no use */
         }
-        fill(element, ...hosts.map((host) => h("option", { value: host.this, "data-self": host.self }, label(host))));
-        element.value = shown ?? hosts.find((host) => host.self).this;
+        fill(select, h("option", { value: "" }, "All hosts"), ...hosts.map((host) => h("option", { value: host.this }, label(host))));
+        select.value = shown ?? "";
     }
 
     /* What the other one says of itself does not tell where the page is from. */
@@ -53,7 +59,7 @@ export function hostChoice() {
         look();
     }
     return {
-        element,
+        parts: [missing, select],
         status(status) {
             if (hostShown() === null) {
                 show(status);

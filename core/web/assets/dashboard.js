@@ -197,7 +197,7 @@ function showTheme(theme) {
 }
 showTheme(document.documentElement.dataset.theme);
 const hosts = hostChoice();
-document.getElementById("tools").prepend(hosts.element);
+document.getElementById("tools").prepend(...hosts.parts);
 const logOutButton = iconButton("Log out", "leave", logOut, "quiet");
 logOutButton.hidden = true; /* until the host has answered: the cookie is out of a script's reach */
 document.getElementById("tools").append(themeButton, logOutButton);

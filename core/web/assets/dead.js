@@ -57,7 +57,7 @@ function makeLetter(letter, weight, selected, changed) {
                 data(payloadHint(letter, weight) || label(letter, "topic"), "clamp")),
             h("div", { class: "faint row-reason" }, data(`${letter.service} · ${firstLine(label(letter, "reason"))}`, "clamp"))),
         h("td", { class: "number", "data-name": "Tries" }, count(letter.attempts)),
-        h("td", { class: "nowrap hide-narrow", "data-name": "Id" }, h("span", { class: "mono faint", title: letter.id }, shortId(letter.id))));
+        h("td", { class: "nowrap hide-narrow", "data-name": "Id" }, h("span", { class: "mono faint", title: letter.id }, shortId(letter.id), letter.host && ` · host ${letter.host}`)));
     row.parts = { box, when };
     return row;
 }
@@ -242,7 +242,7 @@ export function dead(app) {
         },
         status(status) {
             services.offer(status.services.map((s) => s.name));
-            const totals = status.services.map((s) => `${s.dead} ${s.died}`).join();
+            const totals = [...status.services, ...status.division ?? []].map((s) => `${s.dead} ${s.died ?? ""}`).join();
             if (totals !== seen) {
                 seen = totals;
                 timer ??= visible ? setTimeout(refresh, letters.length === 0 ? 0 : REFRESH_MS) : null;

@@ -27,7 +27,7 @@ function makeRow(event) {
         h("td", { class: "cut", "data-name": "Key", title: label(event, "key") }, keyText(event)),
         h("td", { class: "grow-cell", "data-name": "Topic" },
             h("a", { class: "row-target", href: eventHash(event.id, event.service), title: event.id }, data(label(event, "topic"), "clamp")),
-            h("div", { class: "faint row-reason" }, parts.below)),
+            h("div", { class: "faint row-reason" }, event.host && `host ${event.host} · `, parts.below)),
         parts.tries, parts.took);
     row.parts = parts;
     return row;

@@ -3,7 +3,7 @@
  * and then. On a phone each row is a card (dashboard.css).
  */
 import { fill, h, keyed, setClass, setText } from "./dom.js";
-import { ITEMS_MAX } from "./api.js";
+import { hostsAsked, ITEMS_MAX } from "./api.js";
 import { button, data, empty, problem, serviceSelect } from "./parts.js";
 import { count, label, plural } from "./format.js";
 import { polling } from "./polling.js";
@@ -67,6 +67,9 @@ function updateRow(row, item, columns) {
     setClass(row, "row-link", row.querySelector(".row-target") !== null);
 }
 
+/* Of a list of all hosts. */
+const hostColumn = { name: "Host", class: "number", of: (item) => String(item.host) };
+
 function tableOf(caption, columns, tbody) {
     return h("table", { class: "list" },
         h("caption", { class: "unseen" }, caption),
@@ -82,7 +85,7 @@ function tableOf(caption, columns, tbody) {
  * filters: names out of "service" (all or one), "a service" (one must be chosen), "key";
  * acts(items) → what stands right of the title.
  */
-export function listView(app, { page, title, about, one, columns, ask, keyOf, none, filters = [], acts }) {
+export function listView(app, { page, title, about, one, columns: itsColumns, ask, keyOf, none, filters = [], acts }) {
     let found = [];
     let limit = SHOWN;
     const asking = polling(() => refresh(), REFRESH_MS);
@@ -92,7 +95,8 @@ export function listView(app, { page, title, about, one, columns, ask, keyOf, no
     const note = h("p", { class: "view-note", role: "status" });
     const actPlace = h("div", { class: "buttons" });
     const tbody = h("tbody", {});
-    const table = tableOf(title, columns, tbody);
+    let columns = itsColumns;
+    let table = tableOf(title, columns, tbody);
     const more = button("Show more", null, () => {
         limit = Math.min(ITEMS_MAX, limit + SHOWN);
         refresh();
@@ -124,6 +128,15 @@ export function listView(app, { page, title, about, one, columns, ask, keyOf, no
         }
     }
 
+    /* Whether each row says its host. */
+    function setHosts(shown) {
+        if (shown !== columns.includes(hostColumn)) {
+            columns = shown ? [...itsColumns, hostColumn] : itsColumns;
+            fill(tbody);
+            table = tableOf(title, columns, tbody);
+        }
+    }
+
     function draw() {
         const cut = found.next !== null && found.next !== undefined;
         setText(note, found.length === 0 ? "" : (cut ? "The first " : "") + plural(found.length, ...[one].flat()));
@@ -132,7 +145,8 @@ export function listView(app, { page, title, about, one, columns, ask, keyOf, no
             fill(place, empty(...none));
             return;
         }
-        keyed(tbody, found, keyOf, () => makeRow(columns), (row, item) => updateRow(row, item, columns));
+        setHosts(hostsAsked().length > 1 && found[0].host !== undefined);
+        keyed(tbody, found, (item) => `${item.host}/${keyOf(item)}`, () => makeRow(columns), (row, item) => updateRow(row, item, columns));
         fill(place, table, cut && (limit < ITEMS_MAX ? more
             : h("p", { class: "empty" }, `There are more than ${count(ITEMS_MAX)}: zingq lists them all.`)));
     }

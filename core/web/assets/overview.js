@@ -1,40 +1,37 @@
 /*
  * overview.js - the first page: is all well, what happened lately, and how is each service doing.
  */
+import { numberHere } from "./api.js";
 import { h, setClass, setText } from "./dom.js";
 import { chartPanel, rangeChoice } from "./chart.js";
-import { hostsPanel } from "./hosts.js";
+import { hostsPanel, sumOf } from "./hosts.js";
 import { isFailing, serviceTable } from "./services.js";
 import { verdict } from "./verdict.js";
 import { bytes, count, duration, micros, percent, rate, short } from "./format.js";
 
 const STORE_FULL = 0.8;
 
-function sumOf(services, name) {
-    return services.reduce((sum, service) => sum + (service[name] ?? 0), 0);
-}
-
-function failing(services) {
-    const failures = sumOf(services, "failures_1min");
-    const attempts = failures + sumOf(services, "rate_1min");
+function failing(status) {
+    const failures = sumOf(status, "failures_1min");
+    const attempts = failures + sumOf(status, "rate_1min");
     return { share: attempts === 0 ? 0 : failures / attempts, failures };
 }
 
 /* Each says its figure, the line under it, and whether that is bad. */
 const tiles = [
-    { name: "Throughput", of: ({ services }, app) => ({
-        figure: rate(app.history.rateNow() ?? sumOf(services, "rate_1min") / 60),
-        note: `${count(sumOf(services, "rate_1min"))} done in the last minute` }) },
-    { name: "Waiting", of: ({ services }) => ({
-        figure: short(sumOf(services, "lag")),
-        note: `oldest ${oldestText(Math.max(0, ...services.map((s) => s.oldest_ms)))}, ${count(sumOf(services, "inflight"))} in flight` }) },
+    { name: "Throughput", of: (status, app) => ({
+        figure: rate((status.division ? null : app.history.rateNow()) ?? sumOf(status, "rate_1min") / 60),
+        note: `${count(sumOf(status, "rate_1min"))} done in the last minute` }) },
+    { name: "Waiting", of: (status) => ({
+        figure: short(sumOf(status, "waiting")),
+        note: `oldest ${oldestText(Math.max(0, ...status.services.map((s) => s.oldest_ms)))}, ${count(sumOf(status, "inflight"))} in flight` }) },
     { name: "Failing", of: (status) => {
-        const { share, failures } = failing(status.services);
+        const { share, failures } = failing(status);
         return { figure: percent(share), note: `${count(failures)} attempts in the last minute`,
             bad: status.services.some((s) => isFailing(status, s.name)) };
     } },
-    { name: "Dead letters", link: "#/dead", of: ({ services }) => {
-        const dead = sumOf(services, "dead");
+    { name: "Dead letters", link: "#/dead", of: (status) => {
+        const dead = sumOf(status, "dead");
         return { figure: short(dead), note: dead === 0 ? "nothing to look at" : "wait for a person", bad: dead > 0 };
     } },
     { name: "Outbox", link: "#/outbox", of: ({ engine }) => ({
@@ -81,12 +78,14 @@ export function overview(app) {
     const waiting = chartPanel("waiting", "Waiting", []);
     const services = serviceTable();
     const hosts = hostsPanel();
+    const one = h("p", { class: "faint", hidden: true });
     const range = rangeChoice(app, () => view.status(app.status));
     all.tools(range.element);
     const element = h("div", { class: "view" },
         says.head,
         says.list,
         h("section", { class: "tiles", "aria-label": "In short" }, made.map((tile) => tile.element)),
+        one,
         h("div", { class: "chart-pair" }, all.element, waiting.element),
         services.element,
         hosts.element);
@@ -102,6 +101,8 @@ export function overview(app) {
         status(status) {
             says.update(status);
             made.forEach((tile) => tile.update(status, app));
+            one.hidden = !status.division;
+            setText(one, `The figures above are of all hosts; charts and services below, and what needs a look, are of host ${numberHere()}, which serves this page.`);
             range.draw(app.history);
             all.draw(app.history);
             waiting.draw(app.history);

@@ -3,6 +3,7 @@
  */
 import { h, keyed, setText } from "./dom.js";
 import { icon } from "./icons.js";
+import { sumOf } from "./hosts.js";
 import { serviceHash, stateOf } from "./services.js";
 import { count, short } from "./format.js";
 
@@ -53,7 +54,7 @@ export function side() {
             }
         },
         status(status) {
-            const figures = { dead: status.services.reduce((sum, s) => sum + s.dead, 0), outbox: status.engine.outbox_refused };
+            const figures = { dead: sumOf(status, "dead"), outbox: status.engine.outbox_refused };
             for (const [name, badge] of Object.entries(badges)) {
                 setText(badge, figures[name] > 0 ? count(figures[name]) : "");
                 badge.hidden = figures[name] === 0;

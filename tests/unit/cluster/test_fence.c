@@ -8,7 +8,7 @@
  * append keeps the lock of the one row of zq.store until it commits, so turns are numbered in the order of their
  * commits.
  *
- * The server is that of tests/blackbox/cluster.sh; $ZINGQ_TAKEOVERS says how many (default 20).
+ * The server is that of tests/blackbox/failover.sh; $ZINGQ_TAKEOVERS says how many (default 20).
  */
 #include "chance.h"
 #include "test.h"
@@ -100,8 +100,9 @@ static void own(struct turns *turns, const char *body) {
 static void own_without_fence(struct turns *turns, struct pg_line *line, const char *body) {
     static const struct pg_statement append = {
         .name = "unfenced",
-        .text = "WITH next AS (UPDATE zq.store SET turn = turn + 1 RETURNING id, turn)"
-                " INSERT INTO zq.log SELECT id, turn, 1, $1::bytea FROM next",
+        .text =
+            "WITH next AS (UPDATE zq.store SET turn = turn + 1 RETURNING id, turn)"
+            " INSERT INTO zq.log (store, turn, home, body) SELECT id, turn, 1, $1::bytea FROM next",
         .types = {PG_BYTEA}};
     struct pg_row row;
     int code = 0;
@@ -312,7 +313,7 @@ int main(void) {
         cmocka_unit_test(no_turn_comes_behind_one_of_a_later_owner),
     };
     if (database() == NULL) {
-        (void)printf("skipped: no $ZINGQ_TEST_DATABASE; tests/blackbox/cluster.sh has one\n");
+        (void)printf("skipped: no $ZINGQ_TEST_DATABASE; tests/blackbox/failover.sh has one\n");
         return 0;
     }
     return cmocka_run_group_tests(tests, set_up, tear_down);

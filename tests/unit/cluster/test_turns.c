@@ -5,8 +5,8 @@
  * The server is that of tests/blackbox/cluster.sh, which runs this with its address, as a superuser, in
  * $ZINGQ_TEST_DATABASE. Its zq tables are dropped before each test.
  */
-#include "store_world.h"
 #include "test.h"
+#include "turns_world.h"
 #include "base/clock.h"
 #include "cluster/turns.h"
 #include "io/pg/line.h"
@@ -19,141 +19,29 @@
 #include <string.h>
 #include <sys/types.h>
 
-enum { WAIT_MS = 20000, MANY = 150, LARGE = 3 << 20, SLICE = 256 << 10 };
+enum { MANY = 150, LARGE = 3 << 20, SLICE = 256 << 10 };
 
-struct world {
-    struct data_folder folder;
-    struct store *store;
-    struct pg_line *admin;
-    struct turns *turns;
-};
-
-static const char *database(void) {
-    return getenv("ZINGQ_TEST_DATABASE");
-}
-
-static void run(struct pg_line *admin, const char *text) {
-    const struct pg_statement statement = {.text = text};
-    struct pg_row row;
-    int code = pg_line_ask(admin, &statement, NULL, NULL, &row);
-    if (code != 0 && code != ERR_NOTFOUND) {
-        fail_msg("%s: %s", text, pg_line_error(admin));
-    }
-}
-
-static const uint8_t any_log[LOG_ID_BYTES] = {0};
-
-static struct turns *join_as(const char *name, const char *owner) {
-    const struct turns_options options = {.url = database(), .name = name, .owner = owner};
-    struct turns *turns = NULL;
-    struct report r = {""};
-    assert_int_equal(turns_new(&turns, &options, &r), 0);
-    if (turns_join(turns, any_log, WAIT_MS, &r) != 0) {
-        fail_msg("%s", r.text);
-    }
-    return turns;
-}
-
-static void use_log(struct store *s, const struct turns *turns) {
-    struct report r = {""};
-    assert_int_equal(store_use_log(s, turns_log(turns), journal_home, &r), 0);
-}
-
-/* The process ends, and another one takes its place. */
-static void start_again(struct world *w) {
-    store_close(w->store);
-    turns_free(w->turns);
-    w->turns = join_as("shop", "the second one");
-    w->store = data_folder_store(&w->folder, ROOM);
-    use_log(w->store, w->turns);
-}
-
-/* So does its folder. */
-static void lose_folder(struct world *w) {
+/* The process ends, and its folder is gone. */
+static void lose_folder(struct turns_world *w) {
     store_close(w->store);
     w->store = NULL;
     data_folder_remove(&w->folder);
     data_folder_make(&w->folder);
-    start_again(w);
+    turns_start_again(w);
 }
 
-static int set_up(void **state) {
-    static struct world w;
-    const struct pg_line_options admin = {.url = database(), .patience_ms = WAIT_MS};
-    struct report r = {""};
-    w = (struct world){.admin = NULL};
-    data_folder_make(&w.folder);
-    w.store = data_folder_store(&w.folder, ROOM);
-    assert_int_equal(pg_line_new(&w.admin, &admin, &r), 0);
-    assert_int_equal(pg_line_connect(w.admin, WAIT_MS), 0);
-    run(w.admin, "ALTER SYSTEM RESET synchronous_standby_names"); /* of a test that failed */
-    run(w.admin, "SELECT pg_reload_conf()");
-    run(w.admin, "SET application_name = 'admin'; SET lock_timeout = 0; SET statement_timeout = 0;"
-                 "DROP SCHEMA IF EXISTS zq CASCADE");
-    w.turns = join_as("shop", "the first one");
-    use_log(w.store, w.turns);
-    *state = &w;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct world *w = *state;
-    store_close(w->store);
-    data_folder_remove(&w->folder);
-    turns_free(w->turns);
-    pg_line_free(w->admin);
-    return 0;
-}
-
-static int commit(struct world *w, const char *key, const char *value) {
-    assert_int_equal(store_begin(w->store), 0);
-    store_world_put(w->store, key, value);
-    return store_commit(w->store);
-}
-
-/* Once the log answers again. */
-static void begin(struct world *w) {
-    int code = ERR_NETWORK;
-    for (int64_t until_ms = clock_monotonic_ms() + WAIT_MS;
-         code == ERR_NETWORK && clock_monotonic_ms() < until_ms;) {
-        code = store_begin(w->store);
-    }
-    assert_int_equal(code, 0);
-}
-
-static void assert_kept(struct world *w, const char *key, const char *value) {
-    begin(w);
-    if (value == NULL) {
-        assert_store_absent(w->store, key);
-    } else {
-        assert_store_value(w->store, key, value);
-    }
-    store_abort(w->store);
-}
-
-/* The log's, as its tables say. */
-static int64_t count(struct world *w, const struct pg_statement *statement) {
-    struct pg_row row;
-    struct buf kept;
-    buf_init(&kept, 64);
-    assert_int_equal(pg_line_ask(w->admin, statement, NULL, &kept, &row), 0);
-    int64_t found = pg_get_int(row.fields[0]);
-    buf_clear(&kept);
-    return found;
-}
-
-static int64_t turns_kept(struct world *w) {
+static int64_t turns_kept(struct turns_world *w) {
     static const struct pg_statement statement = {
-        .name = "turns", .text = "SELECT count(DISTINCT (host, turn)) FROM zq.log"};
-    return count(w, &statement);
+        .name = "turns", .text = "SELECT count(DISTINCT (store, turn)) FROM zq.log"};
+    return turns_count(w, &statement);
 }
 
 /* The server's process that serves the log. */
-static pid_t backend(struct world *w) {
+static pid_t backend(struct turns_world *w) {
     static const struct pg_statement statement = {
         .name = "backend",
         .text = "SELECT max(pid) FROM pg_stat_activity WHERE application_name = 'zingq'"};
-    int64_t pid = count(w, &statement);
+    int64_t pid = turns_count(w, &statement);
     assert_true(pid > 1);
     return (pid_t)pid;
 }
@@ -161,20 +49,20 @@ static pid_t backend(struct world *w) {
 /* --- what is there --- */
 
 static void what_was_committed_is_there_for_the_next_process(void **state) {
-    struct world *w = *state;
-    assert_int_equal(commit(w, "a", "1"), 0);
-    assert_int_equal(commit(w, "a", "2"), 0);
-    start_again(w);
-    assert_kept(w, "a", "2");
-    assert_int_equal(commit(w, "b", "3"), 0);
+    struct turns_world *w = *state;
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
+    assert_int_equal(turns_commit(w, "a", "2"), 0);
+    turns_start_again(w);
+    assert_turns_kept(w, "a", "2");
+    assert_int_equal(turns_commit(w, "b", "3"), 0);
     lose_folder(w);
-    assert_kept(w, "a", "2");
-    assert_kept(w, "b", "3");
+    assert_turns_kept(w, "a", "2");
+    assert_turns_kept(w, "b", "3");
     assert_int_equal(turns_kept(w), 3);
 }
 
 static void many_turns_and_large_ones_are_read_back(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     char *large = malloc(LARGE);
     char key[16];
     assert_non_null(large);
@@ -182,17 +70,17 @@ static void many_turns_and_large_ones_are_read_back(void **state) {
     large[LARGE - 1] = '\0';
     for (int i = 0; i < MANY; i++) {
         (void)snprintf(key, sizeof key, "%c %d", 'A' + i % 26, i); /* of several homes */
-        assert_int_equal(commit(w, key, i == MANY / 2 ? large : key), 0);
+        assert_int_equal(turns_commit(w, key, i == MANY / 2 ? large : key), 0);
     }
     lose_folder(w);
-    assert_kept(w, "A 0", "A 0");
-    assert_kept(w, "X 75", large);
-    assert_kept(w, key, key);
+    assert_turns_kept(w, "A 0", "A 0");
+    assert_turns_kept(w, "X 75", large);
+    assert_turns_kept(w, key, key);
     free(large);
 }
 
 /* As a host does between turns. */
-static uint32_t take_snapshot(struct world *w) {
+static uint32_t take_snapshot(struct turns_world *w) {
     const struct log_snapshots *door = turns_snapshots(w->turns);
     struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
     const struct log_turn *slice = NULL;
@@ -210,7 +98,7 @@ static uint32_t take_snapshot(struct world *w) {
     return index;
 }
 
-static void trim(struct world *w) {
+static void trim(struct turns_world *w) {
     const struct log_snapshots *door = turns_snapshots(w->turns);
     for (bool more = true; more;) {
         assert_int_equal(door->trim(door->ctx, &more), 0);
@@ -218,32 +106,32 @@ static void trim(struct world *w) {
 }
 
 static void a_snapshot_stands_for_the_turns_before_it(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     char key[16];
     char value[9000];
     memset(value, 'v', sizeof value - 1);
     value[sizeof value - 1] = '\0';
     for (int i = 0; i < MANY; i++) {
         (void)snprintf(key, sizeof key, "%c %d", 'A' + i % 26, i);
-        assert_int_equal(commit(w, key, value), 0);
+        assert_int_equal(turns_commit(w, key, value), 0);
     }
     assert_in_range(take_snapshot(w), 2, MANY);
-    assert_int_equal(commit(w, "a", "behind it"), 0);
+    assert_int_equal(turns_commit(w, "a", "behind it"), 0);
     trim(w);
     assert_int_equal(turns_kept(w), 1);
     lose_folder(w);
-    assert_kept(w, "A 0", value);
-    assert_kept(w, key, value);
-    assert_kept(w, "a", "behind it");
-    assert_int_equal(commit(w, "b", "2"), 0);
+    assert_turns_kept(w, "A 0", value);
+    assert_turns_kept(w, key, value);
+    assert_turns_kept(w, "a", "behind it");
+    assert_int_equal(turns_commit(w, "b", "2"), 0);
     (void)take_snapshot(w);
     trim(w);
     assert_int_equal(turns_kept(w), 0);
     lose_folder(w);
-    assert_kept(w, "b", "2");
+    assert_turns_kept(w, "b", "2");
 }
 
-static void add_first_slice(struct world *w, struct snapshot *p) {
+static void add_first_slice(struct turns_world *w, struct snapshot *p) {
     const struct log_snapshots *door = turns_snapshots(w->turns);
     const struct log_turn *slice = NULL;
     assert_int_equal(snapshot_next(p, &slice), 0);
@@ -251,59 +139,60 @@ static void add_first_slice(struct world *w, struct snapshot *p) {
 }
 
 static void a_trim_that_comes_late_takes_nothing_of_the_snapshot_under_way(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     const struct log_snapshots *door = turns_snapshots(w->turns);
-    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
     (void)take_snapshot(w);
-    assert_int_equal(commit(w, "a", "2"), 0);
+    assert_int_equal(turns_commit(w, "a", "2"), 0);
     struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
     add_first_slice(w, p);
     trim(w);
     assert_int_equal(door->finish(door->ctx, snapshot_head(p)), 0);
     snapshot_free(p);
     lose_folder(w);
-    assert_kept(w, "a", "2");
+    assert_turns_kept(w, "a", "2");
 }
 
 static void a_snapshot_that_lacks_a_slice_never_counts(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     const struct log_snapshots *door = turns_snapshots(w->turns);
-    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
     struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
     add_first_slice(w, p);
-    run(w->admin, "DELETE FROM zq.snap");
+    turns_run(w->admin, "DELETE FROM zq.snap");
     assert_int_equal(door->finish(door->ctx, snapshot_head(p)), ERR_LOST);
     snapshot_free(p);
     lose_folder(w);
-    assert_kept(w, "a", "1");
+    assert_turns_kept(w, "a", "1");
 }
 
 static void slices_that_nobody_finished_go_and_those_of_the_snapshot_stay(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     static const struct pg_statement slices = {.name = "slices",
                                                .text = "SELECT count(*) FROM zq.snap"};
-    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
     (void)take_snapshot(w);
-    int64_t kept = count(w, &slices);
-    run(w->admin, "INSERT INTO zq.snap SELECT h.id, h.snap_turn + t, k.token::uuid, s, 0, '\\x00'"
-                  " FROM zq.store h, generate_series(-1, 1) t, generate_series(1, 100) s,"
-                  " (VALUES ('00000000-0000-0000-0000-000000000000'),"
-                  " ('ffffffff-ffff-ffff-ffff-ffffffffffff')) k (token)");
+    int64_t kept = turns_count(w, &slices);
+    turns_run(w->admin,
+              "INSERT INTO zq.snap SELECT h.id, h.snap_turn + t, k.token::uuid, s, 0, '\\x00'"
+              " FROM zq.store h, generate_series(-1, 1) t, generate_series(1, 100) s,"
+              " (VALUES ('00000000-0000-0000-0000-000000000000'),"
+              " ('ffffffff-ffff-ffff-ffff-ffffffffffff')) k (token)");
     trim(w);
-    assert_int_equal(count(w, &slices), kept);
+    assert_int_equal(turns_count(w, &slices), kept);
     lose_folder(w);
-    assert_kept(w, "a", "1");
+    assert_turns_kept(w, "a", "1");
 }
 
 static void who_is_fenced_writes_no_snapshot_either(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     bool more = false;
     const struct log_turn *slice = NULL;
     const struct log_snapshots *door = turns_snapshots(w->turns);
-    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
     struct snapshot *p = snapshot_new(w->store, journal_home, SLICE);
     assert_int_equal(snapshot_next(p, &slice), 0);
-    struct turns *second = join_as("shop", "another");
+    struct turns *second = turns_join_as("shop", "another");
     assert_int_equal(door->add(door->ctx, 0, slice), ERR_FENCED);
     assert_int_equal(door->finish(door->ctx, snapshot_head(p)), ERR_FENCED);
     assert_int_equal(door->trim(door->ctx, &more), ERR_FENCED);
@@ -312,18 +201,18 @@ static void who_is_fenced_writes_no_snapshot_either(void **state) {
 }
 
 static void hosts_of_other_names_have_logs_of_their_own(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     struct data_folder folder;
-    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
     data_folder_make(&folder);
-    struct world other = {.admin = w->admin, .folder = folder};
-    other.turns = join_as("another", "one of another name");
+    struct turns_world other = {.admin = w->admin, .folder = folder};
+    other.turns = turns_join_as("another", "one of another name");
     other.store = data_folder_store(&folder, ROOM);
-    use_log(other.store, other.turns);
-    assert_kept(&other, "a", NULL);
-    assert_int_equal(commit(&other, "a", "other"), 0);
-    assert_int_equal(commit(w, "b", "2"), 0);
-    assert_kept(w, "a", "1");
+    turns_use_log(other.store, other.turns);
+    assert_turns_kept(&other, "a", NULL);
+    assert_int_equal(turns_commit(&other, "a", "other"), 0);
+    assert_int_equal(turns_commit(w, "b", "2"), 0);
+    assert_turns_kept(w, "a", "1");
     store_close(other.store);
     turns_free(other.turns);
     data_folder_remove(&folder);
@@ -332,12 +221,12 @@ static void hosts_of_other_names_have_logs_of_their_own(void **state) {
 /* --- whose it is --- */
 
 static void whoever_joins_fences_the_one_before(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     struct turns_state look;
-    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
     assert_int_equal(store_begin(w->store), 0);
     store_world_put(w->store, "a", "2");
-    struct turns *second = join_as("shop", "pid 7 on another machine");
+    struct turns *second = turns_join_as("shop", "pid 7 on another machine");
     assert_int_equal(store_commit(w->store), ERR_FENCED);
     assert_int_equal(store_begin(w->store), ERR_FENCED);
     turns_look(w->turns, &look);
@@ -347,85 +236,87 @@ static void whoever_joins_fences_the_one_before(void **state) {
 }
 
 static void a_row_that_was_deleted_is_a_fence_too(void **state) {
-    struct world *w = *state;
-    assert_int_equal(commit(w, "a", "1"), 0);
-    run(w->admin, "DELETE FROM zq.store");
-    assert_int_equal(commit(w, "a", "2"), ERR_FENCED);
+    struct turns_world *w = *state;
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
+    turns_run(w->admin, "DELETE FROM zq.store");
+    assert_int_equal(turns_commit(w, "a", "2"), ERR_FENCED);
 }
 
 static void the_copy_of_another_log_takes_nothing_over(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     static const uint8_t other[LOG_ID_BYTES] = {1};
-    const struct turns_options options = {.url = database(), .name = "shop", .owner = "a stray"};
+    const struct turns_options options = {
+        .url = turns_database(), .name = "shop", .owner = "a stray"};
     struct turns *turns = NULL;
     struct report r = {""};
     assert_int_equal(turns_new(&turns, &options, &r), 0);
-    assert_int_equal(turns_join(turns, other, WAIT_MS, &r), ERR_LOST);
-    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(turns_join(turns, other, TURNS_WAIT_MS, &r), ERR_LOST);
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
     turns_free(turns);
 }
 
 static void who_wants_a_log_that_has_nothing_takes_no_other_one_over(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     const struct turns_options options = {
-        .url = database(), .name = "shop", .owner = "a migration", .unused = true};
+        .url = turns_database(), .name = "shop", .owner = "a migration", .unused = true};
     struct turns *turns = NULL;
     struct report r = {""};
-    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
     assert_int_equal(turns_new(&turns, &options, &r), 0);
-    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_EXISTS);
-    assert_int_equal(commit(w, "a", "2"), 0);
+    assert_int_equal(turns_join(turns, turns_any_log, TURNS_WAIT_MS, &r), ERR_EXISTS);
+    assert_int_equal(turns_commit(w, "a", "2"), 0);
     turns_free(turns);
 }
 
 static void the_log_of_a_newer_program_is_not_taken_over(void **state) {
-    struct world *w = *state;
-    const struct turns_options options = {.url = database(), .name = "shop", .owner = "an older"};
+    struct turns_world *w = *state;
+    const struct turns_options options = {
+        .url = turns_database(), .name = "shop", .owner = "an older"};
     struct turns *turns = NULL;
     struct report r = {""};
     assert_int_equal(turns_new(&turns, &options, &r), 0);
-    run(w->admin, "UPDATE zq.store SET schema = schema + 1");
-    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_SCHEMA);
+    turns_run(w->admin, "UPDATE zq.store SET schema = schema + 1");
+    assert_int_equal(turns_join(turns, turns_any_log, TURNS_WAIT_MS, &r), ERR_SCHEMA);
     assert_non_null(strstr(r.text, "newer zingq"));
-    assert_int_equal(commit(w, "a", "1"), 0);
-    run(w->admin, "UPDATE zq.store SET schema = 0"); /* an older one has had it */
-    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), 0);
-    assert_int_equal(
-        count(w, &(struct pg_statement){.name = "schema", .text = "SELECT schema FROM zq.store"}),
-        STORE_SCHEMA);
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
+    turns_run(w->admin, "UPDATE zq.store SET schema = 0"); /* an older one has had it */
+    assert_int_equal(turns_join(turns, turns_any_log, TURNS_WAIT_MS, &r), 0);
+    assert_int_equal(turns_count(w, &(struct pg_statement){.name = "schema",
+                                                           .text = "SELECT schema FROM zq.store"}),
+                     STORE_SCHEMA);
     turns_free(turns);
 }
 
 static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
-    struct world *w = *state;
-    assert_int_equal(commit(w, "a", "1"), 0);
-    assert_int_equal(commit(w, "a", "2"), 0);
-    run(w->admin, "UPDATE zq.store SET turn = 1; DELETE FROM zq.log WHERE turn = 2");
-    start_again(w);
+    struct turns_world *w = *state;
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
+    assert_int_equal(turns_commit(w, "a", "2"), 0);
+    turns_run(w->admin, "UPDATE zq.store SET turn = 1; DELETE FROM zq.log WHERE turn = 2");
+    turns_start_again(w);
     assert_int_equal(store_begin(w->store), ERR_LOST);
 }
 
 /* --- what the server is like --- */
 
 static void a_role_whose_commits_do_not_wait_gets_some_that_do(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     static const struct pg_statement statement = {
         .text = "DO $$ BEGIN ASSERT current_setting('synchronous_commit') = 'on'; END $$"};
-    const struct pg_line_options options = {.url = database(), .patience_ms = WAIT_MS};
+    const struct pg_line_options options = {.url = turns_database(), .patience_ms = TURNS_WAIT_MS};
     struct pg_line *line = NULL;
     struct pg_row row;
     struct report r = {""};
     assert_int_equal(pg_line_new(&line, &options, &r), 0);
-    run(w->admin, "ALTER ROLE CURRENT_USER SET synchronous_commit = off");
-    int code = pg_line_connect(line, WAIT_MS);
-    run(w->admin, "ALTER ROLE CURRENT_USER RESET synchronous_commit");
+    turns_run(w->admin, "ALTER ROLE CURRENT_USER SET synchronous_commit = off");
+    int code = pg_line_connect(line, TURNS_WAIT_MS);
+    turns_run(w->admin, "ALTER ROLE CURRENT_USER RESET synchronous_commit");
     assert_int_equal(code, 0);
     assert_int_equal(pg_line_ask(line, &statement, NULL, NULL, &row), ERR_NOTFOUND);
     pg_line_free(line);
 }
 
 static void a_row_of_other_columns_than_asked_for_is_no_answer(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     static const struct pg_statement none = {.text = "SELECT"};
     static const struct pg_statement many = {.text = "SELECT 1, 2, 3, 4, 5, 6, 7, 8, 9"};
     struct pg_row row;
@@ -438,81 +329,82 @@ static void a_row_of_other_columns_than_asked_for_is_no_answer(void **state) {
 }
 
 static void hosts_that_start_for_the_first_time_at_once_wait_for_each_other(void **state) {
-    struct world *w = *state;
-    const struct turns_options options = {.url = database(), .name = "another", .owner = "it"};
+    struct turns_world *w = *state;
+    const struct turns_options options = {
+        .url = turns_database(), .name = "another", .owner = "it"};
     struct turns *turns = NULL;
     struct report r = {""};
     assert_int_equal(turns_new(&turns, &options, &r), 0);
-    run(w->admin, "DROP SCHEMA zq CASCADE");
-    run(w->admin, "SELECT pg_advisory_lock(2037415265)");
-    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_NETWORK);
-    run(w->admin, "SELECT pg_advisory_unlock(2037415265)");
-    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), 0);
+    turns_run(w->admin, "DROP SCHEMA zq CASCADE");
+    turns_run(w->admin, "SELECT pg_advisory_lock(2037415265)");
+    assert_int_equal(turns_join(turns, turns_any_log, TURNS_WAIT_MS, &r), ERR_NETWORK);
+    turns_run(w->admin, "SELECT pg_advisory_unlock(2037415265)");
+    assert_int_equal(turns_join(turns, turns_any_log, TURNS_WAIT_MS, &r), 0);
     turns_free(turns);
 }
 
 static void only_what_a_person_must_mend_ends_a_start(void **state) {
-    struct world *w = *state;
-    const struct turns_options options = {.url = database(), .name = "shop", .owner = "it"};
+    struct turns_world *w = *state;
+    const struct turns_options options = {.url = turns_database(), .name = "shop", .owner = "it"};
     struct turns *turns = NULL;
     struct report r = {""};
     assert_int_equal(turns_new(&turns, &options, &r), 0);
-    run(w->admin, "CREATE FUNCTION zq.busy() RETURNS trigger LANGUAGE plpgsql AS"
-                  " $$ BEGIN RAISE SQLSTATE '53400'; END $$;"
-                  "CREATE TRIGGER busy BEFORE UPDATE ON zq.store EXECUTE FUNCTION zq.busy()");
-    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_NETWORK);
-    run(w->admin, "DROP TABLE zq.store");
-    assert_int_equal(turns_join(turns, any_log, WAIT_MS, &r), ERR_REFUSED);
+    turns_run(w->admin, "CREATE FUNCTION zq.busy() RETURNS trigger LANGUAGE plpgsql AS"
+                        " $$ BEGIN RAISE SQLSTATE '53400'; END $$;"
+                        "CREATE TRIGGER busy BEFORE UPDATE ON zq.store EXECUTE FUNCTION zq.busy()");
+    assert_int_equal(turns_join(turns, turns_any_log, TURNS_WAIT_MS, &r), ERR_NETWORK);
+    turns_run(w->admin, "DROP TABLE zq.store");
+    assert_int_equal(turns_join(turns, turns_any_log, TURNS_WAIT_MS, &r), ERR_REFUSED);
     turns_free(turns);
 }
 
 /* --- no answer --- */
 
 static void a_turn_that_waits_in_a_stopped_server_never_arrives_behind_the_barrier(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     struct turns_state look;
-    assert_int_equal(commit(w, "a", "1"), 0);
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
     pid_t stopped = backend(w);
     assert_int_equal(kill(stopped, SIGSTOP), 0);
-    assert_int_equal(commit(w, "a", "2"), ERR_DOUBT);
+    assert_int_equal(turns_commit(w, "a", "2"), ERR_DOUBT);
     turns_look(w->turns, &look);
     assert_int_equal(look.doubts, 1);
-    assert_kept(w, "a", "1");
+    assert_turns_kept(w, "a", "1");
     assert_int_equal(kill(stopped, SIGCONT), 0);
-    assert_int_equal(commit(w, "b", "3"), 0);
+    assert_int_equal(turns_commit(w, "b", "3"), 0);
     assert_int_equal(turns_kept(w), 2);
     lose_folder(w);
-    assert_kept(w, "a", "1");
-    assert_kept(w, "b", "3");
+    assert_turns_kept(w, "a", "1");
+    assert_turns_kept(w, "b", "3");
 }
 
-static bool is_up(struct world *w) {
+static bool is_up(struct turns_world *w) {
     struct turns_state look;
     turns_look(w->turns, &look);
     return look.up;
 }
 
 static void a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back(void **state) {
-    struct world *w = *state;
-    assert_int_equal(commit(w, "a", "1"), 0);
-    run(w->admin, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-    run(w->admin, "SELECT pg_reload_conf()");
+    struct turns_world *w = *state;
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
+    turns_run(w->admin, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    turns_run(w->admin, "SELECT pg_reload_conf()");
     int code = 0;
     for (int i = 0; code == 0 && i < MANY; i++) { /* the server reads its settings soon */
-        code = commit(w, "a", "2");
+        code = turns_commit(w, "a", "2");
     }
     assert_int_equal(code, ERR_DOUBT);
     assert_int_equal(store_begin(w->store), ERR_NETWORK);
     assert_int_equal(turns_check(w->turns), 0); /* reads are answered */
     assert_false(is_up(w));
-    run(w->admin, "ALTER SYSTEM RESET synchronous_standby_names");
-    run(w->admin, "SELECT pg_reload_conf()");
-    assert_kept(w, "a", "2");
+    turns_run(w->admin, "ALTER SYSTEM RESET synchronous_standby_names");
+    turns_run(w->admin, "SELECT pg_reload_conf()");
+    assert_turns_kept(w, "a", "2");
     assert_true(is_up(w));
 }
 
 /* The server does, while the test goes on: once there is one that waits. */
-static void cancel_what_waits_for_a_standby(struct world *w) {
+static void cancel_what_waits_for_a_standby(struct turns_world *w) {
     static const struct pg_statement statement = {
         .text = "DO $$ BEGIN FOR i IN 1..400 LOOP PERFORM pg_cancel_backend(pid)"
                 " FROM pg_stat_activity WHERE application_name = 'zingq'"
@@ -522,38 +414,38 @@ static void cancel_what_waits_for_a_standby(struct world *w) {
 }
 
 static void a_server_that_only_warns_that_a_commit_may_be_lost_is_a_doubt(void **state) {
-    struct world *w = *state;
+    struct turns_world *w = *state;
     struct pg_row row;
-    assert_int_equal(commit(w, "a", "1"), 0);
-    run(w->admin, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-    run(w->admin, "SELECT pg_reload_conf()");
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
+    turns_run(w->admin, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    turns_run(w->admin, "SELECT pg_reload_conf()");
     cancel_what_waits_for_a_standby(w);
     int code = 0;
     for (int i = 0; code == 0 && i < MANY; i++) {
-        code = commit(w, "a", "2");
+        code = turns_commit(w, "a", "2");
     }
     assert_int_equal(pg_line_row(w->admin, &row), ERR_NOTFOUND);
     assert_int_equal(code, ERR_DOUBT);
     struct turns_state look;
     turns_look(w->turns, &look);
     assert_in_range(look.last_us, 0, 4000000); /* it was told, and did not wait */
-    run(w->admin, "ALTER SYSTEM RESET synchronous_standby_names");
-    run(w->admin, "SELECT pg_reload_conf()");
-    assert_kept(w, "a", "2");
+    turns_run(w->admin, "ALTER SYSTEM RESET synchronous_standby_names");
+    turns_run(w->admin, "SELECT pg_reload_conf()");
+    assert_turns_kept(w, "a", "2");
 }
 
 static void a_connection_that_is_cut_is_made_again(void **state) {
-    struct world *w = *state;
-    assert_int_equal(commit(w, "a", "1"), 0);
-    run(w->admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                  " WHERE application_name = 'zingq'");
-    assert_int_equal(commit(w, "a", "2"), ERR_DOUBT);
-    assert_kept(w, "a", "1");
-    assert_int_equal(commit(w, "a", "3"), 0);
+    struct turns_world *w = *state;
+    assert_int_equal(turns_commit(w, "a", "1"), 0);
+    turns_run(w->admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE application_name = 'zingq'");
+    assert_int_equal(turns_commit(w, "a", "2"), ERR_DOUBT);
+    assert_turns_kept(w, "a", "1");
+    assert_int_equal(turns_commit(w, "a", "3"), 0);
     assert_int_equal(turns_kept(w), 2);
 }
 
-#define TURNS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TURNS_TEST(name) cmocka_unit_test_setup_teardown(name, turns_set_up, turns_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -580,7 +472,7 @@ int main(void) {
         TURNS_TEST(a_server_that_only_warns_that_a_commit_may_be_lost_is_a_doubt),
         TURNS_TEST(a_connection_that_is_cut_is_made_again),
     };
-    if (database() == NULL) {
+    if (turns_database() == NULL) {
         (void)printf("skipped: no $ZINGQ_TEST_DATABASE; tests/blackbox/cluster.sh has one\n");
         return 0;
     }

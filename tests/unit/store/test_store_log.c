@@ -247,6 +247,151 @@ static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
     assert_int_equal(store_begin(f->store), ERR_LOST);
 }
 
+/* --- INV-STORE-14: turns of the same numbers are not the same turns --- */
+
+/* Another host takes the log over, in a folder of its own, and writes so many turns. */
+static void another_host_writes(unsigned turns) {
+    struct data_folder folder;
+    data_folder_make(&folder);
+    struct store_world other = {.folder = folder};
+    start(&other, ROOM);
+    while (turns-- > 0) {
+        assert_int_equal(commit(&other, "a", "of the other host"), 0);
+    }
+    store_close(other.store);
+    data_folder_remove(&folder);
+}
+
+static void commit_three_and_lose_two(struct store_world *f) {
+    assert_int_equal(commit(f, "a", "1"), 0);
+    assert_int_equal(commit(f, "a", "2"), 0);
+    assert_int_equal(commit(f, "a", "3"), 0);
+    fake_log_lose(log_of_test, 2);
+}
+
+static void assert_lost(int code, const struct store *s) {
+    assert_int_equal(code, ERR_LOST);
+    assert_true(store_is_ahead(s));
+}
+
+static void lost_turns_are_noticed_by_their_folder_when_another_host_has_gone_on(void **state) {
+    struct store_world *f = *state;
+    for (unsigned turns = 1; turns < 4; turns++) { /* fewer than there were, as many, more */
+        commit_three_and_lose_two(f);
+        another_host_writes(turns);
+        start(f, ROOM);
+        assert_lost(store_begin(f->store), f->store);
+        assert_lost(store_begin(f->store), f->store);
+        (void)tear_down(state);
+        (void)set_up(state);
+    }
+}
+
+static void lost_turns_are_noticed_by_the_process_that_had_them(void **state) {
+    struct store_world *f = *state;
+    commit_three_and_lose_two(f);
+    another_host_writes(5);
+    assert_lost(store_fenced(f->store), f->store); /* it asked while it had nothing to do */
+    assert_lost(commit(f, "a", "4"), f->store);
+    assert_lost(store_begin(f->store), f->store);
+}
+
+static void who_is_fenced_and_has_lost_nothing_hears_of_no_loss(void **state) {
+    struct store_world *f = *state;
+    assert_int_equal(commit(f, "a", "1"), 0);
+    another_host_writes(3);
+    assert_int_equal(store_fenced(f->store), ERR_FENCED);
+    assert_int_equal(commit(f, "a", "2"), ERR_FENCED);
+    start(f, ROOM);
+    assert_kept(f, "a", "of the other host");
+    assert_same(f);
+}
+
+static void whether_turns_were_lost_is_asked_again_when_the_log_is_away(void **state) {
+    struct store_world *f = *state;
+    commit_three_and_lose_two(f);
+    another_host_writes(5);
+    fake_log_answers(log_of_test, FAKE_AWAY);
+    assert_int_equal(store_fenced(f->store), ERR_NETWORK);
+    assert_int_equal(commit(f, "a", "4"), ERR_NETWORK);
+    start(f, ROOM);
+    assert_int_equal(store_begin(f->store), ERR_NETWORK);
+    fake_log_answers(log_of_test, FAKE_GOOD);
+    assert_lost(store_begin(f->store), f->store);
+}
+
+static void a_folder_that_read_what_others_wrote_has_their_turns(void **state) {
+    struct store_world *f = *state;
+    assert_int_equal(commit(f, "a", "1"), 0);
+    another_host_writes(2);
+    start(f, ROOM);
+    assert_kept(f, "a", "of the other host");
+    fake_log_lose(log_of_test, 1); /* of the other host's */
+    another_host_writes(5);
+    start(f, ROOM);
+    assert_lost(store_begin(f->store), f->store);
+}
+
+/* As versions wrote it that knew no writers. */
+static void a_position_without_a_writer_is_known_by_its_number(void **state) {
+    struct store_world *f = *state;
+    struct slice row;
+    char bytes[64];
+    assert_int_equal(commit(f, "a", "1"), 0);
+    store_close(f->store);
+    f->store = data_folder_store(&f->folder, ROOM);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_get(f->store, TABLE_META, slice_of("log"), &row), 0);
+    memcpy(bytes, row.data, row.len);
+    const struct slice older = {bytes, row.len - LOG_ID_BYTES};
+    assert_int_equal(store_put(f->store, TABLE_META, slice_of("log"), older), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    another_host_writes(2);
+    start(f, ROOM);
+    assert_kept(f, "a", "of the other host");
+}
+
+/* --- who had the log before --- */
+
+static bool is_taken(struct store_world *f) {
+    assert_int_equal(store_begin(f->store), 0);
+    store_abort(f->store);
+    return store_is_taken(f->store);
+}
+
+static void a_log_that_was_ones_own_is_not_taken_from_anybody(void **state) {
+    struct store_world *f = *state;
+    assert_false(is_taken(f)); /* a new one */
+    assert_int_equal(commit(f, "a", "1"), 0);
+    start(f, ROOM);
+    assert_false(is_taken(f));
+    assert_int_equal(commit(f, "a", "1"), 0);
+    fake_log_answers(log_of_test, FAKE_DOUBT_LANDED);
+    assert_int_equal(commit(f, "a", "2"), ERR_DOUBT); /* killed before LMDB's commit */
+    fake_log_answers(log_of_test, FAKE_GOOD);
+    start(f, ROOM);
+    assert_false(is_taken(f));
+}
+
+static void a_log_that_another_host_had_is_taken_from_it(void **state) {
+    struct store_world *f = *state;
+    struct data_folder old;
+    assert_int_equal(commit(f, "a", "1"), 0);
+    another_host_writes(1);
+    start(f, ROOM);
+    assert_true(is_taken(f));
+    assert_int_equal(commit(f, "a", "2"), 0);
+    start(f, ROOM);
+    assert_false(is_taken(f));
+    store_close(f->store);
+    old = f->folder;
+    data_folder_make(&f->folder); /* the folder is new, as on another machine */
+    f->store = NULL;
+    start(f, ROOM);
+    assert_true(is_taken(f));
+    data_folder_remove(&old);
+}
+
 /* --- INV-STORE-10, INV-STORE-11, INV-STORE-13 --- */
 
 static void a_store_that_never_was_in_a_log_is_refused_one(void **state) {
@@ -359,6 +504,14 @@ int main(void) {
         LOG_TEST(an_empty_store_gets_all_that_the_log_has),
         LOG_TEST(what_the_log_has_is_not_turned_away_by_a_full_store),
         LOG_TEST(a_log_that_has_lost_turns_is_not_gone_on_with),
+        LOG_TEST(lost_turns_are_noticed_by_their_folder_when_another_host_has_gone_on),
+        LOG_TEST(lost_turns_are_noticed_by_the_process_that_had_them),
+        LOG_TEST(who_is_fenced_and_has_lost_nothing_hears_of_no_loss),
+        LOG_TEST(whether_turns_were_lost_is_asked_again_when_the_log_is_away),
+        LOG_TEST(a_folder_that_read_what_others_wrote_has_their_turns),
+        LOG_TEST(a_position_without_a_writer_is_known_by_its_number),
+        LOG_TEST(a_log_that_was_ones_own_is_not_taken_from_anybody),
+        LOG_TEST(a_log_that_another_host_had_is_taken_from_it),
         LOG_TEST(a_store_that_never_was_in_a_log_is_refused_one),
         LOG_TEST(the_copy_of_a_log_is_not_written_without_it),
         LOG_TEST(the_copy_of_another_log_is_not_gone_on_with),

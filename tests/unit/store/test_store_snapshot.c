@@ -262,6 +262,11 @@ static int barrier_of(void *ctx, struct log_state *out) {
     return cut->inner->barrier(cut->inner->ctx, out);
 }
 
+static int reach_of(void *ctx, const uint8_t writer[LOG_ID_BYTES], uint64_t *turn) {
+    const struct cut *cut = ctx;
+    return cut->inner->reach(cut->inner->ctx, writer, turn);
+}
+
 static int read_of(void *ctx, uint64_t number, struct log_turn *out) {
     struct cut *cut = ctx;
     return cut->turns_left-- == 0 ? ERR_NETWORK : cut->inner->read(cut->inner->ctx, number, out);
@@ -277,7 +282,7 @@ static int read_until_gone(void *ctx, uint32_t index, struct log_turn *out) {
 static void start_with(struct store_world *f, struct cut *cut, unsigned slices, unsigned turns_) {
     store_close(f->store);
     f->store = data_folder_store(&f->folder, MUCH_ROOM);
-    *cut = (struct cut){{cut, append_to, barrier_of, read_of, read_until_gone},
+    *cut = (struct cut){{cut, append_to, barrier_of, reach_of, read_of, read_until_gone},
                         fake_log_join(log_of_test),
                         slices,
                         turns_,

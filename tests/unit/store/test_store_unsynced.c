@@ -1,0 +1,245 @@
+/*
+ * test_store_unsynced.c - the file of a store that has a log does not wait for the disk: what a killed
+ * process leaves is used, and what a machine leaves that went down is loaded again from the log.
+ */
+#include "fake_log.h"
+#include "store_world.h"
+#include "test.h"
+#include "journal/home.h"
+#include "store/compact.h"
+#include "store/folder.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH = 128, CHUNK = 4096 };
+
+static const char another_boot[] = "00000000-0000-4000-8000-000000000001";
+
+static struct fake_log *log_of_test;
+
+static void use_log(struct store_world *f) {
+    assert_int_equal(store_use_log(f->store, fake_log_join(log_of_test), journal_home, NULL), 0);
+}
+
+/* As the host of a log opens it. */
+static int open_to_rebuild(struct store_world *f, struct report *r) {
+    const struct store_options options = {
+        .path = f->folder.path, .max_bytes = ROOM, .logged = true, .rebuilt = true};
+    store_close(f->store);
+    f->store = NULL;
+    return store_open(&f->store, &options, r);
+}
+
+static int set_up(void **state) {
+    (void)store_world_set_up(state);
+    log_of_test = fake_log_new();
+    use_log(*state);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    int code = store_world_tear_down(state);
+    fake_log_free(log_of_test);
+    return code;
+}
+
+static const char *file_of(const struct store_world *f, const char *file, char path[PATH]) {
+    (void)snprintf(path, PATH, "%s/%s", f->folder.path, file);
+    return path;
+}
+
+static bool is_marked(const struct store_world *f) {
+    char path[PATH];
+    return access(file_of(f, "zingq.unsynced", path), F_OK) == 0;
+}
+
+static void mark(const struct store_world *f, const char *text) {
+    char path[PATH];
+    FILE *fp = fopen(file_of(f, "zingq.unsynced", path), "wb");
+    assert_non_null(fp);
+    assert_int_equal(fputs(text, fp) >= 0, 1);
+    assert_int_equal(fclose(fp), 0);
+}
+
+static void copy_file(const char *from, const char *to) {
+    char bytes[CHUNK];
+    size_t len;
+    FILE *in = fopen(from, "rb");
+    FILE *out = fopen(to, "wb");
+    assert_non_null(in);
+    assert_non_null(out);
+    while ((len = fread(bytes, 1, sizeof bytes, in)) > 0) {
+        assert_int_equal(fwrite(bytes, 1, len, out), len);
+    }
+    assert_int_equal(fclose(in), 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* The process is killed; its machine goes on. Its files are as they were at that moment. */
+static void kill_host(struct store_world *f) {
+    static const char *const files[] = {"data.mdb", "zingq.unsynced", "zingq.store"};
+    struct store_world killed = {.store = NULL};
+    char from[PATH];
+    char to[PATH];
+    data_folder_make(&killed.folder);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        copy_file(file_of(f, files[i], from), file_of(&killed, files[i], to));
+    }
+    store_close(f->store);
+    data_folder_remove(&f->folder);
+    *f = killed;
+}
+
+static void tear(const struct store_world *f) {
+    char path[PATH];
+    char bytes[CHUNK];
+    struct stat st;
+    memset(bytes, 'x', sizeof bytes);
+    FILE *fp = fopen(file_of(f, "data.mdb", path), "r+b");
+    assert_non_null(fp);
+    assert_int_equal(stat(path, &st), 0);
+    for (long at = 0; at < st.st_size; at += CHUNK) {
+        assert_int_equal(fseek(fp, at, SEEK_SET), 0);
+        assert_int_equal(fwrite(bytes, 1, sizeof bytes, fp), sizeof bytes);
+    }
+    assert_int_equal(fclose(fp), 0);
+}
+
+static void lose_power(struct store_world *f) {
+    kill_host(f);
+    tear(f);
+    mark(f, another_boot);
+}
+
+static void assert_kept(struct store_world *f, const char *key, const char *value) {
+    assert_int_equal(store_begin(f->store), 0);
+    assert_store_value(f->store, key, value);
+    store_abort(f->store);
+}
+
+/* --- INV-STORE-15 --- */
+
+static void what_a_killed_process_leaves_is_used(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    store_world_commit(f->store, "a", "1");
+    kill_host(f);
+    assert_int_equal(open_to_rebuild(f, &r), 0);
+    assert_kept(f, "a", "1"); /* the log was not asked */
+    use_log(f);
+    assert_kept(f, "a", "1");
+}
+
+static void what_a_machine_that_went_down_leaves_is_loaded_again(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    store_world_commit(f->store, "a", "1");
+    lose_power(f);
+    assert_int_equal(open_to_rebuild(f, &r), 0);
+    use_log(f);
+    assert_kept(f, "a", "1");
+    store_world_commit(f->store, "b", "2");
+    kill_host(f);
+    assert_int_equal(open_to_rebuild(f, &r), 0); /* the mark is this boot's again */
+    assert_kept(f, "b", "2");
+}
+
+static void a_mark_that_cannot_be_read_is_another_boots(void **state) {
+    static const char *const texts[] = {"", "00000000", "no boot has such an id, nor any machine"};
+    struct store_world *f = *state;
+    struct report r = {""};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        store_world_commit(f->store, "a", "1");
+        lose_power(f);
+        mark(f, texts[i]);
+        assert_int_equal(open_to_rebuild(f, &r), 0);
+        use_log(f);
+        assert_kept(f, "a", "1");
+    }
+}
+
+static void nobody_but_its_host_opens_a_torn_file(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    store_world_commit(f->store, "a", "1");
+    lose_power(f);
+    store_close(f->store);
+    f->store = NULL;
+    for (int writes = 0; writes < 2; writes++) {
+        const struct store_options options = {
+            .path = f->folder.path, .max_bytes = ROOM, .logged = true, .read_only = writes == 0};
+        assert_int_equal(store_open(&f->store, &options, &r), ERR_BUSY);
+        assert_non_null(strstr(r.text, "was not synced when its machine went down"));
+    }
+    assert_true(is_marked(f));
+}
+
+static void a_stop_leaves_a_file_that_is_synced(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    store_world_commit(f->store, "a", "1");
+    assert_true(is_marked(f));
+    store_close(f->store);
+    f->store = NULL;
+    assert_false(is_marked(f));
+    assert_int_equal(open_to_rebuild(f, &r), 0);
+    assert_kept(f, "a", "1");
+    assert_false(is_marked(f)); /* until there is a log */
+}
+
+static void a_store_that_leaves_its_log_is_synced(void **state) {
+    struct store_world *f = *state;
+    store_world_commit(f->store, "a", "1");
+    assert_int_equal(store_leave_log(f->store), 0);
+    assert_false(is_marked(f));
+    store_world_commit(f->store, "b", "2");
+    assert_false(is_marked(f));
+}
+
+static void a_file_that_was_compacted_is_synced(void **state) {
+    struct store_world *f = *state;
+    struct store_sizes sizes;
+    struct report r = {""};
+    store_world_commit(f->store, "a", "1");
+    kill_host(f);
+    const struct store_options options = {.path = f->folder.path, .max_bytes = ROOM};
+    assert_int_equal(store_compact(&options, false, &sizes, &r), 0);
+    assert_false(is_marked(f));
+    assert_int_equal(open_to_rebuild(f, &r), 0);
+    assert_kept(f, "a", "1");
+}
+
+/* The disk is full, say. */
+static void commits_wait_where_no_mark_can_be_written(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    char path[PATH];
+    assert_int_equal(open_to_rebuild(f, &r), 0);
+    assert_int_equal(mkdir(file_of(f, "zingq.unsynced", path), 0700), 0);
+    use_log(f);
+    store_world_commit(f->store, "a", "1");
+    store_close(f->store);
+    f->store = NULL;
+    assert_int_equal(rmdir(path), 0); /* which a stop had left */
+    f->store = data_folder_store(&f->folder, ROOM);
+    assert_kept(f, "a", "1");
+}
+
+#define UNSYNCED_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        UNSYNCED_TEST(what_a_killed_process_leaves_is_used),
+        UNSYNCED_TEST(what_a_machine_that_went_down_leaves_is_loaded_again),
+        UNSYNCED_TEST(a_mark_that_cannot_be_read_is_another_boots),
+        UNSYNCED_TEST(nobody_but_its_host_opens_a_torn_file),
+        UNSYNCED_TEST(a_stop_leaves_a_file_that_is_synced),
+        UNSYNCED_TEST(a_store_that_leaves_its_log_is_synced),
+        UNSYNCED_TEST(a_file_that_was_compacted_is_synced),
+        UNSYNCED_TEST(commits_wait_where_no_mark_can_be_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
