@@ -152,6 +152,7 @@ static void a_drop_brings_unacknowledged_messages_back(void **state) {
 static void who_may_not_connect_again_asks_until_it_may(void **state) {
     struct bench *b = *state;
     struct client *c = &b->clients[0];
+    broker_start(&b->broker, NULL);
     client_up(b, c, "worker", NULL, NULL);
     assert_int_equal(c->asked, 0);
     c->kept_off = true;
