@@ -177,14 +177,15 @@ json_t *cli_ask_division(struct cli *cli, const json_t *status) {
     return division;
 }
 
-json_t *cli_ask_any_division(struct cli *cli, const char *folder, unsigned hosts) {
+json_t *cli_ask_any_division(struct cli *cli, const char *folder) {
     json_t *division = NULL;
-    for (unsigned i = 1; i <= hosts && division == NULL; i++) {
+    for (unsigned i = 1; i <= PARTITIONS && division == NULL; i++) {
         json_t *answer = NULL;
         struct report r = {""};
+        int turned = 0;
         long status = 0;
-        if (cli_turn_to(cli, folder, i) != 0) {
-            return NULL;
+        if (!cli_turn_to_shard(cli, folder, i, &turned) || turned != 0) {
+            continue;
         }
         (void)cli_ask_quietly(cli, "GET", "/api/hosts", slice_of(""), &status, &answer, &r);
         division = cli_ask_division(cli, answer);

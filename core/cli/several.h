@@ -18,7 +18,7 @@ int cli_count_hosts(struct cli *cli, unsigned *count);
  * "waiting", "inflight", ...}, as GET /api/division has them. NULL: it is alone, or cannot be asked. */
 json_t *cli_ask_division(struct cli *cli, const json_t *status);
 
-/* The same of the first host that runs on one of the folders FOLDER/1 to FOLDER/<hosts>. */
-json_t *cli_ask_any_division(struct cli *cli, const char *folder, unsigned hosts);
+/* The same of the first host, or shard, that runs in a folder of several. */
+json_t *cli_ask_any_division(struct cli *cli, const char *folder);
 
 #endif

@@ -525,7 +525,7 @@ static int show_hosts(struct cli *cli, const char *folder, unsigned count, bool 
     if (cli->json) {
         status = cli_print_json(json_incref(list));
     } else {
-        json_t *division = cli_ask_any_division(cli, folder, count);
+        json_t *division = cli_ask_any_division(cli, folder);
         (void)printf("%s", division == NULL ? "" : "\n");
         status = print_division(cli, division);
         json_decref(division);
