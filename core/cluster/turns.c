@@ -80,9 +80,7 @@ static const struct pg_statement find_log = {
     .name = "find", .text = "SELECT id, schema FROM zq.store WHERE name = $1", .types = {PG_TEXT}};
 
 static const struct pg_statement look_at_log = {
-    .name = "state",
-    .text = "SELECT " STATE " FROM zq.store WHERE id = $1",
-    .types = {PG_INT4}};
+    .name = "state", .text = "SELECT " STATE " FROM zq.store WHERE id = $1", .types = {PG_INT4}};
 
 /* Where the reign after that one began, or the log's end; of one that is not known, the first one. */
 static const struct pg_statement get_reach = {
