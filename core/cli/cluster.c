@@ -3,34 +3,15 @@
  */
 #include "cli/cluster.h"
 
+#include "cli/confirm.h"
 #include "cli/json.h"
 #include "cli/options.h"
-#include "cli/store.h"
 #include "cli/tell.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PATIENCE_MS = 10000, BURIALS = 20 /* tries: it may show a sign of life between */ };
-
-int cli_open_cluster(struct cli *cli, struct cluster **out) {
-    struct report r = {""};
-    int status = cli_load_conf(cli);
-    if (status != 0) {
-        return status;
-    }
-    if (cli->conf->cluster.name[0] == '\0') {
-        return cli_fail(ERR_INVALID, "%s names no cluster: cluster { name = \"prod\" }",
-                        cli->conf->file);
-    }
-    const struct cluster_options options = {.url = cli->conf->store_url,
-                                            .cluster = cli->conf->cluster.name,
-                                            .host = "",
-                                            .process = "",
-                                            .patience_ms = PATIENCE_MS};
-    int code = cluster_new(out, &options, &r);
-    return code == 0 ? 0 : cli_fail(code, "store.url: %s", r.text);
-}
+enum { BURIALS = 20 /* tries: it may show a sign of life between */ };
 
 /* The end of a command: frees the cluster. Prints the sentence, of what was done or of what failed;
  * or, with --json, how all stands now. */
@@ -43,21 +24,6 @@ static int done(const struct cli *cli, struct cluster *cluster, int code, const 
         return cli_fail(code, "%s", r->text);
     }
     (void)printf("%s\n", r->text);
-    return 0;
-}
-
-/* 0, or the exit status if it was not confirmed. */
-static int confirm(const struct cli *cli, const char *what) {
-    if (cli_flag(cli, "yes")) {
-        return 0;
-    }
-    if (!cli_may_ask(cli)) {
-        return cli_misused(cli, "%s Confirm with --yes", what);
-    }
-    if (!cli_confirm("%s\nGo on?", what)) {
-        (void)printf("cancelled; nothing was done\n");
-        return EXIT_NO;
-    }
     return 0;
 }
 
@@ -169,8 +135,10 @@ static int bury(struct cli *cli) {
     struct cluster *cluster = NULL;
     struct report r = {""};
     const char *host = cli->words[0];
-    int status = confirm(cli, "Other hosts take the shards of that one over. If it still runs, it "
-                              "kills their processes, and joins again.");
+    int status =
+        cli_confirm(cli, "nothing was done",
+                    "Other hosts take the shards of that one over. If it still runs, it kills "
+                    "their processes, and joins again.\nGo on?");
     status = status == 0 ? cli_open_cluster(cli, &cluster) : status;
     if (status != 0) {
         return status;
@@ -265,9 +233,11 @@ static int accept_loss(struct cli *cli) {
     int code = cluster_look(cluster, &view, &r);
     if (code == 0 && view.lost[0] != '\0') {
         cli_warn("%s", view.lost);
-        status = confirm(cli, "What was confirmed and is not in the database any more is lost: "
-                              "events may be missing, or run twice. Restoring the database to a "
-                              "later state may be better.");
+        status = cli_confirm(
+            cli, "nothing was done",
+            "What was confirmed and is not in the database any more is lost: events may be "
+            "missing, or run twice. Restoring the database to a later state may be better.\n"
+            "Go on?");
         if (status != 0) {
             cluster_free(cluster);
             return status;

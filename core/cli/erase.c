@@ -6,6 +6,7 @@
 #include "cli/impl.h"
 
 #include "cli/ask.h"
+#include "cli/confirm.h"
 #include "cli/job.h"
 #include "cli/json.h"
 #include "cli/options.h"
@@ -16,22 +17,6 @@
 #include <stdio.h>
 
 enum { PATH_BYTES_MAX = 4096 };
-
-static bool is_sure(const struct cli *cli) {
-    if (cli_flag(cli, "yes")) {
-        return true;
-    }
-    if (!cli_may_ask(cli)) {
-        (void)cli_fail(ERR_NOTFOUND, "nothing was erased: add --yes");
-        return false;
-    }
-    bool sure = cli_confirm("Erase the events, letters, state, locks and signals of this key for "
-                            "good?");
-    if (!sure) {
-        (void)printf("nothing was erased\n");
-    }
-    return sure;
-}
 
 static int tell_end(const struct cli *cli, json_t *job) {
     int status = job_judge(job);
@@ -58,8 +43,13 @@ int cli_erase(struct cli *cli) {
     struct buf path;
     json_t *job = NULL;
     int status = cli_parse_key(cli, cli->words[1], &key);
-    if (status != 0 || !is_sure(cli)) {
-        return status != 0 ? status : EXIT_NO;
+    status = status == 0
+                 ? cli_confirm(cli, "nothing was erased",
+                               "Erase the events, letters, state, locks and signals of this "
+                               "key for good?")
+                 : status;
+    if (status != 0) {
+        return status;
     }
     buf_init(&path, PATH_BYTES_MAX);
     buf_add_str(&path, "/api/keys/");

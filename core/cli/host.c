@@ -4,6 +4,7 @@
 #include "cli/impl.h"
 
 #include "cli/ask.h"
+#include "cli/confirm.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/store.h"
@@ -17,7 +18,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The value of --hosts; 1 = a single host, this process. */
 static int hosts_wanted(const struct cli *cli, uint64_t *count) {
@@ -91,41 +91,6 @@ static int dev(struct cli *cli) {
     return run_host(cli, true);
 }
 
-/* Asks for confirmation on a terminal; elsewhere --yes is required. */
-static int confirm(const struct cli *cli) {
-    if (cli_flag(cli, "yes")) {
-        return 0;
-    }
-    if (!isatty(STDIN_FILENO)) {
-        return cli_misused(cli, "leave ends the session for good: confirm with --yes");
-    }
-    if (!cli_confirm("The host unsubscribes, handles its stored events, ends its session at the "
-                     "broker and stops.\nIt will not get the messages that the broker still holds "
-                     "for it. Leave?")) {
-        (void)printf("cancelled; nothing was done\n");
-        return EXIT_NO;
-    }
-    return 0;
-}
-
-static int confirm_for_gone(const struct cli *cli, const char *client_id) {
-    if (cli_flag(cli, "yes")) {
-        return 0;
-    }
-    if (!isatty(STDIN_FILENO)) {
-        return cli_misused(cli, "leave --client-id ends a session for good: confirm with --yes");
-    }
-    if (!cli_confirm(
-            "The broker forgets the session of %s, with the messages that it holds for it.\n"
-            "A host that still has its data folder should be started and leave by itself. "
-            "End the session?",
-            client_id)) {
-        (void)printf("cancelled; nothing was done\n");
-        return EXIT_NO;
-    }
-    return 0;
-}
-
 /* Of a host that cannot do it any more, at the broker that answers first. */
 static int leave_for(struct cli *cli, const char *client_id) {
     char host[HOST_NAME_BYTES_MAX + 1];
@@ -135,7 +100,12 @@ static int leave_for(struct cli *cli, const char *client_id) {
     if (client_id[0] == '\0' || strlen(client_id) > CLIENT_ID_BYTES_MAX) {
         return cli_misused(cli, "a client id has 1 to %d bytes", CLIENT_ID_BYTES_MAX);
     }
-    int status = confirm_for_gone(cli, client_id);
+    int status = cli_confirm(
+        cli, "nothing was done",
+        "The broker forgets the session of %s, with the messages that it holds for it.\n"
+        "A host that still has its data folder should be started and leave by itself. "
+        "End the session?",
+        client_id);
     status = status == 0 ? cli_load_conf(cli) : status;
     if (status != 0) {
         return status;
@@ -166,7 +136,10 @@ static int leave(struct cli *cli) {
     if (client_id != NULL) {
         return leave_for(cli, client_id);
     }
-    int status = confirm(cli);
+    int status = cli_confirm(
+        cli, "nothing was done",
+        "The host unsubscribes, handles its stored events, ends its session at the broker and "
+        "stops.\nIt will not get the messages that the broker still holds for it. Leave?");
     json_t *answer = NULL;
     if (status == 0) {
         status = cli_ask(cli, "POST", "/api/leave", (struct slice){"", 0}, &answer);

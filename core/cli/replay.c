@@ -8,6 +8,7 @@
 #include "cli/impl.h"
 
 #include "cli/ask.h"
+#include "cli/confirm.h"
 #include "cli/job.h"
 #include "cli/json.h"
 #include "cli/options.h"
@@ -278,9 +279,10 @@ static int run_job(struct replay *replay, const char *consent) {
 /* Asks for confirmation, then runs the events that were counted. */
 static int ask_and_run(struct replay *replay, const json_t *dry) {
     char consent[128];
-    if (!cli_confirm("Run %s again?", job_count(dry, "found") == 1 ? "it" : "them")) {
-        (void)printf("nothing was replayed\n");
-        return EXIT_NO;
+    int status = cli_confirm(replay->cli, "nothing was replayed", "Run %s again?",
+                             job_count(dry, "found") == 1 ? "it" : "them");
+    if (status != 0) {
+        return status;
     }
     (void)snprintf(consent, sizeof consent,
                    "confirm=%" JSON_INTEGER_FORMAT "&as_of_ms=%" JSON_INTEGER_FORMAT,
@@ -288,17 +290,13 @@ static int ask_and_run(struct replay *replay, const json_t *dry) {
     return run_job(replay, consent);
 }
 
-/* After the count: asks for confirmation, or prints what prevents it. Takes the job over. */
+/* After the count. Takes the job over. */
 static int decide(struct replay *replay, json_t *dry) {
     const struct cli *cli = replay->cli;
     bool found = job_count(dry, "found") > 0;
     int status = judge(replay, dry);
     if (status == 0 && found && !cli_flag(cli, "dry-run")) {
-        if (cli_may_ask(cli)) {
-            status = ask_and_run(replay, dry);
-        } else {
-            status = cli_fail(ERR_NOTFOUND, "nothing was replayed: add --yes");
-        }
+        status = ask_and_run(replay, dry);
     }
     if (!cli->json) {
         json_decref(dry);

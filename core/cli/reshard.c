@@ -7,6 +7,7 @@
  */
 #include "cli/impl.h"
 
+#include "cli/confirm.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/store.h"
@@ -389,28 +390,13 @@ static void put_away_emptied(const struct work *w, bool all) {
 
 /* --- resharding --- */
 
-/* 0, or the exit status if it was not confirmed. */
-static int confirm(const struct cli *cli) {
-    if (cli_flag(cli, "yes")) {
-        return 0;
-    }
-    if (!cli_may_ask(cli)) {
-        return cli_fail(ERR_NOTFOUND, "nothing was changed: add --yes");
-    }
-    if (!cli_confirm("\nDivide the keys?")) {
-        (void)printf("nothing was changed\n");
-        return EXIT_NO;
-    }
-    return 0;
-}
-
 static int divide(struct work *w) {
     struct report r = {""};
     if (!have_left(w) && !cli_flag(w->cli, "abandon")) {
         return cli_fail(ERR_NOTFOUND, "nothing was changed; --abandon gives up the messages that "
                                       "the broker holds for such a host");
     }
-    int status = confirm(w->cli);
+    int status = cli_confirm(w->cli, "nothing was changed", "\nDivide the keys?");
     status = status == 0 ? move_first(w) : status;
     if (status != 0) {
         return status;

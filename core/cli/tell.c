@@ -1,5 +1,5 @@
 /*
- * tell.c - sentences on standard error, the exit status that belongs to each, and questions.
+ * tell.c - sentences on standard error, and the exit status that belongs to each.
  */
 #include "cli/tell.h"
 
@@ -8,7 +8,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static int status_of(int code) {
     switch (code) {
@@ -84,19 +83,4 @@ int cli_unknown(const char *kind, const char *word, const char *const *names, si
     int status = cli_fail(ERR_INVALID, "unknown %s \"%s\"%s", kind, word, buf_str(&list));
     buf_clear(&list);
     return status;
-}
-
-bool cli_may_ask(const struct cli *cli) {
-    return !cli->json && isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
-}
-
-bool cli_confirm(const char *format, ...) {
-    char answer[16];
-    va_list args;
-    va_start(args, format);
-    (void)vprintf(format, args);
-    va_end(args);
-    (void)printf(" [y/N] ");
-    (void)fflush(stdout);
-    return fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }

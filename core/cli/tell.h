@@ -1,5 +1,5 @@
 /*
- * tell.h - sentences on standard error, the exit status that belongs to each, and questions.
+ * tell.h - sentences on standard error, and the exit status that belongs to each.
  */
 #ifndef ZINGQ_CLI_TELL_H
 #define ZINGQ_CLI_TELL_H
@@ -20,10 +20,6 @@ unsigned cli_warnings(void);
 /* Prints a usage error and a pointer to the command's help; returns EXIT_USAGE. */
 int cli_misused(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Whether a person can be asked: standard input and output are a terminal, and no --json. */
-bool cli_may_ask(const struct cli *cli);
-/* Asks "<question> [y/N] " on standard output; true for yes. */
-bool cli_confirm(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* EXIT_USAGE after printing that the word is not one of `names`, and which one it resembles. */
 int cli_unknown(const char *kind, const char *word, const char *const *names, size_t count);
 

@@ -500,21 +500,6 @@ static void close_all(struct host *h) {
     host_terms_clear(h);
 }
 
-int host_exit_status(int code) {
-    switch (code) {
-    case ERR_INVALID:
-    case ERR_SCRIPT:
-    case ERR_NOTFOUND:
-        return EXIT_USAGE;
-    case ERR_LOST:
-        return EXIT_LOST;
-    case ERR_FENCED:
-        return EXIT_FENCED;
-    default:
-        return EXIT_CANNOT_RUN;
-    }
-}
-
 int host_run(const struct host_options *options) {
     struct host *h = calloc(1, sizeof *h);
     struct report r = {"out of memory"};

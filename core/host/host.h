@@ -24,7 +24,7 @@ struct host_options {
 /* Runs until SIGTERM, SIGINT, `zingq leave` or a fatal error, which is printed to standard error as
  * "zingq: ...". Returns the program's exit status. */
 int host_run(const struct host_options *options);
-/* That of a host which such an error ends. */
+/* The exit status of a host which such an error ends; host/loop.c. */
 int host_exit_status(int code);
 
 #endif

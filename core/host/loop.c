@@ -1,5 +1,5 @@
 /*
- * loop.c - what every file of the host asks of its loop: waking up, ending.
+ * loop.c - what every file of the host asks of its loop: waking up, ending, with which exit status.
  */
 #include "host/loop.h"
 
@@ -47,6 +47,21 @@ void host_end_loop(struct host *h) {
 void host_tell_manager(const char *text) {
     if (host_notify(text) != 0) {
         log_warn("host", "cannot tell the service manager %s: %s", text, strerror(errno));
+    }
+}
+
+int host_exit_status(int code) {
+    switch (code) {
+    case ERR_INVALID:
+    case ERR_SCRIPT:
+    case ERR_NOTFOUND:
+        return EXIT_USAGE;
+    case ERR_LOST:
+        return EXIT_LOST;
+    case ERR_FENCED:
+        return EXIT_FENCED;
+    default:
+        return EXIT_CANNOT_RUN;
     }
 }
 

@@ -320,7 +320,7 @@ json_is_logged() {
 }
 ok "a form of the log that was changed is applied on SIGHUP" wait_for 20 json_is_logged
 mv before.conf topics.conf
-ok "leave wants to be meant" complains 2 '--yes' leave
+ok "leave wants to be meant" complains 1 'add --yes' leave
 ok "a second host on the folder is refused" complains 3 'another host' run
 
 # ---- and stopped again --------------------------------------------------------------------------

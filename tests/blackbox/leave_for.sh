@@ -39,7 +39,7 @@ mv data lost
 start_host
 ok "a new host says that the old one has not left" wait_for 20 warned
 ok "and how to end it" grep -q "zingq leave --client-id $old" "$dir/status"
-ok "without a terminal it wants to be confirmed" complains 2 'confirm with --yes' leave --client-id "$old"
+ok "without a terminal it wants to be confirmed" complains 1 'add --yes' leave --client-id "$old"
 ok "the session is ended" says 0 "has ended the session of $old" leave --client-id "$old" --yes
 ok "nothing is missed from now on" ten 10
 ok "and the warning goes" eval 'wait_for 10 eval "! warned"'

@@ -1,63 +1,15 @@
 /*
- * ends.c - the end of hosts: telling them to stop, and what follows when one has ended.
+ * ends.c - what follows when a host has ended: another start, the end of all, or nothing.
  */
 #include "host/fleet/impl.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/fleet/member.h"
-#include "host/notify.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-
-enum { STOP_DELAY_MS = 100 };
-
-void fleet_tell_manager(const char *text) {
-    if (host_notify(text) != 0) {
-        log_warn("fleet", "cannot tell the service manager %s: %s", text, strerror(errno));
-    }
-}
-
-void fleet_signal(const struct fleet *f, const struct fleet_host *host, int number) {
-    if (host->pid != 0 && kill(host->pid, number) != 0) {
-        log_warn("fleet", "cannot signal %s %u: %s", f->what, host->number, strerror(errno));
-    }
-}
-
-void fleet_signal_all(const struct fleet *f, int number) {
-    for (unsigned i = 0; i < f->count; i++) {
-        fleet_signal(f, &f->hosts[i], number);
-    }
-}
-
-/* A service manager may signal every process of its unit. A host that already has the signal must
- * not get a second one, which would stop it immediately: so hosts get time to report that they are
- * stopping. */
-void fleet_stop(struct fleet *f) {
-    if (f->stopping) {
-        fleet_signal_all(f, SIGTERM);
-        return;
-    }
-    fleet_tell_manager("STOPPING=1");
-    f->stopping = true;
-    f->stop_due_ms = clock_monotonic_ms() + STOP_DELAY_MS;
-}
-
-void fleet_stop_due(struct fleet *f) {
-    if (!f->stopping || clock_monotonic_ms() < f->stop_due_ms) {
-        return;
-    }
-    f->stop_due_ms = INT64_MAX;
-    for (unsigned i = 0; i < f->count; i++) {
-        if (!f->hosts[i].stopping) {
-            fleet_signal(f, &f->hosts[i], SIGTERM);
-        }
-    }
-}
 
 /* The result of waitpid, for people. */
 static void describe_end(struct fleet_host *host, int status) {
@@ -120,15 +72,6 @@ void fleet_reap(struct fleet *f) {
             on_end(f, host, status);
         }
     }
-}
-
-bool fleet_is_idle(const struct fleet *f) {
-    for (unsigned i = 0; i < f->count; i++) {
-        if (f->hosts[i].pid != 0) {
-            return false;
-        }
-    }
-    return true;
 }
 
 bool fleet_is_over(const struct fleet *f) {

@@ -191,7 +191,10 @@ static int run(struct fleet *f) {
         (void)fprintf(stderr, "zingq: %s\n", r.text);
     }
     int status = code == 0 ? f->status : host_exit_status(code);
-    fleet_close(f);
+    if (f != NULL) {
+        member_free(f->member);
+        fleet_close(f);
+    }
     return status;
 }
 

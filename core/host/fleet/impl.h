@@ -66,6 +66,15 @@ enum {
     FLEET_STEADY_MS = 60000, /* after running this long, pauses start small again */
 };
 
+/* --- host/fleet/words.c --- */
+
+/* Opens the socket on which the host reports that it is ready and alive. ERR_SYSTEM. */
+int fleet_open_words(struct fleet_host *host, struct report *r);
+/* Takes what the hosts have reported. */
+void fleet_take_words(struct fleet *f);
+/* Sends one line to the fleet's own service manager, if there is one. */
+void fleet_tell_manager(const char *text);
+
 /* --- host/fleet/prepare.c --- */
 
 /* Reads topics.conf, takes the folder, starts the companions, opens the signals: all that hosts need
@@ -73,24 +82,11 @@ enum {
 int fleet_prepare(struct fleet *f, struct report *r);
 /* The hosts 1 to count; they are not wanted yet. ERR_SYSTEM. */
 int fleet_set_hosts(struct fleet *f, unsigned count, struct report *r);
+/* Gives all of that back, and frees the fleet, whose member is freed before. */
 void fleet_close(struct fleet *f);
 
-/* --- host/fleet/start.c --- */
+/* --- host/fleet/stop.c --- */
 
-/* Opens the socket on which the host reports that it is ready and alive. ERR_SYSTEM. */
-int fleet_open_words(struct fleet_host *host, struct report *r);
-/* Forks and executes the host; false if the fork failed. The child inherits the lock, dies with
- * this process, and has no signals blocked. */
-bool fleet_start(const struct fleet *f, struct fleet_host *host);
-
-/* --- host/fleet/words.c --- */
-
-/* Takes what the hosts have reported. */
-void fleet_take_words(struct fleet *f);
-
-/* --- host/fleet/ends.c --- */
-
-void fleet_tell_manager(const char *text);
 void fleet_signal(const struct fleet *f, const struct fleet_host *host, int number);
 void fleet_signal_all(const struct fleet *f, int number);
 /* Begins to stop all hosts; the second time they stop at once. */
@@ -99,6 +95,15 @@ void fleet_stop(struct fleet *f);
 void fleet_stop_due(struct fleet *f);
 /* None runs. */
 bool fleet_is_idle(const struct fleet *f);
+
+/* --- host/fleet/start.c --- */
+
+/* Forks and executes the host; false if the fork failed. The child inherits the lock, dies with
+ * this process, and has no signals blocked. */
+bool fleet_start(const struct fleet *f, struct fleet_host *host);
+
+/* --- host/fleet/ends.c --- */
+
 /* Takes the ends of hosts, and decides when each starts again. */
 void fleet_reap(struct fleet *f);
 /* None runs, and none will. */

@@ -144,11 +144,7 @@ int fleet_set_hosts(struct fleet *f, unsigned count, struct report *r) {
 }
 
 void fleet_close(struct fleet *f) {
-    if (f == NULL) {
-        return;
-    }
     const int fds[] = {f->lock, f->signals};
-    member_free(f->member);
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
         if (fds[i] >= 0) {
             (void)close(fds[i]);

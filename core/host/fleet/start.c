@@ -14,34 +14,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-int fleet_open_words(struct fleet_host *host, struct report *r) {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    socklen_t len = sizeof name;
-    const int yes = 1;
-    host->words = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* Without an address it gets a free name in the abstract namespace: five digits after a NUL
-     * byte. */
-    if (host->words < 0 ||
-        setsockopt(host->words, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0 ||
-        bind(host->words, (struct sockaddr *)&name, offsetof(struct sockaddr_un, sun_path)) != 0 ||
-        getsockname(host->words, (struct sockaddr *)&name, &len) != 0) {
-        return report(r, ERR_SYSTEM, "cannot make a socket for host %u: %s", host->number,
-                      strerror(errno));
-    }
-    int name_len = (int)(len - offsetof(struct sockaddr_un, sun_path)) - 1;
-    assert(name_len > 0 && name_len < (int)sizeof host->words_name - 1);
-    (void)snprintf(host->words_name, sizeof host->words_name, "@%.*s", name_len, name.sun_path + 1);
-    return 0;
-}
 
 static bool set_number(const char *name, unsigned long long value) {
     char text[32];

@@ -1,17 +1,45 @@
 /*
- * words.c - what the hosts report to the fleet: that they are ready, alive, stopping.
+ * words.c - who is ready, alive, stopping: what the hosts report to the fleet, and the fleet to its own
+ * service manager.
  */
 #include "host/fleet/impl.h"
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "host/notify.h"
 
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 enum {
     WORD_BYTES = 64,
     WORDS_AT_ONCE = 64, /* reports of one host per pass of the loop */
 };
+
+int fleet_open_words(struct fleet_host *host, struct report *r) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof name;
+    const int yes = 1;
+    host->words = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* Without an address it gets a free name in the abstract namespace: five digits after a NUL
+     * byte. */
+    if (host->words < 0 ||
+        setsockopt(host->words, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0 ||
+        bind(host->words, (struct sockaddr *)&name, offsetof(struct sockaddr_un, sun_path)) != 0 ||
+        getsockname(host->words, (struct sockaddr *)&name, &len) != 0) {
+        return report(r, ERR_SYSTEM, "cannot make a socket for host %u: %s", host->number,
+                      strerror(errno));
+    }
+    int name_len = (int)(len - offsetof(struct sockaddr_un, sun_path)) - 1;
+    assert(name_len > 0 && name_len < (int)sizeof host->words_name - 1);
+    (void)snprintf(host->words_name, sizeof host->words_name, "@%.*s", name_len, name.sun_path + 1);
+    return 0;
+}
 
 /* The next report, and its sender: any process of this machine may send one. False: there is
  * none. */
@@ -55,5 +83,11 @@ static void take_words_of(struct fleet_host *host) {
 void fleet_take_words(struct fleet *f) {
     for (unsigned i = 0; i < f->count; i++) {
         take_words_of(&f->hosts[i]);
+    }
+}
+
+void fleet_tell_manager(const char *text) {
+    if (host_notify(text) != 0) {
+        log_warn("fleet", "cannot tell the service manager %s: %s", text, strerror(errno));
     }
 }

@@ -3,6 +3,7 @@
  *
  *   web/admin/admin.c    the routes
  *   web/admin/answer.c   shared by all
+ *   web/admin/names.c    the key or the id that a request is about
  *   web/admin/command.c  commands of the engine
  *   web/admin/status.c   the current state of the host
  *   web/admin/verdict.c  what of it needs a look
@@ -126,6 +127,13 @@ bool admin_service(struct admin *a, struct gateway_request *request, const char 
                    bool *by_service, uint16_t *service);
 /* Makes a terminated copy for a slice of a command to borrow; false when out of memory. */
 bool admin_keep(char **own, struct slice *borrowed, struct slice text);
+
+/* web/admin/names.c */
+/* The service and the key that a request is about, borrowed from it: one host has all of it. False: it
+ * names none. */
+bool admin_names_key(const struct call *call, struct slice *service, struct slice *key);
+/* Whether the path has an id, which any host may know. */
+bool admin_names_id(const struct parts *parts);
 
 /* web/admin/status.c */
 json_t *admin_status_json(struct admin *a);
@@ -303,8 +311,6 @@ bool admin_relay(struct admin *a, const struct call *call);
 bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic,
                          const char *once, const char *priority);
 void admin_forget_relays(struct admin *a);
-/* True if the request names a service and a key: one host has all that it is about. */
-bool admin_names_key(const struct call *call);
 
 /* web/admin/gather.c */
 /* A list of which every host has a part. */

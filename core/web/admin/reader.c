@@ -139,11 +139,19 @@ static int begin(struct admin *a, struct reading *r, const struct parts *parts,
     return status;
 }
 
+/* True if all hosts have a part of the answer: the request was taken over. */
+static bool gathers(struct admin *a, const struct reading_kind *kind, const struct call *call) {
+    const struct gather_kind list = {kind->order, kind->limit, kind->mark != NULL};
+    struct slice service;
+    struct slice key;
+    return kind->order != NULL && !admin_names_key(call, &service, &key) &&
+           admin_gather(a, &list, call);
+}
+
 void admin_read_as(struct admin *a, const struct reading_kind *kind, const struct call *call) {
     struct gateway_request *request = call->request;
     struct report why = {"too many requests at once: try again"};
-    const struct gather_kind list = {kind->order, kind->limit, kind->mark != NULL};
-    if (kind->order != NULL && !admin_names_key(call) && admin_gather(a, &list, call)) {
+    if (gathers(a, kind, call)) {
         return;
     }
     struct reading *r = a->reading_count < READINGS_MAX ? calloc(1, sizeof *r) : NULL;

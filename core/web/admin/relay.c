@@ -251,62 +251,20 @@ static void search(struct relay *relay) {
 
 /* ---- where a request goes ---- */
 
-static bool has_noun(const struct parts *parts, const char *const *nouns, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        if (slice_is(parts->at[1], nouns[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The (service, key) that the request names; false if it names none. */
-static bool names_key(const struct parts *parts, const struct gateway_request *request,
-                      struct slice *service, struct slice *key) {
-    static const char *const nouns[] = {"keys", "state", "peek"};
-    static const char *const filtered[] = {"events", "replay"};
-    const char *text = gateway_query(request, "key");
-    const char *name = gateway_query(request, "service");
-    bool filters =
-        parts->count == 2 && has_noun(parts, filtered, sizeof filtered / sizeof *filtered);
-    if (filters && name != NULL) {
-        *service = slice_of(name);
-    } else if (parts->count >= 3 && has_noun(parts, nouns, sizeof nouns / sizeof *nouns)) {
-        *service = parts->at[2];
-    } else {
-        return false;
-    }
-    *key = slice_of(text);
-    return text != NULL && key->len <= KEY_BYTES_MAX;
-}
-
-bool admin_names_key(const struct call *call) {
-    struct slice service;
-    struct slice key;
-    return names_key(&call->parts, call->request, &service, &key);
-}
-
 /* The only host that can answer, or 0. */
-static uint16_t owner_of(struct admin *a, const struct parts *parts,
-                         const struct gateway_request *request) {
+static uint16_t owner_of(const struct admin *a, const struct call *call) {
     struct slice service;
     struct slice key;
-    const char *once = gateway_header(request, "Idempotency-Key");
-    const char *topic = gateway_query(request, "topic");
-    if (names_key(parts, request, &service, &key)) {
+    const struct parts *parts = &call->parts;
+    const char *once = gateway_header(call->request, "Idempotency-Key");
+    const char *topic = gateway_query(call->request, "topic");
+    if (admin_names_key(call, &service, &key)) {
         return owner_of_key(a->options.conf, service, key);
     }
     bool publishes = parts->count == 2 && slice_is(parts->at[1], "publish");
     return publishes && once != NULL && topic != NULL
                ? owner_of_once(a->options.conf, slice_of(topic), slice_of(once))
                : 0;
-}
-
-static bool names_id(const struct parts *parts) {
-    static const char *const nouns[] = {"events", "dlq", "cancel", "outbox"};
-    struct uuid id;
-    return parts->count >= 3 && has_noun(parts, nouns, sizeof nouns / sizeof *nouns) &&
-           uuid_parse(parts->at[2], &id) && !uuid_is_zero(&id);
 }
 
 /* Handles ?host=N; true when the request has been answered or relayed. */
@@ -368,13 +326,13 @@ bool admin_relay(struct admin *a, const struct call *call) {
         admin_gather_change(a, request);
         return true;
     }
-    uint16_t owner = owner_of(a, parts, request);
+    uint16_t owner = owner_of(a, call);
     bool elsewhere = owner != 0 && owner != a->options.conf->hosts.share.place;
     if (owner == 0 && begins_job(call->route)) {
         refuse_part(a, request);
         return true;
     }
-    if (!elsewhere && !names_id(parts)) {
+    if (!elsewhere && !admin_names_id(parts)) {
         return false;
     }
     if (!elsewhere && slice_is(parts->at[1], "events")) {
