@@ -147,6 +147,40 @@ static void what_a_machine_that_went_down_leaves_is_loaded_again(void **state) {
     assert_kept(f, "b", "2");
 }
 
+/* The machine may have taken the database with it, which was made anew. */
+static void what_is_loaded_again_is_a_copy_of_that_log_and_no_other(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    uint8_t id[LOG_ID_BYTES];
+    store_world_commit(f->store, "a", "1");
+    memcpy(id, store_log_state(f->store)->id, sizeof id);
+    lose_power(f);
+    for (int attempts = 0; attempts < 2; attempts++) { /* the database is away at first */
+        assert_int_equal(open_to_rebuild(f, &r), 0);
+        use_log(f);
+        assert_memory_equal(store_log_state(f->store)->id, id, sizeof id);
+    }
+}
+
+static void a_torn_file_is_kept_until_the_store_is_loaded(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    char path[PATH];
+    struct stat torn;
+    struct stat kept;
+    store_world_commit(f->store, "a", "1");
+    lose_power(f);
+    assert_int_equal(stat(file_of(f, "data.mdb", path), &torn), 0);
+    for (int attempts = 0; attempts < 2; attempts++) {
+        assert_int_equal(open_to_rebuild(f, &r), 0);
+        assert_int_equal(stat(file_of(f, "data.mdb.torn", path), &kept), 0);
+        assert_int_equal(kept.st_ino, torn.st_ino);
+    }
+    use_log(f);
+    assert_kept(f, "a", "1");
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void a_mark_that_cannot_be_read_is_another_boots(void **state) {
     static const char *const texts[] = {"", "00000000", "no boot has such an id, nor any machine"};
     struct store_world *f = *state;
@@ -234,6 +268,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         UNSYNCED_TEST(what_a_killed_process_leaves_is_used),
         UNSYNCED_TEST(what_a_machine_that_went_down_leaves_is_loaded_again),
+        UNSYNCED_TEST(what_is_loaded_again_is_a_copy_of_that_log_and_no_other),
+        UNSYNCED_TEST(a_torn_file_is_kept_until_the_store_is_loaded),
         UNSYNCED_TEST(a_mark_that_cannot_be_read_is_another_boots),
         UNSYNCED_TEST(nobody_but_its_host_opens_a_torn_file),
         UNSYNCED_TEST(a_stop_leaves_a_file_that_is_synced),
