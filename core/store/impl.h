@@ -112,8 +112,9 @@ void store_drop_torn(const struct store *s);
 void store_stop_syncing(struct store *s);
 /* All is on the disk, and commits wait again. Between transactions. ERR_DISK, which is logged. */
 int store_sync(struct store *s);
-/* The folder has another file, which is synced. ERR_DISK. */
-int store_remove_unsynced_mark(const char *folder, struct report *r);
+/* A file just opened by who does not build it again: what a process that was killed has left is synced,
+ * and says so no more. ERR_DISK, with a sentence. */
+int store_sync_killed(struct store *s, struct report *r);
 
 /* Writes the schema's number again; within a write transaction. */
 int store_write_schema(struct store *s);

@@ -65,7 +65,7 @@ static int write_mark(const struct store *s, const struct uuid *boot, struct rep
     return code;
 }
 
-int store_remove_unsynced_mark(const char *folder, struct report *r) {
+int store_folder_unmark_unsynced(const char *folder, struct report *r) {
     char path[STORE_PATH_BYTES];
     int code = store_folder_file(folder, STORE_UNSYNCED_MARK, path, r);
     if (code == 0 && unlink(path) != 0) {
@@ -114,9 +114,10 @@ int store_marked_log(const struct store *s, uint8_t id[LOG_ID_BYTES], struct rep
 static int take_away(const struct store *s, const char *file, struct report *r) {
     char path[STORE_PATH_BYTES];
     int code = store_folder_file(s->path, file, path, r);
-    return code != 0                               ? code
-           : unlink(path) == 0 || errno == ENOENT ? 0
-           : report(r, ERR_DISK, "cannot remove %s: %s", path, strerror(errno));
+    return code != 0 ? code
+           : unlink(path) == 0 || errno == ENOENT
+               ? 0
+               : report(r, ERR_DISK, "cannot remove %s: %s", path, strerror(errno));
 }
 
 /* One that is kept already has more than the load that was to take its place. */
@@ -167,6 +168,17 @@ int store_check_synced(const struct store *s, struct report *r) {
 
 /* --- while it is open --- */
 
+int store_sync_killed(struct store *s, struct report *r) {
+    struct mark mark;
+    int code = read_mark(s->path, &mark, r);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    int rc = mdb_env_sync(s->env, 1);
+    return rc == 0 ? store_folder_unmark_unsynced(s->path, r)
+                   : report(r, store_code(rc), "cannot sync %s: %s", s->path, store_words(rc));
+}
+
 void store_stop_syncing(struct store *s) {
     const struct uuid boot = this_boot();
     struct report r = {""};
@@ -192,7 +204,7 @@ int store_sync(struct store *s) {
     }
     rc = mdb_env_set_flags(s->env, MDB_NOSYNC, 0);
     s->unsynced = rc != 0;
-    int code = rc == 0 ? store_remove_unsynced_mark(s->path, &r) : store_tell(s, "syncing", rc);
+    int code = rc == 0 ? store_folder_unmark_unsynced(s->path, &r) : store_tell(s, "syncing", rc);
     if (rc == 0 && code != 0) {
         log_warn("store", "%s", r.text);
     }
