@@ -112,6 +112,7 @@ static int put_in_place(const struct job *job, struct report *r) {
         return report(r, ERR_DISK, "cannot remove %s: %s", lock, strerror(errno));
     }
     code = code == 0 ? put_files_in_place(job, r) : code;
+    code = code == 0 ? store_folder_unmark_unsynced(job->to, r) : code;
     code = code == 0 ? store_folder_sync(job->to, r) : code;
     if (code == 0 && rename(built, file) != 0) {
         return report(r, ERR_DISK, "cannot rename %s: %s", built, strerror(errno));

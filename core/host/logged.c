@@ -49,13 +49,18 @@ int host_log_open(struct host *h, struct report *r) {
     return code;
 }
 
+/* Whether the log is still ours; if not, whether it has all that this host had. */
+static int check(struct host *h) {
+    int code = h->log.turns == NULL ? 0 : turns_check(h->log.turns);
+    return code == ERR_FENCED ? store_fenced(h->store) : code;
+}
+
 static void on_timer(uv_timer_t *timer) {
     struct host *h = timer->data;
     if (h->engine == NULL) {
         return;
     }
-    int code = turns_check(h->log.turns);
-    if (host_log_is_over(h, code == ERR_FENCED ? store_fenced(h->store) : code)) {
+    if (host_log_is_over(h, check(h))) {
         host_wake(h);
         return;
     }
@@ -96,7 +101,7 @@ bool host_log_is_over(struct host *h, int code) {
 
 bool host_log_may_connect(void *host) {
     struct host *h = host;
-    int code = h->log.turns == NULL ? 0 : turns_check(h->log.turns);
+    int code = check(h);
     if (host_log_is_over(h, code)) {
         return false;
     }

@@ -180,6 +180,7 @@ static int take_place(const char *path, const char *first, struct report *r) {
     code = code == 0 ? store_data_file(folder, built, r) : code;
     if (code == 0 && is_there(folder, "data.mdb")) {
         code = keep_owner(file, built, first, r);
+        code = code == 0 ? store_folder_unmark_unsynced(path, r) : code;
         if (code == 0 && rename(built, file) != 0) {
             code = report(r, ERR_DISK, "cannot rename %s: %s", built, strerror(errno));
         }

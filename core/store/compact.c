@@ -101,8 +101,7 @@ static int swap(struct compaction *c, struct report *r) {
         errno != ENOENT) { /* readers of the old file keep it */
         return report(r, ERR_DISK, "cannot remove %s: %s", c->lock, strerror(errno));
     }
-    code = code == 0 ? store_folder_sync(c->options.path, r) : code;
-    return code == 0 ? store_remove_unsynced_mark(c->options.path, r) : code;
+    return code == 0 ? store_folder_sync(c->options.path, r) : code;
 }
 
 static int compact(struct compaction *c, struct store_sizes *sizes, struct report *r) {

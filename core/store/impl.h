@@ -99,16 +99,22 @@ int store_catch_up(struct store *s, const struct log_state *state, bool *more);
 
 /* --- store/unsynced.c --- */
 
-/* INV-STORE-15, before the file is opened: a torn one is removed by who can build it again. ERR_BUSY:
+/* INV-STORE-15, before the file is opened: a torn one is put aside by who can build it again. ERR_BUSY:
  * only its host can; ERR_DISK. Each with a sentence. */
 int store_check_synced(const struct store *s, struct report *r);
+/* The log of which a store without a position was the copy when it was torn; zeros: of none that is
+ * known. ERR_DISK, with a sentence. */
+int store_marked_log(const struct store *s, uint8_t id[LOG_ID_BYTES], struct report *r);
+/* What was put aside is not needed any more. */
+void store_drop_torn(const struct store *s);
 /* From now on commits do not wait for the disk, if a later start can find that out. Between
- * transactions. */
+ * transactions, and when the log's id is known. */
 void store_stop_syncing(struct store *s);
 /* All is on the disk, and commits wait again. Between transactions. ERR_DISK, which is logged. */
 int store_sync(struct store *s);
-/* The folder has another file, which is synced. ERR_DISK. */
-int store_remove_unsynced_mark(const char *folder, struct report *r);
+/* A file just opened by who does not build it again: what a process that was killed has left is synced,
+ * and says so no more. ERR_DISK, with a sentence. */
+int store_sync_killed(struct store *s, struct report *r);
 
 /* Writes the schema's number again; within a write transaction. */
 int store_write_schema(struct store *s);

@@ -262,7 +262,8 @@ int store_open(struct store **out, const struct store_options *options, struct r
     code = code == 0 ? store_check_synced(s, r) : code;
     code = code == 0 ? open_checked(s, r) : code;
     if (code == 0 && !s->read_only) {
-        code = store_folder_mark(s->path, r);
+        code = s->rebuilt ? 0 : store_sync_killed(s, r);
+        code = code == 0 ? store_folder_mark(s->path, r) : code;
     }
     code = code == 0 && s->read_only ? refuse_partial(s, r) : code;
     if (code != 0) {

@@ -45,7 +45,7 @@ static int check_rows(struct store *s, struct report *r) {
     }
     if (at.known || bare) {
         memcpy(s->log_state.id, at.id, LOG_ID_BYTES);
-        return 0;
+        return at.known ? 0 : store_marked_log(s, s->log_state.id, r);
     }
     return report(
         r, ERR_INVALID,
@@ -69,7 +69,6 @@ int store_use_log(struct store *s, const struct store_log *log, store_home *home
     s->log = log;
     s->home = home_of;
     s->unsettled = true;
-    store_stop_syncing(s);
     return 0;
 }
 
@@ -121,6 +120,7 @@ static int ask(struct store *s) {
     int code = s->log->barrier(s->log->ctx, &state);
     if (code == 0) {
         s->log_state = state;
+        store_stop_syncing(s);
     }
     return code;
 }
@@ -147,6 +147,9 @@ int store_settle(struct store *s, bool *more) {
     code = code == 0 ? catch_up(s, more) : code;
     s->asked = code == 0 && *more;
     s->unsettled = code != 0 || *more;
+    if (!s->unsettled) {
+        store_drop_torn(s);
+    }
     if (code == ERR_LOST) {
         tell_lost(s);
     }

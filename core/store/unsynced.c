@@ -3,9 +3,10 @@
  *
  * A process that ends, however, leaves its file to the kernel, which has all of it. A machine that goes
  * down leaves some pages of it and not others, and nothing in the file would say so. So before the
- * first commit that does not wait, the file zingq.unsynced is written, and synced, with the id of
- * this boot. It is removed when the store's file has been synced. Whoever finds it with the id of
- * another boot has a file that is worth nothing (INV-STORE-15).
+ * first commit that does not wait, the file zingq.unsynced is written, and synced, with the ids of
+ * this boot and of the log. It is removed when the store's file has been synced. Whoever finds it with
+ * the id of another boot has a file that is not used (INV-STORE-15); the store that is loaded in its
+ * place is a copy of that log and of no other. Until it is loaded the file is kept, as data.mdb.torn.
  *
  * Where the kernel tells no id of the boot, commits wait as ever.
  */
@@ -22,6 +23,14 @@
 #include <unistd.h>
 
 static const struct uuid unknown;
+static const char torn_name[] = "data.mdb.torn";
+
+/* What the mark says; of what it does not say, unknown. */
+struct mark {
+    struct uuid boot, log;
+};
+
+enum { MARK_BYTES = 2 * UUID_TEXT_BYTES + 2 }; /* a line for each */
 
 static struct uuid this_boot(void) {
     struct clock_reading now;
@@ -33,17 +42,22 @@ static struct uuid this_boot(void) {
 
 /* --- the mark --- */
 
-static int write_mark(const char *folder, const struct uuid *boot, struct report *r) {
+static int write_mark(const struct store *s, const struct uuid *boot, struct report *r) {
     char path[STORE_PATH_BYTES];
-    char text[UUID_TEXT_BYTES + 1];
-    int code = store_folder_file(folder, STORE_UNSYNCED_MARK, path, r);
+    char boot_text[UUID_TEXT_BYTES + 1];
+    char log_text[UUID_TEXT_BYTES + 1];
+    struct uuid log;
+    memcpy(log.bytes, s->log_state.id, sizeof log.bytes);
+    int code = store_folder_file(s->path, STORE_UNSYNCED_MARK, path, r);
     if (code != 0) {
         return code;
     }
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool good = fd >= 0 && write(fd, uuid_text(boot, text), UUID_TEXT_BYTES) == UUID_TEXT_BYTES &&
+    bool good = fd >= 0 &&
+                dprintf(fd, "%s\n%s\n", uuid_text(boot, boot_text), uuid_text(&log, log_text)) ==
+                    MARK_BYTES &&
                 fsync(fd) == 0;
-    code = good ? store_folder_sync(folder, r)
+    code = good ? store_folder_sync(s->path, r)
                 : report(r, ERR_DISK, "cannot write %s: %s", path, strerror(errno));
     if (fd >= 0) {
         (void)close(fd);
@@ -51,7 +65,7 @@ static int write_mark(const char *folder, const struct uuid *boot, struct report
     return code;
 }
 
-int store_remove_unsynced_mark(const char *folder, struct report *r) {
+int store_folder_unmark_unsynced(const char *folder, struct report *r) {
     char path[STORE_PATH_BYTES];
     int code = store_folder_file(folder, STORE_UNSYNCED_MARK, path, r);
     if (code == 0 && unlink(path) != 0) {
@@ -61,11 +75,19 @@ int store_remove_unsynced_mark(const char *folder, struct report *r) {
     return code == 0 ? store_folder_sync(folder, r) : code;
 }
 
-/* The boot that the mark names; unknown if it cannot be read. ERR_NOTFOUND: there is no mark. */
-static int read_mark(const char *folder, struct uuid *boot, struct report *r) {
+/* A line of the mark. Unknown if it cannot be read. */
+static struct uuid read_line(const char *text, size_t len, size_t at) {
+    struct uuid id;
+    bool good =
+        len >= at + UUID_TEXT_BYTES && uuid_parse((struct slice){text + at, UUID_TEXT_BYTES}, &id);
+    return good ? id : unknown;
+}
+
+/* ERR_NOTFOUND: there is no mark. */
+static int read_mark(const char *folder, struct mark *out, struct report *r) {
     char path[STORE_PATH_BYTES];
-    char text[UUID_TEXT_BYTES];
-    *boot = unknown;
+    char text[MARK_BYTES];
+    *out = (struct mark){.boot = unknown, .log = unknown};
     int code = store_folder_file(folder, STORE_UNSYNCED_MARK, path, r);
     int fd = code == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
@@ -75,43 +97,69 @@ static int read_mark(const char *folder, struct uuid *boot, struct report *r) {
     }
     ssize_t len = read(fd, text, sizeof text);
     (void)close(fd);
-    if (len != UUID_TEXT_BYTES || !uuid_parse((struct slice){text, sizeof text}, boot)) {
-        *boot = unknown;
-    }
+    out->boot = read_line(text, len < 0 ? 0 : (size_t)len, 0);
+    out->log = read_line(text, len < 0 ? 0 : (size_t)len, UUID_TEXT_BYTES + 1);
     return 0;
+}
+
+int store_marked_log(const struct store *s, uint8_t id[LOG_ID_BYTES], struct report *r) {
+    struct mark mark;
+    int code = read_mark(s->path, &mark, r);
+    memcpy(id, mark.log.bytes, LOG_ID_BYTES);
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 /* --- before the file is opened --- */
 
-static int throw_away(const struct store *s, struct report *r) {
-    static const char *const files[] = {"data.mdb", "lock.mdb"};
+static int take_away(const struct store *s, const char *file, struct report *r) {
     char path[STORE_PATH_BYTES];
+    int code = store_folder_file(s->path, file, path, r);
+    return code != 0 ? code
+           : unlink(path) == 0 || errno == ENOENT
+               ? 0
+               : report(r, ERR_DISK, "cannot remove %s: %s", path, strerror(errno));
+}
+
+/* One that is kept already has more than the load that was to take its place. */
+static int put_aside(const struct store *s, struct report *r) {
+    char file[STORE_PATH_BYTES];
+    char torn[STORE_PATH_BYTES];
+    int code = store_data_file(s->path, file, r);
+    code = code == 0 ? store_folder_file(s->path, torn_name, torn, r) : code;
+    if (code != 0 || access(torn, F_OK) == 0) {
+        return code != 0 ? code : take_away(s, "data.mdb", r);
+    }
+    return rename(file, torn) == 0 || errno == ENOENT
+               ? 0
+               : report(r, ERR_DISK, "cannot rename %s: %s", file, strerror(errno));
+}
+
+static int begin_anew(const struct store *s, struct report *r) {
     log_warn("store",
              "%s was not synced when its machine went down: it is loaded again from its log",
              s->path);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        int code = store_folder_file(s->path, files[i], path, r);
-        if (code == 0 && unlink(path) != 0 && errno != ENOENT) {
-            code = report(r, ERR_DISK, "cannot remove %s: %s", path, strerror(errno));
-        }
-        if (code != 0) {
-            return code;
-        }
+    int code = put_aside(s, r);
+    return code == 0 ? take_away(s, "lock.mdb", r) : code;
+}
+
+void store_drop_torn(const struct store *s) {
+    struct report r = {""};
+    if (take_away(s, torn_name, &r) != 0) {
+        log_warn("store", "%s", r.text);
     }
-    return 0;
 }
 
 int store_check_synced(const struct store *s, struct report *r) {
     const struct uuid now = this_boot();
-    struct uuid then;
-    int code = read_mark(s->path, &then, r);
+    struct mark mark;
+    int code = read_mark(s->path, &mark, r);
     if (code != 0) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
-    if (uuid_equal(&then, &now) && !uuid_is_zero(&then)) {
+    if (uuid_equal(&mark.boot, &now) && !uuid_is_zero(&now)) {
         return 0;
     }
-    return s->rebuilt ? throw_away(s, r)
+    return s->rebuilt ? begin_anew(s, r)
                       : report(r, ERR_BUSY,
                                "%s was not synced when its machine went down, and may be torn: its "
                                "host loads it again from its log (store.url) when it starts",
@@ -120,13 +168,24 @@ int store_check_synced(const struct store *s, struct report *r) {
 
 /* --- while it is open --- */
 
+int store_sync_killed(struct store *s, struct report *r) {
+    struct mark mark;
+    int code = read_mark(s->path, &mark, r);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    int rc = mdb_env_sync(s->env, 1);
+    return rc == 0 ? store_folder_unmark_unsynced(s->path, r)
+                   : report(r, store_code(rc), "cannot sync %s: %s", s->path, store_words(rc));
+}
+
 void store_stop_syncing(struct store *s) {
     const struct uuid boot = this_boot();
     struct report r = {""};
-    if (uuid_is_zero(&boot)) {
+    if (s->unsynced || uuid_is_zero(&boot)) {
         return;
     }
-    if (write_mark(s->path, &boot, &r) != 0) {
+    if (write_mark(s, &boot, &r) != 0) {
         log_warn("store", "%s: each commit waits for the disk", r.text);
         return;
     }
@@ -140,12 +199,12 @@ int store_sync(struct store *s) {
     }
     int rc = mdb_env_sync(s->env, 1);
     if (rc != 0) { /* the kernel may have dropped what it could not write */
-        (void)write_mark(s->path, &unknown, NULL);
+        (void)write_mark(s, &unknown, NULL);
         return store_tell(s, "syncing", rc);
     }
     rc = mdb_env_set_flags(s->env, MDB_NOSYNC, 0);
     s->unsynced = rc != 0;
-    int code = rc == 0 ? store_remove_unsynced_mark(s->path, &r) : store_tell(s, "syncing", rc);
+    int code = rc == 0 ? store_folder_unmark_unsynced(s->path, &r) : store_tell(s, "syncing", rc);
     if (rc == 0 && code != 0) {
         log_warn("store", "%s", r.text);
     }

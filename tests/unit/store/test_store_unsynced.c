@@ -56,9 +56,9 @@ static bool is_marked(const struct store_world *f) {
     return access(file_of(f, "zingq.unsynced", path), F_OK) == 0;
 }
 
-static void mark(const struct store_world *f, const char *text) {
+static void mark(const struct store_world *f, const char *mode, const char *text) {
     char path[PATH];
-    FILE *fp = fopen(file_of(f, "zingq.unsynced", path), "wb");
+    FILE *fp = fopen(file_of(f, "zingq.unsynced", path), mode);
     assert_non_null(fp);
     assert_int_equal(fputs(text, fp) >= 0, 1);
     assert_int_equal(fclose(fp), 0);
@@ -111,7 +111,7 @@ static void tear(const struct store_world *f) {
 static void lose_power(struct store_world *f) {
     kill_host(f);
     tear(f);
-    mark(f, another_boot);
+    mark(f, "r+b", another_boot); /* it also names the log */
 }
 
 static void assert_kept(struct store_world *f, const char *key, const char *value) {
@@ -147,6 +147,40 @@ static void what_a_machine_that_went_down_leaves_is_loaded_again(void **state) {
     assert_kept(f, "b", "2");
 }
 
+/* The machine may have taken the database with it, which was made anew. */
+static void what_is_loaded_again_is_a_copy_of_that_log_and_no_other(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    uint8_t id[LOG_ID_BYTES];
+    store_world_commit(f->store, "a", "1");
+    memcpy(id, store_log_state(f->store)->id, sizeof id);
+    lose_power(f);
+    for (int attempts = 0; attempts < 2; attempts++) { /* the database is away at first */
+        assert_int_equal(open_to_rebuild(f, &r), 0);
+        use_log(f);
+        assert_memory_equal(store_log_state(f->store)->id, id, sizeof id);
+    }
+}
+
+static void a_torn_file_is_kept_until_the_store_is_loaded(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    char path[PATH];
+    struct stat torn;
+    struct stat kept;
+    store_world_commit(f->store, "a", "1");
+    lose_power(f);
+    assert_int_equal(stat(file_of(f, "data.mdb", path), &torn), 0);
+    for (int attempts = 0; attempts < 2; attempts++) {
+        assert_int_equal(open_to_rebuild(f, &r), 0);
+        assert_int_equal(stat(file_of(f, "data.mdb.torn", path), &kept), 0);
+        assert_int_equal(kept.st_ino, torn.st_ino);
+    }
+    use_log(f);
+    assert_kept(f, "a", "1");
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void a_mark_that_cannot_be_read_is_another_boots(void **state) {
     static const char *const texts[] = {"", "00000000", "no boot has such an id, nor any machine"};
     struct store_world *f = *state;
@@ -154,7 +188,7 @@ static void a_mark_that_cannot_be_read_is_another_boots(void **state) {
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         store_world_commit(f->store, "a", "1");
         lose_power(f);
-        mark(f, texts[i]);
+        mark(f, "wb", texts[i]);
         assert_int_equal(open_to_rebuild(f, &r), 0);
         use_log(f);
         assert_kept(f, "a", "1");
@@ -212,6 +246,20 @@ static void a_file_that_was_compacted_is_synced(void **state) {
     assert_kept(f, "a", "1");
 }
 
+/* By hand, or by a restore into the folder of a host that was killed. */
+static void a_store_put_in_place_of_a_copy_is_no_copy(void **state) {
+    static const char *const files[] = {"data.mdb", "zingq.store"};
+    struct store_world *f = *state;
+    char path[PATH];
+    store_world_commit(f->store, "a", "1");
+    kill_host(f);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        assert_int_equal(unlink(file_of(f, files[i], path)), 0);
+    }
+    f->store = data_folder_store(&f->folder, ROOM);
+    assert_false(is_marked(f));
+}
+
 /* The disk is full, say. */
 static void commits_wait_where_no_mark_can_be_written(void **state) {
     struct store_world *f = *state;
@@ -234,11 +282,14 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         UNSYNCED_TEST(what_a_killed_process_leaves_is_used),
         UNSYNCED_TEST(what_a_machine_that_went_down_leaves_is_loaded_again),
+        UNSYNCED_TEST(what_is_loaded_again_is_a_copy_of_that_log_and_no_other),
+        UNSYNCED_TEST(a_torn_file_is_kept_until_the_store_is_loaded),
         UNSYNCED_TEST(a_mark_that_cannot_be_read_is_another_boots),
         UNSYNCED_TEST(nobody_but_its_host_opens_a_torn_file),
         UNSYNCED_TEST(a_stop_leaves_a_file_that_is_synced),
         UNSYNCED_TEST(a_store_that_leaves_its_log_is_synced),
         UNSYNCED_TEST(a_file_that_was_compacted_is_synced),
+        UNSYNCED_TEST(a_store_put_in_place_of_a_copy_is_no_copy),
         UNSYNCED_TEST(commits_wait_where_no_mark_can_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
