@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SHOWN_BYTES_MAX = 16 << 20 /* of hosts that are gone there may be many */ };
+
 /* One statement, so that everything is of one moment. Kinds of rows: 0 the cluster, 1 a host, 2 a shard. Of more
  * hosts than there is room for, those count that live. */
 static const struct pg_statement get_view = {
@@ -139,11 +141,16 @@ static const struct pg_statement get_all = {
 int cluster_show(struct cluster *c, json_t **out, struct report *r) {
     struct pg_params params;
     struct pg_row row;
+    struct buf kept;
     cluster_begin(c, &params);
-    int code = cluster_ask(c, &get_all, &params, &row, r);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? cluster_tell_none(c, r) : code;
+    buf_init(&kept, SHOWN_BYTES_MAX);
+    int code = cluster_ask_long(c, &get_all, &params, &kept, &row, r);
+    if (code == 0) {
+        *out = json_read(row.fields[0], "what the database says of the cluster", r);
+        code = *out == NULL ? ERR_CORRUPT : 0;
+    } else if (code == ERR_NOTFOUND) {
+        (void)cluster_tell_none(c, r);
     }
-    *out = json_read(row.fields[0], "what the database says of the cluster", r);
-    return *out == NULL ? ERR_CORRUPT : 0;
+    buf_clear(&kept);
+    return code;
 }

@@ -272,6 +272,22 @@ static void a_shard_that_could_not_be_run_says_where_and_why(void **state) {
     assert_string_equal(look(w)->leases[0].failed, "");
 }
 
+static void a_cluster_of_the_greatest_size_is_shown(void **state) {
+    struct world *w = *state;
+    json_t *all = NULL;
+    (void)ask(w->admin,
+              "INSERT INTO zq.shard (cluster, number, since, note)"
+              " SELECT 'prod', n, now(), repeat('why ', 60) FROM generate_series(5, 64) AS n");
+    (void)ask(w->admin, "INSERT INTO zq.host (cluster, name, token, beat, at, lease_ms, state,"
+                        " process, status) SELECT 'prod', 'web' || n, gen_random_uuid(), 1, now(),"
+                        " 10000, 'dead', repeat('p', 190), repeat('s', 4000)"
+                        " FROM generate_series(1, 200) AS n");
+    assert_int_equal(cluster_show(w->command, &all, &w->r), 0);
+    assert_int_equal(json_array_size(json_object_get(all, "shards")), PARTITIONS);
+    assert_int_equal(json_array_size(json_object_get(all, "hosts")), 202);
+    json_decref(all);
+}
+
 /* --- a claim and a burial at once --- */
 
 struct act {
@@ -492,6 +508,7 @@ int main(void) {
         CLUSTER_TEST(who_leaves_gives_its_shards_up),
         CLUSTER_TEST(no_more_hosts_live_than_are_of_use),
         CLUSTER_TEST(a_shard_that_could_not_be_run_says_where_and_why),
+        CLUSTER_TEST(a_cluster_of_the_greatest_size_is_shown),
         CLUSTER_TEST(a_burial_that_waits_for_a_claim_finds_a_sign_of_life),
         CLUSTER_TEST(a_claim_that_waits_for_its_burial_gets_nothing),
         CLUSTER_TEST(hosts_that_do_everything_at_once_leave_no_shard_to_the_dead),
