@@ -44,18 +44,22 @@ static int find(const struct cluster_view *view, const char *name) {
     return m == NULL ? NOBODY : (int)(m - view->members);
 }
 
-/* Those that do not drain; if all do, all. False: nobody lives. */
+static bool lives(const struct member *m) {
+    return m->state == MEMBER_LIVE && !m->stopping;
+}
+
+/* Those that do not drain; if all do, all. Never one that stops. False: there are none. */
 static bool choose_hosts(struct placing *p) {
     bool some = false;
     p->stay = true;
     for (size_t i = 0; i < p->view->member_count; i++) {
         const struct member *m = &p->view->members[i];
-        some = some || m->state == MEMBER_LIVE;
-        p->stay = p->stay && (m->state != MEMBER_LIVE || m->draining);
+        some = some || lives(m);
+        p->stay = p->stay && (!lives(m) || m->draining);
     }
     for (size_t i = 0; i < p->view->member_count; i++) {
         const struct member *m = &p->view->members[i];
-        p->takes[i] = m->state == MEMBER_LIVE && (p->stay || !m->draining);
+        p->takes[i] = lives(m) && (p->stay || !m->draining);
     }
     return some;
 }

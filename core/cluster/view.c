@@ -14,7 +14,8 @@ static const struct pg_statement get_view = {
         "SELECT * FROM (SELECT 0 AS kind, coalesce(lost, '') AS name, '' AS pin, '' AS failed,"
         " false AS draining, shards::int8 AS count, losses::int8 AS age, 0::int8 AS lease"
         " FROM zq.cluster WHERE name = $1"
-        " UNION ALL (SELECT 1, name, state, '', draining, beat,"
+        " UNION ALL (SELECT 1, name, state, CASE WHEN stopping THEN 'stopping' ELSE '' END,"
+        " draining, beat,"
         " (extract(epoch FROM now() - at) * 1000)::int8, lease_ms FROM zq.host"
         " WHERE cluster = $1 ORDER BY state = 'live' DESC, at DESC LIMIT 64)"
         " UNION ALL SELECT 2, coalesce(owner, ''), coalesce(pin, ''), coalesce(failed, ''), false,"
@@ -34,7 +35,8 @@ static void put_member(struct member *m, const struct pg_row *row) {
                          .draining = pg_get_int(row->fields[4]) != 0,
                          .beats = pg_get_int(row->fields[5]),
                          .age_ms = pg_get_int(row->fields[6]),
-                         .lease_ms = pg_get_int(row->fields[7])};
+                         .lease_ms = pg_get_int(row->fields[7]),
+                         .stopping = slice_is(row->fields[3], "stopping")};
     put_text(m->name, sizeof m->name, row->fields[1]);
 }
 
@@ -117,7 +119,7 @@ static const struct pg_statement get_all = {
                   "h.state,"
                   " 'beat_at', " TIME("h.at") ", 'age_s', " AGE(
                       "h.at") ", 'lease_ms', h.lease_ms,"
-                              " 'draining', h.draining, 'shards', (SELECT count(*) FROM zq.shard o"
+                              " 'draining', h.draining, 'stopping', h.stopping, 'shards', (SELECT count(*) FROM zq.shard o"
                               " WHERE o.cluster = c.name AND o.owner = h.name), 'process', "
                               "h.process,"
                               " 'status', h.status) ORDER BY h.name COLLATE \"C\"), '[]')"

@@ -88,7 +88,8 @@ static void want_none(struct fleet *f) {
 static bool others_live(const struct fleet_member *m) {
     for (size_t i = 0; i < m->view.member_count; i++) {
         const struct member *other = &m->view.members[i];
-        if (other->state == MEMBER_LIVE && !other->draining && strcmp(other->name, m->name) != 0) {
+        bool takes = other->state == MEMBER_LIVE && !other->draining && !other->stopping;
+        if (takes && strcmp(other->name, m->name) != 0) {
             return true;
         }
     }
@@ -291,7 +292,7 @@ static void write_status(const struct fleet *f, struct buf *out) {
 static int beat(const struct fleet *f, struct report *r) {
     struct buf status;
     write_status(f, &status);
-    int code = cluster_beat(f->member->cluster, buf_str(&status), r);
+    int code = cluster_beat(f->member->cluster, buf_str(&status), f->stopping, r);
     buf_clear(&status);
     return code;
 }

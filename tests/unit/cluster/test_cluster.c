@@ -171,7 +171,7 @@ static void every_host_sees_the_same(void **state) {
 static void a_beat_raises_the_count(void **state) {
     struct world *w = *state;
     int64_t before = member(w, "a")->beats;
-    assert_int_equal(cluster_beat(w->a, "fine", &w->r), 0);
+    assert_int_equal(cluster_beat(w->a, "fine", false, &w->r), 0);
     assert_int_equal(member(w, "a")->beats, before + 1);
 }
 
@@ -200,12 +200,12 @@ static void two_processes_of_one_name_do_not_fight(void **state) {
     struct world *w = *state;
     struct cluster *second = cluster_of("a");
     assert_int_equal(cluster_join(second, &w->r), 0);
-    assert_int_equal(cluster_beat(w->a, "", &w->r), ERR_FENCED);
+    assert_int_equal(cluster_beat(w->a, "", false, &w->r), ERR_FENCED);
     assert_non_null(strstr(w->r.text, "process 7"));
     assert_int_equal(cluster_claim(w->a, 1, &w->r), ERR_FENCED);
     assert_int_equal(cluster_release(w->a, 1, "", &w->r), ERR_FENCED);
     assert_int_equal(cluster_leave(w->a, &w->r), ERR_FENCED);
-    assert_int_equal(cluster_beat(second, "", &w->r), 0);
+    assert_int_equal(cluster_beat(second, "", false, &w->r), 0);
     cluster_free(second);
 }
 
@@ -215,7 +215,7 @@ static void who_is_buried_has_nothing_and_may_join_again(void **state) {
     assert_int_equal(bury_as_seen(w, "a"), 0);
     assert_int_equal(member(w, "a")->state, MEMBER_DEAD);
     assert_owner(w, 1, "");
-    assert_int_equal(cluster_beat(w->a, "", &w->r), ERR_NOTFOUND);
+    assert_int_equal(cluster_beat(w->a, "", false, &w->r), ERR_NOTFOUND);
     assert_int_equal(cluster_claim(w->a, 2, &w->r), ERR_NOTFOUND);
     assert_owner(w, 2, "");
     assert_int_equal(cluster_join(w->a, &w->r), 0);
@@ -225,7 +225,7 @@ static void who_is_buried_has_nothing_and_may_join_again(void **state) {
 static void nobody_is_buried_who_has_beaten_since(void **state) {
     struct world *w = *state;
     int64_t seen = member(w, "a")->beats;
-    assert_int_equal(cluster_beat(w->a, "", &w->r), 0);
+    assert_int_equal(cluster_beat(w->a, "", false, &w->r), 0);
     assert_int_equal(cluster_bury(w->b, "a", seen, &w->r), ERR_EXISTS);
     seen = member(w, "a")->beats;
     assert_int_equal(cluster_join(w->a, &w->r), 0);
@@ -466,6 +466,16 @@ static void who_drains_does_so_until_a_person_says_otherwise(void **state) {
     assert_int_equal(cluster_drain(w->command, "nobody", true, &w->r), ERR_NOTFOUND);
 }
 
+static void who_stops_does_so_until_it_joins_again(void **state) {
+    struct world *w = *state;
+    assert_false(member(w, "a")->stopping);
+    assert_int_equal(cluster_beat(w->a, "", true, &w->r), 0);
+    assert_true(member(w, "a")->stopping);
+    assert_int_equal(member(w, "a")->state, MEMBER_LIVE);
+    assert_int_equal(cluster_join(w->a, &w->r), 0);
+    assert_false(member(w, "a")->stopping);
+}
+
 static void only_who_is_dead_or_gone_is_forgotten(void **state) {
     struct world *w = *state;
     assert_int_equal(cluster_pin(w->command, 1, "a", &w->r), 0);
@@ -475,7 +485,7 @@ static void only_who_is_dead_or_gone_is_forgotten(void **state) {
     assert_int_equal(cluster_forget(w->command, "a", &w->r), ERR_NOTFOUND);
     assert_int_equal(look(w)->member_count, 1);
     assert_string_equal(look(w)->leases[0].pin, "");
-    assert_int_equal(cluster_beat(w->a, "", &w->r), ERR_NOTFOUND);
+    assert_int_equal(cluster_beat(w->a, "", false, &w->r), ERR_NOTFOUND);
 }
 
 static void a_loss_stands_until_it_is_accepted_and_is_not_told_twice(void **state) {
@@ -514,6 +524,7 @@ int main(void) {
         CLUSTER_TEST(hosts_that_do_everything_at_once_leave_no_shard_to_the_dead),
         CLUSTER_TEST(a_pin_names_a_host_that_is_known),
         CLUSTER_TEST(who_drains_does_so_until_a_person_says_otherwise),
+        CLUSTER_TEST(who_stops_does_so_until_it_joins_again),
         CLUSTER_TEST(only_who_is_dead_or_gone_is_forgotten),
         CLUSTER_TEST(a_loss_stands_until_it_is_accepted_and_is_not_told_twice),
     };
