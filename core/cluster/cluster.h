@@ -142,8 +142,8 @@ int cluster_show(struct cluster *c, json_t **out, struct report *r);
 
 /* Who is to have each shard (from 0), as an index into view->members; -1 = nobody can. All hosts come
  * to the same answer: the shards are spread evenly over live hosts that do not drain or stop, by rendezvous
- * hashing, so that few move when a host comes or goes; a pin to such a host wins, and one that could
- * not run a shard gets it only if no other can. If all drain, shards stay where they are, and those
+ * hashing, so that few move when a host comes or goes; a pin to such a host wins. One that could not
+ * run a shard gets it only if no other can, pinned or not. If all drain, shards stay where they are, and those
  * that nobody has go to them. */
 void placing_decide(const struct cluster_view *view, int out[PARTITIONS]);
 

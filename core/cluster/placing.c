@@ -70,12 +70,17 @@ static void place(struct placing *p, unsigned shard, int host) {
     p->out[shard] = host;
 }
 
+/* A host that could not run it gets a shard only if no other can, whatever its pin says. */
+static int pinned(const struct placing *p, const struct shard_lease *lease) {
+    return strcmp(lease->pin, lease->failed) == 0 ? NOBODY : find(p->view, lease->pin);
+}
+
 /* To the hosts that pins name, or, if all drain, to those that have them. How many are left. */
 static unsigned place_fixed(struct placing *p) {
     unsigned left = 0;
     for (unsigned shard = 0; shard < p->view->shards; shard++) {
         const struct shard_lease *lease = &p->view->leases[shard];
-        int host = find(p->view, p->stay ? lease->owner : lease->pin);
+        int host = p->stay ? find(p->view, lease->owner) : pinned(p, lease);
         p->out[shard] = NOBODY;
         if (host != NOBODY && p->takes[host]) {
             place(p, shard, host);
