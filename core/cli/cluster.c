@@ -63,7 +63,7 @@ static int init(struct cli *cli) {
 
 /* Whether the host is to have shards. */
 static bool takes_shards(const struct member *m) {
-    return m->state == MEMBER_LIVE && !m->draining;
+    return m->state == MEMBER_LIVE && !m->draining && !m->stopping;
 }
 
 static bool has_other(const struct cluster_view *view, const char *host) {
@@ -184,7 +184,9 @@ static int check_move(const struct cli *cli, const struct cluster_view *view, co
     }
     if (m != NULL && !takes_shards(m)) {
         cli_warn("%s %s: until it takes shards, others have them", to,
-                 m->state == MEMBER_LIVE ? "drains" : "does not live");
+                 m->state != MEMBER_LIVE ? "does not live"
+                 : m->stopping           ? "stops"
+                                         : "drains");
     }
     return 0;
 }

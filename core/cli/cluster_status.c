@@ -62,6 +62,7 @@ static void add_host(const struct cli *cli, struct table *table, struct buf *cel
     table_take(table, STYLE_PLAIN, cell);
     text_add_safe(cell, slice_of(silent ? "silent" : word(host, "state")));
     buf_add_str(cell, json_is_true(json_object_get(host, "draining")) ? ", drains" : "");
+    buf_add_str(cell, live && json_is_true(json_object_get(host, "stopping")) ? ", stops" : "");
     table_take(table, silent ? STYLE_WARN : live ? STYLE_GOOD : STYLE_DIM, cell);
     add_age(cli, table, cell, host);
     table_add_count(table, STYLE_PLAIN, (uint64_t)figure(host, "shards"));

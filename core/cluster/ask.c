@@ -60,9 +60,15 @@ int cluster_connect(struct cluster *c, struct report *r) {
     return code == ERR_NOTFOUND ? cluster_tell_none(c, r) : code;
 }
 
+int cluster_ask_long(struct cluster *c, const struct pg_statement *statement,
+                     const struct pg_params *params, struct buf *kept, struct pg_row *row,
+                     struct report *r) {
+    int code = cluster_connect(c, r);
+    return code == 0 ? cluster_judge(c, pg_line_ask(c->line, statement, params, kept, row), r)
+                     : code;
+}
+
 int cluster_ask(struct cluster *c, const struct pg_statement *statement,
                 const struct pg_params *params, struct pg_row *row, struct report *r) {
-    int code = cluster_connect(c, r);
-    return code == 0 ? cluster_judge(c, pg_line_ask(c->line, statement, params, &c->kept, row), r)
-                     : code;
+    return cluster_ask_long(c, statement, params, &c->kept, row, r);
 }

@@ -27,7 +27,8 @@ static const struct pg_statement join = {
             " WHERE c.name = $1 AND $6 > (SELECT count(*) FROM zq.host o"
             " WHERE o.cluster = $1 AND o.name <> $2 AND o.state = 'live')"
             " ON CONFLICT (cluster, name) DO UPDATE SET token = $3, beat = h.beat + 1, at = now(),"
-            " lease_ms = $4, state = 'live', process = $5, status = '' RETURNING name, beat),"
+            " lease_ms = $4, state = 'live', stopping = false, process = $5, status = ''"
+            " RETURNING name, beat),"
             " again AS (UPDATE zq.shard s SET failed = NULL FROM me"
             " WHERE s.cluster = $1 AND s.failed = me.name)"
             " SELECT beat FROM me",
@@ -35,9 +36,9 @@ static const struct pg_statement join = {
 
 static const struct pg_statement beat = {
     .name = "beat",
-    .text = "UPDATE zq.host SET beat = beat + 1, at = now(), lease_ms = $4, status = $5"
-            " WHERE " OURS " RETURNING beat",
-    .types = {PG_TEXT, PG_TEXT, PG_UUID, PG_INT4, PG_TEXT}};
+    .text = "UPDATE zq.host SET beat = beat + 1, at = now(), lease_ms = $4, status = $5,"
+            " stopping = $6 WHERE " OURS " RETURNING beat",
+    .types = {PG_TEXT, PG_TEXT, PG_UUID, PG_INT4, PG_TEXT, PG_BOOL}};
 
 #define BEAT "UPDATE zq.host SET beat = beat + 1, at = now() WHERE " OURS " RETURNING name, beat"
 
@@ -146,12 +147,14 @@ int cluster_join(struct cluster *c, struct report *r) {
     return code;
 }
 
-int cluster_beat(struct cluster *c, const char *status, struct report *r) {
+int cluster_beat(struct cluster *c, const char *status, bool stopping, struct report *r) {
+    const char flag = stopping ? 1 : 0;
     struct pg_params params;
     struct pg_row row;
     begin(c, &params);
     pg_add_i32(&params, (int32_t)c->options.lease_ms);
     pg_add(&params, slice_of(status));
+    pg_add(&params, (struct slice){&flag, 1});
     return ask(c, &beat, &params, &row, r);
 }
 
@@ -202,7 +205,7 @@ int cluster_bury(struct cluster *c, const char *host, int64_t beats, struct repo
 int cluster_leave(struct cluster *c, struct report *r) {
     int code = ERR_EXISTS;
     for (int i = 0; code == ERR_EXISTS && i < LEAVES; i++) {
-        code = cluster_beat(c, "", r);
+        code = cluster_beat(c, "", true, r);
         code = code == 0 ? end(c, c->options.host, c->beats, "gone", r) : code;
     }
     return code == ERR_EXISTS ? ERR_NETWORK : code;

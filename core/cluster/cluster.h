@@ -58,6 +58,7 @@ struct member {
     char name[NAME_BYTES_MAX + 1];
     enum member_state state;
     bool draining;  /* it is to have no shards */
+    bool stopping;  /* it ends: it gets none, until it joins again */
     int64_t beats;  /* goes up while it lives */
     int64_t age_ms; /* of its last beat, by the database's clock; for people */
     int64_t lease_ms;
@@ -98,9 +99,9 @@ int cluster_facts(struct cluster *c, struct cluster_facts *out, struct report *r
  * hosts live; ERR_NETWORK, ERR_REFUSED. */
 int cluster_join(struct cluster *c, struct report *r);
 /* Raises our count of beats, with a status of at most a few KiB, JSON or a line, for `zingq cluster
- * status`. ERR_NOTFOUND: we were buried, and may join again. ERR_FENCED: another process has joined
+ * status`. `stopping`: we end, and claim nothing any more. ERR_NOTFOUND: we were buried, and may join again. ERR_FENCED: another process has joined
  * under our name. ERR_NETWORK. */
-int cluster_beat(struct cluster *c, const char *status, struct report *r);
+int cluster_beat(struct cluster *c, const char *status, bool stopping, struct report *r);
 /* How everything stands. ERR_NOTFOUND: there is no such cluster. */
 int cluster_look(struct cluster *c, struct cluster_view *out, struct report *r);
 /* The host of that name in it, or NULL. */
@@ -140,9 +141,9 @@ int cluster_show(struct cluster *c, json_t **out, struct report *r);
 /* --- core/cluster/placing.c: decisions, which ask nobody --- */
 
 /* Who is to have each shard (from 0), as an index into view->members; -1 = nobody can. All hosts come
- * to the same answer: the shards are spread evenly over live hosts that do not drain, by rendezvous
- * hashing, so that few move when a host comes or goes; a pin to such a host wins, and one that could
- * not run a shard gets it only if no other can. If all drain, shards stay where they are, and those
+ * to the same answer: the shards are spread evenly over live hosts that do not drain or stop, by rendezvous
+ * hashing, so that few move when a host comes or goes; a pin to such a host wins. One that could not
+ * run a shard gets it only if no other can, pinned or not. If all drain, shards stay where they are, and those
  * that nobody has go to them. */
 void placing_decide(const struct cluster_view *view, int out[PARTITIONS]);
 

@@ -24,6 +24,10 @@ int cluster_connect(struct cluster *c, struct report *r);
  * ERR_MEMORY. */
 int cluster_ask(struct cluster *c, const struct pg_statement *statement,
                 const struct pg_params *params, struct pg_row *row, struct report *r);
+/* The same, for a row that is longer than PG_ANSWER_BYTES; it is kept in *kept. */
+int cluster_ask_long(struct cluster *c, const struct pg_statement *statement,
+                     const struct pg_params *params, struct buf *kept, struct pg_row *row,
+                     struct report *r);
 /* What a statement that was sent came to, with a sentence: ERR_NOTFOUND stays what it is. */
 int cluster_judge(const struct cluster *c, int code, struct report *r);
 /* Parameters that begin with the cluster's name. */

@@ -44,18 +44,22 @@ static int find(const struct cluster_view *view, const char *name) {
     return m == NULL ? NOBODY : (int)(m - view->members);
 }
 
-/* Those that do not drain; if all do, all. False: nobody lives. */
+static bool lives(const struct member *m) {
+    return m->state == MEMBER_LIVE && !m->stopping;
+}
+
+/* Those that do not drain; if all do, all. Never one that stops. False: there are none. */
 static bool choose_hosts(struct placing *p) {
     bool some = false;
     p->stay = true;
     for (size_t i = 0; i < p->view->member_count; i++) {
         const struct member *m = &p->view->members[i];
-        some = some || m->state == MEMBER_LIVE;
-        p->stay = p->stay && (m->state != MEMBER_LIVE || m->draining);
+        some = some || lives(m);
+        p->stay = p->stay && (!lives(m) || m->draining);
     }
     for (size_t i = 0; i < p->view->member_count; i++) {
         const struct member *m = &p->view->members[i];
-        p->takes[i] = m->state == MEMBER_LIVE && (p->stay || !m->draining);
+        p->takes[i] = lives(m) && (p->stay || !m->draining);
     }
     return some;
 }
@@ -66,12 +70,17 @@ static void place(struct placing *p, unsigned shard, int host) {
     p->out[shard] = host;
 }
 
+/* A host that could not run it gets a shard only if no other can, whatever its pin says. */
+static int pinned(const struct placing *p, const struct shard_lease *lease) {
+    return strcmp(lease->pin, lease->failed) == 0 ? NOBODY : find(p->view, lease->pin);
+}
+
 /* To the hosts that pins name, or, if all drain, to those that have them. How many are left. */
 static unsigned place_fixed(struct placing *p) {
     unsigned left = 0;
     for (unsigned shard = 0; shard < p->view->shards; shard++) {
         const struct shard_lease *lease = &p->view->leases[shard];
-        int host = find(p->view, p->stay ? lease->owner : lease->pin);
+        int host = p->stay ? find(p->view, lease->owner) : pinned(p, lease);
         p->out[shard] = NOBODY;
         if (host != NOBODY && p->takes[host]) {
             place(p, shard, host);

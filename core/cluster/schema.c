@@ -55,7 +55,7 @@ static const struct pg_statement make_tables = {
         " cluster text NOT NULL, name text NOT NULL, token uuid NOT NULL, beat bigint NOT NULL,"
         " at timestamptz NOT NULL, lease_ms int NOT NULL, state text NOT NULL,"
         " draining bool NOT NULL DEFAULT false, process text NOT NULL, status text NOT NULL,"
-        " PRIMARY KEY (cluster, name)) WITH (fillfactor = 20);"
+        " stopping bool NOT NULL DEFAULT false, PRIMARY KEY (cluster, name)) WITH (fillfactor = 20);"
         "CREATE TABLE IF NOT EXISTS zq.shard("
         " cluster text NOT NULL, number smallint NOT NULL, owner text, since timestamptz NOT NULL,"
         " pin text, failed text, note text NOT NULL DEFAULT '', PRIMARY KEY (cluster, number));"

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SHOWN_BYTES_MAX = 16 << 20 /* of hosts that are gone there may be many */ };
+
 /* One statement, so that everything is of one moment. Kinds of rows: 0 the cluster, 1 a host, 2 a shard. Of more
  * hosts than there is room for, those count that live. */
 static const struct pg_statement get_view = {
@@ -12,7 +14,8 @@ static const struct pg_statement get_view = {
         "SELECT * FROM (SELECT 0 AS kind, coalesce(lost, '') AS name, '' AS pin, '' AS failed,"
         " false AS draining, shards::int8 AS count, losses::int8 AS age, 0::int8 AS lease"
         " FROM zq.cluster WHERE name = $1"
-        " UNION ALL (SELECT 1, name, state, '', draining, beat,"
+        " UNION ALL (SELECT 1, name, state, CASE WHEN stopping THEN 'stopping' ELSE '' END,"
+        " draining, beat,"
         " (extract(epoch FROM now() - at) * 1000)::int8, lease_ms FROM zq.host"
         " WHERE cluster = $1 ORDER BY state = 'live' DESC, at DESC LIMIT 64)"
         " UNION ALL SELECT 2, coalesce(owner, ''), coalesce(pin, ''), coalesce(failed, ''), false,"
@@ -32,7 +35,8 @@ static void put_member(struct member *m, const struct pg_row *row) {
                          .draining = pg_get_int(row->fields[4]) != 0,
                          .beats = pg_get_int(row->fields[5]),
                          .age_ms = pg_get_int(row->fields[6]),
-                         .lease_ms = pg_get_int(row->fields[7])};
+                         .lease_ms = pg_get_int(row->fields[7]),
+                         .stopping = slice_is(row->fields[3], "stopping")};
     put_text(m->name, sizeof m->name, row->fields[1]);
 }
 
@@ -115,7 +119,7 @@ static const struct pg_statement get_all = {
                   "h.state,"
                   " 'beat_at', " TIME("h.at") ", 'age_s', " AGE(
                       "h.at") ", 'lease_ms', h.lease_ms,"
-                              " 'draining', h.draining, 'shards', (SELECT count(*) FROM zq.shard o"
+                              " 'draining', h.draining, 'stopping', h.stopping, 'shards', (SELECT count(*) FROM zq.shard o"
                               " WHERE o.cluster = c.name AND o.owner = h.name), 'process', "
                               "h.process,"
                               " 'status', h.status) ORDER BY h.name COLLATE \"C\"), '[]')"
@@ -139,11 +143,16 @@ static const struct pg_statement get_all = {
 int cluster_show(struct cluster *c, json_t **out, struct report *r) {
     struct pg_params params;
     struct pg_row row;
+    struct buf kept;
     cluster_begin(c, &params);
-    int code = cluster_ask(c, &get_all, &params, &row, r);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? cluster_tell_none(c, r) : code;
+    buf_init(&kept, SHOWN_BYTES_MAX);
+    int code = cluster_ask_long(c, &get_all, &params, &kept, &row, r);
+    if (code == 0) {
+        *out = json_read(row.fields[0], "what the database says of the cluster", r);
+        code = *out == NULL ? ERR_CORRUPT : 0;
+    } else if (code == ERR_NOTFOUND) {
+        (void)cluster_tell_none(c, r);
     }
-    *out = json_read(row.fields[0], "what the database says of the cluster", r);
-    return *out == NULL ? ERR_CORRUPT : 0;
+    buf_clear(&kept);
+    return code;
 }

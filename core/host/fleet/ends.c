@@ -43,7 +43,8 @@ static void on_end(struct fleet *f, struct fleet_host *host, int status) {
     bool well = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_GOOD;
     describe_end(host, status);
     host->pid = 0;
-    if (f->stopping || !host->wanted) {
+    bool moved_back = host->told && well; /* while it drained; its start is due */
+    if (f->stopping || !host->wanted || moved_back) {
         if (!well) {
             log_warn("fleet", "%s %u %s", f->what, host->number, host->end);
         }

@@ -32,6 +32,7 @@ enum {
     PATIENCE_MS = 2000,     /* with a statement: nothing else is done meanwhile */
     SILENCE_MS_MIN = 30000, /* a shard may wait nearly so long for the database in one turn */
     TELL_MS = 60000,
+    RETRY_MS = 60000,  /* before it claims a shard that it could not run, if others could not either */
     FAILURES_MAX = 3, /* of a shard that ends with an error, in a row, */
     CRASHES_MAX = 10, /* or that crashes: an event that does that is a dead letter before */
     STATUS_BYTES_MAX = 4096,
@@ -51,6 +52,7 @@ struct fleet_member {
     int64_t away_ms; /* when it was last told that the database is away; 0 = it is not */
     int losses;      /* how many were accepted when the shards were started */
     bool told_lost;
+    int64_t failed_ms[PARTITIONS]; /* when a shard could not run here; 0 = never */
     char lost
         [CLUSTER_LOST_BYTES]; /* what a shard has found to be lost, to be reported; "" = nothing */
 };
@@ -88,7 +90,8 @@ static void want_none(struct fleet *f) {
 static bool others_live(const struct fleet_member *m) {
     for (size_t i = 0; i < m->view.member_count; i++) {
         const struct member *other = &m->view.members[i];
-        if (other->state == MEMBER_LIVE && !other->draining && strcmp(other->name, m->name) != 0) {
+        bool takes = other->state == MEMBER_LIVE && !other->draining && !other->stopping;
+        if (takes && strcmp(other->name, m->name) != 0) {
             return true;
         }
     }
@@ -108,6 +111,7 @@ static int release(struct fleet *f, struct fleet_host *host, struct report *r) {
         return code;
     }
     lease_of(m, host)->owner[0] = '\0';
+    m->failed_ms[host->number - 1] = fails ? clock_monotonic_ms() : 0;
     log_info("fleet", "shard %u is released%s%s", host->number,
              fails ? ": it cannot run here; it " : "", fails ? host->end : "");
     host->failures = 0;
@@ -125,6 +129,13 @@ static int hold(struct fleet *f, struct fleet_host *host, const struct member *t
     return !host->wanted && host->pid == 0 ? release(f, host, r) : 0;
 }
 
+/* Two hosts that cannot run a shard do not pass it on without pause. A person may ask for it. */
+static bool may_claim(const struct fleet_member *m, const struct fleet_host *host) {
+    int64_t failed_ms = m->failed_ms[host->number - 1];
+    return failed_ms == 0 || clock_monotonic_ms() - failed_ms >= RETRY_MS ||
+           m->view.leases[host->number - 1].failed[0] == '\0' || !others_live(m);
+}
+
 static int claim(struct fleet *f, struct fleet_host *host, struct report *r) {
     struct fleet_member *m = f->member;
     int code = cluster_claim(m->cluster, host->number, r);
@@ -136,15 +147,15 @@ static int claim(struct fleet *f, struct fleet_host *host, struct report *r) {
     return code == ERR_EXISTS ? 0 : code; /* somebody was faster */
 }
 
-static int arrange(struct fleet *f, struct report *r) {
+/* Until a slow database has taken long enough: signals and ends come first. */
+static int arrange(struct fleet *f, int64_t until_ms, struct report *r) {
     struct fleet_member *m = f->member;
     int to[PARTITIONS];
     int code = 0;
-    int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
     placing_decide(&m->view, to);
     for (unsigned i = 0; code == 0 && i < f->count; i++) {
         if (clock_monotonic_ms() > until_ms) {
-            m->due_ms = 0; /* a slow database: signals and ends first */
+            m->due_ms = 0; /* the rest */
             break;
         }
         struct fleet_host *host = &f->hosts[i];
@@ -153,7 +164,8 @@ static int arrange(struct fleet *f, struct report *r) {
         bool here = other != NULL && strcmp(other->name, m->name) == 0;
         if (is_ours(m, lease)) {
             code = hold(f, host, other, r);
-        } else if (lease->owner[0] == '\0' && here && !f->stopping && host->pid == 0) {
+        } else if (lease->owner[0] == '\0' && here && !f->stopping && host->pid == 0 &&
+                   may_claim(m, host)) {
             code = claim(f, host, r);
         } else {
             want(f, host, false);
@@ -164,8 +176,8 @@ static int arrange(struct fleet *f, struct report *r) {
 
 /* --- the others --- */
 
-static int bury_dead(struct fleet_member *m, struct report *r) {
-    for (size_t i = 0; i < m->view.member_count; i++) {
+static int bury_dead(struct fleet_member *m, int64_t until_ms, struct report *r) {
+    for (size_t i = 0; i < m->view.member_count && clock_monotonic_ms() <= until_ms; i++) {
         const struct member *other = &m->view.members[i];
         if (strcmp(other->name, m->name) == 0 ||
             !watch_is_dead(&m->watch, other, m->watch.looked_ms)) {
@@ -291,7 +303,7 @@ static void write_status(const struct fleet *f, struct buf *out) {
 static int beat(const struct fleet *f, struct report *r) {
     struct buf status;
     write_status(f, &status);
-    int code = cluster_beat(f->member->cluster, buf_str(&status), r);
+    int code = cluster_beat(f->member->cluster, buf_str(&status), f->stopping, r);
     buf_clear(&status);
     return code;
 }
@@ -317,8 +329,9 @@ static int turn(struct fleet *f, struct report *r) {
         return code;
     }
     watch_look(&m->watch, &m->view, clock_monotonic_ms(), m->lease_ms);
-    code = bury_dead(m, r);
-    return code != 0 || stands_still(f) ? code : arrange(f, r);
+    int64_t until_ms = m->watch.looked_ms + PATIENCE_MS;
+    code = bury_dead(m, until_ms, r);
+    return code != 0 || stands_still(f) ? code : arrange(f, until_ms, r);
 }
 
 /* Others may run our shards now: what still runs here cannot commit. */

@@ -171,7 +171,7 @@ static void every_host_sees_the_same(void **state) {
 static void a_beat_raises_the_count(void **state) {
     struct world *w = *state;
     int64_t before = member(w, "a")->beats;
-    assert_int_equal(cluster_beat(w->a, "fine", &w->r), 0);
+    assert_int_equal(cluster_beat(w->a, "fine", false, &w->r), 0);
     assert_int_equal(member(w, "a")->beats, before + 1);
 }
 
@@ -200,12 +200,12 @@ static void two_processes_of_one_name_do_not_fight(void **state) {
     struct world *w = *state;
     struct cluster *second = cluster_of("a");
     assert_int_equal(cluster_join(second, &w->r), 0);
-    assert_int_equal(cluster_beat(w->a, "", &w->r), ERR_FENCED);
+    assert_int_equal(cluster_beat(w->a, "", false, &w->r), ERR_FENCED);
     assert_non_null(strstr(w->r.text, "process 7"));
     assert_int_equal(cluster_claim(w->a, 1, &w->r), ERR_FENCED);
     assert_int_equal(cluster_release(w->a, 1, "", &w->r), ERR_FENCED);
     assert_int_equal(cluster_leave(w->a, &w->r), ERR_FENCED);
-    assert_int_equal(cluster_beat(second, "", &w->r), 0);
+    assert_int_equal(cluster_beat(second, "", false, &w->r), 0);
     cluster_free(second);
 }
 
@@ -215,7 +215,7 @@ static void who_is_buried_has_nothing_and_may_join_again(void **state) {
     assert_int_equal(bury_as_seen(w, "a"), 0);
     assert_int_equal(member(w, "a")->state, MEMBER_DEAD);
     assert_owner(w, 1, "");
-    assert_int_equal(cluster_beat(w->a, "", &w->r), ERR_NOTFOUND);
+    assert_int_equal(cluster_beat(w->a, "", false, &w->r), ERR_NOTFOUND);
     assert_int_equal(cluster_claim(w->a, 2, &w->r), ERR_NOTFOUND);
     assert_owner(w, 2, "");
     assert_int_equal(cluster_join(w->a, &w->r), 0);
@@ -225,7 +225,7 @@ static void who_is_buried_has_nothing_and_may_join_again(void **state) {
 static void nobody_is_buried_who_has_beaten_since(void **state) {
     struct world *w = *state;
     int64_t seen = member(w, "a")->beats;
-    assert_int_equal(cluster_beat(w->a, "", &w->r), 0);
+    assert_int_equal(cluster_beat(w->a, "", false, &w->r), 0);
     assert_int_equal(cluster_bury(w->b, "a", seen, &w->r), ERR_EXISTS);
     seen = member(w, "a")->beats;
     assert_int_equal(cluster_join(w->a, &w->r), 0);
@@ -270,6 +270,22 @@ static void a_shard_that_could_not_be_run_says_where_and_why(void **state) {
     json_decref(all);
     assert_int_equal(cluster_join(w->a, &w->r), 0);
     assert_string_equal(look(w)->leases[0].failed, "");
+}
+
+static void a_cluster_of_the_greatest_size_is_shown(void **state) {
+    struct world *w = *state;
+    json_t *all = NULL;
+    (void)ask(w->admin,
+              "INSERT INTO zq.shard (cluster, number, since, note)"
+              " SELECT 'prod', n, now(), repeat('why ', 60) FROM generate_series(5, 64) AS n");
+    (void)ask(w->admin, "INSERT INTO zq.host (cluster, name, token, beat, at, lease_ms, state,"
+                        " process, status) SELECT 'prod', 'web' || n, gen_random_uuid(), 1, now(),"
+                        " 10000, 'dead', repeat('p', 190), repeat('s', 4000)"
+                        " FROM generate_series(1, 200) AS n");
+    assert_int_equal(cluster_show(w->command, &all, &w->r), 0);
+    assert_int_equal(json_array_size(json_object_get(all, "shards")), PARTITIONS);
+    assert_int_equal(json_array_size(json_object_get(all, "hosts")), 202);
+    json_decref(all);
 }
 
 /* --- a claim and a burial at once --- */
@@ -450,6 +466,16 @@ static void who_drains_does_so_until_a_person_says_otherwise(void **state) {
     assert_int_equal(cluster_drain(w->command, "nobody", true, &w->r), ERR_NOTFOUND);
 }
 
+static void who_stops_does_so_until_it_joins_again(void **state) {
+    struct world *w = *state;
+    assert_false(member(w, "a")->stopping);
+    assert_int_equal(cluster_beat(w->a, "", true, &w->r), 0);
+    assert_true(member(w, "a")->stopping);
+    assert_int_equal(member(w, "a")->state, MEMBER_LIVE);
+    assert_int_equal(cluster_join(w->a, &w->r), 0);
+    assert_false(member(w, "a")->stopping);
+}
+
 static void only_who_is_dead_or_gone_is_forgotten(void **state) {
     struct world *w = *state;
     assert_int_equal(cluster_pin(w->command, 1, "a", &w->r), 0);
@@ -459,7 +485,7 @@ static void only_who_is_dead_or_gone_is_forgotten(void **state) {
     assert_int_equal(cluster_forget(w->command, "a", &w->r), ERR_NOTFOUND);
     assert_int_equal(look(w)->member_count, 1);
     assert_string_equal(look(w)->leases[0].pin, "");
-    assert_int_equal(cluster_beat(w->a, "", &w->r), ERR_NOTFOUND);
+    assert_int_equal(cluster_beat(w->a, "", false, &w->r), ERR_NOTFOUND);
 }
 
 static void a_loss_stands_until_it_is_accepted_and_is_not_told_twice(void **state) {
@@ -492,11 +518,13 @@ int main(void) {
         CLUSTER_TEST(who_leaves_gives_its_shards_up),
         CLUSTER_TEST(no_more_hosts_live_than_are_of_use),
         CLUSTER_TEST(a_shard_that_could_not_be_run_says_where_and_why),
+        CLUSTER_TEST(a_cluster_of_the_greatest_size_is_shown),
         CLUSTER_TEST(a_burial_that_waits_for_a_claim_finds_a_sign_of_life),
         CLUSTER_TEST(a_claim_that_waits_for_its_burial_gets_nothing),
         CLUSTER_TEST(hosts_that_do_everything_at_once_leave_no_shard_to_the_dead),
         CLUSTER_TEST(a_pin_names_a_host_that_is_known),
         CLUSTER_TEST(who_drains_does_so_until_a_person_says_otherwise),
+        CLUSTER_TEST(who_stops_does_so_until_it_joins_again),
         CLUSTER_TEST(only_who_is_dead_or_gone_is_forgotten),
         CLUSTER_TEST(a_loss_stands_until_it_is_accepted_and_is_not_told_twice),
     };

@@ -145,6 +145,22 @@ static void if_all_drain_shards_stay_and_no_shard_is_left_alone(void **state) {
     assert_int_equal(count(&view, placed, 0), 2);
 }
 
+static void a_host_that_stops_gets_none_though_others_drain(void **state) {
+    struct cluster_view view = view_of(8, 3);
+    int placed[PARTITIONS];
+    (void)state;
+    view.members[0].stopping = true;
+    placing_decide(&view, placed);
+    assert_even(&view, placed, 1);
+    view.members[1].draining = view.members[2].draining = true;
+    own(&view, 0, "web1");
+    placing_decide(&view, placed);
+    assert_int_equal(count(&view, placed, 0), 0);
+    view.member_count = 1;
+    placing_decide(&view, placed);
+    assert_int_equal(count(&view, placed, -1), 8);
+}
+
 static void nobody_alive_gets_nothing(void **state) {
     struct cluster_view view = view_of(8, 1);
     int placed[PARTITIONS];
@@ -195,6 +211,23 @@ static void a_host_that_could_not_run_a_shard_gets_it_only_if_no_other_can(void 
     view.members[1].draining = true;
     placing_decide(&view, placed);
     assert_int_equal(count(&view, placed, 0), 8);
+}
+
+static void a_pin_to_a_host_that_could_not_run_the_shard_waits_until_it_may_try_again(void **state) {
+    struct cluster_view view = view_of(2, 2);
+    int placed[PARTITIONS];
+    (void)state;
+    pin(&view, 0, "web1");
+    fail_on(&view, 0, "web1");
+    placing_decide(&view, placed);
+    assert_int_equal(placed[0], 1);
+    fail_on(&view, 0, "web2");
+    placing_decide(&view, placed);
+    assert_int_equal(placed[0], 0);
+    view.members[1].state = MEMBER_DEAD;
+    fail_on(&view, 0, "web1");
+    placing_decide(&view, placed);
+    assert_int_equal(placed[0], 0);
 }
 
 /* --- who is dead --- */
@@ -281,10 +314,12 @@ int main(void) {
         cmocka_unit_test(a_host_that_comes_back_gets_its_shards_back),
         cmocka_unit_test(a_host_that_drains_or_has_left_gets_none),
         cmocka_unit_test(if_all_drain_shards_stay_and_no_shard_is_left_alone),
+        cmocka_unit_test(a_host_that_stops_gets_none_though_others_drain),
         cmocka_unit_test(nobody_alive_gets_nothing),
         cmocka_unit_test(a_pin_wins_and_the_others_even_it_out),
         cmocka_unit_test(a_pin_to_a_host_that_cannot_have_it_is_none),
         cmocka_unit_test(a_host_that_could_not_run_a_shard_gets_it_only_if_no_other_can),
+        cmocka_unit_test(a_pin_to_a_host_that_could_not_run_the_shard_waits_until_it_may_try_again),
         cmocka_unit_test(a_host_is_dead_when_its_count_has_stood_still_for_its_lease),
         cmocka_unit_test(its_own_lease_counts_not_the_watchers),
         cmocka_unit_test(after_a_gap_nothing_is_known),
