@@ -11,6 +11,8 @@ set -u
 . "$SOURCE_DIR/tests/support/world.sh"
 # shellcheck source=tests/support/postgres.sh
 . "$SOURCE_DIR/tests/support/postgres.sh"
+# shellcheck source=tests/support/members.sh
+. "$SOURCE_DIR/tests/support/members.sh"
 
 if [ -z "$postgres_bin" ]; then
     echo "1..0 # skipped: there is no PostgreSQL (Debian: apt-get install postgresql)"
@@ -41,83 +43,7 @@ end
 END_OF_LUA
 LOG_URL=$(postgres_url shop shop)
 export LOG_URL
-for name in a b c; do
-    eval "door_$name=127.0.0.1:$(free_port)"
-done
-
-# run_host NAME [FOLDER]: its process is $pid_NAME.
-run_host() {
-    eval "ZINGQ_HTTP_LISTEN=\$door_$1"
-    ZINGQ_HTTP_LISTEN=$ZINGQ_HTTP_LISTEN ZINGQ_CLUSTER_HOST=$1 "$ZINGQ" run --data "$dir/${2:-$1}" \
-        --broker "mqtt://127.0.0.1:$port" >>"$dir/$1.log" 2>&1 </dev/null &
-    eval "pid_$1=$!"
-    keep $!
-}
-
-# shards HOST: their numbers.
-shards() {
-    query "select number from zq.shard where owner = '$1' order by number"
-}
-
-# have HOST N: so many shards run there.
-have() {
-    [ "$(shards "$1" | grep -c .)" -eq "$2" ] || return 1
-    for n in $(shards "$1"); do
-        [ "$("$ZINGQ" status --json --data "$dir/$1/$n" | jq .host.ready)" = true ] || return 1
-    done
-}
-
-have_each() { # A B C
-    have a "$1" && have b "$2" && have c "$3"
-}
-
-# send N...: an event each.
-send() {
-    for n; do
-        pub -t "count/k$((n % 12))" -m "{\"id\":\"$n\"}" || return 1
-    done
-}
-
-# values SERVICE: all of its state, of all shards.
-values() {
-    "$ZINGQ" state list "$1" --json --data "$dir/a" 2>/dev/null | jq '[.[].value]'
-}
-
-# counted N: so many events have been done, each of them once.
-counted() {
-    [ "$(values count | jq 'add // 0')" = "$1" ]
-}
-
-ready_is() { # HOST STATUS
-    eval "door=\$door_$1"
-    [ "$(curl -s -m 8 -o "$dir/ready" -w '%{http_code}' "http://$door/readyz")" = "$2" ]
-}
-
-# pids HOST: of its process and its shards'.
-pids() {
-    eval "echo \$pid_$1"
-    for n in $(shards "$1"); do
-        cat "$dir/$1/$n/zingq.lock"
-        echo
-    done
-}
-
-has_gone() { # PID...
-    for pid; do
-        ! kill -0 "$pid" 2>/dev/null || return 1
-    done
-}
-
-state_is() { # HOST STATE
-    [ "$(query "select state from zq.host where name = '$1'")" = "$2" ]
-}
-
-show_failure() {
-    tail -n 12 "$dir"/[abc].log | sed 's/^/# /'
-    query 'select * from zq.host' | cut -c1-150 | sed 's/^/# /'
-    query 'select * from zq.shard' | sed 's/^/# /'
-    values count | jq -c . | sed 's/^/# counted: /'
-}
+make_doors a b c
 
 # ---- three hosts ----
 
@@ -175,9 +101,6 @@ ok "and nothing is done twice" wait_for 20 counted 37
 
 # ---- the database away ----
 
-buried() {
-    grep -h 'has shown no life' "$dir"/[abc].log | grep -c .
-}
 before=$(buried)
 must stop_postgres immediate
 send 37 38 39
