@@ -10,7 +10,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { CHECK_MS = 5000, PAUSE_MS_MIN = 1000, PAUSE_MS_MAX = 60000 };
+enum {
+    CHECK_MS = 5000, /* who has no turns asks so often whether it has its log, */
+    AWAY_MS = 1000,  /* and while the database is away, whether it is back */
+    PAUSE_MS_MIN = 1000,
+    PAUSE_MS_MAX = 60000
+};
 
 /* --- opening --- */
 
@@ -49,6 +54,12 @@ int host_log_open(struct host *h, struct report *r) {
     return code;
 }
 
+static void on_timer(uv_timer_t *timer);
+
+static void check_every(struct host *h, uint64_t ms) {
+    host_check_uv(uv_timer_start(&h->log.timer, on_timer, ms, ms), "log timer");
+}
+
 static void on_timer(uv_timer_t *timer) {
     struct host *h = timer->data;
     if (h->engine == NULL) {
@@ -59,6 +70,7 @@ static void on_timer(uv_timer_t *timer) {
         host_wake(h);
         return;
     }
+    check_every(h, code == ERR_NETWORK ? AWAY_MS : CHECK_MS);
     host_log_notice(h);
     if (h->log.failed != 0) {
         host_log_turn(h);
@@ -67,7 +79,7 @@ static void on_timer(uv_timer_t *timer) {
 
 void host_log_watch(struct host *h) {
     if (h->log.turns != NULL) {
-        host_check_uv(uv_timer_start(&h->log.timer, on_timer, CHECK_MS, CHECK_MS), "log timer");
+        check_every(h, CHECK_MS);
     }
 }
 
