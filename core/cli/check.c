@@ -420,8 +420,10 @@ static void print_verdict(const struct conf *conf) {
                      url_shown(conf->telemetry.otlp, url));
     }
     if (conf->store_url[0] != '\0') {
-        (void)printf(", turns are committed in PostgreSQL (store.url), in the log \"%s\"",
-                     conf->store_name);
+        bool cluster = conf->cluster.name[0] != '\0';
+        (void)printf(", turns are committed in PostgreSQL (store.url), in %s \"%s\"",
+                     cluster ? "the logs of the cluster" : "the log",
+                     cluster ? conf->cluster.name : conf->store_name);
     }
     if (cli_warnings() > 0) {
         (void)printf("; %u warning%s", cli_warnings(), cli_warnings() == 1 ? "" : "s");

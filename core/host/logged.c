@@ -10,7 +10,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { CHECK_MS = 5000, PAUSE_MS_MIN = 1000, PAUSE_MS_MAX = 60000 };
+enum {
+    CHECK_MS = 5000, /* who has no turns asks so often whether it has its log, */
+    AWAY_MS = 1000,  /* and while the database is away, whether it is back */
+    PAUSE_MS_MIN = 1000,
+    PAUSE_MS_MAX = 60000
+};
 
 /* --- opening --- */
 
@@ -55,15 +60,23 @@ static int check(struct host *h) {
     return code == ERR_FENCED ? store_fenced(h->store) : code;
 }
 
+static void on_timer(uv_timer_t *timer);
+
+static void check_every(struct host *h, uint64_t ms) {
+    host_check_uv(uv_timer_start(&h->log.timer, on_timer, ms, ms), "log timer");
+}
+
 static void on_timer(uv_timer_t *timer) {
     struct host *h = timer->data;
     if (h->engine == NULL) {
         return;
     }
-    if (host_log_is_over(h, check(h))) {
+    int code = check(h);
+    if (host_log_is_over(h, code)) {
         host_wake(h);
         return;
     }
+    check_every(h, code == ERR_NETWORK ? AWAY_MS : CHECK_MS);
     host_log_notice(h);
     if (h->log.failed != 0) {
         host_log_turn(h);
@@ -72,7 +85,7 @@ static void on_timer(uv_timer_t *timer) {
 
 void host_log_watch(struct host *h) {
     if (h->log.turns != NULL) {
-        host_check_uv(uv_timer_start(&h->log.timer, on_timer, CHECK_MS, CHECK_MS), "log timer");
+        check_every(h, CHECK_MS);
     }
 }
 

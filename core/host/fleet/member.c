@@ -141,7 +141,7 @@ static int claim(struct fleet *f, struct fleet_host *host, struct report *r) {
     int code = cluster_claim(m->cluster, host->number, r);
     if (code == 0) {
         (void)snprintf(lease_of(m, host)->owner, sizeof lease_of(m, host)->owner, "%s", m->name);
-        log_info("fleet", "shard %u runs here now", host->number);
+        log_info("fleet", "shard %u starts here", host->number);
         want(f, host, true);
     }
     return code == ERR_EXISTS ? 0 : code; /* somebody was faster */
@@ -279,7 +279,8 @@ static int join(struct fleet_member *m, struct report *r) {
     if (code == 0) {
         m->joined = true;
         m->rival_ms = 0;
-        log_info("fleet", "joined as host \"%s\"", m->name);
+        log_info("fleet", "joined as host \"%s\": others leave it its part of the shards in %lld s",
+                 m->name, (long long)m->lease_ms * 2 / 1000);
     }
     return code;
 }

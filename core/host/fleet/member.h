@@ -1,5 +1,5 @@
 /*
- * member.h - the fleet as a host of a cluster: which shards run here (cluster/members.h).
+ * member.h - the fleet as a host of a cluster: which shards run here (cluster/cluster.h).
  *
  * It talks to the database in the fleet's own loop: a beat every quarter of the lease. A statement without
  * an answer is waited for for 2 s, and is the last of its beat. Part of the fleet.
