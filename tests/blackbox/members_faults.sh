@@ -4,7 +4,7 @@
 # restored from a backup while all run.
 #
 # ctest: timeout=300
-# ctest: label=torture
+# ctest: label=rare
 # shellcheck disable=SC2016,SC2154,SC2317 # for eval; called by ok
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
