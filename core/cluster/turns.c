@@ -126,7 +126,8 @@ struct turns {
     struct buf kept;    /* what a short statement returned */
     struct parts parts; /* of the turn that is appended */
     struct turns_state state;
-    bool hangs; /* the last turn or barrier was not answered */
+    bool hangs;       /* the last turn or barrier was not answered */
+    int64_t again_ms; /* no connection is set up before that; monotonic */
     char taker[256];
 };
 
@@ -250,6 +251,21 @@ int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms,
     return code != 0 ? code : t->options.reads ? find_row(t, r) : take_row(t, id, r);
 }
 
+/* A server may accept connections and say nothing: the loop waits for it, whoever asks. So the next
+ * attempt is not before as much time again has passed. */
+static int connect_line(struct turns *t, int64_t wait_ms) {
+    int64_t from_ms = clock_monotonic_ms();
+    if (!pg_line_is_open(t->line) && from_ms < t->again_ms) {
+        return ERR_NETWORK;
+    }
+    int code = pg_line_connect(t->line, wait_ms);
+    if (code != 0) {
+        int64_t now_ms = clock_monotonic_ms();
+        t->again_ms = now_ms + (now_ms - from_ms);
+    }
+    return code;
+}
+
 /* --- the fence --- */
 
 /* Whether the row is still ours. */
@@ -349,7 +365,7 @@ static int barrier(void *ctx, struct log_state *out) {
     struct turns *t = ctx;
     struct pg_row row;
     ahead_stop(&t->ahead, t->line);
-    int code = pg_line_connect(t->line, CONNECT_WAIT_MS);
+    int code = connect_line(t, CONNECT_WAIT_MS);
     if (code != 0) {
         t->state.up = false;
         return code;
@@ -363,7 +379,7 @@ static int reach(void *ctx, const uint8_t writer[LOG_ID_BYTES], uint64_t *turn) 
     struct pg_params params = {.count = 0};
     struct pg_row row;
     ahead_stop(&t->ahead, t->line);
-    int code = pg_line_connect(t->line, CONNECT_WAIT_MS);
+    int code = connect_line(t, CONNECT_WAIT_MS);
     pg_add_i32(&params, t->row.id);
     pg_add(&params, (struct slice){(const char *)writer, LOG_ID_BYTES});
     code = code == 0 ? pg_line_ask(t->line, &get_reach, &params, &t->kept, &row) : code;
@@ -378,7 +394,7 @@ int turns_check(struct turns *t) {
     if (t->ahead.open) {
         return 0;
     }
-    int code = pg_line_connect(t->line, 0);
+    int code = connect_line(t, 0);
     code = code == 0 ? look_at_row(t) : code;
     t->state.up = !t->hangs && (code == 0 || code == ERR_FENCED);
     return code;
@@ -393,7 +409,7 @@ static int read_from(struct turns *t, enum ahead_of what, uint64_t number) {
         return 0;
     }
     ahead_stop(&t->ahead, t->line);
-    int code = pg_line_connect(t->line, CONNECT_WAIT_MS);
+    int code = connect_line(t, CONNECT_WAIT_MS);
     if (code != 0) {
         return code;
     }

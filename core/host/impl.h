@@ -108,6 +108,10 @@ struct host_log {
     int64_t failed_ms; /* since then none has ended well */
     int64_t again_ms;  /* no other before then */
     int64_t pause_ms;  /* before that one */
+    uv_work_t syncing; /* the copy's file, by a thread of libuv, */
+    int file;          /* which has it; -1 = none is under way */
+    int sync_error;    /* errno */
+    int64_t synced_ms; /* loop time when the last one began */
 };
 
 /* Another version of topics.conf: host/reload.c. */

@@ -7,12 +7,15 @@
 #include "host/loop.h"
 #include "journal/home.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
     CHECK_MS = 5000, /* who has no turns asks so often whether it has its log, */
     AWAY_MS = 1000,  /* and while the database is away, whether it is back */
+    SYNC_MS = 30000, /* the copy's file is synced */
     PAUSE_MS_MIN = 1000,
     PAUSE_MS_MAX = 60000
 };
@@ -60,6 +63,45 @@ static int check(struct host *h) {
     return code == ERR_FENCED ? store_fenced(h->store) : code;
 }
 
+/* --- the copy's file: commits do not wait for it --- */
+
+static void sync_file(uv_work_t *request) {
+    struct host_log *log = &((struct host *)request->data)->log;
+    log->sync_error = fdatasync(log->file) == 0 ? 0 : errno;
+}
+
+static void file_synced(uv_work_t *request, int status) {
+    struct host *h = request->data;
+    (void)close(h->log.file);
+    h->log.file = -1;
+    if (status != 0 || h->log.sync_error == 0) {
+        return;
+    }
+    store_doubt_file(h->store);
+    log_error("host",
+              "cannot sync %s/data.mdb: %s; this host ends, and its next start loads the store "
+              "again from its log",
+              h->conf->store_path, strerror(h->log.sync_error));
+    h->status = host_exit_status(ERR_DISK);
+    host_end_loop(h);
+}
+
+/* A stop waits for it, as it waits for its own sync. */
+static void sync_now_and_then(struct host *h) {
+    struct host_log *log = &h->log;
+    int64_t now_ms = host_now_ms(h);
+    if (log->file >= 0 || h->stopping || now_ms - log->synced_ms < SYNC_MS) {
+        return;
+    }
+    log->synced_ms = now_ms;
+    log->file = store_unsynced_file(h->store);
+    if (log->file >= 0) {
+        log->syncing.data = h;
+        host_check_uv(uv_queue_work(&h->loop, &log->syncing, sync_file, file_synced),
+                      "syncing the store");
+    }
+}
+
 static void on_timer(uv_timer_t *timer);
 
 static void check_every(struct host *h, uint64_t ms) {
@@ -78,12 +120,14 @@ static void on_timer(uv_timer_t *timer) {
     }
     check_every(h, code == ERR_NETWORK ? AWAY_MS : CHECK_MS);
     host_log_notice(h);
+    sync_now_and_then(h);
     if (h->log.failed != 0) {
         host_log_turn(h);
     }
 }
 
 void host_log_watch(struct host *h) {
+    h->log.file = -1;
     if (h->log.turns != NULL) {
         check_every(h, CHECK_MS);
     }

@@ -46,6 +46,7 @@ struct store {
     bool taken;                       /* store_is_taken */
     struct load load;                 /* the last one that was begun */
     bool unsynced;                    /* commits do not wait for the disk: store/unsynced.c */
+    bool doubted;                     /* the disk failed to write some of them */
 };
 
 /* True if the file lacks this table, because it is newer than the file's last writer. */

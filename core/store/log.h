@@ -110,6 +110,13 @@ int store_use_log(struct store *s, const struct store_log *log, store_home *home
  * only the id of the log that the store is a copy of; zeros: of none yet. */
 const struct log_state *store_log_state(const struct store *s);
 
+/* A descriptor of the store's file, for another thread to sync it: a disk that fails to write must not stay
+ * unnoticed because commits do not wait. To be closed; -1: they do wait, or there is none to be had. */
+int store_unsynced_file(const struct store *s);
+/* That failed, and what was committed may be read back as it was before: the next start loads the store
+ * again (INV-STORE-15). */
+void store_doubt_file(struct store *s);
+
 /* Once the log's last turn is there: whether somebody else may have had the log before this process, and
  * not who had this store. Why he has it no more is not known. */
 bool store_is_taken(const struct store *s);

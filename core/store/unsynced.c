@@ -182,7 +182,7 @@ int store_sync_killed(struct store *s, struct report *r) {
 void store_stop_syncing(struct store *s) {
     const struct uuid boot = this_boot();
     struct report r = {""};
-    if (s->unsynced || uuid_is_zero(&boot)) {
+    if (s->unsynced || s->doubted || uuid_is_zero(&boot)) {
         return;
     }
     if (write_mark(s, &boot, &r) != 0) {
@@ -192,14 +192,33 @@ void store_stop_syncing(struct store *s) {
     s->unsynced = mdb_env_set_flags(s->env, MDB_NOSYNC, 1) == 0;
 }
 
+int store_unsynced_file(const struct store *s) {
+    int fd = -1;
+    return s->unsynced && s->env != NULL && mdb_env_get_fd(s->env, &fd) == 0
+               ? fcntl(fd, F_DUPFD_CLOEXEC, 0)
+               : -1;
+}
+
+/* The kernel drops what it could not write, and says so once: later syncs end well. */
+void store_doubt_file(struct store *s) {
+    struct report r = {""};
+    s->doubted = true;
+    if (write_mark(s, &unknown, &r) != 0) {
+        log_error("store", "%s", r.text);
+    }
+}
+
 int store_sync(struct store *s) {
     struct report r = {""};
+    if (s->doubted) {
+        return ERR_DISK;
+    }
     if (!s->unsynced || s->env == NULL) {
         return 0;
     }
     int rc = mdb_env_sync(s->env, 1);
-    if (rc != 0) { /* the kernel may have dropped what it could not write */
-        (void)write_mark(s, &unknown, NULL);
+    if (rc != 0) {
+        store_doubt_file(s);
         return store_tell(s, "syncing", rc);
     }
     rc = mdb_env_set_flags(s->env, MDB_NOSYNC, 0);

@@ -377,7 +377,8 @@ void mqtt_free(struct mqtt *m) {
 
 void mqtt_start(struct mqtt *m) {
     assert(m->state == IDLE);
-    begin_connect(m);
+    mqtt_move(m, WAITING);
+    on_retry_due(&m->timer);
 }
 
 void mqtt_drop(struct mqtt *m) {

@@ -103,7 +103,7 @@ struct mqtt_callbacks {
     void (*on_unsubscribed)(void *ctx);
     /* The socket has input: call mqtt_collect in the next turn, not from here. After on_up. */
     void (*on_readable)(void *ctx);
-    /* Asked before each connect but the first; false: asked again a little later. NULL = always. */
+    /* Asked before each connect; false: asked again a little later. NULL = always. */
     bool (*may_connect)(void *ctx);
 };
 

@@ -21,7 +21,7 @@ enum {
 };
 
 static const bool legal_moves[STATE_COUNT][STATE_COUNT] = {
-    [IDLE] = {[CONNECTING] = true, [STOPPED] = true},
+    [IDLE] = {[WAITING] = true, [STOPPED] = true},
     [CONNECTING] = {[GREETING] = true, [WAITING] = true, [STOPPED] = true},
     [GREETING] = {[UP] = true, [WAITING] = true, [STOPPED] = true},
     [UP] = {[WAITING] = true, [STOPPED] = true},

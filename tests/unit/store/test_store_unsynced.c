@@ -224,6 +224,26 @@ static void a_stop_leaves_a_file_that_is_synced(void **state) {
     assert_false(is_marked(f)); /* until there is a log */
 }
 
+/* Another thread syncs the file now and then, to hear of that. */
+static void what_the_disk_failed_to_write_is_loaded_again(void **state) {
+    struct store_world *f = *state;
+    struct report r = {""};
+    char path[PATH];
+    store_world_commit(f->store, "a", "1");
+    int fd = store_unsynced_file(f->store);
+    assert_true(fd >= 0);
+    assert_int_equal(fsync(fd), 0);
+    assert_int_equal(close(fd), 0);
+    store_doubt_file(f->store);
+    assert_int_equal(store_begin(f->store), 0); /* the host still stops as usual */
+    store_abort(f->store);
+    assert_int_equal(open_to_rebuild(f, &r), 0);
+    assert_int_equal(access(file_of(f, "data.mdb.torn", path), F_OK), 0);
+    assert_int_equal(store_unsynced_file(f->store), -1); /* it has no log yet */
+    use_log(f);
+    assert_kept(f, "a", "1");
+}
+
 static void a_store_that_leaves_its_log_is_synced(void **state) {
     struct store_world *f = *state;
     store_world_commit(f->store, "a", "1");
@@ -287,6 +307,7 @@ int main(void) {
         UNSYNCED_TEST(a_mark_that_cannot_be_read_is_another_boots),
         UNSYNCED_TEST(nobody_but_its_host_opens_a_torn_file),
         UNSYNCED_TEST(a_stop_leaves_a_file_that_is_synced),
+        UNSYNCED_TEST(what_the_disk_failed_to_write_is_loaded_again),
         UNSYNCED_TEST(a_store_that_leaves_its_log_is_synced),
         UNSYNCED_TEST(a_file_that_was_compacted_is_synced),
         UNSYNCED_TEST(a_store_put_in_place_of_a_copy_is_no_copy),
