@@ -362,6 +362,7 @@ ok "each event says whose it is" both_in /api/events
 ok "the newest is the first" test "$(jq -s -c '[.[].id] == ([.[].id] | sort | reverse)' "$dir/all")" = true
 ok "state is of both" both_in /api/state/seats
 ok "what was changed, too" eval 'api 1 POST /api/services/seats/resume && api 2 POST /api/services/seats/resume && both_in /api/audit'
+ok "in pages as well" same_in_pages /api/audit
 ok "the list of a key is of its host alone" answers 200 '"key":"'"$two"'"' 1 GET "/api/events?service=seats&key=$two"
 ok "?host=2 is of host 2 alone" eval 'api 1 GET "/api/events?host=2" && [ "$(jq -c "map(has(\"host\")) | any" "$dir/out")" = false ]'
 ok "a cursor of other hosts is refused" answers 400 Zingq-Next 1 GET "/api/events?before=1~2~3"
@@ -528,6 +529,12 @@ names_are() { # LEAST MOST COMMAND...: so many rows, of host 1 by host 2
     rows=$(jq length "$dir/out")
     [ "$rows" -ge "$least" ] && [ "$rows" -le "$most" ]
 }
+# 300 KiB of older changes at host 2
+seq 1 1500 | awk '{ printf "{\"id\":\"old-%d\",\"who\":\"somebody-who-did-it\",\"from\":\"\",\"method\":\"POST\",\"path\":\"/api/services/seats/pause-or-so\",\"query\":{},\"status\":200,\"at\":\"2020-01-01T00:00:00.%04dZ\",\"at_ms\":%d}\n", $1, $1, 1577836800000 + $1 }' >>data2/audit.jsonl
+old_changes() {
+    "$ZINGQ" audit --data data1 --conf 1.conf --json >"$dir/out" && [ "$(jq '[.[] | select(.who == "somebody-who-did-it")] | length' "$dir/out")" = 1500 ]
+}
+ok "audit tells all changes of all hosts, however many" old_changes
 ok "--host has a key whole, also in several pages" wait_for 20 names_are 1201 1210 state get seats "$one"
 ok "and as much of a list as is wanted" names_are 1150 1150 state list seats --limit 1150
 ok "a name on the last page is found" names_are 1 1 state get seats "$one" zz
