@@ -253,6 +253,7 @@ enum {
 
     READINGS_MAX = 64,           /* requests being answered from the store at once */
     READING_US_MAX = 2000,       /* time spent reading between two turns */
+    READING_PART_MS = 2000,      /* of the list of all hosts: after it the part ends, cut */
     READING_ROWS_MAX = 100000,   /* rows examined for one response; a longer search is paged */
     ID_ROWS_MAX = 5000000,       /* rows examined for the last digits of an id */
     READING_BYTES_MAX = 2 << 20, /* size of a response; beyond it the next page begins */

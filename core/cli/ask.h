@@ -26,6 +26,7 @@ struct cli_page {
     json_t *answer;
     char next[GATEWAY_NEXT_BYTES]; /* "" = that was all */
     json_t *missing;               /* the hosts that it lacks, [{"host", "why"}]; or NULL */
+    bool endless;                  /* of several pages: there are more than are asked for */
 };
 /* Like cli_ask_quietly, for a list that may have more. */
 int cli_ask_page(struct cli *cli, const char *method, const char *path, struct slice body,

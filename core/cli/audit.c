@@ -114,6 +114,7 @@ static bool gather_change(void *ctx, json_t *record) {
 
 int cli_audit(struct cli *cli) {
     struct report r = {""};
+    bool whole;
     int64_t since_ms = 0;
     int status = cli_changed_since(cli, &since_ms);
     status = status == 0 ? cli_find_data(cli) : status;
@@ -121,7 +122,7 @@ int cli_audit(struct cli *cli) {
         return status;
     }
     if (cli->gathered != NULL) {
-        int code = audit_read(cli->data, since_ms, false, cli->gathered, gather_change, &r);
+        int code = audit_read(cli->data, since_ms, 0, &whole, cli->gathered, gather_change, &r);
         return code == 0 ? 0 : cli_fail(code, "%s", r.text);
     }
     struct changes changes = {.table = table_new(columns, sizeof columns / sizeof *columns),
@@ -129,7 +130,7 @@ int cli_audit(struct cli *cli) {
     if (changes.table == NULL || (cli->json && changes.list == NULL)) {
         status = cli_fail(ERR_MEMORY, "out of memory");
     } else {
-        int code = audit_read(cli->data, since_ms, false, &changes, add_change, &r);
+        int code = audit_read(cli->data, since_ms, 0, &whole, &changes, add_change, &r);
         status = code == 0 ? print_changes(cli, &changes) : cli_fail(code, "%s", r.text);
     }
     table_free(changes.table);

@@ -91,8 +91,8 @@ static void print_event(const struct follow *f, const json_t *event) {
     buf_clear(&line);
 }
 
-/* The page is newest first, lines are oldest first. */
-static void print_page(struct follow *f, const json_t *page) {
+/* The page is newest first, lines are oldest first. `cut`: it has less than was asked for, and there is more. */
+static void print_page(struct follow *f, const json_t *page, bool cut) {
     size_t count = json_array_size(page);
     size_t known = 0;
     for (size_t i = count; i-- > 0;) {
@@ -103,11 +103,11 @@ static void print_page(struct follow *f, const json_t *page) {
             print_event(f, event);
         }
     }
-    if (f->begun && known == 0 && count == PAGE) {
+    if (f->begun && known == 0 && (count == PAGE || (cut && count > 0))) {
         (void)fprintf(stderr,
-                      "more than %d events a second: the others are left out; --service, "
+                      "more than %zu events a second: the others are left out; --service, "
                       "--key, --state and --topic select\n",
-                      PAGE);
+                      count);
     }
     f->begun = true;
 }
@@ -160,7 +160,7 @@ static int look(struct follow *f, unsigned long long count) {
     }
     f->away = away;
     if (!away && status == 0) {
-        print_page(f, page.answer);
+        print_page(f, page.answer, page.next[0] != '\0');
         tell_missing(f, page.missing);
     }
     cli_page_clear(&page);

@@ -362,9 +362,7 @@ static int ask(struct cli *cli, const struct remote *remote, uint64_t wanted, st
         code = code == 0 ? join(cli, remote, out, &more) : code;
         cut = code == 0 && is_cut(cli, remote, out, wanted, &page);
     }
-    if (cut) {
-        (void)cli_fail(0, "the list ends here, and has more: narrow it down");
-    }
+    out->endless = cut;
     if (code == 0 && out->status == 200) {
         keep_named(cli, list_in(remote, out->answer));
     }
@@ -376,7 +374,10 @@ static int ask(struct cli *cli, const struct remote *remote, uint64_t wanted, st
 /* Prints the answer, and whether there is more; frees it. */
 static int print_page(const struct cli *cli, const struct remote *remote, struct cli_page *page) {
     int status = print_answer(cli, remote, json_incref(page->answer));
-    if (page->next[0] != '\0' && remote->list != NULL && !cli->json) {
+    if (page->endless) {
+        (void)cli_fail(0, "the list ends here, and has more: narrow it down");
+        status = status == 0 ? EXIT_CANNOT_RUN : status;
+    } else if (page->next[0] != '\0' && remote->list != NULL && !cli->json) {
         (void)printf("and more: --limit N shows more\n");
     }
     return status == 0 && json_array_size(page->missing) > 0 ? EXIT_CANNOT_RUN : status;

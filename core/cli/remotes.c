@@ -133,7 +133,6 @@ static const struct remote remotes[] = {
      .fields = {"refused_at", "topic", "id", "cause", "reason_code", "held"}},
     {.command = "audit",
      .path = "/api/audit",
-     .shown = REMOTE_ROWS_MAX,
      .all = &merge_changes,
      .oldest_first = true,
      .list = "",

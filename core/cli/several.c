@@ -146,8 +146,8 @@ static int add_up(json_t *sums, const json_t *row) {
                                           "rate_1min", "failures_1min", "outbox"};
     int code = 0;
     for (size_t i = 0; i < sizeof figures / sizeof *figures && code == 0; i++) {
-        json_int_t sum = json_integer_value(json_object_get(sums, figures[i])) +
-                         json_integer_value(json_object_get(row, figures[i]));
+        json_int_t sum = merge_add(json_integer_value(json_object_get(sums, figures[i])),
+                                   json_integer_value(json_object_get(row, figures[i])));
         code = json_object_set_new(sums, figures[i], json_integer(sum));
     }
     return code;

@@ -386,6 +386,7 @@ int host_open_doors(struct host *h, struct report *r) {
                                           .engine = h->engine,
                                           .scripts = h->scripts,
                                           .ask = h->ask,
+                                          .memory = &h->memory,
                                           .hooks = {.ctx = h,
                                                     .host_status = host_status,
                                                     .add_hosts = add_hosts,

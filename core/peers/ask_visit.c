@@ -122,7 +122,10 @@ static void serve(struct ask *a, struct visit *visit) {
         return;
     }
     forget_request(visit);
-    write_error(visit, code == ERR_MEMORY ? 503 : 400,
+    write_error(visit,
+                code == ERR_MEMORY   ? 503
+                : code == ERR_SCHEMA ? 501
+                                     : 400,
                 code == ERR_SCHEMA    ? "it runs a version that asks otherwise"
                 : code == ERR_INVALID ? "that is not a request"
                                       : error_text(code));

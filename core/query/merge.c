@@ -57,6 +57,12 @@ static int take(json_t *out, struct merge_part *part) {
 
 /* ---- groups ---- */
 
+json_int_t merge_add(json_int_t a, json_int_t b) {
+    json_int_t x = a > 0 ? a : 0;
+    json_int_t y = b > 0 ? b : 0;
+    return x > INT64_MAX - y ? INT64_MAX : x + y;
+}
+
 /* A group as one host has it. */
 struct share {
     json_t *row;
@@ -82,8 +88,8 @@ static int largest_first(const void *a, const void *b) {
 /* Adds a host's share to what is known of the group: the newest letter is its example. */
 static int add_share(json_t *group, const struct share *share) {
     static const char *const newest[] = {"newest_at", "example", "reason", "reason_base64"};
-    json_int_t count = json_integer_value(json_object_get(group, "count")) +
-                       json_integer_value(json_object_get(share->row, "count"));
+    json_int_t count = merge_add(json_integer_value(json_object_get(group, "count")),
+                                 json_integer_value(json_object_get(share->row, "count")));
     bool newer = comes_first(&merge_groups, share->row, group);
     int code = json_object_set_new(group, "count", json_integer(count));
     for (size_t i = 0; newer && i < sizeof newest / sizeof *newest; i++) {
@@ -164,6 +170,16 @@ json_t *merge_parts(struct merge_part *parts, size_t count, const struct merge_o
 
 static const char ENDED[] = "-";
 
+bool merge_is_place(const char *text) {
+    size_t len = text == NULL ? 0 : strlen(text);
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] <= ' ' || text[i] > '}') { /* "~" comes after it */
+            return false;
+        }
+    }
+    return len > 0 && len < MERGE_PLACE_BYTES && strcmp(text, ENDED) != 0;
+}
+
 void merge_write_places(const struct merge_place *places, size_t count, struct buf *out) {
     for (size_t i = 0; i < count; i++) {
         const char *at = json_string_value(places[i].at);
@@ -195,4 +211,35 @@ bool merge_read_places(const char *text, struct merge_place *places, size_t coun
         text += several && !last ? at.len + 1 : 0;
     }
     return true;
+}
+
+/* ---- answers ---- */
+
+bool merge_is_listed(const json_t *answer, bool paged) {
+    size_t i;
+    const json_t *item;
+    json_array_foreach(answer, i, item) {
+        const json_t *row = paged ? json_object_get(item, "row") : item;
+        const char *at = json_string_value(json_object_get(item, "at"));
+        if (!json_is_object(row) || (paged && !merge_is_place(at))) {
+            return false;
+        }
+    }
+    return json_is_array(answer);
+}
+
+json_t *merge_rows(json_t *answer, bool paged) {
+    json_t *rows = paged ? json_array() : json_incref(answer);
+    size_t i;
+    const json_t *item;
+    if (!paged) {
+        return rows;
+    }
+    json_array_foreach(answer, i, item) {
+        if (rows == NULL || json_array_append(rows, json_object_get(item, "row")) != 0) {
+            json_decref(rows);
+            return NULL;
+        }
+    }
+    return rows;
 }

@@ -37,6 +37,17 @@ struct merge_part {
 json_t *merge_parts(struct merge_part *parts, size_t count, const struct merge_order *order,
                     uint64_t limit);
 
+/* The sum of figures that hosts tell: what is negative counts as 0, and it does not go past the greatest. */
+json_int_t merge_add(json_int_t a, json_int_t b);
+
+enum { MERGE_PLACE_BYTES = 1024 }; /* of one host: a key and a name in hex are the most */
+
+/* Whether it is what a host lists: rows, each an object; or if it is `paged`, each with its place:
+ * {"at", "row"}. */
+bool merge_is_listed(const json_t *answer, bool paged);
+/* Its rows, a new list; NULL when out of memory. */
+json_t *merge_rows(json_t *answer, bool paged);
+
 /* Where the list of a host goes on. */
 struct merge_place {
     bool ended; /* it does not */
@@ -46,6 +57,8 @@ struct merge_place {
 /* The places of hosts as one text, which is the `before` of the next page: each as the host wrote it, nothing for its
  * beginning, "-" for its end, with "~" between them. Appends. */
 void merge_write_places(const struct merge_place *places, size_t count, struct buf *out);
+/* Whether that is how a host writes one: printable and short, for a header; NULL is none. */
+bool merge_is_place(const char *text);
 bool merge_all_ended(const struct merge_place *places, size_t count);
 /* Reads it into places that are zero; a text without "~" is the place of each host. False: it is
  * one of another number of hosts, or there is no memory. */

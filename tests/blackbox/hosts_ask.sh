@@ -108,6 +108,7 @@ seats["seat/many"] = function(event)
   for i = 1, 300 do zing.state.set(event.json.part .. i, i) end
   zing.state.set("zz", "the last")
 end
+seats["seat/fat"] = function() end
 seats["seat/fail"] = function(event)
   if zing.state.get("mended") == nil then error("not yet") end
 end
@@ -321,6 +322,12 @@ one_key() {
 }
 ok "a replay of events, too, but of one key" answers 400 'host=1 to host=2' 1 POST "/api/replay?service=seats&from_ms=0&dry=1"
 ok "which goes to the host that has it" one_key
+one_event() { # of host 2
+    api 2 GET "/api/events?service=seats&key=$two&state=done&host=2" &&
+        answers 202 '"host":2' 1 POST "/api/replay?id=$(jq -r '.[0].id' "$dir/out")&dry=1"
+}
+ok "and that of one event, wherever it is" one_event
+ok "an event that none has is a 404" answers 404 'no event' 1 POST "/api/replay?id=00000000-0000-7000-8000-000000000001&dry=1"
 
 # ---- lists of both ----
 
@@ -355,10 +362,22 @@ ok "each event says whose it is" both_in /api/events
 ok "the newest is the first" test "$(jq -s -c '[.[].id] == ([.[].id] | sort | reverse)' "$dir/all")" = true
 ok "state is of both" both_in /api/state/seats
 ok "what was changed, too" eval 'api 1 POST /api/services/seats/resume && api 2 POST /api/services/seats/resume && both_in /api/audit'
+ok "in pages as well" same_in_pages /api/audit
 ok "the list of a key is of its host alone" answers 200 '"key":"'"$two"'"' 1 GET "/api/events?service=seats&key=$two"
 ok "?host=2 is of host 2 alone" eval 'api 1 GET "/api/events?host=2" && [ "$(jq -c "map(has(\"host\")) | any" "$dir/out")" = false ]'
 ok "a cursor of other hosts is refused" answers 400 Zingq-Next 1 GET "/api/events?before=1~2~3"
 ok "and what no host accepts" answers 400 'limit is a number' 1 GET "/api/events?limit=0"
+head -c 61440 /dev/zero | tr '\0' x >fat
+for i in $(seq 1 30); do # 1.8 MiB at host 1; of a page of 2 MiB, its share at first is 1
+    printf '{"id":"%s","fat":"%s"}' "$one" "$(cat fat)" >fat.json
+    must pub -t seat/fat -f fat.json
+done
+fat_page() { # HOW MANY rows it has
+    api 2 GET "/api/events?topic=seat/fat&limit=$1" && [ "$(jq length "$dir/out")" = "$1" ]
+}
+ok "a host with most of the newest rows has the page that others do not need" wait_for 20 fat_page 30
+ok "groups are counted whole, however few are shown" \
+    eval 'api 1 GET "/api/dlq/groups" && all=$(jq .[0].count "$dir/out") && api 1 GET "/api/dlq/groups?limit=1" && [ "$(jq .[0].count "$dir/out")" = "$all" ]'
 ok "a service that none has is a 404" answers 404 'no service' 1 GET "/api/dlq?service=nobody"
 
 # ---- an event of the other host is cancelled ----
@@ -454,6 +473,7 @@ ok "so does the command, and its exit status" cli_complains 3 'lacks host 2: hos
 ok "it lists the others" cli 1 3 '^1 ' events --limit 3
 ok "status says that it does not answer" cli 1 0 '^2  *? .*host 2 is not connected' status
 ok "a pause that did not reach all names who" cli_complains 3 'done on host 1, and not on host 2 (host 2 is not' pause seats
+ok "a retry of all refused publishes, too" cli_complains 3 'done on host 1, and not on host 2' outbox retry
 ok "and holds on the others" is_paused 1 true
 ok "until it is resumed" cli_complains 3 'done on host 1' resume seats
 ok "a replay goes on at the others" cli_complains 3 'host 2 is not connected' dlq replay --service seats
@@ -509,6 +529,12 @@ names_are() { # LEAST MOST COMMAND...: so many rows, of host 1 by host 2
     rows=$(jq length "$dir/out")
     [ "$rows" -ge "$least" ] && [ "$rows" -le "$most" ]
 }
+# 300 KiB of older changes at host 2
+seq 1 1500 | awk '{ printf "{\"id\":\"old-%d\",\"who\":\"somebody-who-did-it\",\"from\":\"\",\"method\":\"POST\",\"path\":\"/api/services/seats/pause-or-so\",\"query\":{},\"status\":200,\"at\":\"2020-01-01T00:00:00.%04dZ\",\"at_ms\":%d}\n", $1, $1, 1577836800000 + $1 }' >>data2/audit.jsonl
+old_changes() {
+    "$ZINGQ" audit --data data1 --conf 1.conf --json >"$dir/out" && [ "$(jq '[.[] | select(.who == "somebody-who-did-it")] | length' "$dir/out")" = 1500 ]
+}
+ok "audit tells all changes of all hosts, however many" old_changes
 ok "--host has a key whole, also in several pages" wait_for 20 names_are 1201 1210 state get seats "$one"
 ok "and as much of a list as is wanted" names_are 1150 1150 state list seats --limit 1150
 ok "a name on the last page is found" names_are 1 1 state get seats "$one" zz

@@ -42,6 +42,7 @@ struct admin_options {
     struct engine *engine;
     struct script_host *scripts; /* for dry runs */
     struct ask *ask;             /* the other hosts; NULL = there are none */
+    struct memory *memory;       /* the budget for what they answer; NULL = unlimited */
     struct admin_hooks hooks;
 };
 

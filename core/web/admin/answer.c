@@ -47,6 +47,22 @@ const char *admin_parse_number(const char *text, int base, uint64_t max, char st
     return end != text && *end == stop && *out <= max ? end + 1 : NULL;
 }
 
+void admin_add_pair(struct buf *list, const char *name, const char *value) {
+    if (value != NULL) {
+        buf_add_lv(list, slice_of(name));
+        buf_add_lv(list, slice_of(value));
+    }
+}
+
+bool admin_limit(const struct gateway_request *request, uint64_t otherwise, uint64_t *out,
+                 struct report *r) {
+    if (admin_number(gateway_query(request, "limit"), 1, READING_ITEMS_MAX, otherwise, out)) {
+        return true;
+    }
+    (void)report(r, ERR_INVALID, "limit is a number from 1 to %d", READING_ITEMS_MAX);
+    return false;
+}
+
 bool admin_option(const struct gateway_request *request, const char *name, uint64_t least,
                   uint64_t most, uint64_t otherwise, uint64_t *out, struct report *r) {
     const char *text = gateway_query(request, name);

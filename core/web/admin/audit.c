@@ -231,6 +231,7 @@ struct audit_reader {
     void *ctx;
     bool (*each)(void *ctx, json_t *record);
     bool ended;
+    bool passed;      /* there was an older one */
     bool counting;    /* the first of two passes, in which only ids are noted */
     json_t *answered; /* ids of answered changes */
 };
@@ -251,8 +252,9 @@ static void note_answered(struct audit_reader *reader, const json_t *record) {
 
 static void read_line(struct audit_reader *reader, const char *line, size_t len) {
     json_t *record = json_read((struct slice){line, len}, "line", NULL);
-    if (!json_is_object(record) ||
-        json_integer_value(json_object_get(record, "at_ms")) < reader->since_ms) {
+    bool older = json_integer_value(json_object_get(record, "at_ms")) < reader->since_ms;
+    if (!json_is_object(record) || older) {
+        reader->passed = reader->passed || json_is_object(record);
         json_decref(record);
         return;
     }
@@ -264,7 +266,8 @@ static void read_line(struct audit_reader *reader, const char *line, size_t len)
     json_decref(record);
 }
 
-static int read_file(struct audit_reader *reader, const char *path, bool tail, struct report *r) {
+static int read_file(struct audit_reader *reader, const char *path, uint64_t tail,
+                     struct report *r) {
     FILE *file = fopen(path, "re");
     char *line = NULL;
     size_t room = 0;
@@ -273,7 +276,7 @@ static int read_file(struct audit_reader *reader, const char *path, bool tail, s
         return errno == ENOENT ? 0
                                : report(r, ERR_DISK, "cannot read %s: %s", path, strerror(errno));
     }
-    if (tail && fseek(file, -(long)AUDIT_TAIL_BYTES, SEEK_END) == 0) {
+    if (tail > 0 && fseek(file, -(long)tail, SEEK_END) == 0) {
         (void)getline(&line, &room, file); /* skip a partial line */
     }
     while (!reader->ended && (len = getline(&line, &room, file)) > 0) {
@@ -285,20 +288,24 @@ static int read_file(struct audit_reader *reader, const char *path, bool tail, s
     return failed ? report(r, ERR_DISK, "cannot read %s", path) : 0;
 }
 
-static int read_files(struct audit_reader *reader, const char *folder, bool tail,
+/* What of the tail the newer file does not fill is of the older one. */
+static int read_files(struct audit_reader *reader, const char *folder, uint64_t tail, bool *whole,
                       struct report *r) {
-    static const char *const names[] = {"audit.1.jsonl", "audit.jsonl"};
-    int code = 0;
-    for (size_t i = tail ? 1 : 0; i < 2 && code == 0; i++) {
-        char path[PATH_BYTES];
-        code = name_file(folder, names[i], path)
-                   ? read_file(reader, path, tail, r)
-                   : report(r, ERR_DISK, "the path of the data folder is too long");
+    char older[PATH_BYTES];
+    char path[PATH_BYTES];
+    struct stat info;
+    if (!name_file(folder, "audit.1.jsonl", older) || !name_file(folder, "audit.jsonl", path)) {
+        return report(r, ERR_DISK, "the path of the data folder is too long");
     }
-    return code;
+    uint64_t bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+    uint64_t older_bytes = stat(older, &info) == 0 ? (uint64_t)info.st_size : 0;
+    uint64_t rest = tail > bytes ? tail - bytes : 0;
+    int code = tail == 0 || rest > 0 ? read_file(reader, older, rest, r) : 0;
+    *whole = tail == 0 || tail > bytes + older_bytes;
+    return code == 0 ? read_file(reader, path, tail, r) : code;
 }
 
-int audit_read(const char *folder, int64_t since_ms, bool tail, void *ctx,
+int audit_read(const char *folder, int64_t since_ms, uint64_t tail, bool *whole, void *ctx,
                bool (*each)(void *ctx, json_t *record), struct report *r) {
     struct audit_reader reader = {.since_ms = since_ms,
                                   .ctx = ctx,
@@ -306,12 +313,13 @@ int audit_read(const char *folder, int64_t since_ms, bool tail, void *ctx,
                                   .counting = true,
                                   .answered = json_object()};
     int code = reader.answered == NULL ? report(r, ERR_MEMORY, "%s", error_text(ERR_MEMORY)) : 0;
-    code = code == 0 ? read_files(&reader, folder, tail, r) : code;
+    code = code == 0 ? read_files(&reader, folder, tail, whole, r) : code;
     if (code == 0 && reader.ended) {
         code = report(r, ERR_MEMORY, "%s", error_text(ERR_MEMORY));
     }
     reader.counting = false;
-    code = code == 0 ? read_files(&reader, folder, tail, r) : code;
+    code = code == 0 ? read_files(&reader, folder, tail, whole, r) : code;
+    *whole = *whole || reader.passed;
     json_decref(reader.answered);
     return code;
 }

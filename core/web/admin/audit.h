@@ -32,8 +32,9 @@ void audit_hide_key(struct audit *a, const char *service, const char *key);
 
 /* Calls `each` for every change of the folder since then, oldest first; false ends it. One that was
  * not answered, because it still goes on or because the host went down, has no "status". `tail`:
- * only those in the last AUDIT_TAIL_BYTES. ERR_MEMORY, ERR_DISK with a sentence; a missing file counts as empty. */
-int audit_read(const char *folder, int64_t since_ms, bool tail, void *ctx,
+ * only those in so many last bytes, and *whole says that there are no older ones since then; 0: all. ERR_MEMORY,
+ * ERR_DISK with a sentence; a missing file counts as empty. */
+int audit_read(const char *folder, int64_t since_ms, uint64_t tail, bool *whole, void *ctx,
                bool (*each)(void *ctx, json_t *record), struct report *r);
 
 #endif

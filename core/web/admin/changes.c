@@ -6,6 +6,8 @@
 
 #include "query/json.h"
 
+#include <assert.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,37 +113,113 @@ void admin_forget_changes(struct admin *a) {
     }
 }
 
+/* A page of changes. */
+struct page {
+    json_t *list;       /* newest first */
+    const char *before; /* the place that it begins behind; NULL = at the newest */
+    bool found, failed;
+};
+
+enum { PLACE_BYTES = 64 };
+
+/* The change's id; or when it was, if it has none. */
+static void write_place(const json_t *record, char out[PLACE_BYTES]) {
+    const char *id = json_string_value(json_object_get(record, "id"));
+    int64_t ms = json_integer_value(json_object_get(record, "at_ms"));
+    int len = id == NULL ? snprintf(out, PLACE_BYTES, "%" PRId64, ms)
+                         : snprintf(out, PLACE_BYTES, "%s", id);
+    assert(len >= 0);
+}
+
 static bool add_record(void *ctx, json_t *record) {
-    json_t *list = ctx;
-    return json_array_insert(list, 0, record) == 0;
+    struct page *page = ctx;
+    char place[PLACE_BYTES];
+    write_place(record, place);
+    if (page->before != NULL && strcmp(place, page->before) == 0) {
+        page->found = true;
+        return false;
+    }
+    page->failed = json_array_insert(page->list, 0, record) != 0;
+    return !page->failed;
+}
+
+/* Reads as much of the end of the files as has the place and, before it, more changes than the limit. A place
+ * that is not in them any more has nothing before it. */
+static int read_page(struct admin *a, struct page *page, int64_t since_ms, uint64_t limit,
+                     struct report *r) {
+    bool whole = false;
+    bool enough = false;
+    int code = 0;
+    for (uint64_t tail = AUDIT_TAIL_BYTES; code == 0 && !whole && !enough; tail *= 4) {
+        json_decref(page->list);
+        page->list = json_array();
+        page->found = page->before == NULL;
+        page->failed = page->list == NULL;
+        code = page->failed ? 0
+                            : audit_read(a->options.conf->store_path, since_ms, tail, &whole, page,
+                                         add_record, r);
+        code = page->failed ? report(r, ERR_MEMORY, "%s", error_text(ERR_MEMORY)) : code;
+        enough = page->found && json_array_size(page->list) > limit;
+    }
+    if (!page->found) {
+        json_decref(page->list);
+        page->list = json_array();
+    }
+    return code;
+}
+
+/* The list, each row with its place. NULL when out of memory. */
+static json_t *placed(const json_t *list) {
+    json_t *out = json_array();
+    size_t i;
+    json_t *record;
+    json_array_foreach(list, i, record) {
+        char at[PLACE_BYTES];
+        write_place(record, at);
+        if (out == NULL ||
+            json_array_append_new(out, json_pack("{s:s, s:O}", "at", at, "row", record)) != 0) {
+            json_decref(out);
+            return NULL;
+        }
+    }
+    return out;
+}
+
+static void answer_page(struct gateway_request *request, struct page *page, uint64_t limit) {
+    char next[PLACE_BYTES];
+    char headers[sizeof next + 32] = "";
+    bool more = json_array_size(page->list) > limit;
+    while (json_array_size(page->list) > limit) {
+        (void)json_array_remove(page->list, json_array_size(page->list) - 1);
+    }
+    if (more) {
+        write_place(json_array_get(page->list, limit - 1), next);
+        (void)snprintf(headers, sizeof headers, "Zingq-Next: %s\n", next);
+    }
+    bool part = admin_is_part(request);
+    gateway_answer_json(request, 200, headers, part ? placed(page->list) : json_incref(page->list));
 }
 
 /* Newest first. */
 void admin_show_audit(void *ctx, const struct call *call) {
-    static const struct gather_kind kind = {&merge_changes, SHOWN, false};
+    static const struct gather_kind kind = {&merge_changes, SHOWN, true};
     struct admin *a = ctx;
     struct report r = {""};
+    struct page page = {.before = gateway_query(call->request, "before")};
     uint64_t limit;
     uint64_t since_ms;
     if (admin_gather(a, &kind, call)) {
         return;
     }
-    json_t *list = json_array();
-    if (!admin_option(call->request, "limit", 1, READING_ITEMS_MAX, SHOWN, &limit, &r) ||
+    if (!admin_limit(call->request, SHOWN, &limit, &r) ||
         !admin_option(call->request, "since_ms", 0, INT64_MAX, 0, &since_ms, &r)) {
-        json_decref(list);
         gateway_answer_error(call->request, 400, NULL, r.text);
         return;
     }
-    int code =
-        audit_read(a->options.conf->store_path, (int64_t)since_ms, true, list, add_record, &r);
-    if (code != 0) {
-        json_decref(list);
+    if (read_page(a, &page, (int64_t)since_ms, limit, &r) == 0) {
+        answer_page(call->request, &page, limit);
+    } else {
         gateway_answer_error(call->request, 503, NULL, r.text);
-        return;
     }
-    while (json_array_size(list) > limit) {
-        (void)json_array_remove(list, json_array_size(list) - 1);
-    }
-    gateway_answer_json(call->request, 200, NULL, list);
+    json_decref(page.list);
 }

@@ -122,6 +122,11 @@ const char *admin_parse_number(const char *text, int base, uint64_t max, char st
 /* The number of the query; when it is false, r says why. */
 bool admin_option(const struct gateway_request *request, const char *name, uint64_t least,
                   uint64_t most, uint64_t otherwise, uint64_t *out, struct report *r);
+/* Of the words of a request: a query or headers. NULL: there is no such pair. */
+void admin_add_pair(struct buf *list, const char *name, const char *value);
+/* ?limit= of a list; when it is false, r says why. */
+bool admin_limit(const struct gateway_request *request, uint64_t otherwise, uint64_t *out,
+                 struct report *r);
 /* The service of ?service=; NULL = none was named. False: answered 404. */
 bool admin_service(struct admin *a, struct gateway_request *request, const char *name,
                    bool *by_service, uint16_t *service);
@@ -164,7 +169,9 @@ struct reading {
     uint64_t rows;                 /* rows examined */
     uint64_t items, limit;         /* in the answer */
     size_t bytes_max;              /* the same */
-    bool is_part;                  /* of the list of all hosts: each row with its place */
+    bool is_part;                  /* of the list of all hosts */
+    bool placed;                   /* each row with its place */
+    int64_t begun_us;              /* clock_monotonic_us */
     bool collected;                /* the first pass is complete; for dlq, groups */
     size_t at;                     /* index in what it collected */
     char next[GATEWAY_NEXT_BYTES]; /* where the next page starts; "" = there is none */

@@ -39,7 +39,7 @@ bool admin_read_add(struct reading *r, json_t *object) {
         buf_add_str(&r->out, r->items == 0 ? "[" : ",");
     }
     r->items++;
-    if (r->is_part) {
+    if (r->placed) {
         r->kind->mark(r);
         object = json_pack("{s:s, s:o}", "at", r->next, "row", object);
         r->next[0] = '\0';
@@ -52,12 +52,25 @@ bool admin_read_add(struct reading *r, json_t *object) {
     return !r->out.failed;
 }
 
+static bool is_older(const struct reading *r, int64_t ms) {
+    return clock_monotonic_us() - r->begun_us > ms * 1000;
+}
+
+/* The host that gathers parts must have each in time. */
 bool admin_read_full(const struct reading *r) {
-    return r->items >= r->limit || r->out.len >= r->bytes_max || r->rows >= READING_ROWS_MAX;
+    return r->items >= r->limit || r->out.len >= r->bytes_max || r->rows >= READING_ROWS_MAX ||
+           (r->placed && is_older(r, READING_PART_MS));
 }
 
 static void answer(struct reading *r, int code) {
+    char text[256];
     char headers[sizeof r->next + 32] = "";
+    if (code == ERR_TIMEOUT) {
+        (void)snprintf(text, sizeof text, "this host is too busy to read its part within %d s",
+                       ASK_ANSWER_MS / 1000);
+        gateway_answer_error(r->request, 503, NULL, text);
+        return;
+    }
     if (code == ERR_NOTFOUND && r->kind->is_list) {
         buf_add_str(&r->out, r->items == 0 ? "[]" : "]");
     }
@@ -66,7 +79,6 @@ static void answer(struct reading *r, int code) {
         return;
     }
     if (code != ERR_NOTFOUND || r->out.failed) {
-        char text[256];
         (void)snprintf(text, sizeof text, "reading the store failed: %s",
                        error_text(code == ERR_NOTFOUND ? ERR_MEMORY : code));
         gateway_answer_error(r->request, 503, NULL, text);
@@ -87,7 +99,8 @@ static int read_piece(struct admin *a, struct reading *r, int64_t until_us) {
         code = r->kind->step(a, r);
         r->rows++;
     }
-    return code;
+    /* some cannot end half way, and nobody waits for them any more */
+    return code == 0 && r->is_part && is_older(r, ASK_ANSWER_MS) ? ERR_TIMEOUT : code;
 }
 
 static void on_reader(uv_idle_t *idle) {
@@ -128,9 +141,7 @@ void admin_start_reader(struct admin *a) {
 
 static int begin(struct admin *a, struct reading *r, const struct parts *parts,
                  struct report *report_out) {
-    const char *limit = gateway_query(r->request, "limit");
-    if (!admin_number(limit, 1, READING_ITEMS_MAX, r->kind->limit, &r->limit)) {
-        (void)report(report_out, ERR_INVALID, "limit is a number from 1 to %d", READING_ITEMS_MAX);
+    if (!admin_limit(r->request, r->kind->limit, &r->limit, report_out)) {
         return 400;
     }
     char *name = parts->count > 2 ? slice_dup(parts->at[2]) : NULL;
@@ -163,8 +174,10 @@ void admin_read_as(struct admin *a, const struct reading_kind *kind, const struc
     r->kind = kind;
     r->journal = engine_journal(a->engine);
     r->now_ms = admin_now_ms(a);
-    r->is_part = kind->mark != NULL && admin_is_part(request);
-    r->bytes_max = READING_BYTES_MAX / (r->is_part ? a->options.conf->hosts.share.count : 1u);
+    r->begun_us = clock_monotonic_us();
+    r->is_part = kind->order != NULL && admin_is_part(request);
+    r->placed = r->is_part && kind->mark != NULL;
+    r->bytes_max = READING_BYTES_MAX / (r->placed ? a->options.conf->hosts.share.count : 1u);
     buf_init(&r->out, (size_t)256 << 20); /* one item beyond READING_BYTES_MAX */
     int status = begin(a, r, &call->parts, &why);
     if (status != 0) {

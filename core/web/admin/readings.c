@@ -396,7 +396,13 @@ static int step_keys(struct admin *a, struct reading *r) {
     struct held held;
     struct event *event = NULL;
     bool found = false;
-    int code = held_walk_next(r->journal, &r->of.keys.walk, &held, &found);
+    struct held_walk *walk = &r->of.keys.walk;
+    int code = held_walk_next(r->journal, walk, &held, &found);
+    if (code == 0 && !found && !walk->any && admin_read_full(r)) {
+        r->of.keys.head = walk->row; /* of a key that is not listed */
+        mark_key(r);
+        return ERR_NOTFOUND;
+    }
     if (code != 0 || !found) {
         return code;
     }

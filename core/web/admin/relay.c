@@ -6,8 +6,8 @@
  *                                           that is only read: web/admin/follow.c),
  *   a publish under an Idempotency-Key      goes to the host that decides about the key,
  *   ?host=N                                 goes to host N, whatever it is,
- *   what holds or lets go on a service      goes to all of them, and so do lists
- *                                           (web/admin/gather.c),
+ *   what holds or lets go on a service,     goes to all of them, and so do lists
+ *   a retry of all refused publishes        (web/admin/gather.c),
  *   a job about many events or letters      must say which host's: each has its own;
  *
  * every other request is about this host; a signal is stored here, and forwarded. A request that
@@ -70,13 +70,6 @@ void admin_forget_relays(struct admin *a) {
     }
 }
 
-static void add_pair(struct buf *list, const char *name, const char *value) {
-    if (value != NULL) {
-        buf_add_lv(list, slice_of(name));
-        buf_add_lv(list, slice_of(value));
-    }
-}
-
 /* Borrows the request's words. NULL: answered 503. */
 static struct relay *relay_new(struct admin *a, struct gateway_request *request, const char *once) {
     struct relay *relay = calloc(1, sizeof *relay);
@@ -90,9 +83,9 @@ static struct relay *relay_new(struct admin *a, struct gateway_request *request,
     buf_init(&relay->headers, GATEWAY_BODY_BYTES_MAX);
     buf_init(&relay->nothing, READING_BYTES_MAX);
     TAILQ_INSERT_TAIL(&a->relays, relay, link);
-    add_pair(&relay->headers, "Idempotency-Key", once);
-    add_pair(&relay->headers, "traceparent", gateway_header(request, "traceparent"));
-    add_pair(&relay->headers, "tracestate", gateway_header(request, "tracestate"));
+    admin_add_pair(&relay->headers, "Idempotency-Key", once);
+    admin_add_pair(&relay->headers, "traceparent", gateway_header(request, "traceparent"));
+    admin_add_pair(&relay->headers, "tracestate", gateway_header(request, "tracestate"));
     relay->once = once != NULL;
     relay->words = (struct gateway_words){.method = gateway_method(request),
                                           .path = gateway_path(request),
@@ -119,8 +112,8 @@ static struct relay *relay_of(struct admin *a, struct gateway_request *request) 
         return NULL;
     }
     gateway_add_query(request, "host", &relay->query);
-    add_pair(&relay->headers, "Content-Type", gateway_header(request, "Content-Type"));
-    add_pair(&relay->headers, PRIORITY_HEADER, gateway_header(request, PRIORITY_HEADER));
+    admin_add_pair(&relay->headers, "Content-Type", gateway_header(request, "Content-Type"));
+    admin_add_pair(&relay->headers, PRIORITY_HEADER, gateway_header(request, PRIORITY_HEADER));
     return seal(relay) ? relay : NULL;
 }
 
@@ -288,15 +281,25 @@ static bool go_to(struct admin *a, struct gateway_request *request, const char *
     return true;
 }
 
-/* What holds for a service holds for it on all hosts. */
-static bool is_for_all(const struct route *route) {
+/* What holds for a service holds for it on all hosts; and each host may have refused publishes. */
+static bool is_for_all(const struct call *call) {
+    const struct route *route = call->route;
+    struct uuid id;
+    bool every = route->kind == COMMAND_OUTBOX_RETRY && call->parts.count >= 3 &&
+                 uuid_parse(call->parts.at[2], &id) && uuid_is_zero(&id);
     return route->serve == admin_command &&
-           (route->kind == COMMAND_PAUSE || route->kind == COMMAND_RESUME ||
+           (every || route->kind == COMMAND_PAUSE || route->kind == COMMAND_RESUME ||
             route->kind == COMMAND_MOVE);
 }
 
 static bool begins_job(const struct route *route) {
     return route->serve == admin_job_start || route->serve == admin_rerun;
+}
+
+/* A replay of one event, which is searched for. */
+static bool reruns_event(const struct call *call) {
+    return call->route->serve == admin_rerun && gateway_query(call->request, "id") != NULL &&
+           gateway_query(call->request, "service") == NULL;
 }
 
 /* Otherwise whoever asks for all of a service would get a part of it, and not notice. */
@@ -322,17 +325,18 @@ bool admin_relay(struct admin *a, const struct call *call) {
     if (a->options.ask == NULL) {
         return false;
     }
-    if (is_for_all(call->route)) {
+    if (is_for_all(call)) {
         admin_gather_change(a, request);
         return true;
     }
     uint16_t owner = owner_of(a, call);
     bool elsewhere = owner != 0 && owner != a->options.conf->hosts.share.place;
-    if (owner == 0 && begins_job(call->route)) {
+    bool by_id = admin_names_id(parts) || reruns_event(call);
+    if (owner == 0 && begins_job(call->route) && !by_id) {
         refuse_part(a, request);
         return true;
     }
-    if (!elsewhere && !admin_names_id(parts)) {
+    if (!elsewhere && !by_id) {
         return false;
     }
     if (!elsewhere && slice_is(parts->at[1], "events")) {
@@ -361,9 +365,9 @@ bool admin_relay_publish(struct admin *a, struct gateway_request *request, const
         return true;
     }
     relay->words.path = "/api/publish";
-    add_pair(&relay->query, "topic", topic);
-    add_pair(&relay->query, "content_type", "application/json");
-    add_pair(&relay->headers, PRIORITY_HEADER, priority);
+    admin_add_pair(&relay->query, "topic", topic);
+    admin_add_pair(&relay->query, "content_type", "application/json");
+    admin_add_pair(&relay->headers, PRIORITY_HEADER, priority);
     if (seal(relay)) {
         send_to(relay, owner);
     }

@@ -93,22 +93,36 @@ async function ask(method, path, query, body) {
         if (!answer.ok) {
             throw new ApiError(answer.status, await errorText(answer));
         }
-        noteMissing(path, answer.headers.get("Zingq-Missing"));
-        return withNext(await answer.json(), answer.headers.get("Zingq-Next"));
+        const found = await answer.json();
+        noteMissing(path, found, answer.headers.get("Zingq-Missing"));
+        return withNext(found, answer.headers.get("Zingq-Next"));
     }
 }
 
-let tellMissing = () => {}; /* takes the hosts that the last list lacks: [{host, why}] */
+let tellMissing = () => {}; /* takes the hosts that a list of this view lacks: [{host, why}] */
+const lacking = new Map(); /* path of a list → those that its last answer lacks */
 
 export function onMissing(tell) {
     tellMissing = tell;
 }
 
-function noteMissing([page], missing) {
-    if (page !== "division") { /* of which each host has a line of its own */
-        tellMissing(missing === null ? [] : JSON.parse(missing));
+function tellLacking() {
+    const hosts = new Map([...lacking.values()].flat().map((one) => [one.host, one]));
+    tellMissing([...hosts.values()].sort((a, b) => a.host - b.host));
+}
+
+function noteMissing(path, list, missing) {
+    if (Array.isArray(list) && path[0] !== "division") { /* of which each host has a line of its own */
+        lacking.set(path.join("/"), missing === null ? [] : JSON.parse(missing));
+        tellLacking();
     }
 }
+
+/* Another view has other lists. */
+addEventListener("hashchange", () => {
+    lacking.clear();
+    tellLacking();
+});
 
 /* What does not fit in one answer says where it goes on: that is given back as `before`. */
 function withNext(body, next) {

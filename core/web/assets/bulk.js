@@ -64,9 +64,11 @@ export async function startJob(verb, scope, pace) {
             seen.set(job.id, job.state); /* it may be over before the next status comes */
         }
     }
-    const refused = begun.find((one) => one.status === "rejected");
-    if (refused !== undefined) {
-        throw refused.reason;
+    const refused = begun.flatMap((one, i) => (one.status === "rejected" ? [{ host: hosts[i], why: one.reason.message }] : []));
+    if (refused.length > 0) {
+        const on = hosts.filter((host) => refused.every((one) => one.host !== host));
+        const not = refused.map((one) => (hosts.length > 1 ? `host ${one.host} (${one.why})` : one.why)).join(", ");
+        throw new Error(on.length === 0 ? not : `Begun on ${on.map((host) => `host ${host}`).join(", ")}; not on ${not}: choose that host to begin there`);
     }
 }
 
@@ -81,7 +83,9 @@ async function follow(begun) {
         try {
             Object.assign(job, await api.job(begun.id, begun.host), { id: job.id });
         } catch (error) {
-            Object.assign(job, { state: "failed", error: error.message });
+            if (error.status === 404) { /* else the host may answer again, and the job goes on meanwhile */
+                Object.assign(job, { state: "failed", error: error.message });
+            }
         }
     }
     own.splice(own.indexOf(job), 1);

@@ -85,6 +85,52 @@ static void a_host_that_found_nothing_yet_holds_up_the_others(void **state) {
     hosts_clear(&hosts);
 }
 
+static void a_host_is_asked_on_where_its_answer_ends(void **state) {
+    (void)state;
+    struct hosts hosts = hosts_with(events);
+    json_t *more = json_read(slice_of("[{\"id\": \"3\"}]"), "a list", NULL);
+    hosts.parts[0].more = true;
+    assert_merged(&hosts, &merge_events, 10, "id", "1:9 2:8 2:7 1:4");
+    hosts.parts[0] = (struct merge_part){.host = 1, .rows = more};
+    assert_merged(&hosts, &merge_events, 10, "id", "1:3 2:2");
+    json_decref(more);
+    hosts_clear(&hosts);
+}
+
+static void figures_add_up_to_the_greatest_at_most(void **state) {
+    (void)state;
+    assert_true(merge_add(2, 3) == 5);
+    assert_true(merge_add(-7, 3) == 3);
+    assert_true(merge_add(INT64_MAX, INT64_MAX) == INT64_MAX);
+    assert_true(merge_add(INT64_MIN, INT64_MIN) == 0);
+}
+
+static void only_rows_with_a_place_are_what_a_host_lists(void **state) {
+    (void)state;
+    static const struct {
+        const char *answer;
+        bool paged, listed;
+    } cases[] = {
+        {"[{\"at\": \"1.a-b\", \"row\": {}}]", true, true},
+        {"[]", true, true},
+        {"[{\"id\": \"9\"}]", false, true},
+        {"[{\"id\": \"9\"}]", true, false},
+        {"[7]", false, false},
+        {"{}", false, false},
+        {"[{\"at\": \"1\", \"row\": 7}]", true, false},
+        {"[{\"at\": \"1~2\", \"row\": {}}]", true, false},
+        {"[{\"at\": \"-\", \"row\": {}}]", true, false},
+        {"[{\"at\": \"\", \"row\": {}}]", true, false},
+        {"[{\"at\": \"1\\r\\nSet-Cookie: x\", \"row\": {}}]", true, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *answer = json_read(slice_of(cases[i].answer), "an answer", NULL);
+        assert_non_null(answer);
+        assert_int_equal(merge_is_listed(answer, cases[i].paged), cases[i].listed);
+        json_decref(answer);
+    }
+}
+
 static void lists_without_a_common_order_follow_each_other(void **state) {
     (void)state;
     const char *const keys[HOSTS] = {"[{\"key\": \"z\"}, {\"key\": \"a\"}]", "[{\"key\": \"b\"}]",
@@ -170,6 +216,9 @@ int main(void) {
         cmocka_unit_test(a_limit_leaves_the_rest_to_the_next_page),
         cmocka_unit_test(nothing_is_listed_before_what_a_host_may_still_have),
         cmocka_unit_test(a_host_that_found_nothing_yet_holds_up_the_others),
+        cmocka_unit_test(a_host_is_asked_on_where_its_answer_ends),
+        cmocka_unit_test(figures_add_up_to_the_greatest_at_most),
+        cmocka_unit_test(only_rows_with_a_place_are_what_a_host_lists),
         cmocka_unit_test(lists_without_a_common_order_follow_each_other),
         cmocka_unit_test(a_group_of_several_hosts_is_one_with_its_newest_letter),
         cmocka_unit_test(the_places_of_all_hosts_survive_as_one_text),
