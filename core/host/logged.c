@@ -82,8 +82,10 @@ static void file_synced(uv_work_t *request, int status) {
               "cannot sync %s/data.mdb: %s; this host ends, and its next start loads the store "
               "again from its log",
               h->conf->store_path, strerror(h->log.sync_error));
-    h->status = host_exit_status(ERR_DISK);
-    host_end_loop(h);
+    if (!uv_is_closing((uv_handle_t *)&h->idle)) {
+        h->status = host_exit_status(ERR_DISK);
+        host_end_loop(h);
+    }
 }
 
 /* A stop waits for it, as it waits for its own sync. */

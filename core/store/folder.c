@@ -235,8 +235,8 @@ void store_folder_tidy(const char *path) {
 }
 
 void store_folder_remove(const char *path) {
-    static const char *const files[] = {"data.mdb", "lock.mdb", lock_name, mark_name,
-                                        STORE_UNSYNCED_MARK};
+    static const char *const files[] = {"data.mdb", "lock.mdb",          lock_name,
+                                        mark_name,  STORE_UNSYNCED_MARK, STORE_TORN_FILE};
     char name[STORE_PATH_BYTES];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (store_folder_file(path, files[i], name, NULL) == 0) {

@@ -37,7 +37,9 @@ bool store_folder_in_use(const char *path);
 int store_folder_mark(const char *path, struct report *r);
 /* The file that says that data.mdb is not synced: store/unsynced.c. */
 #define STORE_UNSYNCED_MARK "zingq.unsynced"
-/* Removes it, before another file takes its place, which is synced. ERR_DISK. */
+/* What that was before its machine went down, until the store is loaded again. */
+#define STORE_TORN_FILE "data.mdb.torn"
+/* Removes the mark, before another file takes its place, which is synced. ERR_DISK. */
 int store_folder_unmark_unsynced(const char *path, struct report *r);
 /* The folder in which `zingq compact` builds a new file. */
 #define STORE_COMPACT_FOLDER "compacting"

@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 static const struct uuid unknown;
-static const char torn_name[] = "data.mdb.torn";
 
 /* What the mark says; of what it does not say, unknown. */
 struct mark {
@@ -125,7 +124,7 @@ static int put_aside(const struct store *s, struct report *r) {
     char file[STORE_PATH_BYTES];
     char torn[STORE_PATH_BYTES];
     int code = store_data_file(s->path, file, r);
-    code = code == 0 ? store_folder_file(s->path, torn_name, torn, r) : code;
+    code = code == 0 ? store_folder_file(s->path, STORE_TORN_FILE, torn, r) : code;
     if (code != 0 || access(torn, F_OK) == 0) {
         return code != 0 ? code : take_away(s, "data.mdb", r);
     }
@@ -144,7 +143,7 @@ static int begin_anew(const struct store *s, struct report *r) {
 
 void store_drop_torn(const struct store *s) {
     struct report r = {""};
-    if (take_away(s, torn_name, &r) != 0) {
+    if (take_away(s, STORE_TORN_FILE, &r) != 0) {
         log_warn("store", "%s", r.text);
     }
 }
