@@ -29,7 +29,8 @@
     X(ERR_SYSTEM, -15, "the system refused an operation")                                          \
     X(ERR_FENCED, -16, "another host has taken over")                                              \
     X(ERR_DOUBT, -17, "the log has not confirmed it: it may be stored")                            \
-    X(ERR_LOST, -18, "the log lacks what it had confirmed")
+    X(ERR_LOST, -18, "the log lacks what it had confirmed")                                        \
+    X(ERR_FOREIGN, -19, "the folder is the copy of another log")
 
 enum error_code {
     ERR_NONE = 0,
@@ -49,6 +50,7 @@ enum exit_status {
     EXIT_CANNOT_RUN = 3,
     EXIT_LOST = 4,   /* of a host: ERR_LOST */
     EXIT_FENCED = 5, /* of a host: ERR_FENCED */
+    EXIT_FOREIGN = 6 /* of a host: ERR_FOREIGN */
 };
 
 /* The code's text; never NULL. */

@@ -159,6 +159,7 @@ struct watch {
     struct watched hosts[CLUSTER_HOSTS_MAX];
     size_t count;
     int64_t looked_ms; /* monotonic, of the last look; 0 = never */
+    unsigned blind;    /* how many looks in a row came too late to know anything */
 };
 
 /* Takes a look into account, which counts only if our own beat before it was answered: while the

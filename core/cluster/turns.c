@@ -160,9 +160,18 @@ static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
 
 static int tell_lost(const struct turns *t, struct report *r) {
     return report(r, ERR_LOST,
-                  "the database has no log of \"%s\" that store.path is a copy of: it has lost "
-                  "it, or store.url names another database than before. To begin with what it "
-                  "has, let store.path name a new folder",
+                  "the database has no log \"%s\", and store.path is a copy of it: the database "
+                  "has lost it, or store.url or the name are others than before. To begin with "
+                  "nothing, let store.path name a new folder",
+                  t->options.name);
+}
+
+static int tell_foreign(const struct turns *t, struct report *r) {
+    return report(r, ERR_FOREIGN,
+                  "store.path is the copy of another log than the \"%s\" that the database has, "
+                  "and nothing was taken over: the folder, store.url or the name is a wrong one, "
+                  "or the log was made anew. To begin with what the database has, move the "
+                  "folder away",
                   t->options.name);
 }
 
@@ -177,7 +186,7 @@ static int tell_not_taken(const struct turns *t, bool known, int64_t schema, str
             t->options.name, (long long)schema, STORE_SCHEMA);
     }
     if (known) {
-        return tell_lost(t, r);
+        return tell_foreign(t, r);
     }
     return t->options.unused
                ? report(r, ERR_EXISTS,

@@ -35,8 +35,8 @@ int turns_new(struct turns **out, const struct turns_options *options, struct re
 void turns_free(struct turns *t);
 /* Connects, waiting up to wait_ms for it, makes the tables if there are none, and takes the log over:
  * from then on whoever had it is fenced. `id`: of the log that the store is a copy of, zeros if it is
- * of none yet. With a sentence: ERR_NETWORK: not now, call it again; ERR_LOST: the database does not
- * have that log, ERR_EXISTS: the log is to have nothing, and has something: nothing was taken over;
+ * of none yet. With a sentence: ERR_NETWORK: not now, call it again; ERR_LOST: the database has
+ * no log of that name any more, ERR_FOREIGN: it has another one of that name, ERR_EXISTS: the log is to have nothing, and has something: nothing was taken over;
  * ERR_NOTFOUND: there is no log to read;
  * ERR_SCHEMA: a newer zingq has had it; else as schema_make. */
 int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms, struct report *r);

@@ -119,7 +119,8 @@ static const struct pg_statement get_all = {
                   "h.state,"
                   " 'beat_at', " TIME("h.at") ", 'age_s', " AGE(
                       "h.at") ", 'lease_ms', h.lease_ms,"
-                              " 'draining', h.draining, 'stopping', h.stopping, 'shards', (SELECT count(*) FROM zq.shard o"
+                              " 'draining', h.draining, 'stopping', h.stopping, 'shards', (SELECT "
+                              "count(*) FROM zq.shard o"
                               " WHERE o.cluster = c.name AND o.owner = h.name), 'process', "
                               "h.process,"
                               " 'status', h.status) ORDER BY h.name COLLATE \"C\"), '[]')"

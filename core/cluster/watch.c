@@ -15,8 +15,9 @@ static const struct watched *find(const struct watch *w, const char *name) {
 
 void watch_look(struct watch *w, const struct cluster_view *view, int64_t now_ms,
                 int64_t lease_ms) {
-    struct watch next = {.looked_ms = now_ms};
     bool blind = now_ms - w->looked_ms > lease_ms / 2;
+    struct watch next = {.looked_ms = now_ms,
+                         .blind = blind && w->looked_ms != 0 ? w->blind + 1 : 0};
     for (size_t i = 0; i < view->member_count; i++) {
         const struct member *m = &view->members[i];
         const struct watched *seen = find(w, m->name);

@@ -13,8 +13,8 @@
 
 /* With a store that was just opened: takes its log over, makes the store what the log says, and waits for
  * the database as long as that takes, telling whoever asks. ERR_BUSY: stopped meanwhile. Else with a
- * sentence: ERR_INVALID, ERR_REFUSED, ERR_SCHEMA, ERR_LOST, ERR_FENCED, ERR_MEMORY, ERR_SYSTEM, and the
- * errors of store_begin. Nothing without a log. */
+ * sentence: ERR_INVALID, ERR_REFUSED, ERR_SCHEMA, ERR_LOST, ERR_FOREIGN, ERR_FENCED, ERR_MEMORY,
+ * ERR_SYSTEM, and the errors of store_begin. Nothing without a log. */
 int host_log_open(struct host *h, struct report *r);
 /* The loop runs: asks now and then whether the log is still ours. */
 void host_log_watch(struct host *h);

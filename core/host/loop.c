@@ -60,6 +60,8 @@ int host_exit_status(int code) {
         return EXIT_LOST;
     case ERR_FENCED:
         return EXIT_FENCED;
+    case ERR_FOREIGN:
+        return EXIT_FOREIGN;
     default:
         return EXIT_CANNOT_RUN;
     }

@@ -113,6 +113,7 @@ ok "a host that is drained gives its shards to the others" wait_for 30 have_each
 must "$ZINGQ" cluster undrain c >"$dir/out"
 ok "until it is not" wait_for 30 have_each 2 2 2
 before=$(buried)
+theirs=$(shards c)
 kill "$pid_c"
 wait "$pid_c"
 ok "a host that is stopped ends well" [ $? -eq 0 ]
@@ -122,6 +123,21 @@ ok "the others have its shards" wait_for 20 eval 'have a 3 && have b 3'
 ok "without waiting for a lease" eval '[ "$(buried)" = "$before" ]'
 ok "and nothing is lost or done twice" wait_for 20 counted 46
 ok "a tick of a schedule is run once, whoever has it" eval '[ "$(values tick | jq "max // 1")" = 1 ]'
+
+# ---- folders of other logs ----
+
+# shellcheck disable=SC2086 # two
+set -- $theirs
+must mv "$dir/c/$1" "$dir/c/first"
+must mv "$dir/c/$2" "$dir/c/$1"
+must mv "$dir/c/first" "$dir/c/$2"
+run_host c
+foreign() {
+    "$ZINGQ" cluster status --json | jq -e '.lost == null and ([.shards[] | select(.failed == "c" and (.note | test("another log")))] | length == 2)' >/dev/null
+}
+ok "a host whose folders are copies of other logs does not run these shards, and says why" wait_for 40 foreign
+kill "$pid_c"
+wait "$pid_c"
 
 kill "$pid_a"
 wait "$pid_a"

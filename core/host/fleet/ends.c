@@ -18,7 +18,10 @@ static void describe_end(struct fleet_host *host, int status) {
         (void)snprintf(host->end, sizeof host->end, "was killed by signal %d (%s)",
                        WTERMSIG(status), strsignal(WTERMSIG(status)));
     } else {
-        (void)snprintf(host->end, sizeof host->end, "exited with status %d", WEXITSTATUS(status));
+        (void)snprintf(host->end, sizeof host->end, "exited with status %d%s", WEXITSTATUS(status),
+                       WEXITSTATUS(status) == EXIT_FOREIGN
+                           ? ": its folder is the copy of another log; move it away"
+                           : "");
     }
 }
 

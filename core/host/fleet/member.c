@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cluster/cluster.h"
+#include "store/folder.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -32,9 +33,10 @@ enum {
     PATIENCE_MS = 2000,     /* with a statement: nothing else is done meanwhile */
     SILENCE_MS_MIN = 30000, /* a shard may wait nearly so long for the database in one turn */
     TELL_MS = 60000,
-    RETRY_MS = 60000,  /* before it claims a shard that it could not run, if others could not either */
+    RETRY_MS = 60000, /* for a shard that other hosts could not run either */
     FAILURES_MAX = 3, /* of a shard that ends with an error, in a row, */
     CRASHES_MAX = 10, /* or that crashes: an event that does that is a dead letter before */
+    BLIND_LOOKS = 3,  /* in a row: the lease is too short for this database */
     STATUS_BYTES_MAX = 4096,
 };
 
@@ -315,6 +317,17 @@ static int tell_lost(struct fleet_member *m, struct report *r) {
     return code;
 }
 
+/* Once in a row. */
+static void tell_blind(const struct fleet_member *m) {
+    if (m->watch.blind == BLIND_LOOKS) {
+        log_warn(
+            "fleet",
+            "the database of the cluster takes longer than half the lease of %lld ms: while it "
+            "does, no host is found dead. A longer lease (cluster.lease) mends that",
+            (long long)m->lease_ms);
+    }
+}
+
 static int turn(struct fleet *f, struct report *r) {
     struct fleet_member *m = f->member;
     int code = f->count == 0 ? learn(f, r) : 0;
@@ -330,6 +343,7 @@ static int turn(struct fleet *f, struct report *r) {
         return code;
     }
     watch_look(&m->watch, &m->view, clock_monotonic_ms(), m->lease_ms);
+    tell_blind(m);
     int64_t until_ms = m->watch.looked_ms + PATIENCE_MS;
     code = bury_dead(m, until_ms, r);
     return code != 0 || stands_still(f) ? code : arrange(f, until_ms, r);
@@ -412,13 +426,20 @@ int64_t member_due_ms(const struct fleet_member *m) {
 
 void member_note_end(struct fleet *f, struct fleet_host *host, int status) {
     struct fleet_member *m = f->member;
-    bool fenced = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FENCED;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_LOST) {
+    int ended = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_GOOD;
+    if (ended == EXIT_LOST) {
+        char folder[STORE_PATH_BYTES];
+        member_folder(f, host, folder, sizeof folder);
         (void)snprintf(m->lost, sizeof m->lost,
-                       "shard %u on host \"%s\" found that its log lacks what it had confirmed",
-                       host->number, m->name);
+                       "shard %u on host \"%s\" (folder %.250s) found that its log lacks what it "
+                       "had confirmed",
+                       host->number, m->name, folder);
     }
-    host->failures = fenced ? 0 : host->failures; /* not for what this host lacks */
+    if (ended == EXIT_FENCED) {
+        host->failures = 0; /* not for what this host lacks */
+    } else if (ended == EXIT_FOREIGN) {
+        host->failures = FAILURES_MAX; /* trying again does not help */
+    }
     m->due_ms =
         m->away_ms == 0 ? 0 : m->due_ms; /* to release it, to report it, to see whose it is */
 }

@@ -213,7 +213,8 @@ static void a_host_that_could_not_run_a_shard_gets_it_only_if_no_other_can(void 
     assert_int_equal(count(&view, placed, 0), 8);
 }
 
-static void a_pin_to_a_host_that_could_not_run_the_shard_waits_until_it_may_try_again(void **state) {
+static void
+a_pin_to_a_host_that_could_not_run_the_shard_waits_until_it_may_try_again(void **state) {
     struct cluster_view view = view_of(2, 2);
     int placed[PARTITIONS];
     (void)state;
@@ -289,6 +290,20 @@ static void who_has_left_or_just_come_is_not_dead(void **state) {
     assert_false(is_dead(&w, &view, 1000000 + LEASE));
 }
 
+static void looks_in_a_row_that_come_too_late_are_counted(void **state) {
+    struct cluster_view view = view_of(8, 1);
+    struct watch w = {.count = 0};
+    int64_t now = 1000000;
+    (void)state;
+    watch_look(&w, &view, now, LEASE);
+    assert_int_equal(w.blind, 0);
+    watch_look(&w, &view, now += LEASE, LEASE);
+    watch_look(&w, &view, now += LEASE, LEASE);
+    assert_int_equal(w.blind, 2);
+    watch_look(&w, &view, now += LEASE / 4, LEASE);
+    assert_int_equal(w.blind, 0);
+}
+
 static void shards_are_left_to_who_has_been_live_for_two_leases(void **state) {
     struct cluster_view view = view_of(8, 1);
     struct watch w = {.count = 0};
@@ -324,6 +339,7 @@ int main(void) {
         cmocka_unit_test(its_own_lease_counts_not_the_watchers),
         cmocka_unit_test(after_a_gap_nothing_is_known),
         cmocka_unit_test(who_has_left_or_just_come_is_not_dead),
+        cmocka_unit_test(looks_in_a_row_that_come_too_late_are_counted),
         cmocka_unit_test(shards_are_left_to_who_has_been_live_for_two_leases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

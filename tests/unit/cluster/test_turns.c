@@ -250,7 +250,7 @@ static void the_copy_of_another_log_takes_nothing_over(void **state) {
     struct turns *turns = NULL;
     struct report r = {""};
     assert_int_equal(turns_new(&turns, &options, &r), 0);
-    assert_int_equal(turns_join(turns, other, TURNS_WAIT_MS, &r), ERR_LOST);
+    assert_int_equal(turns_join(turns, other, TURNS_WAIT_MS, &r), ERR_FOREIGN);
     assert_int_equal(turns_commit(w, "a", "1"), 0);
     turns_free(turns);
 }
