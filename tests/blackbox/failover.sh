@@ -6,7 +6,7 @@
 # log that take it from each other are tested here, too.
 #
 # ctest: timeout=300
-# ctest: label=torture
+# ctest: label=rare
 # shellcheck disable=SC2016,SC2317 # for eval; called by ok
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
