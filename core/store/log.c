@@ -125,12 +125,15 @@ static int ask(struct store *s) {
     return code;
 }
 
+enum { ROOM_BYTES = 1 << 20, ROOMS = 12 /* each twice as large */ };
+
 static int catch_up(struct store *s, bool *more) {
     struct writeset *writes = s->writes;
     s->writes = NULL; /* what comes from the log does not go there again */
     int code = store_catch_up(s, &s->log_state, more);
-    if (code == ERR_FULL) { /* what the log has cannot be turned away */
-        code = store_lend(s, STORE_LENT_SPARE);
+    /* What the log has cannot be turned away, and how many pages it takes is not known before. */
+    for (unsigned i = 0; code == ERR_FULL && i < ROOMS; i++) {
+        code = store_lend_for(s, (uint64_t)ROOM_BYTES << i);
         code = code == 0 ? store_catch_up(s, &s->log_state, more) : code;
     }
     s->writes = writes;

@@ -237,6 +237,24 @@ static void what_the_log_has_is_not_turned_away_by_a_full_store(void **state) {
     assert_kept(f, "b", "2");
 }
 
+static void many_large_turns_are_not_either(void **state) {
+    struct store_world *f = *state;
+    static char large[TIGHT];
+    static const char *const keys[] = {"a", "b", "c", "d"};
+    memset(large, 'x', sizeof large - 1);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        assert_int_equal(commit(f, keys[i], large), 0);
+    }
+    struct store *store = f->store;
+    struct data_folder before = f->folder;
+    data_folder_make(&f->folder);
+    f->store = NULL;
+    start(f, TIGHT);
+    assert_kept(f, "d", large);
+    store_close(store);
+    data_folder_remove(&before);
+}
+
 static void a_log_that_has_lost_turns_is_not_gone_on_with(void **state) {
     struct store_world *f = *state;
     assert_int_equal(commit(f, "a", "1"), 0);
@@ -503,6 +521,7 @@ int main(void) {
         LOG_TEST(what_only_the_log_has_is_there_after_a_crash),
         LOG_TEST(an_empty_store_gets_all_that_the_log_has),
         LOG_TEST(what_the_log_has_is_not_turned_away_by_a_full_store),
+        LOG_TEST(many_large_turns_are_not_either),
         LOG_TEST(a_log_that_has_lost_turns_is_not_gone_on_with),
         LOG_TEST(lost_turns_are_noticed_by_their_folder_when_another_host_has_gone_on),
         LOG_TEST(lost_turns_are_noticed_by_the_process_that_had_them),
