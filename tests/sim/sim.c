@@ -416,6 +416,9 @@ static void settle(struct sim *s) {
     unsigned idle = 0;
     for (unsigned round = 0; !s->failed; round++) {
         settle_once(s);
+        if (s->failed) {
+            return; /* a host may have no engine */
+        }
         bool looks = round % OPERATE_EVERY == 0; /* operators do not all the time */
         bool more = false;
         for (unsigned i = 0; i < s->count && !s->failed && looks; i++) {
