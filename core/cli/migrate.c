@@ -6,6 +6,7 @@
 
 #include "backup/backup.h"
 #include "base/json.h"
+#include "base/process.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/store.h"
@@ -38,10 +39,8 @@ struct migration {
 
 static int join(struct migration *m, const char *url, bool unused, struct report *r) {
     static const uint8_t any[LOG_ID_BYTES];
-    char machine[128] = "";
-    (void)gethostname(machine, sizeof machine - 1);
-    (void)snprintf(m->owner, sizeof m->owner, "zingq migrate, process %d on %s", (int)getpid(),
-                   machine);
+    char process[PROCESS_NAME_BYTES];
+    (void)snprintf(m->owner, sizeof m->owner, "zingq migrate, %s", process_name(process));
     const struct turns_options options = {
         .url = url, .name = m->name, .owner = m->owner, .unused = unused};
     int code = turns_new(&m->turns, &options, r);

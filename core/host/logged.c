@@ -4,6 +4,7 @@
 #include "host/logged.h"
 
 #include "base/log.h"
+#include "base/process.h"
 #include "host/loop.h"
 #include "journal/home.h"
 
@@ -23,10 +24,9 @@ enum {
 /* --- opening --- */
 
 static void name_log(struct host *h) {
-    char machine[128] = "";
-    (void)gethostname(machine, sizeof machine - 1);
-    (void)snprintf(h->log.owner, sizeof h->log.owner, "process %d on %s (zingq %s)", (int)getpid(),
-                   machine, ZINGQ_VERSION);
+    char process[PROCESS_NAME_BYTES];
+    (void)snprintf(h->log.owner, sizeof h->log.owner, "%s (zingq " ZINGQ_VERSION ")",
+                   process_name(process));
     conf_log_name(h->conf, h->log.name);
 }
 

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "cluster/cluster.h"
 #include "store/folder.h"
 
@@ -26,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum {
     ROUNDS_A_LEASE = 4,
@@ -457,7 +457,7 @@ void member_folder(const struct fleet *f, const struct fleet_host *host, char *o
 
 int member_new(struct fleet *f, struct report *r) {
     struct fleet_member *m = calloc(1, sizeof *m);
-    char machine[128] = "";
+    char process[PROCESS_NAME_BYTES];
     if (m == NULL || sodium_init() < 0) {
         free(m);
         return report(r, ERR_MEMORY, "out of memory");
@@ -467,9 +467,8 @@ int member_new(struct fleet *f, struct report *r) {
     m->name = f->conf->cluster.host;
     m->lease_ms = f->conf->cluster.lease_ms;
     f->silence_ms = m->lease_ms > SILENCE_MS_MIN ? m->lease_ms : SILENCE_MS_MIN;
-    (void)gethostname(machine, sizeof machine - 1);
-    (void)snprintf(m->process, sizeof m->process, "process %d on %s (zingq %s)", (int)getpid(),
-                   machine, ZINGQ_VERSION);
+    (void)snprintf(m->process, sizeof m->process, "%s (zingq " ZINGQ_VERSION ")",
+                   process_name(process));
     const struct cluster_options options = {.url = f->conf->store_url,
                                             .cluster = f->conf->cluster.name,
                                             .host = m->name,
