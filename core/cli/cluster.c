@@ -61,14 +61,9 @@ static int init(struct cli *cli) {
 
 /* --- hosts --- */
 
-/* Whether the host is to have shards. */
-static bool takes_shards(const struct member *m) {
-    return m->state == MEMBER_LIVE && !m->draining && !m->stopping;
-}
-
 static bool has_other(const struct cluster_view *view, const char *host) {
     for (size_t i = 0; i < view->member_count; i++) {
-        if (takes_shards(&view->members[i]) && strcmp(view->members[i].name, host) != 0) {
+        if (member_takes_shards(&view->members[i]) && strcmp(view->members[i].name, host) != 0) {
             return true;
         }
     }
@@ -182,7 +177,7 @@ static int check_move(const struct cli *cli, const struct cluster_view *view, co
     if (to[0] != '\0' && m == NULL) {
         return cli_fail(ERR_NOTFOUND, "the cluster has no host \"%s\"", to);
     }
-    if (m != NULL && !takes_shards(m)) {
+    if (m != NULL && !member_takes_shards(m)) {
         cli_warn("%s %s: until it takes shards, others have them", to,
                  m->state != MEMBER_LIVE ? "does not live"
                  : m->stopping           ? "stops"

@@ -81,6 +81,11 @@ struct cluster_view {
     int losses;                    /* how many of these were accepted */
 };
 
+/* Whether it is to have any. */
+static inline bool member_takes_shards(const struct member *m) {
+    return m->state == MEMBER_LIVE && !m->draining && !m->stopping;
+}
+
 int cluster_new(struct cluster **out, const struct cluster_options *options, struct report *r);
 /* NULL is allowed. */
 void cluster_free(struct cluster *c);

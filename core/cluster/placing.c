@@ -55,11 +55,11 @@ static bool choose_hosts(struct placing *p) {
     for (size_t i = 0; i < p->view->member_count; i++) {
         const struct member *m = &p->view->members[i];
         some = some || lives(m);
-        p->stay = p->stay && (!lives(m) || m->draining);
+        p->stay = p->stay && !member_takes_shards(m);
     }
     for (size_t i = 0; i < p->view->member_count; i++) {
         const struct member *m = &p->view->members[i];
-        p->takes[i] = lives(m) && (p->stay || !m->draining);
+        p->takes[i] = p->stay ? lives(m) : member_takes_shards(m);
     }
     return some;
 }

@@ -92,8 +92,7 @@ static void want_none(struct fleet *f) {
 static bool others_live(const struct fleet_member *m) {
     for (size_t i = 0; i < m->view.member_count; i++) {
         const struct member *other = &m->view.members[i];
-        bool takes = other->state == MEMBER_LIVE && !other->draining && !other->stopping;
-        if (takes && strcmp(other->name, m->name) != 0) {
+        if (member_takes_shards(other) && strcmp(other->name, m->name) != 0) {
             return true;
         }
     }
@@ -243,15 +242,6 @@ static int learn(struct fleet *f, struct report *r) {
     return fleet_set_hosts(f, facts.shards, r);
 }
 
-static const struct member *find_self(const struct fleet_member *m) {
-    for (size_t i = 0; i < m->view.member_count; i++) {
-        if (strcmp(m->view.members[i].name, m->name) == 0) {
-            return &m->view.members[i];
-        }
-    }
-    return NULL;
-}
-
 /* The row of this host says that it lives. If its beats go on, that is another process: two would end
  * each other again and again. Half its lease shows that. */
 static int watch_rival(struct fleet_member *m, const struct member *rival, struct report *r) {
@@ -270,7 +260,7 @@ static int watch_rival(struct fleet_member *m, const struct member *rival, struc
 
 static int join(struct fleet_member *m, struct report *r) {
     int code = cluster_look(m->cluster, &m->view, r);
-    const struct member *self = code == 0 ? find_self(m) : NULL;
+    const struct member *self = code == 0 ? cluster_member(&m->view, m->name) : NULL;
     if (self != NULL && self->state == MEMBER_LIVE) {
         code = watch_rival(m, self, r);
         if (code != 0 || clock_monotonic_ms() - m->rival_ms < self->lease_ms / 2) {
