@@ -6,8 +6,6 @@
 #include "base/log.h"
 #include "store/folder.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,18 +35,11 @@ int host_log_refuse_marked(const struct host *h, struct report *r) {
 }
 
 static void leave_mark(const struct host *h, const char *taker) {
-    char path[STORE_PATH_BYTES];
+    char text[512];
     struct report r = {""};
-    int fd = store_folder_file(h->conf->store_path, MARK, path, &r) == 0
-                 ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)
-                 : -1;
-    bool written = fd >= 0 && dprintf(fd, "%s\n", taker) > 0;
-    if (!written) {
-        log_error("host", "cannot write %s: %s; keep this host from being started again", path,
-                  strerror(errno));
-    }
-    if (fd >= 0) {
-        (void)close(fd);
+    (void)snprintf(text, sizeof text, "%s\n", taker);
+    if (store_folder_write(h->conf->store_path, MARK, text, &r) != 0) {
+        log_error("host", "%s; keep this host from being started again", r.text);
     }
 }
 

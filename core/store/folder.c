@@ -133,14 +133,13 @@ static int sync_folder(const char *path) {
     return rc;
 }
 
-static int leave_mark(const char *path, const char *mark, const char *text, struct report *r) {
+int store_folder_write(const char *path, const char *file, const char *text, struct report *r) {
     char name[STORE_PATH_BYTES];
-    struct stat st;
-    int code = store_folder_file(path, mark, name, r);
-    if (code != 0 || stat(name, &st) == 0) {
+    int code = store_folder_file(path, file, name, r);
+    if (code != 0) {
         return code;
     }
-    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     ssize_t len = (ssize_t)strlen(text);
     bool good =
         fd >= 0 && write(fd, text, (size_t)len) == len && fsync(fd) == 0 && sync_folder(path) == 0;
@@ -151,6 +150,13 @@ static int leave_mark(const char *path, const char *mark, const char *text, stru
         (void)close(fd);
     }
     return code;
+}
+
+static int leave_mark(const char *path, const char *mark, const char *text, struct report *r) {
+    char name[STORE_PATH_BYTES];
+    struct stat st;
+    int code = store_folder_file(path, mark, name, r);
+    return code != 0 || stat(name, &st) == 0 ? code : store_folder_write(path, mark, text, r);
 }
 
 int store_folder_mark(const char *path, struct report *r) {
@@ -166,12 +172,16 @@ bool store_folder_is_cluster(const char *path) {
     return store_folder_file(path, cluster_name, name, NULL) == 0 && access(name, F_OK) == 0;
 }
 
+bool store_folder_shard(const char *path, unsigned number, unsigned losses,
+                        char out[STORE_PATH_BYTES]) {
+    int len = losses == 0 ? snprintf(out, STORE_PATH_BYTES, "%s/%u", path, number)
+                          : snprintf(out, STORE_PATH_BYTES, "%s/%u.loss%u", path, number, losses);
+    return len > 0 && len < STORE_PATH_BYTES;
+}
+
 bool store_folder_of_shard(const char *path, unsigned number, char out[STORE_PATH_BYTES]) {
     for (unsigned losses = 0; losses < LOSSES_LOOKED_FOR; losses++) {
-        int len = losses == 0
-                      ? snprintf(out, STORE_PATH_BYTES, "%s/%u", path, number)
-                      : snprintf(out, STORE_PATH_BYTES, "%s/%u.loss%u", path, number, losses);
-        if (len > 0 && len < STORE_PATH_BYTES && store_folder_in_use(out)) {
+        if (store_folder_shard(path, number, losses, out) && store_folder_in_use(out)) {
             return true;
         }
     }

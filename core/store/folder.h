@@ -23,7 +23,11 @@ unsigned store_folder_hosts(const char *path);
  * come and go. ERR_DISK. */
 int store_folder_mark_cluster(const char *path, struct report *r);
 bool store_folder_is_cluster(const char *path);
-/* The folder of a shard's running process: `number`, or `number`.loss1 and so on. False: none runs. */
+/* The folder of a shard: `number`, or `number`.loss1 and so on after so many losses. False: its name is
+ * too long. */
+bool store_folder_shard(const char *path, unsigned number, unsigned losses,
+                        char out[STORE_PATH_BYTES]);
+/* That of its running process. False: none runs. */
 bool store_folder_of_shard(const char *path, unsigned number, char out[STORE_PATH_BYTES]);
 /* Creates it and the folders above it. ERR_INVALID, ERR_DISK. */
 int store_folder_make(const char *path, struct report *r);
@@ -33,6 +37,8 @@ int store_folder_lock(const char *path, int *fd, struct report *r);
 /* True if the process named in PATH/zingq.lock is alive, and is not this one. Only a guess: the
  * number may belong to another process by now. */
 bool store_folder_in_use(const char *path);
+/* Writes PATH/file anew, durably. ERR_DISK. */
+int store_folder_write(const char *path, const char *file, const char *text, struct report *r);
 /* Creates PATH/zingq.store durably, unless it exists: this folder has a store. ERR_DISK. */
 int store_folder_mark(const char *path, struct report *r);
 /* The file that says that data.mdb is not synced: store/unsynced.c. */

@@ -42,26 +42,14 @@ static struct uuid this_boot(void) {
 /* --- the mark --- */
 
 static int write_mark(const struct store *s, const struct uuid *boot, struct report *r) {
-    char path[STORE_PATH_BYTES];
     char boot_text[UUID_TEXT_BYTES + 1];
     char log_text[UUID_TEXT_BYTES + 1];
+    char text[MARK_BYTES + 1];
     struct uuid log;
     memcpy(log.bytes, s->log_state.id, sizeof log.bytes);
-    int code = store_folder_file(s->path, STORE_UNSYNCED_MARK, path, r);
-    if (code != 0) {
-        return code;
-    }
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool good = fd >= 0 &&
-                dprintf(fd, "%s\n%s\n", uuid_text(boot, boot_text), uuid_text(&log, log_text)) ==
-                    MARK_BYTES &&
-                fsync(fd) == 0;
-    code = good ? store_folder_sync(s->path, r)
-                : report(r, ERR_DISK, "cannot write %s: %s", path, strerror(errno));
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return code;
+    (void)snprintf(text, sizeof text, "%s\n%s\n", uuid_text(boot, boot_text),
+                   uuid_text(&log, log_text));
+    return store_folder_write(s->path, STORE_UNSYNCED_MARK, text, r);
 }
 
 int store_folder_unmark_unsynced(const char *folder, struct report *r) {

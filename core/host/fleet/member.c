@@ -419,7 +419,7 @@ void member_note_end(struct fleet *f, struct fleet_host *host, int status) {
     int ended = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_GOOD;
     if (ended == EXIT_LOST) {
         char folder[STORE_PATH_BYTES];
-        member_folder(f, host, folder, sizeof folder);
+        (void)member_folder(f, host, folder);
         (void)snprintf(m->lost, sizeof m->lost,
                        "shard %u on host \"%s\" (folder %.250s) found that its log lacks what it "
                        "had confirmed",
@@ -434,13 +434,10 @@ void member_note_end(struct fleet *f, struct fleet_host *host, int status) {
         m->away_ms == 0 ? 0 : m->due_ms; /* to release it, to report it, to see whose it is */
 }
 
-void member_folder(const struct fleet *f, const struct fleet_host *host, char *out, size_t size) {
-    if (f->member != NULL && f->member->losses > 0) {
-        (void)snprintf(out, size, "%s/%u.loss%d", f->conf->store_path, host->number,
-                       f->member->losses);
-    } else {
-        (void)snprintf(out, size, "%s/%u", f->conf->store_path, host->number);
-    }
+bool member_folder(const struct fleet *f, const struct fleet_host *host,
+                   char out[STORE_PATH_BYTES]) {
+    unsigned losses = f->member == NULL ? 0 : (unsigned)f->member->losses;
+    return store_folder_shard(f->conf->store_path, host->number, losses, out);
 }
 
 /* --- life --- */

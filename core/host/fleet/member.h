@@ -8,6 +8,7 @@
 #define ZINGQ_HOST_FLEET_MEMBER_H
 
 #include "host/fleet/impl.h"
+#include "store/folder.h"
 
 /* Whether it is one. */
 static inline bool fleet_is_member(const struct fleet *f) {
@@ -24,7 +25,8 @@ void member_turn(struct fleet *f);
 int64_t member_due_ms(const struct fleet_member *m);
 /* A shard has ended with that result of waitpid. */
 void member_note_end(struct fleet *f, struct fleet_host *host, int status);
-/* The data folder of a shard. */
-void member_folder(const struct fleet *f, const struct fleet_host *host, char *out, size_t size);
+/* The data folder of a host, or a shard. False: its name is too long. */
+bool member_folder(const struct fleet *f, const struct fleet_host *host,
+                   char out[STORE_PATH_BYTES]);
 
 #endif

@@ -72,7 +72,7 @@ static bool set_process(const struct fleet *f, pid_t parent) {
 }
 
 static void become(const struct fleet *f, const struct fleet_host *host) {
-    char data[4200];
+    char data[STORE_PATH_BYTES];
     bool dev = f->options->with_broker;
     char *argv[10] = {"zingq", dev ? "dev" : "run", "--conf", f->conf->file, "--data", data};
     size_t count = 6;
@@ -82,7 +82,10 @@ static void become(const struct fleet *f, const struct fleet_host *host) {
         argv[count++] = "--broker";
         argv[count++] = (char *)(uintptr_t)broker;
     }
-    member_folder(f, host, data, sizeof data);
+    if (!member_folder(f, host, data)) {
+        errno = ENAMETOOLONG;
+        return;
+    }
     (void)execv(f->program, argv);
     (void)execv("/proc/self/exe", argv); /* in case the file was replaced or removed */
 }
