@@ -46,9 +46,10 @@ answers() {
     [ "$(curl -s -o out -w '%{http_code}' "http://127.0.0.1:$door$2" -H 'Content-Type: application/json' -d '{"n":1}')" = "$1" ]
 }
 
-# flood TOPIC FIRST LAST: numbers, one a message.
+# flood TOPIC FIRST LAST: numbers, one a message. Each is its own idempotency key: what the broker sends again after a
+# kill is known by it alone.
 flood() {
-    seq "$2" "$3" | mosquitto_pub -V 5 -q 1 -p "$port" -t "$1" -l
+    seq -f '{"n":%.0f}' "$2" "$3" | mosquitto_pub -V 5 -q 1 -p "$port" -t "$1" -l
 }
 
 # shellcheck disable=SC2317 # called by wait_for
@@ -83,7 +84,7 @@ return function(event)
   zing.append("call.txt", event.payload .. " " .. event.attempt)
 end
 LUA
-one='service "one" { subscribe = {"one"} handler = "note.lua" }'
+one='service "one" { subscribe = {"one"} handler = "note.lua" idempotency = "json:/n" }'
 two='service "two" { subscribe = {"two"} handler = "note.lua" }'
 call='service "call" { subscribe = {"call"} handler = "call.lua" timeout = "5m" }'
 start_broker
@@ -114,7 +115,7 @@ write_conf "$one"
 ok "it goes for good, with --prune" says 0 'was taken over' reload --prune
 ok "then the broker has nothing for it" wait_for 10 grep -q 'giving up the subscription $share/two/two' host.log
 pub -t two -m lost
-pub -t one -m 4001
+pub -t one -m '{"n":4001}'
 must wait_for 10 lines_are 4001 one.txt
 ok "so nothing more is kept" eval '! service_is two "waiting > 0"'
 ok "an unchanged file changes nothing" says 0 'has not changed' reload
@@ -145,7 +146,7 @@ echo 'return function(' >scripts/broken.lua
 ok "a script that does not compile is named, too" complains 2 'scripts/broken.lua:2:' reload
 sed 's/127.0.0.1:[0-9]*/127.0.0.1:1/' good.conf >topics.conf
 ok "and what needs a restart" complains 2 'a change of http.listen needs a restart' reload
-pub -t one -m 4002
+pub -t one -m '{"n":4002}'
 ok "meanwhile the host runs what it ran before" wait_for 10 lines_are 4002 one.txt
 cp good.conf topics.conf
 ok "a good file is good again" says 0 'has not changed' reload
