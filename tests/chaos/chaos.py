@@ -22,7 +22,7 @@ import time
 sys.dont_write_bytecode = True
 import net  # noqa: E402
 from faults import Faults  # noqa: E402
-from world import PLANTS, Trouble, World, services  # noqa: E402
+from world import PLANTS, WROTE, Trouble, World, services  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DRAIN_S = 120  # on a quiet machine
@@ -113,7 +113,7 @@ class Run:
         if not self.world.all_ready():
             return False
         last = {m["key"]: m["id"] for m in self.lines_of("acks.jsonl") if m["what"] == "acked" and m["kind"] == "order"}
-        return set(last.values()) <= {answer["said"]["id"] for answer in self.lines_of("answers.jsonl")}
+        return set(last.values()) <= {answer["said"].get("id") for answer in self.lines_of("answers.jsonl")}
 
     def lines_of(self, name):
         with open(self.world.path(name), encoding="utf-8") as lines:
@@ -178,6 +178,9 @@ class Run:
                "cluster": self.world.cluster, "left": {number: self.left(number) for number in self.world.numbers}}
         with open(self.world.path("sold.csv"), "w", encoding="utf-8") as file:
             file.write(self.world.query("select id, key, n from sold order by serial"))
+        if self.world.logged:
+            with open(self.world.path("wrote.csv"), "w", encoding="utf-8") as file:
+                file.write(self.world.query(WROTE))
         stores = [self.world.owned(number) for number in self.world.numbers]
         for host in self.world.hosts:
             self.world.programs[host].end(signal.SIGTERM)

@@ -3,7 +3,7 @@
 
 It knows nothing of ZingQueue's state. It reads what each side wrote down by itself: what the publisher saw acknowledged
 (acks.jsonl), the gateway's books, the mail server's record, the table of the database, the observer's log (answers.jsonl),
-and what was broken when (faults.jsonl, end.json).
+which session of the database has written which turns of a log (wrote.csv), and what was broken when (faults.jsonl, end.json).
 
 What a Mosquitto that is killed loses of what it had acknowledged is not ZingQueue's: such messages, and answers, are counted
 apart. Its own log says when it wrote its database; only what it acknowledged behind the last time before it was killed
@@ -166,7 +166,9 @@ class Check:
 
     def check_answers(self):
         """What the observer heard: each answer under one id, those of a key in order."""
-        answers = lines_of(self.folder, "answers.jsonl")
+        heard = lines_of(self.folder, "answers.jsonl")
+        self.check_ticks([h for h in heard if "tick" in h])
+        answers = [h for h in heard if "tick" not in h]
         ids = grouped((a["said"]["id"], a["zingq-id"]) for a in answers)
         self.known(ids, "among the answers")
         for one, heard in ids.items():
@@ -182,6 +184,13 @@ class Check:
                 else:
                     self.missing(message, "no answer")
         self.check_lists(answers)
+
+    def check_ticks(self, heard):
+        """A run of a tick is one publish, under one id however often it is sent."""
+        for tick, ids in grouped((h["tick"], h["zingq-id"]) for h in heard).items():
+            if len(set(ids)) > 1:
+                at = next(h["at"] for h in heard if h["tick"] == tick)
+                self.wrong("doubled", {"id": tick, "at": at}, "ran %d times" % len(set(ids)))
 
     def check_lists(self, answers):
         """The last answer of each key of `order` lists what came."""
@@ -205,6 +214,18 @@ class Check:
             self.wrong("doubled", messages[-1], "%d of %d came" % (said["count"], len(messages)))
         if said["late"] and self.ordered(messages[-1]):
             self.wrong("out of order", messages[-1], "%d of its key came late" % said["late"])
+
+    def check_logs(self):
+        """The turns of a log are written by one session after another, each of them once."""
+        path = os.path.join(self.folder, "wrote.csv")
+        if not os.path.exists(path):
+            return
+        before = {}
+        with open(path, encoding="utf-8") as lines:
+            for log, session, first, last, again in (line.strip().split(",") for line in lines):
+                if int(first) <= before.get(log, 0) or int(again):
+                    self.found.append(("wrong", "none", "log %s: turn %s by session %s, and by another" % (log, first, session)))
+                before[log] = max(before.get(log, 0), int(last))
 
     def check_hosts(self):
         """No host ends by itself but of a limit that it can only die of; and the stores are whole."""
@@ -234,6 +255,7 @@ class Check:
         self.check_mails()
         self.check_table()
         self.check_answers()
+        self.check_logs()
         self.check_hosts()
 
     # ---- the verdict ----

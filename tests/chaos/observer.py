@@ -16,6 +16,8 @@ from mqtt import Client  # noqa: E402
 async def observe(address, log):
     def note(topic, payload, properties):
         line = {"topic": topic, "zingq-id": properties.get("zingq-id"), "at": time.time()}
+        if "zingq-tick" in properties:
+            line["tick"] = "%s %s" % (properties["zingq-schedule"], properties["zingq-tick"])
         line["said"] = json.loads(payload)
         log.write(json.dumps(line) + "\n")
         log.flush()

@@ -32,12 +32,15 @@ class Records:
         self.acked = {m["id"] for m in self.messages}
         self.saves = []  # by the broker, of its database
         self.books, self.mails, self.rows, self.answers = [], [], [], []
+        self.wrote = ["chaos-1,77:4000,1,20,0", "chaos-1,78:4100,21,30,0", "chaos-2,77:4000,5,25,0"]
         self.faults = [{"at": 90.0, "what": "begin", "fault": "cut", "place": "link host1 broker"},
                        {"at": 91.0, "what": "end", "fault": "cut", "place": "link host1 broker"}]
         self.end = {"seed": 1, "hosts": 2, "alone": True, "network": "namespaces", "cluster": False, "drained": True,
                     "left": {"host1": {}, "host2": {}}, "stores": {"host1": None, "host2": None}, "ends": {}}
         for m in self.messages:
             getattr(self, "do_" + m["kind"])(m)
+        for minute in range(3):
+            self.tick(minute)
 
     def charge(self, m):
         self.books.append({"kind": "charge", "outcome": "succeeded", "booking_id": m["id"], "id": "ch_" + m["id"]})
@@ -45,6 +48,10 @@ class Records:
     def answer(self, m, **more):
         self.answers.append({"topic": "chaos/out/" + m["kind"], "zingq-id": "z-" + m["id"],
                              "said": {"id": m["id"], **more}})
+
+    def tick(self, minute, **other):
+        tick = "tick-1 2026-01-01T00:%02d:00Z" % minute
+        self.answers.append({"topic": "chaos/out/tick", "zingq-id": "z-" + tick, "tick": tick, "at": 100.0, "said": {}, **other})
 
     def do_order(self, m):
         self.answer(m, key=m["key"], n=m["n"], count=m["n"] + 1, late=0, missing="")
@@ -110,6 +117,8 @@ class Records:
             file.writelines("%d: Saving in-memory database to /mosquitto.db.\n" % at for at in self.saves)
         with open(os.path.join(folder, "sold.csv"), "w", encoding="utf-8") as file:
             file.writelines("%s,key,0\n" % row for row in self.rows)
+        with open(os.path.join(folder, "wrote.csv"), "w", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in self.wrote)
         with open(os.path.join(folder, "end.json"), "w", encoding="utf-8") as file:
             json.dump(self.end, file)
 
@@ -188,6 +197,10 @@ PLANTS = (
     ("one that came twice in a list", lambda r: r.list_of("order-1").update(count=5), "doubled"),
     ("a second answer", lambda r: r.again(r.answers, "sell-0-1", **{"zingq-id": "z-2"}), "doubled"),
     ("an answer under its id again", lambda r: r.again(r.answers, "sell-0-1"), None),
+    ("a second run of a tick", lambda r: r.tick(1, **{"zingq-id": "z-2"}), "doubled"),
+    ("a run of a tick sent again", lambda r: r.tick(1), None),
+    ("a turn of a log by whoever had it before", lambda r: r.wrote.insert(2, "chaos-1,79:4200,30,31,0"), "wrong"),
+    ("a turn of a log written twice", lambda r: r.wrote.append("chaos-3,80:4300,1,9,1"), "wrong"),
     ("a seat with two owners", lambda r: r.charge(message("seat", "seat-0", 2, "mqtt", 102.0)), "doubled"),
     ("charges out of order", lambda r: r.swap(r.books, "pay-1-1", "pay-1-2"), "out of order"),
     ("rows out of order", lambda r: r.swap(r.rows, "sell-0-1", "sell-0-2"), "out of order"),

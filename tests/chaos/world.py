@@ -25,6 +25,20 @@ CRASH_S, STOP_S = 10, 60  # within these a program has ended
 DISK = "96m"
 SHARDS = 6
 LEASE = "8s"
+# The database notes which of its sessions has written which turn of which log.
+WITNESS = """
+create table wrote (store int, turn bigint, home smallint, session text);
+create function witness() returns trigger language plpgsql as $$
+begin
+  insert into public.wrote values (new.store, new.turn, new.home, pg_backend_pid() || ':' || inet_client_port());
+  return null;
+end $$;
+create trigger witness after insert on zq.log for each row execute function witness()
+"""
+WROTE = """
+select s.name, w.session, min(w.turn), max(w.turn), count(*) - count(distinct (w.turn, w.home))
+from wrote w join zq.store s on s.id = w.store group by s.name, w.session order by s.name, min(w.turn)
+"""
 
 
 # Bugs that check.py must find: what is left out of topics.conf, or put in.
@@ -281,6 +295,8 @@ class World:
             self.add_host(host)
             self.programs[host].start()
         self.wait(60, self.all_ready, "the hosts do not become ready")
+        if self.logged:
+            self.query(WITNESS)
 
     def look_after(self):
         """Starts again what ended by itself: a list of (name, how)."""
