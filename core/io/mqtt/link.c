@@ -6,7 +6,7 @@
  *
  * The connect runs on a detached thread, not in libuv's pool: a host that drops packets blocks a
  * thread for two minutes, and libuv joins its pool when the process ends. An abandoned link belongs
- * to its thread, which frees it. `lock` protects only the hand-over.
+ * to its thread, which frees it.
  *
  * libmosquitto closes the socket itself, inside its calls. The watcher is stopped right after,
  * before anything on this thread can open a descriptor of the same number.
@@ -26,7 +26,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -48,9 +48,7 @@ struct mqtt_link {
     mosquitto_property *connect_properties; /* owned */
     char complaint[256];
 
-    pthread_mutex_t lock; /* guards what follows */
-    bool running;         /* the thread has the handle */
-    bool abandoned;       /* the thread frees the link */
+    struct thread thread; /* while it runs it has the handle */
     int code, err;        /* how the connect ended */
     uv_async_t *wake;
 };
@@ -159,7 +157,7 @@ static void release(struct mqtt_link *link) {
     mosquitto_destroy(link->mosq);
     mqtt_guard_free(link->guard);
     mosquitto_property_free_all(&link->connect_properties);
-    (void)pthread_mutex_destroy(&link->lock);
+    thread_destroy(&link->thread);
     free(link->host);
     free(link);
 }
@@ -176,8 +174,7 @@ int mqtt_link_new(struct mqtt_link **out, uv_loop_t *loop, const struct mqtt_lin
     link->port = s->conf->port;
     link->skip = s->skip_addresses;
     link->host = strdup(s->conf->host);
-    int failed = pthread_mutex_init(&link->lock, NULL);
-    assert(failed == 0); /* a plain mutex takes no resources on Linux */
+    thread_init(&link->thread);
     uint32_t bytes_max = s->conf->packet_bytes_max;
     link->guard = mqtt_guard_new(bytes_max > 0 ? bytes_max : MQTT_PACKET_BYTES_MAX, s->conf->tls);
     if (link->host == NULL || link->guard == NULL || mosquitto_lib_init() != MOSQ_ERR_SUCCESS) {
@@ -210,14 +207,7 @@ static void on_poll_closed(uv_handle_t *handle) {
 }
 
 void mqtt_link_free(struct mqtt_link *link) {
-    if (link == NULL) {
-        return;
-    }
-    (void)pthread_mutex_lock(&link->lock);
-    bool running = link->running;
-    link->abandoned = running;
-    (void)pthread_mutex_unlock(&link->lock);
-    if (running) {
+    if (link == NULL || !thread_leave(&link->thread)) {
         return;
     }
     if (link->poll_made) {
@@ -230,36 +220,37 @@ void mqtt_link_free(struct mqtt_link *link) {
     release(link);
 }
 
-static void *connect_main(void *arg) {
-    struct mqtt_link *link = arg;
+/* The link that a thread has. */
+static struct mqtt_link *link_of(struct thread *thread) {
+    return (struct mqtt_link *)((char *)thread - offsetof(struct mqtt_link, thread));
+}
+
+static void dial(struct thread *thread) {
+    struct mqtt_link *link = link_of(thread);
     mqtt_guard_connect_begin(link->guard, link->port, link->skip);
-    int code = mosquitto_connect_bind_v5(link->mosq, link->host, link->port, MQTT_KEEPALIVE_S, NULL,
-                                         link->connect_properties);
-    int err = errno;
+    link->code = mosquitto_connect_bind_v5(link->mosq, link->host, link->port, MQTT_KEEPALIVE_S,
+                                           NULL, link->connect_properties);
+    link->err = errno;
     mqtt_guard_connect_end();
-    (void)pthread_mutex_lock(&link->lock);
-    link->code = code;
-    link->err = err;
-    link->running = false;
-    bool abandoned = link->abandoned;
-    if (!abandoned) {
-        int failed = uv_async_send(link->wake); /* under the lock: the owner still exists */
-        assert(failed == 0);
-    }
-    (void)pthread_mutex_unlock(&link->lock);
-    if (abandoned) {
-        release(link);
-    }
-    return NULL;
+}
+
+static void wake_owner(struct thread *thread) {
+    int failed = uv_async_send(link_of(thread)->wake);
+    assert(failed == 0);
+}
+
+static void release_left(struct thread *thread) {
+    release(link_of(thread));
 }
 
 int mqtt_link_connect(struct mqtt_link *link, uv_async_t *wake, struct report *r) {
-    assert(!link->running && !link->poll_made);
+    assert(!link->poll_made);
     link->wake = wake;
-    link->running = true;
-    int err = thread_start(connect_main, link);
+    link->thread.run = dial;
+    link->thread.wake = wake_owner;
+    link->thread.release = release_left;
+    int err = thread_start(&link->thread);
     if (err != 0) {
-        link->running = false;
         return report(r, ERR_SYSTEM, "cannot start a thread to connect to the broker: %s",
                       strerror(err));
     }
@@ -267,12 +258,12 @@ int mqtt_link_connect(struct mqtt_link *link, uv_async_t *wake, struct report *r
 }
 
 bool mqtt_link_joined(struct mqtt_link *link, int *code, int *err) {
-    (void)pthread_mutex_lock(&link->lock);
-    bool joined = !link->running;
+    if (!thread_over(&link->thread)) {
+        return false;
+    }
     *code = link->code;
     *err = link->err;
-    (void)pthread_mutex_unlock(&link->lock);
-    return joined;
+    return true;
 }
 
 struct mosquitto *mqtt_link_handle(struct mqtt_link *link) {
