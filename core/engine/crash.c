@@ -9,8 +9,8 @@
  * An event that was accepted and run in one turn is not on disk when it crashes the host, and comes
  * again under another id. So after a crash whose event is not in the store, or after two in a row
  * that named none, a turn runs only one event, which an earlier turn has stored. So does a host that
- * has the log of another one, whose page it cannot see: an event may have taken that one's machine
- * down, or be about to take down this one.
+ * has the log of another one that did not stop, whose page it cannot see: an event may have taken that
+ * one's machine down, or be about to take down this one.
  *
  * The charged event is put off by the delay of its service, as after a failed attempt: otherwise a
  * host that crashes immediately after each start would never get to anything else.
@@ -46,7 +46,11 @@ struct suspects {
     bool policies;   /* and no policies for events that never ran: one of those crashed the host */
     size_t unproven; /* events still to run before earlier crashes count as past */
     struct uuid charged; /* the event that crashed the host, until it is put off */
+    bool loaded;         /* not for the first time */
 };
+
+/* In the store from engine_stop until it is loaded again: whoever had its log has not gone down. */
+static const char stopped[] = "stopped";
 
 static const char *const alone_text = "the host went down while this attempt ran";
 static const char *const batch_text = "the host went down while a batch with it ran";
@@ -166,11 +170,26 @@ static int charge_run(struct engine *e, const struct culprit_record *debt, bool 
     return code;
 }
 
+int engine_note_stopped(struct engine *e) {
+    return journal_flag_put(e->journal, stopped, 1);
+}
+
+/* *taken: another process had the log, and did not stop. */
+static int look_who_had_it(struct engine *e, bool *taken) {
+    uint64_t value;
+    int code = journal_flag_get(e->journal, stopped, &value);
+    *taken =
+        code == ERR_NOTFOUND && !e->suspects->loaded && store_is_taken(journal_store(e->journal));
+    e->suspects->loaded = true;
+    return code == 0 ? journal_flag_del(e->journal, stopped) : code == ERR_NOTFOUND ? 0 : code;
+}
+
 int engine_charge_crash(struct engine *e) {
     const struct culprit_record *debt = culprit_debt(e->culprit);
     bool all = true;
+    bool taken = false;
     int code = debt->count == 0 ? 0 : charge_run(e, debt, &all);
-    bool taken = store_is_taken(journal_store(e->journal));
+    code = code == 0 ? look_who_had_it(e, &taken) : code;
     if (code == 0 && !e->suspects->careful && (!all || culprit_unknown(e->culprit) || taken)) {
         e->suspects->careful = true;
         log_warn("engine", "%s: the first %d events run one by one, after they are stored",

@@ -11,6 +11,8 @@ int engine_make_suspects(struct engine *e);
 void engine_free_suspects(struct engine *e);
 /* Charges the event that a crash left on the page; in the transaction that loads the store. */
 int engine_charge_crash(struct engine *e);
+/* Notes that nothing runs any more until the store is loaded again, in the last transaction. */
+int engine_note_stopped(struct engine *e);
 /* Whether to put the item off because it crashed the host before this start, so that others come
  * first, as after a failed attempt. True once. */
 bool engine_must_put_off(struct engine *e, const struct lane_item *item);

@@ -461,6 +461,7 @@ int engine_stop(struct engine *e) {
     }
     code = engine_mark_ready(e);
     code = code == 0 ? outbox_settle(e->outbox) : code;
+    code = code == 0 ? engine_note_stopped(e) : code;
     code = code == 0 ? write_books(e) : code;
     code = code == 0 ? store_commit(journal_store(e->journal)) : code;
     if (code != 0) {

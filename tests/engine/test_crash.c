@@ -196,13 +196,14 @@ static void what_died_before_it_was_stored_cannot_crash_the_host_for_ever(void *
     assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .died = 1});
 }
 
-/* It has the log, and neither the folder nor the page. */
-static void start_on_another_machine(struct engine_fixture *f) {
+/* What ended here goes on there, which has the log, and neither the folder nor the page. */
+static void start_on_another_machine(struct engine_fixture *f,
+                                     void (*end)(struct engine_fixture *f)) {
     char folder[128];
     char page[160];
     (void)snprintf(folder, sizeof folder, "%s", f->conf->store_path);
     (void)snprintf(page, sizeof page, "%s/processor", folder);
-    fixture_stop(f);
+    end(f);
     assert_int_equal(unlink(page), 0);
     store_folder_remove(folder);
     fixture_start(f);
@@ -210,6 +211,7 @@ static void start_on_another_machine(struct engine_fixture *f) {
 
 /* Two events of two keys come; how many have run after so many turns. */
 static size_t run_of_two(struct engine_fixture *f, int turns) {
+    run_dry(f); /* what had left before a kill leaves again */
     forget_published(f);
     offer(f, "s", "in/a", "one", NULL);
     offer(f, "s", "in/b", "two", NULL);
@@ -228,7 +230,7 @@ static void on_another_machine_the_first_events_run_one_by_one(void **state) {
     deliver(f, "s", "in/a", "first");
     restart(f);
     assert_int_equal(run_of_two(f, 1), 2);
-    start_on_another_machine(f);
+    start_on_another_machine(f, fixture_kill);
     assert_int_equal(run_of_two(f, 1), 0); /* they are stored */
     assert_int_equal(run_of_two(f, 2), 1);
     assert_int_equal(run_of_two(f, 3), 2);
@@ -236,6 +238,16 @@ static void on_another_machine_the_first_events_run_one_by_one(void **state) {
     assert_int_equal(turn(f), 0);
     crash_in(f, "s", "bad");
     assert_int_equal(service_status(f, "s").books.crashes, 1);
+}
+
+static void what_stopped_on_another_machine_goes_on_at_full_speed(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), ECHO);
+    deliver(f, "s", "in/a", "first");
+    start_on_another_machine(f, fixture_stop);
+    assert_int_equal(run_of_two(f, 1), 2);
+    start_on_another_machine(f, fixture_kill); /* that it stopped once says nothing of this */
+    assert_int_equal(run_of_two(f, 1), 0);
 }
 
 static void a_policy_is_named_within_what_is_under_way(void **state) {
@@ -265,6 +277,7 @@ int main(void) {
         ENGINE_TEST(what_crashes_when_it_is_told_of_is_dead_without),
         ENGINE_TEST(what_died_before_it_was_stored_cannot_crash_the_host_for_ever),
         ENGINE_TEST(on_another_machine_the_first_events_run_one_by_one),
+        ENGINE_TEST(what_stopped_on_another_machine_goes_on_at_full_speed),
         ENGINE_TEST(a_policy_is_named_within_what_is_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,8 @@ int fixture_try_start(struct engine_fixture *f);
 void fixture_run(struct engine_fixture *f, const char *conf, const char *script);
 /* As SIGTERM; fixture_start begins anew. */
 void fixture_stop(struct engine_fixture *f);
+/* As kill -9; fixture_start begins anew. */
+void fixture_kill(struct engine_fixture *f);
 /* Takes over the topics.conf and the scripts that are written by now, as the host does at a reload:
  * 0, or why they are refused, with the sentence in f->report, and nothing has changed; but after
  * ERR_MEMORY in between the engine can only be started anew. */
