@@ -2,6 +2,7 @@
 #include "cluster/cluster_impl.h"
 #include "cluster/schema.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 int cluster_new(struct cluster **out, const struct cluster_options *options, struct report *r) {
@@ -11,6 +12,7 @@ int cluster_new(struct cluster **out, const struct cluster_options *options, str
         return report(r, ERR_MEMORY, "out of memory");
     }
     c->options = *options;
+    randombytes_buf(&c->token, sizeof c->token);
     buf_init(&c->kept, PG_ANSWER_BYTES);
     int code = pg_line_new(&c->line, &line, r);
     if (code != 0) {

@@ -12,8 +12,6 @@
  */
 #include "cluster/cluster_impl.h"
 
-#include <sodium.h>
-
 enum { LEAVES = 3 /* tries: a late statement of ours may raise the count between */ };
 
 #define OURS "cluster = $1 AND name = $2 AND token = $3 AND state = 'live'"
@@ -129,7 +127,6 @@ int cluster_join(struct cluster *c, struct report *r) {
     struct cluster_facts facts;
     struct pg_params params;
     struct pg_row row;
-    randombytes_buf(&c->token, sizeof c->token);
     begin(c, &params);
     pg_add_i32(&params, (int32_t)c->options.lease_ms);
     pg_add(&params, slice_of(c->options.process));

@@ -99,8 +99,8 @@ int cluster_facts(struct cluster *c, struct cluster_facts *out, struct report *r
 
 /* --- a host --- */
 
-/* Joins, or joins again under a new token: whoever was this host before is no member any more. The
- * shards that it had stay its own. ERR_NOTFOUND: there is no such cluster; ERR_LIMIT: CLUSTER_HOSTS_MAX
+/* Joins, or joins again: what other process was this host before is no member any more. A join whose
+ * answer was lost, and which is carried out late, changes nothing. The shards that it had stay its own. ERR_NOTFOUND: there is no such cluster; ERR_LIMIT: CLUSTER_HOSTS_MAX
  * hosts live; ERR_NETWORK, ERR_REFUSED. */
 int cluster_join(struct cluster *c, struct report *r);
 /* Raises our count of beats, with a status of at most a few KiB, JSON or a line, for `zingq cluster

@@ -87,7 +87,7 @@ static const struct pg_statement get_reach = {
     .name = "reach",
     .text = "SELECT coalesce((SELECT coalesce((SELECT min(n.from_turn) FROM zq.reign n"
             " WHERE n.store = s.id AND n.epoch > r.epoch), s.turn)"
-            " FROM zq.reign r WHERE r.store = s.id AND r.token = $2),"
+            " FROM zq.reign r WHERE r.store = s.id AND r.token = $2 ORDER BY r.epoch DESC LIMIT 1),"
             " (SELECT min(from_turn) FROM zq.reign WHERE store = s.id), 0)"
             " FROM zq.store s WHERE s.id = $1",
     .types = {PG_INT4, PG_UUID}};
@@ -201,7 +201,6 @@ static int ask_for_row(struct turns *t, const uint8_t *id, struct pg_row *row) {
     static const char yes[] = {1};
     static const char no[] = {0};
     struct pg_params params = {.count = 0};
-    randombytes_buf(&t->row.token, sizeof t->row.token);
     pg_add(&params, slice_of(t->options.name));
     pg_add(&params, slice_of_uuid(&t->row.token));
     pg_add(&params, slice_of(t->options.owner));
@@ -459,6 +458,7 @@ int turns_new(struct turns **out, const struct turns_options *options, struct re
         return report(r, ERR_MEMORY, "out of memory");
     }
     t->options = *options;
+    randombytes_buf(&t->row.token, sizeof t->row.token);
     t->log = (struct store_log){t, append, barrier, reach, read_turn, read_slice};
     ahead_init(&t->ahead);
     buf_init(&t->kept, PG_ANSWER_BYTES);

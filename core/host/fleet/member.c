@@ -49,7 +49,9 @@ struct fleet_member {
     struct watch watch;
     bool joined;
     int64_t rival_ms; /* since when a process is watched that may be this host, too; 0 = none is */
-    int64_t rival_beats;
+    int64_t rival_first; /* its count of beats then, */
+    int64_t rival_beats; /* and at the last look */
+    int64_t tries;       /* joins of ours since then */
     int64_t due_ms;
     int64_t away_ms; /* when it was last told that the database is away; 0 = it is not */
     int losses;      /* how many were accepted when the shards were started */
@@ -243,14 +245,19 @@ static int learn(struct fleet *f, struct report *r) {
 }
 
 /* The row of this host says that it lives. If its beats go on, that is another process: two would end
- * each other again and again. Half its lease shows that. */
+ * each other again and again. Half its lease without a beat shows that they do not. One beat of a
+ * process that was killed may be carried out late, and so may our own joins that were not answered. */
 static int watch_rival(struct fleet_member *m, const struct member *rival, struct report *r) {
     int64_t now_ms = clock_monotonic_ms();
     if (m->rival_ms == 0) {
+        m->rival_first = rival->beats;
+        m->tries = 0;
+    }
+    if (m->rival_ms == 0 || rival->beats != m->rival_beats) {
         m->rival_ms = now_ms;
         m->rival_beats = rival->beats;
     }
-    return rival->beats == m->rival_beats
+    return rival->beats <= m->rival_first + m->tries + 1
                ? 0
                : report(r, ERR_EXISTS,
                         "another process is the host \"%s\" of the cluster: stop it, or give this "
@@ -267,6 +274,7 @@ static int join(struct fleet_member *m, struct report *r) {
             return code;
         }
     }
+    m->tries++;
     code = code == 0 ? cluster_join(m->cluster, r) : code;
     if (code == 0) {
         m->joined = true;

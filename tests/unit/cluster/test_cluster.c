@@ -325,6 +325,16 @@ static bool wait_for_waiting(struct world *w, int64_t count) {
     return true;
 }
 
+/* So a join whose answer was lost, and which is carried out after another one, changes nothing. */
+static void a_host_that_joins_again_is_no_other_process(void **state) {
+    struct world *w = *state;
+    (void)ask(w->admin, "CREATE TEMP TABLE noted AS SELECT name, token FROM zq.host");
+    assert_int_equal(cluster_join(w->a, &w->r), 0);
+    assert_int_equal(ask(w->admin, "SELECT count(*) FROM zq.host JOIN noted USING (name, token)"),
+                     2);
+    (void)ask(w->admin, "DROP TABLE noted");
+}
+
 /* Someone has that shard's row for as long as the admin's lock lasts. */
 static void hold_shard(struct world *w, const char *number) {
     char text[160];
@@ -513,6 +523,7 @@ int main(void) {
         CLUSTER_TEST(a_shard_has_one_owner),
         CLUSTER_TEST(a_host_that_starts_again_keeps_its_shards),
         CLUSTER_TEST(two_processes_of_one_name_do_not_fight),
+        CLUSTER_TEST(a_host_that_joins_again_is_no_other_process),
         CLUSTER_TEST(who_is_buried_has_nothing_and_may_join_again),
         CLUSTER_TEST(nobody_is_buried_who_has_beaten_since),
         CLUSTER_TEST(who_leaves_gives_its_shards_up),
