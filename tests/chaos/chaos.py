@@ -139,7 +139,9 @@ class Run:
             self.world_goes_on()
             now = time.monotonic()
             while due and due[0][0] <= now:
-                self.faults.end(heapq.heappop(due)[1])
+                place = heapq.heappop(due)[1]
+                if not self.faults.end(place):
+                    heapq.heappush(due, (now + 1, place))
             if now >= next_at:
                 begun = self.faults.draw()
                 if begun is not None:

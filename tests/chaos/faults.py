@@ -10,6 +10,10 @@ LONG_S = (18, 24)  # beyond the 15 s after which another host stands in
 SHORT_S = (0.3, 5)
 
 
+class Hindered(Exception):
+    """It cannot be ended while others last."""
+
+
 class Faults:
     def __init__(self, world, chance, note, short=False):
         self.world, self.chance, self.note, self.short = world, chance, note, short
@@ -55,15 +59,21 @@ class Faults:
         return place, seconds
 
     def end(self, place):
+        """False: another one hinders it, so it has to be tried again."""
         if place in self.active:
-            name, undo = self.active.pop(place)
-            undo()
+            name, undo = self.active[place]
+            try:
+                undo()
+            except Hindered:
+                return False
+            del self.active[place]
             self.note("end", name, place)
+        return True
 
     def heal(self, but=()):
-        for place in list(self.active):
-            if not place.startswith(but):
-                self.end(place)
+        hindered = [place for place in list(self.active) if not place.startswith(but) and not self.end(place)]
+        for place in hindered:
+            self.world.wait(30, lambda place=place: self.end(place), place + " cannot be ended")
 
     def free(self, place):
         return place if place not in self.active else None
@@ -197,7 +207,11 @@ class Faults:
         place = "drain " + host
         if not self.free(place) or not self.managed("drain", host):
             return None
-        return place, lambda: self.world.wait(30, lambda: self.managed("undrain", host), host + " cannot be undrained")
+        return place, lambda: self.undrain(host)
+
+    def undrain(self, host):
+        if not self.managed("undrain", host):
+            raise Hindered
 
     def managed(self, *words):
         """False while the database is away."""

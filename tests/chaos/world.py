@@ -330,6 +330,7 @@ class World:
         for program in self.programs.values():
             program.wanted = False
             program.signal(program.crash)
+            program.signal(signal.SIGCONT)  # of one that was stopped
         for program in self.programs.values():
             if program.process is not None:
                 program.process.wait()
