@@ -15,6 +15,10 @@ void slew_answer(struct slew_source *s, int64_t asked_ms, int64_t answered_ms, i
     s->known = true;
 }
 
+int64_t slew_apart_ms(const struct slew_source *s, const struct clock_reading *now) {
+    return s->known ? now->wall_ms - now->boottime_ms - s->ahead_ms : 0;
+}
+
 void slew_begin(struct slew *s, int64_t now_ms, int64_t ahead_ms) {
     *s = (struct slew){.from_ms = now_ms, .ahead_ms = ahead_ms, .to_ms = ahead_ms};
 }

@@ -10,12 +10,16 @@
 #ifndef ZINGQ_BASE_SLEW_H
 #define ZINGQ_BASE_SLEW_H
 
+#include "base/clock.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 /* How much faster or slower it is meanwhile: a twentieth. A wait of a minute is at most 3 s off, and a
  * minute is caught up in 20. */
 enum { SLEW_PART = 20 };
+
+enum { SLEW_APART_MS = 1000 }; /* a machine's clock that is further off than that is worth a word */
 
 /* Another clock. */
 struct slew_source {
@@ -26,6 +30,9 @@ struct slew_source {
 /* It showed that time at some moment between the two, which are of CLOCK_BOOTTIME. All of them are
  * rounded down. */
 void slew_answer(struct slew_source *s, int64_t asked_ms, int64_t answered_ms, int64_t shown_ms);
+
+/* What the machine's own wall clock is ahead of it; 0 = not known. */
+int64_t slew_apart_ms(const struct slew_source *s, const struct clock_reading *now);
 
 /* Our clock, which follows. */
 struct slew {

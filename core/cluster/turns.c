@@ -25,9 +25,6 @@ enum {
     BODIES_KEPT = 1 << 20  /* of memory, between turns */
 };
 
-static const int64_t CLOCK_MS_MAX = INT64_C(1)
-                                    << 47; /* the year 6429: no time that is stored is later */
-
 /* Of a log of that id, or of any; one that has nothing yet, or any. Without an id: it is there, and was
  * not taken over. Reigns without a turn go, and those before the last thousand. */
 static const struct pg_statement take_log = {
@@ -141,7 +138,7 @@ static int ask(struct turns *t, const struct pg_statement *statement,
     int64_t asked_ms = clock_boottime_ms();
     int code = pg_line_ask(t->line, statement, params, &t->kept, row);
     int64_t shown_ms = code == 0 && row->count > 0 ? pg_get_ms(row->fields[row->count - 1]) : 0;
-    if (shown_ms > 0 && shown_ms < CLOCK_MS_MAX) {
+    if (shown_ms > 0 && shown_ms < INT64_C(1) << 47) { /* to the year 6429: it can be stored */
         slew_answer(&t->clock, asked_ms, clock_boottime_ms(), shown_ms);
     }
     return code;
@@ -521,7 +518,7 @@ void turns_look(const struct turns *t, struct turns_state *out) {
     struct clock_reading now;
     clock_read(&now);
     *out = t->state;
-    out->clock_ahead_ms = t->clock.known ? now.wall_ms - now.boottime_ms - t->clock.ahead_ms : 0;
+    out->clock_ahead_ms = slew_apart_ms(&t->clock, &now);
     out->error = pg_line_error(t->line);
     out->taker = t->taker;
 }

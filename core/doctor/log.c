@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 enum { CONNECT_MS = 10000, PATIENCE_MS = 5000, TRIPS = 21, TRIP_SLOW_US = 20000, ANSWER = 4096 };
-enum { CLOCKS_APART_MS = 1000 };
 
 #define STANDBY_ADVICE                                                                             \
     "a standby with synchronous_standby_names and synchronous_commit = on, as Patroni's "          \
@@ -82,8 +81,8 @@ static int by_size(const void *a, const void *b) {
 static void judge_clock(struct doctor *d, const struct slew_source *database) {
     struct clock_reading now;
     clock_read(&now);
-    int64_t ahead_ms = now.wall_ms - now.boottime_ms - database->ahead_ms;
-    bool apart = llabs(ahead_ms) > CLOCKS_APART_MS;
+    int64_t ahead_ms = slew_apart_ms(database, &now);
+    bool apart = llabs(ahead_ms) > SLEW_APART_MS;
     struct doctor_row *told = doctor_add(
         d, "clock", apart ? DOCTOR_WARN : DOCTOR_GOOD, "this machine's is %.3f s %s the database's",
         (double)llabs(ahead_ms) / 1000, ahead_ms < 0 ? "behind" : "ahead of");

@@ -4,12 +4,11 @@
 #include "host/logged.h"
 
 #include "base/log.h"
+#include "base/slew.h"
 #include "host/loop.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-
-enum { CLOCKS_APART_MS = 1000 }; /* from then on it is said */
 
 bool host_log_is_up(const struct host *h) {
     struct turns_state state = {.up = true};
@@ -24,7 +23,7 @@ static void tell_clock(const struct host *h, host_tell *tell, void *ctx) {
     struct turns_state state;
     struct report r;
     turns_look(h->log.turns, &state);
-    if (llabs(state.clock_ahead_ms) > CLOCKS_APART_MS) {
+    if (llabs(state.clock_ahead_ms) > SLEW_APART_MS) {
         (void)report(
             &r, 0,
             "this machine's clock is %.1f s %s that of the database (store.url), which timers "

@@ -63,6 +63,15 @@ static void a_clock_that_is_set_is_known_from_its_next_answer(void **state) {
     assert_in_range(llabs(s.ahead_ms + 60000), 0, 2);
 }
 
+static void how_far_the_machine_is_off_is_told_once_it_is_known(void **state) {
+    struct slew_source s = {.known = false};
+    const struct clock_reading now = {.wall_ms = 9000, .boottime_ms = 2000};
+    (void)state;
+    assert_int_equal(slew_apart_ms(&s, &now), 0);
+    slew_answer(&s, 1000, 1000, 9000);
+    assert_int_equal(slew_apart_ms(&s, &now), -1000);
+}
+
 /* --- getting there --- */
 
 /* Readings at any distance, of a clock whose goal changes at any time. */
@@ -111,6 +120,7 @@ int main(void) {
         cmocka_unit_test(the_first_answer_is_taken_to_be_from_the_middle_of_its_way),
         cmocka_unit_test(what_an_answer_does_not_prove_wrong_stays),
         cmocka_unit_test(a_clock_that_is_set_is_known_from_its_next_answer),
+        cmocka_unit_test(how_far_the_machine_is_off_is_told_once_it_is_known),
         cmocka_unit_test(it_never_goes_back_nor_leaves_its_bounds),
         cmocka_unit_test(it_gets_there_however_often_it_is_read_and_stays),
     };
