@@ -59,11 +59,16 @@ static const struct clock_boot *boot(void) {
 void clock_read(struct clock_reading *out) {
     out->wall_ms = read_ms(CLOCK_REALTIME);
     out->boottime_ms = read_ms(CLOCK_BOOTTIME);
+    out->shared = false;
     out->boot = *boot();
 }
 
 int64_t clock_wall_ms(void) {
     return read_ms(CLOCK_REALTIME);
+}
+
+int64_t clock_boottime_ms(void) {
+    return read_ms(CLOCK_BOOTTIME);
 }
 
 int64_t clock_monotonic_ns(void) {
@@ -117,10 +122,11 @@ static bool same_boot(const struct clock_boot *a, const struct clock_boot *b) {
 
 int64_t clock_resume(const struct clock_mark *mark, const struct clock_reading *now) {
     assert(mark->engine_ms >= 0);
-    if (mark->engine_ms != 0 && same_boot(&mark->at.boot, &now->boot) &&
-        now->boottime_ms >= mark->at.boottime_ms) {
-        return mark->engine_ms + (now->boottime_ms - mark->at.boottime_ms);
+    bool goes_on = mark->engine_ms != 0 && same_boot(&mark->at.boot, &now->boot) &&
+                   now->boottime_ms >= mark->at.boottime_ms;
+    int64_t begin_ms = mark->engine_ms + (goes_on ? now->boottime_ms - mark->at.boottime_ms : 0);
+    if ((now->shared || !goes_on) && now->wall_ms > begin_ms) {
+        begin_ms = now->wall_ms;
     }
-    int64_t begin_ms = now->wall_ms > mark->engine_ms ? now->wall_ms : mark->engine_ms;
     return begin_ms > 0 ? begin_ms : 1; /* a clock may be at or before 1970 */
 }

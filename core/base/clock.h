@@ -5,7 +5,8 @@
  *
  * Engine time is milliseconds since 1970 that only go forward, at the pace of CLOCK_BOOTTIME.
  * Within one boot it continues exactly where the store left it, whatever happens to the wall clock;
- * after a reboot it begins at the wall clock, or at the last committed time if that is later.
+ * after a reboot it begins at the wall clock, or at the last committed time if that is later. Where
+ * hosts share a wall clock, it follows that one: base/slew.h.
  */
 #ifndef ZINGQ_BASE_CLOCK_H
 #define ZINGQ_BASE_CLOCK_H
@@ -22,6 +23,7 @@ struct clock_boot {
 
 struct clock_reading {
     int64_t wall_ms;
+    bool shared; /* that is the clock of a database, which hosts share: engine time follows it */
     int64_t boottime_ms;
     struct clock_boot boot;
 };
@@ -35,6 +37,7 @@ struct clock_mark {
 /* boot is read once a process. */
 void clock_read(struct clock_reading *out);
 int64_t clock_wall_ms(void);
+int64_t clock_boottime_ms(void);
 /* CLOCK_MONOTONIC: the time during which the machine was running. */
 int64_t clock_monotonic_ns(void);
 int64_t clock_monotonic_us(void);

@@ -6,7 +6,7 @@
  */
 #include "cluster/turns.h"
 
-#include "base/clock.h"
+#include "base/slew.h"
 #include "cluster/impl.h"
 #include "cluster/schema.h"
 #include "cluster/snapshots.h"
@@ -38,7 +38,7 @@ static const struct pg_statement take_log = {
             " WHERE store = taken.id ORDER BY epoch DESC OFFSET 999 LIMIT 1))),"
             " begun AS (INSERT INTO zq.reign (store, epoch, token, from_turn)"
             " SELECT id, epoch, $2, turn FROM taken)"
-            " SELECT taken.id, taken.epoch, s.schema"
+            " SELECT taken.id, taken.epoch, s.schema, clock_timestamp()"
             " FROM zq.store s LEFT JOIN taken ON taken.id = s.id WHERE s.name = $1",
     .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_BOOL, PG_BOOL, PG_INT4}};
 
@@ -51,7 +51,7 @@ static const struct pg_statement make_log = {
             " RETURNING id, epoch),"
             " begun AS (INSERT INTO zq.reign (store, epoch, token, from_turn)"
             " SELECT id, epoch, $2, 0 FROM made)"
-            " SELECT id, epoch FROM made",
+            " SELECT id, epoch, clock_timestamp() FROM made",
     .types = {PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_INT4}};
 
 static const struct pg_statement append_turn = {
@@ -60,7 +60,7 @@ static const struct pg_statement append_turn = {
             " WHERE id = $1 AND token = $2 AND epoch = $3 AND turn = $4 - 1 RETURNING id),"
             " bodies AS (INSERT INTO zq.log (store, turn, home, body)"
             " SELECT fence.id, $4, b.home, b.body FROM fence, unnest($6, $7) AS b (home, body))"
-            " SELECT id FROM fence",
+            " SELECT id, clock_timestamp() FROM fence",
     .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT8, PG_INT8, PG_INT2S, PG_BYTEAS}};
 
 /* What a log is at, with the writer of its last turn. */
@@ -94,8 +94,8 @@ static const struct pg_statement get_reach = {
 
 static const struct pg_statement ask_owner = {
     .name = "owner",
-    .text = "SELECT token = $2, owner || to_char(since, ' at YYYY-MM-DD HH24:MI:SS TZ')"
-            " FROM zq.store WHERE id = $1",
+    .text = "SELECT token = $2, owner || to_char(since, ' at YYYY-MM-DD HH24:MI:SS TZ'),"
+            " clock_timestamp() FROM zq.store WHERE id = $1",
     .types = {PG_INT4, PG_UUID}};
 
 static const struct pg_statement get_slices = {
@@ -123,13 +123,26 @@ struct turns {
     struct ahead ahead;
     enum ahead_of reads; /* what it has */
     struct snapshots *snapshots;
-    struct buf kept;    /* what a short statement returned */
-    struct parts parts; /* of the turn that is appended */
+    struct buf kept;          /* what a short statement returned */
+    struct parts parts;       /* of the turn that is appended */
+    struct slew_source clock; /* the database's */
     struct turns_state state;
     bool hangs;       /* the last turn or barrier was not answered */
     int64_t again_ms; /* no connection is set up before that; monotonic */
     char taker[256];
 };
+
+/* A statement whose last field is the database's clock. */
+static int ask(struct turns *t, const struct pg_statement *statement,
+               const struct pg_params *params, struct pg_row *row) {
+    int64_t asked_ms = clock_boottime_ms();
+    int code = pg_line_ask(t->line, statement, params, &t->kept, row);
+    int64_t shown_ms = code == 0 && row->count > 0 ? pg_get_ms(row->fields[row->count - 1]) : 0;
+    if (shown_ms > 0 && shown_ms < INT64_C(1) << 47) { /* to the year 6429: it can be stored */
+        slew_answer(&t->clock, asked_ms, clock_boottime_ms(), shown_ms);
+    }
+    return code;
+}
 
 /* --- joining --- */
 
@@ -150,7 +163,7 @@ static int make_row(struct turns *t, struct pg_row *row, struct report *r) {
     pg_add(&params, slice_of(t->options.owner));
     pg_add(&params, slice_of_uuid(&log));
     pg_add_i32(&params, STORE_SCHEMA);
-    int code = pg_line_ask(t->line, &make_log, &params, &t->kept, row);
+    int code = ask(t, &make_log, &params, row);
     return code == ERR_NOTFOUND
                ? report(r, ERR_NETWORK, "another process makes the log of \"%s\" right now",
                         t->options.name)
@@ -208,7 +221,7 @@ static int ask_for_row(struct turns *t, const uint8_t *id, struct pg_row *row) {
     pg_add(&params, (struct slice){is_known(id) ? no : yes, 1});
     pg_add(&params, (struct slice){t->options.unused ? no : yes, 1});
     pg_add_i32(&params, STORE_SCHEMA);
-    return pg_line_ask(t->line, &take_log, &params, &t->kept, row);
+    return ask(t, &take_log, &params, row);
 }
 
 static int take_row(struct turns *t, const uint8_t *id, struct report *r) {
@@ -281,7 +294,7 @@ static int look_at_row(struct turns *t) {
     struct pg_params params;
     struct pg_row row;
     cluster_begin_params(&params, &t->row);
-    int code = pg_line_ask(t->line, &ask_owner, &params, &t->kept, &row);
+    int code = ask(t, &ask_owner, &params, &row);
     if (code == 0 && pg_get_int(row.fields[0]) != 0) {
         return 0;
     }
@@ -332,7 +345,7 @@ static int append(void *ctx, const struct log_turn *turn) {
     pg_add_i64(&params, (int64_t)turn->number);
     pg_add_i64(&params, bytes);
     parts_add(&t->parts, &params);
-    code = judge(t, pg_line_ask(t->line, &append_turn, &params, NULL, &row));
+    code = judge(t, ask(t, &append_turn, &params, &row));
     count_append(t, code, clock_monotonic_us() - from_us);
     buf_trim(&t->parts.bodies, BODIES_KEPT);
     return code;
@@ -494,8 +507,18 @@ const struct log_snapshots *turns_snapshots(const struct turns *t) {
     return snapshots_door(t->snapshots);
 }
 
+void turns_read_clock(const struct turns *t, struct clock_reading *now) {
+    if (t->clock.known) {
+        now->wall_ms = now->boottime_ms + t->clock.ahead_ms;
+        now->shared = true;
+    }
+}
+
 void turns_look(const struct turns *t, struct turns_state *out) {
+    struct clock_reading now;
+    clock_read(&now);
     *out = t->state;
+    out->clock_ahead_ms = slew_apart_ms(&t->clock, &now);
     out->error = pg_line_error(t->line);
     out->taker = t->taker;
 }

@@ -6,12 +6,15 @@
  * number if the row still has our token and epoch, and adds the bodies. So whoever takes the row over,
  * by a new token, decides by the lock of one row which turn was our last.
  *
+ * What is asked anyway, for a turn or whether the log is still ours, tells the database's clock, too.
+ *
  * Nothing here waits for a connection to be made for longer than a moment: ERR_NETWORK then, and the
  * next call goes on.
  */
 #ifndef ZINGQ_CLUSTER_TURNS_H
 #define ZINGQ_CLUSTER_TURNS_H
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "store/log.h"
 
@@ -48,6 +51,9 @@ const struct store_log *turns_log(const struct turns *t);
 /* Who writes its snapshots. */
 const struct log_snapshots *turns_snapshots(const struct turns *t);
 
+/* Lets the reading show the database's clock, as far as its answers have told it. */
+void turns_read_clock(const struct turns *t, struct clock_reading *now);
+
 /* For people. */
 struct turns_state {
     bool up;           /* what was last asked was answered, and so was the last turn */
@@ -56,6 +62,7 @@ struct turns_state {
     uint64_t turns;    /* appended since the start */
     uint64_t doubts;   /* appends without an answer */
     int64_t last_us, max_us, total_us; /* what appends took */
+    int64_t clock_ahead_ms; /* this machine's clock minus the database's; 0 = not known */
 };
 
 /* The texts are valid until the next call. */

@@ -2,6 +2,7 @@
 #include "doctor/doctor.h"
 
 #include "base/clock.h"
+#include "base/slew.h"
 #include "cluster/schema.h"
 #include "io/pg/line.h"
 
@@ -26,7 +27,7 @@ static const struct pg_statement ask_server = {
             " WHERE nspname = 'zq'), false),"
             " to_regclass('zq.format') IS NOT NULL"};
 
-static const struct pg_statement trip = {.name = "trip", .text = "SELECT 1"};
+static const struct pg_statement trip = {.name = "trip", .text = "SELECT clock_timestamp()"};
 
 /* Those that synchronous_standby_names names. */
 static void judge_standbys(struct doctor *d, struct slice standbys) {
@@ -77,16 +78,43 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void measure_trips(struct doctor *d, struct pg_line *line) {
-    int64_t us[TRIPS];
+static void judge_clock(struct doctor *d, const struct slew_source *database) {
+    struct clock_reading now;
+    clock_read(&now);
+    int64_t ahead_ms = slew_apart_ms(database, &now);
+    bool apart = llabs(ahead_ms) > SLEW_APART_MS;
+    struct doctor_row *told = doctor_add(
+        d, "clock", apart ? DOCTOR_WARN : DOCTOR_GOOD, "this machine's is %.3f s %s the database's",
+        (double)llabs(ahead_ms) / 1000, ahead_ms < 0 ? "behind" : "ahead of");
+    if (apart) {
+        doctor_advise(told, "timers, `at` and schedules follow the database's",
+                      "set the clocks of both machines by NTP");
+    }
+}
+
+/* Asks it so often; 0 and how long each took, in order. */
+static int take_trips(struct pg_line *line, int64_t us[TRIPS], struct slew_source *clock) {
+    struct buf kept;
     struct pg_row row;
+    buf_init(&kept, ANSWER);
     int code = pg_line_ask(line, &trip, NULL, NULL, &row); /* is prepared */
     for (size_t i = 0; code == 0 && i < TRIPS; i++) {
+        int64_t asked_ms = clock_boottime_ms();
         int64_t from_us = clock_monotonic_us();
-        code = pg_line_ask(line, &trip, NULL, NULL, &row);
+        code = pg_line_ask(line, &trip, NULL, &kept, &row);
         us[i] = clock_monotonic_us() - from_us;
+        if (code == 0) {
+            slew_answer(clock, asked_ms, clock_boottime_ms(), pg_get_ms(row.fields[0]));
+        }
     }
-    if (code != 0) {
+    buf_clear(&kept);
+    return code;
+}
+
+static void measure_trips(struct doctor *d, struct pg_line *line) {
+    int64_t us[TRIPS];
+    struct slew_source clock = {.known = false};
+    if (take_trips(line, us, &clock) != 0) {
         return; /* the row of the database is there */
     }
     qsort(us, TRIPS, sizeof us[0], by_size);
@@ -100,6 +128,7 @@ static void measure_trips(struct doctor *d, struct pg_line *line) {
         doctor_advise(told, "each turn waits that long, and the disk of the database",
                       "run the host near its database");
     }
+    judge_clock(d, &clock);
 }
 
 static void judge_server(struct doctor *d, struct pg_line *line, const struct pg_row *server) {

@@ -1,5 +1,5 @@
 /*
- * clock.h - engine time, and its relation to the wall clock.
+ * clock.h - engine time, and its relation to the wall clock, which it follows only if hosts share it.
  */
 #ifndef ZINGQ_ENGINE_CLOCK_H
 #define ZINGQ_ENGINE_CLOCK_H

@@ -32,8 +32,11 @@
 /* --- clocks --- */
 
 static void read_clocks(void *ctx, struct clock_reading *out) {
-    (void)ctx;
+    const struct host *h = ctx;
     clock_read(out);
+    if (h->log.turns != NULL) {
+        turns_read_clock(h->log.turns, out);
+    }
 }
 
 static int64_t monotonic_us(void *ctx) {

@@ -4,9 +4,11 @@
 #include "host/logged.h"
 
 #include "base/log.h"
+#include "base/slew.h"
 #include "host/loop.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 bool host_log_is_up(const struct host *h) {
     struct turns_state state = {.up = true};
@@ -14,6 +16,22 @@ bool host_log_is_up(const struct host *h) {
         turns_look(h->log.turns, &state);
     }
     return state.up;
+}
+
+/* What is put off and what has a date follows the database's. */
+static void tell_clock(const struct host *h, host_tell *tell, void *ctx) {
+    struct turns_state state;
+    struct report r;
+    turns_look(h->log.turns, &state);
+    if (llabs(state.clock_ahead_ms) > SLEW_APART_MS) {
+        (void)report(
+            &r, 0,
+            "this machine's clock is %.1f s %s that of the database (store.url), which timers "
+            "and schedules follow: set both by NTP",
+            (double)llabs(state.clock_ahead_ms) / 1000,
+            state.clock_ahead_ms < 0 ? "behind" : "ahead of");
+        tell(ctx, false, r.text);
+    }
 }
 
 /* A log that only grows is no reason yet to accept nothing. */
@@ -33,6 +51,9 @@ void host_each_of_log(const struct host *h, host_tell *tell, void *ctx) {
     struct turns_state state;
     struct report r;
     tell_failed(h, tell, ctx);
+    if (h->log.turns != NULL) {
+        tell_clock(h, tell, ctx);
+    }
     if (host_log_is_up(h)) {
         return;
     }
@@ -71,12 +92,12 @@ void host_log_status(const struct host *h, json_t *object) {
     }
     const struct log_state *log = store_log_state(h->store);
     turns_look(h->log.turns, &state);
-    json_t *one =
-        json_pack("{s:s, s:b, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "name", h->log.name, "up",
-                  (int)state.up, "error", state.up ? NULL : state.error, "turn",
-                  (json_int_t)log->last, "bytes", (json_int_t)log->bytes, "snapshot_turn",
-                  (json_int_t)log->snapshot.number, "append_us", (json_int_t)state.last_us,
-                  "append_max_us", (json_int_t)state.max_us, "doubts", (json_int_t)state.doubts);
+    json_t *one = json_pack(
+        "{s:s, s:b, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", h->log.name, "up",
+        (int)state.up, "error", state.up ? NULL : state.error, "turn", (json_int_t)log->last,
+        "bytes", (json_int_t)log->bytes, "snapshot_turn", (json_int_t)log->snapshot.number,
+        "append_us", (json_int_t)state.last_us, "append_max_us", (json_int_t)state.max_us, "doubts",
+        (json_int_t)state.doubts, "clock_ahead_ms", (json_int_t)state.clock_ahead_ms);
     if (h->log.failed != 0) {
         (void)json_object_set_new(one, "snapshot_error", json_string(error_text(h->log.failed)));
         (void)json_object_set_new(one, "snapshot_failing_s",
@@ -110,7 +131,9 @@ void host_log_metrics(const struct host *h, struct buf *out) {
                "# TYPE zingq_log_append_seconds summary\n"
                "zingq_log_append_seconds_sum %.6f\nzingq_log_append_seconds_count %" PRIu64 "\n"
                "# HELP zingq_log_doubts_total turns that the database did not answer\n"
-               "# TYPE zingq_log_doubts_total counter\nzingq_log_doubts_total %" PRIu64 "\n",
+               "# TYPE zingq_log_doubts_total counter\nzingq_log_doubts_total %" PRIu64 "\n"
+               "# HELP zingq_log_clock_ahead_seconds the machine's clock minus the database's\n"
+               "# TYPE zingq_log_clock_ahead_seconds gauge\nzingq_log_clock_ahead_seconds %.3f\n",
                state.up ? 1 : 0, log->last, log->bytes, (double)state.total_us / 1e6, state.turns,
-               state.doubts);
+               state.doubts, (double)state.clock_ahead_ms / 1000);
 }

@@ -9,40 +9,22 @@ set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
 # shellcheck source=tests/support/world.sh
 . "$SOURCE_DIR/tests/support/world.sh"
+# shellcheck source=tests/support/faketime.sh
+. "$SOURCE_DIR/tests/support/faketime.sh"
 
 cd "$dir" || exit 1
-faketime=
-for library in /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib*/faketime/libfaketimeMT.so.1; do
-    [ ! -e "$library" ] || faketime=$library
-done
-[ -n "$faketime" ] || {
-    echo "Bail out! there is no libfaketimeMT.so.1: install faketime (Debian) or libfaketime"
-    exit 1
-}
-
-# The program, and date, by the clock that `set_clock` sets.
+# The program, and date, by a clock that the test sets.
 for program in "$ZINGQ" "$(command -v date)"; do
-    cat >"${program##*/}" <<END
-#!/bin/sh
-export LD_PRELOAD=$faketime FAKETIME_TIMESTAMP_FILE=$dir/offset FAKETIME_NO_CACHE=1
-export FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
-exec $program "\$@"
-END
-    chmod +x "${program##*/}"
+    must make_faked "$program" "$dir/offset" "${program##*/}"
 done
 ZINGQ=$dir/${ZINGQ##*/}
 
 YEAR=31536000
 HOUR=3600
 
-# set_clock SECONDS: what it is ahead of the true time.
-set_clock() {
-    printf '%+d\n' "$1" >offset.new && mv offset.new offset
-}
-
 # near_the_hour SECONDS: so much ahead, and on to shortly before a full hour.
 near_the_hour() {
-    set_clock $(($1 + HOUR - ($(date +%s) + $1) % HOUR - 3))
+    set_clock $(($1 + HOUR - ($(date +%s) + $1) % HOUR - 3)) offset
 }
 
 ticked() { # TIMES: so often the schedule ran
@@ -126,7 +108,7 @@ books_balance() {
 
 # ---- a clock that is right at first -------------------------------------------------------------
 
-set_clock 0
+set_clock 0 offset
 start_broker
 mosquitto_sub -V 5 -q 1 -p "$port" -i observer -t 'out/#' -F '%t %p' >>published 2>>observer.err &
 keep $!
@@ -138,7 +120,7 @@ pub -t lingers/back -m "set back"
 at=$(($(clock) + 10))
 pub -t put-off -m "$at"
 must wait_for 10 says 0 ' 1 delayed' status
-set_clock -$HOUR
+set_clock -$HOUR offset
 ok "an hour back, a retry comes at its time" comes "out/retried set back"
 ok "and a batch that lingers" comes "out/lingers set back"
 ok "the step is told" stepped back 1
@@ -150,12 +132,12 @@ ok "an event runs" comes "out/once first"
 ok "and is shown by the clock as it is" came_just_now once
 once first a
 ok "its key is known" wait_for 10 duplicates 1
-set_clock 0
+set_clock 0 offset
 ok "once the clock shows the instant, it leaves" comes "out/at $at"
 
 pub -t retried/ahead -m "set ahead"
 pub -t put-off -m "$(($(clock) + 2 * HOUR))"
-set_clock $YEAR
+set_clock $YEAR offset
 ok "a year ahead, a retry comes at its time" comes "out/retried set ahead"
 ok "what was to leave in two hours has left" wait_for 10 left 2
 once again a
@@ -165,11 +147,11 @@ ok "another one is new" comes "out/once second"
 near_the_hour $YEAR
 ok "the schedule goes by the clock" wait_for 20 ticked 1
 ok "and waits for its next hour" ticks_within_the_hour
-set_clock 0
+set_clock 0 offset
 ok "no year without ticks is left behind" wait_for 10 ticks_within_the_hour
 near_the_hour $HOUR
 ok "the schedule runs on" wait_for 20 ticked 2
-set_clock 0
+set_clock 0 offset
 ok "every step is told" eval 'wait_for 10 stepped back 3 && stepped ahead 4'
 ok "and none leaves anything behind" ticks_within_the_hour
 once again a
@@ -184,14 +166,14 @@ must wait_for 10 sh -c 'grep -q "attempt failed service=retried.*not yet" host.l
 at=$(($(clock) - YEAR + 3))
 pub -t put-off -m "$(($(clock) + YEAR))"
 kill_host
-set_clock $((2 * YEAR))
+set_clock $((2 * YEAR)) offset
 start_host
 ok "a retry comes although the clock was set between kill -9 and start" comes "out/retried set while down"
 ok "what was to leave in a year leaves" wait_for 10 left 3
 once again b
 ok "keys are known" wait_for 10 duplicates 5
 stop_host
-set_clock -$YEAR
+set_clock -$YEAR offset
 start_host
 once again b
 pub -t retried/down -m "set back while down"
@@ -212,7 +194,7 @@ rm -rf data broker.log
 start_broker
 must wait_for 10 sh -c "grep -q observer '$dir/broker.log'" # it comes again by itself
 true_time=$(date +%s)
-set_clock $((5 - true_time))
+set_clock $((5 - true_time)) offset
 start_host
 pub -t retried/early -m "in 1970"
 once early c
@@ -226,7 +208,7 @@ ok "and runs" wait_for 20 ticked 1
 ok "what is to leave in our time waits" says 0 ' 1 delayed' status
 pub -t retried/set -m "when it is set"
 must wait_for 10 sh -c "[ \$(grep -c 'attempt failed service=retried.*not yet' host.log) -eq 2 ]"
-set_clock 0
+set_clock 0 offset
 ok "when the clock is set, that leaves" comes "out/at $((true_time - 60))"
 ok "a retry comes at its time" comes "out/retried when it is set"
 once early c

@@ -1,5 +1,6 @@
 /* test_time.c - steps of the wall clock, suspends, reboots: what follows which clock. */
 #include "engine_fixture.h"
+#include "base/slew.h"
 #include "script.h"
 #include "test.h"
 
@@ -378,6 +379,69 @@ static void a_store_without_a_clock_goes_on_from_its_newest_arrival(void **state
     assert_true(engine_now_ms(f->engine) == last);
 }
 
+/* --- a wall clock that all hosts share --- */
+
+static int64_t behind_ms(struct engine_fixture *f) {
+    return f->now_ms + f->wall_ahead_ms - engine_now_ms(f->engine);
+}
+
+static void engine_time_follows_a_shared_clock_in_no_step(void **state) {
+    struct engine_fixture *f = *state;
+    static const int64_t steps[] = {60000, -60000};
+    f->shared = true;
+    fixture_run(f, SERVICE(""), "return function() end");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        assert_int_equal(behind_ms(f), 0);
+        step(f, steps[i]);
+        assert_int_equal(behind_ms(f), steps[i]);
+        advance(f, 60000 * SLEW_PART / 2);
+        assert_int_equal(behind_ms(f), steps[i] / 2);
+        advance(f, 60000 * SLEW_PART / 2);
+    }
+    assert_int_equal(behind_ms(f), 0);
+    assert_int_equal(status(f).clock_steps, 2);
+}
+
+static void a_wait_is_a_twentieth_shorter_at_most(void **state) {
+    struct engine_fixture *f = *state;
+    f->shared = true;
+    fixture_run(f, SERVICE(""), "return function() zing.sleep('21s') zing.publish('out', '') end");
+    deliver(f, "s", "in", "x");
+    step(f, YEAR);
+    advance(f, 19999);
+    assert_int_equal(count_published(f, "out"), 0);
+    advance(f, 1);
+    assert_int_equal(count_published(f, "out"), 1);
+}
+
+static void on_another_machine_a_timer_keeps_its_due_time_by_the_shared_clock(void **state) {
+    struct engine_fixture *f = *state;
+    f->shared = true;
+    fixture_run(f, SERVICE(""), "return function() zing.publish('out', '', {after = '60s'}) end");
+    deliver(f, "s", "in", "x");
+    f->now_ms += HOURS(30); /* it has been running for longer, */
+    f->wall_ahead_ms -= HOURS(30) - 59999;
+    boot_again(f);
+    assert_int_equal(behind_ms(f), 0);
+    assert_int_equal(count_published(f, "out"), 0);
+    advance(f, 1);
+    assert_int_equal(count_published(f, "out"), 1);
+}
+
+static void
+a_shared_clock_that_was_set_back_holds_up_no_wait_for_longer_than_a_twentieth(void **state) {
+    struct engine_fixture *f = *state;
+    f->shared = true;
+    fixture_run(f, SERVICE(""), "return function() zing.publish('out', '', {after = '19s'}) end");
+    deliver(f, "s", "in", "x");
+    f->wall_ahead_ms -= HOURS(1);
+    boot_again(f);
+    advance(f, 19998);
+    assert_int_equal(count_published(f, "out"), 0);
+    advance(f, 1);
+    assert_int_equal(count_published(f, "out"), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_retry_comes_at_its_time),
@@ -407,6 +471,10 @@ int main(void) {
         ENGINE_TEST(a_year_ahead_for_a_minute_leaves_nothing_behind),
         ENGINE_TEST(a_machine_that_starts_with_its_clock_behind_goes_on_from_the_last_commit),
         ENGINE_TEST(a_clock_at_1970_works_and_its_later_setting_moves_nothing),
+        ENGINE_TEST(engine_time_follows_a_shared_clock_in_no_step),
+        ENGINE_TEST(a_wait_is_a_twentieth_shorter_at_most),
+        ENGINE_TEST(on_another_machine_a_timer_keeps_its_due_time_by_the_shared_clock),
+        ENGINE_TEST(a_shared_clock_that_was_set_back_holds_up_no_wait_for_longer_than_a_twentieth),
         ENGINE_TEST(a_store_without_a_clock_goes_on_from_its_newest_arrival),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

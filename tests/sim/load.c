@@ -3,6 +3,7 @@
 
 #include "memory.h"
 #include "base/limits.h"
+#include "base/slew.h"
 #include "sim.h"
 
 #include <stdio.h>
@@ -37,10 +38,11 @@ enum {
 
 /* --- saying --- */
 
+/* Where engine time may have leapt. */
 static unsigned boots(const struct sim *s) {
     unsigned sum = 0;
     for (unsigned i = 0; i < s->count; i++) {
-        sum += s->nodes[i].boot;
+        sum += s->nodes[i].boot + (s->traits.shared_clock ? s->nodes[i].starts : 0);
     }
     return sum;
 }
@@ -247,7 +249,8 @@ static struct said *named(struct sim *s, const struct load_kind *kind, const cha
 }
 
 int64_t load_waited_ms(const struct sim *s, const struct said *one) {
-    return one->boots == boots(s) ? s->true_ms - one->said_ms : INT64_MAX;
+    int64_t ms = s->true_ms - one->said_ms;
+    return one->boots == boots(s) ? ms + (s->traits.shared_clock ? ms / SLEW_PART : 0) : INT64_MAX;
 }
 
 /* A refused publish holds up what comes behind it of its own key, but not what was on its way with

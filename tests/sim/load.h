@@ -41,7 +41,7 @@ struct said {
     uint32_t value; /* the kind's own, as the next two */
     uint32_t other;
     int64_t moment_ms;
-    unsigned boots;  /* starts of machines by then: see load_waited_ms */
+    unsigned boots;  /* leaps of engine time by then: see load_waited_ms */
     int64_t said_ms; /* physical time */
     int64_t ended_ms;
 };

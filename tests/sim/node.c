@@ -125,14 +125,14 @@ int64_t node_wall_ms(const struct node *n) {
 }
 
 int64_t node_wall_most_ms(const struct node *n) {
-    int64_t now_ms = node_wall_ms(n);
-    return now_ms > n->wall_most_ms ? now_ms : n->wall_most_ms;
+    return node_wall_ms(n) > n->wall_most_ms ? node_wall_ms(n) : n->wall_most_ms;
 }
 
 static void read_clocks(void *ctx, struct clock_reading *out) {
     const struct node *n = ctx;
     *out = (struct clock_reading){.wall_ms = node_wall_ms(n),
                                   .boottime_ms = 1000 + n->sim->true_ms - n->boot_at_ms,
+                                  .shared = n->sim->traits.shared_clock,
                                   .boot = {.id = {1, n->boot}}};
 }
 

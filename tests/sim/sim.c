@@ -108,8 +108,9 @@ static void set_clock(struct sim *s, struct node *n) {
     static const uint64_t spans_ms[] = {1, 1000, 3600000, UINT64_C(8640000000)};
     int64_t ms = (int64_t)sim_below(s, spans_ms[sim_below(s, 4)]);
     n->wall_most_ms = node_wall_most_ms(n);
-    /* Until a commit has the new boot, the next start takes engine time from the wall clock: see go_down. */
-    ms = n->boot_stored == n->boot ? ms : ms % BOOT_AHEAD_MS;
+    /* Until a commit has the new boot, or always if it is shared, the next start takes engine time from
+     * the wall clock: see go_down. */
+    ms = n->boot_stored == n->boot && !s->traits.shared_clock ? ms : ms % BOOT_AHEAD_MS;
     n->wall_ahead_ms = sim_chance(s, 50) ? ms : -ms;
     n->stepped = true;
     s->load.most_ahead_ms =
@@ -489,6 +490,7 @@ static struct sim_traits traits_of(const struct plan *plan) {
                            .small_stores = chance_next(&c, 8) == 0};
     t.crowds = chance_next(&c, 10) == 0 && !t.small_stores; /* which could not hold them */
     t.logged = chance_next(&c, 2) == 0;
+    t.shared_clock = t.logged && chance_next(&c, 2) == 0;
     return t;
 }
 

@@ -61,6 +61,7 @@ struct sim_traits {
     bool refuses;      /* the broker refuses a publish now and then */
     bool small_stores; /* they run full */
     bool logged;       /* stores have logs */
+    bool shared_clock; /* and the wall clock is a database's, which engine time follows */
     bool crowds;       /* a key gets more than a lane has in memory, once or twice */
 };
 

@@ -12,6 +12,7 @@ static void door_read_clocks(void *ctx, struct clock_reading *out) {
     const struct engine_fixture *f = ctx;
     *out = (struct clock_reading){.wall_ms = f->now_ms + f->wall_ahead_ms,
                                   .boottime_ms = f->now_ms,
+                                  .shared = f->shared,
                                   .boot = {.id = {1, f->boot}}};
 }
 

@@ -59,6 +59,7 @@ struct engine_fixture {
     int64_t now_ms, monotonic_us;
     int64_t processor_us;  /* advances by run_us alone */
     int64_t wall_ahead_ms; /* a step of the wall clock */
+    bool shared;           /* it is one that hosts share */
     int64_t run_us[4];     /* what a run of a service takes, by its index; of the first few */
     int64_t commit_us;     /* what a commit takes */
     unsigned run_seen;     /* the run that is counted already, as culprit_turn numbers them */

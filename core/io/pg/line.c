@@ -453,6 +453,11 @@ int64_t pg_get_int(struct slice field) {
     }
 }
 
+int64_t pg_get_ms(struct slice field) {
+    int64_t us = pg_get_int(field); /* since 2000 */
+    return us / 1000 - (us % 1000 < 0 ? 1 : 0) + INT64_C(946684800000);
+}
+
 enum { ARRAY_COUNT_AT = 12 /* bytes behind its start */ };
 
 struct pg_array pg_array_begin(struct buf *buf, uint32_t type) {

@@ -93,6 +93,8 @@ int pg_line_ask(struct pg_line *line, const struct pg_statement *statement,
 
 /* An integer or a truth value; 0 when the field is null or of another length. */
 int64_t pg_get_int(struct slice field);
+/* A timestamptz, in milliseconds since 1970, rounded down. */
+int64_t pg_get_ms(struct slice field);
 
 /* Arrays of one dimension: begin, elements, end. */
 struct pg_array {

@@ -38,6 +38,19 @@ static void elsewhere_it_begins_at_the_wall_clock_but_never_before_the_last_comm
     assert_int_equal(clock_resume(&m, &container), T0 + 900);
 }
 
+static void
+with_a_clock_that_hosts_share_it_begins_there_but_never_before_its_own_time(void **state) {
+    (void)state;
+    struct clock_mark m = mark();
+    struct clock_reading ahead = reading(1, T0 + 900, BOOT + 70);
+    struct clock_reading behind = reading(1, T0 - 900, BOOT + 70);
+    struct clock_reading elsewhere = reading(2, T0 - 900, BOOT + 70);
+    ahead.shared = behind.shared = elsewhere.shared = true;
+    assert_int_equal(clock_resume(&m, &ahead), T0 + 900);
+    assert_int_equal(clock_resume(&m, &behind), T0 + 70);
+    assert_int_equal(clock_resume(&m, &elsewhere), T0);
+}
+
 static void a_boot_that_nobody_knows_is_no_boot_to_go_on_in(void **state) {
     (void)state;
     struct clock_mark m = {.engine_ms = T0, .at = reading(0, T0, BOOT)};
@@ -72,6 +85,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(within_a_boot_engine_time_goes_on_whatever_the_wall_clock_shows),
         cmocka_unit_test(elsewhere_it_begins_at_the_wall_clock_but_never_before_the_last_commit),
+        cmocka_unit_test(
+            with_a_clock_that_hosts_share_it_begins_there_but_never_before_its_own_time),
         cmocka_unit_test(a_boot_that_nobody_knows_is_no_boot_to_go_on_in),
         cmocka_unit_test(it_is_above_zero_even_where_the_clock_stands_before_1970),
         cmocka_unit_test(times_are_shown_by_the_wall_clock),
