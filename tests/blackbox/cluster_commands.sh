@@ -78,6 +78,10 @@ ok "status says what is lost" says 0 'LOST.*lacks turn 7' cluster status
 ok "a loss is not accepted by mistake" complains 1 'yes' cluster accept-loss
 ok "it is accepted" eval 'says 0 "start again" cluster accept-loss --yes && shown ".lost == null and .losses == 1"'
 
+# ---- the port of a host ----
+
+ok "a host whose http.listen somebody has does not start, though shards share it" eval 'ZINGQ_HTTP_LISTEN=127.0.0.1:$port complains 3 "http.listen: .* in use by another program" run --data "$dir/host"'
+
 # ---- export ----
 
 mv topics.conf cluster.conf # a host alone has the log of shard 1

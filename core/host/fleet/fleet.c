@@ -159,7 +159,7 @@ static struct fleet *make(const struct host_options *options, unsigned count) {
     f->options = options;
     f->count = count;
     f->what = "host";
-    f->lock = f->signals = -1;
+    f->lock = f->port = f->signals = -1;
     ssize_t len = readlink("/proc/self/exe", f->program, sizeof f->program - 1);
     f->program[len > 0 ? len : 0] = '\0';
     f->beat_every_ms = (int64_t)host_notify_interval_ms();

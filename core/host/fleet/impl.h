@@ -42,6 +42,7 @@ struct fleet {
     struct companions companions;
     char program[4096]; /* path of this program */
     int lock;           /* inherited by the hosts, so it is held until the last of them has ended */
+    int port;           /* keeps http.listen for the shards of this fleet; -1 = there is none */
     int signals;        /* a signalfd */
     struct fleet_host hosts[PARTITIONS];
     unsigned count;                  /* in a cluster 0 as long as the database has not said it */
