@@ -65,6 +65,9 @@ int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen, size_
  * whoever reserves it, too, gets ERR_BUSY. Nobody listens yet. *out is -1 for a unix socket, which is not
  * shared, and on failure: ERR_BUSY, ERR_INVALID, ERR_SYSTEM with a sentence. */
 int gateway_reserve(const char *listen, int *out, struct report *r);
+/* Leaves new connections to the other doors of a port that is shared. Those that have come, also those that
+ * nobody has accepted yet, are served until gateway_free, each answer being its last. */
+void gateway_stop_listening(struct gateway *g);
 /* Closes every connection; removes a unix socket's file. Requests not yet answered are dropped and
  * must not be answered afterwards. The loop must run once more before it ends. */
 void gateway_free(struct gateway *g);
