@@ -56,6 +56,8 @@ joins web1
 joins web2
 query "UPDATE zq.shard SET owner = 'web1'"
 ok "status shows who has what, and that no standby is synchronous" eval 'says 0 "no synchronous standby" cluster status && shown ".hosts[0].shards == 3"'
+query "UPDATE zq.host SET status = '{\"running\":[1,3],\"starting\":[2]}' WHERE name = 'web1'"
+ok "and which shard has not started yet" eval '[ "$("$ZINGQ" cluster status | grep "starting" | cut -c1-12 | tr -s " ")" = " 2 web1 " ]'
 ok "a shard that is none is not moved, nor others with it" eval 'complains 2 "1 to 3" cluster move 1 4 --to web2 && shown ".shards[0].pin == null"'
 ok "nor to a host that nobody knows" complains 1 'no host "web9"' cluster move 1 --to web9
 ok "shards are given to a host" eval 'says 0 web2 cluster move 1 2 --to web2 && shown "[.shards[].pin] == [\"web2\", \"web2\", null]"'
