@@ -93,7 +93,9 @@ must pub -t count/a -m 7
 must wait_for 20 service_is count "done == 1"
 ok "the shards that have something are exported" says 0 'shard 2: has nothing yet' cluster export "$dir/folders" -c cluster.conf
 ok "each is a store of its own" eval '[ "$("$ZINGQ" state list count --data "$dir/folders/1" --json | jq -r ".[0].value")" = 7 ]'
-ok "an export is not written over" complains 1 'shard 1' cluster export "$dir/folders" -c cluster.conf
+ok "an export is not written over" complains 1 'is not empty: name a new folder' cluster export "$dir/folders" -c cluster.conf
+query "UPDATE zq.shard SET owner = 'web2' WHERE number = 3"
+ok "a shard that a host has and whose log is not there is no success" eval 'mkdir "$dir/again" && complains 1 "shard 3: the host \"web2\" has it, and there is no log" cluster export "$dir/again" -c cluster.conf && [ -s "$dir/again/1/data.mdb" ]'
 must pub -t count/b -m 8
 ok "and the host goes on" wait_for 20 service_is count "done == 2"
 must stop_host
