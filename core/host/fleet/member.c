@@ -460,6 +460,8 @@ int member_new(struct fleet *f, struct report *r) {
     f->what = "shard";
     m->name = f->conf->cluster.host;
     m->lease_ms = f->conf->cluster.lease_ms;
+    /* One statement without an answer ends no host. */
+    assert(PATIENCE_MS + m->lease_ms / ROUNDS_A_LEASE < m->lease_ms);
     f->silence_ms = m->lease_ms > SILENCE_MS_MIN ? m->lease_ms : SILENCE_MS_MIN;
     (void)snprintf(m->process, sizeof m->process, "%s (zingq " ZINGQ_VERSION ")",
                    process_name(process));
