@@ -64,6 +64,7 @@ static int run_command(struct cli *cli, int argc, char **argv) {
     cli->json = cli_flag(cli, "json");
     cli->colour = may_colour();
     cli->has_host = cli_has_host(cli->command);
+    cli->any_host = cli_any_host_answers(cli->command);
     if (cli_flag(cli, "host") && !cli_flag(cli, "follow")) { /* that always asks a host */
         return cli_remote(cli);
     }

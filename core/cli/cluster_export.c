@@ -12,6 +12,7 @@
 #include "cli/unlog.h"
 #include "store/folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,7 +67,7 @@ static int export_shard(const struct cli *cli, unsigned shard, const char *dir, 
     return code;
 }
 
-static int tell(const struct cli *cli, unsigned shard, uint64_t bytes, bool empty) {
+static int tell(const struct cli *cli, unsigned shard, uint64_t bytes) {
     struct buf line;
     if (cli->json) {
         return cli_print_json(
@@ -74,44 +75,80 @@ static int tell(const struct cli *cli, unsigned shard, uint64_t bytes, bool empt
     }
     buf_init(&line, 128);
     buf_printf(&line, "shard %u: ", shard);
-    if (empty) {
-        buf_add_str(&line, "has nothing yet");
-    } else {
-        text_add_bytes(&line, bytes);
-    }
+    text_add_bytes(&line, bytes);
     (void)printf("%s\n", buf_str(&line));
     buf_clear(&line);
     return 0;
 }
 
-static int export_all(const struct cli *cli, unsigned shards, const char *dir) {
-    struct report r = {""};
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
-        return cli_fail(ERR_DISK, "cannot make %s: %s", dir, strerror(errno));
+/* Of a shard that has no log. One that a host has may be about to make it, or has lost it. */
+static int tell_none(const struct cli *cli, unsigned shard, const char *owner) {
+    if (owner[0] != '\0') {
+        return cli_fail(ERR_NOTFOUND,
+                        "shard %u: the host \"%s\" has it, and there is no log \"%s-%u\" in the "
+                        "database: it is about to start for the first time, or the log is lost",
+                        shard, owner, cli->conf->cluster.name, shard);
     }
-    for (unsigned shard = 1; shard <= shards; shard++) {
+    if (cli->json) {
+        return tell(cli, shard, 0);
+    }
+    (void)printf("shard %u: has nothing yet\n", shard);
+    return 0;
+}
+
+static int check_empty(const char *dir) {
+    size_t entries = 0;
+    DIR *folder = opendir(dir);
+    if (folder == NULL) {
+        return cli_fail(ERR_DISK, "cannot read %s: %s", dir, strerror(errno));
+    }
+    while (entries <= 2 && readdir(folder) != NULL) { /* "." and ".." */
+        entries++;
+    }
+    (void)closedir(folder);
+    return entries <= 2 ? 0
+                        : cli_fail(ERR_EXISTS,
+                                   "%s is not empty: name a new folder; what an export that "
+                                   "failed has left may be removed",
+                                   dir);
+}
+
+static int make_empty(const char *dir) {
+    if (mkdir(dir, 0700) == 0) {
+        return 0;
+    }
+    return errno == EEXIST ? check_empty(dir)
+                           : cli_fail(ERR_DISK, "cannot make %s: %s", dir, strerror(errno));
+}
+
+/* All of them, also if one has lost its log: then the status of that. */
+static int export_all(const struct cli *cli, const struct cluster_view *view, const char *dir) {
+    struct report r = {""};
+    int none = 0;
+    int status = make_empty(dir);
+    for (unsigned shard = 1; status == 0 && shard <= view->shards; shard++) {
         uint64_t bytes = 0;
         int code = export_shard(cli, shard, dir, &bytes, &r);
-        if (code != 0 && code != ERR_NOTFOUND) {
-            return cli_fail(code, "shard %u: %s", shard, r.text);
-        }
-        int status = tell(cli, shard, bytes, code == ERR_NOTFOUND);
-        if (status != 0) {
-            return status;
+        if (code == ERR_NOTFOUND) {
+            int told = tell_none(cli, shard, view->leases[shard - 1].owner);
+            none = told != 0 ? told : none;
+        } else {
+            status =
+                code == 0 ? tell(cli, shard, bytes) : cli_fail(code, "shard %u: %s", shard, r.text);
         }
     }
-    return 0;
+    return status != 0 ? status : none;
 }
 
 int cli_cluster_export(struct cli *cli) {
     struct cluster *cluster = NULL;
-    struct cluster_facts facts;
+    struct cluster_view view;
     struct report r = {""};
     int status = cli_open_cluster(cli, &cluster);
     if (status != 0) {
         return status;
     }
-    int code = cluster_facts(cluster, &facts, &r);
+    int code = cluster_look(cluster, &view, &r);
     cluster_free(cluster);
-    return code != 0 ? cli_fail(code, "%s", r.text) : export_all(cli, facts.shards, cli->words[0]);
+    return code != 0 ? cli_fail(code, "%s", r.text) : export_all(cli, &view, cli->words[0]);
 }

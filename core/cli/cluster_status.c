@@ -8,6 +8,7 @@
 #include "cli/tell.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { CELL_BYTES_MAX = 8192 };
 
@@ -96,6 +97,33 @@ static void add_shard(const struct cli *cli, struct table *table, struct buf *ce
     add_word(table, cell, STYLE_PLAIN, word(shard, "note"));
 }
 
+/* Whether the host with that shard says that it starts; it opens a large store, or hangs. */
+static bool starts(const json_t *all, const json_t *shard) {
+    size_t i, j;
+    const json_t *host, *number;
+    bool found = false;
+    json_array_foreach(json_object_get(all, "hosts"), i, host) {
+        json_t *status = json_read(slice_of(word(host, "status")), "status", NULL);
+        bool owner = strcmp(word(host, "host"), word(shard, "host")) == 0;
+        json_array_foreach(json_object_get(status, "starting"), j, number) {
+            found = found || (owner && json_integer_value(number) == figure(shard, "shard"));
+        }
+        json_decref(status);
+    }
+    return found;
+}
+
+/* Why a host could not run it comes first. */
+static void note_starts(const json_t *all) {
+    size_t i;
+    json_t *shard;
+    json_array_foreach(json_object_get(all, "shards"), i, shard) {
+        if (word(shard, "note")[0] == '\0' && starts(all, shard)) {
+            (void)json_object_set_new(shard, "note", json_string("starting"));
+        }
+    }
+}
+
 /* --- all --- */
 
 static int print_rows(const struct cli *cli, const struct table_column *columns, size_t count,
@@ -177,6 +205,7 @@ int cli_print_cluster(const struct cli *cli, struct cluster *cluster) {
     if (cli->json) {
         return cli_print_json(all);
     }
+    note_starts(all);
     int status = print_all(cli, all);
     json_decref(all);
     return status;

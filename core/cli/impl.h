@@ -70,6 +70,7 @@ struct cli {
     bool json;               /* --json */
     bool colour;             /* standard output is a terminal and colour is allowed */
     bool has_host;           /* the command knows --host */
+    bool any_host;           /* any host of a division answers it for all */
     int64_t now_ms;          /* wall clock; engine time after cli_open_store */
     struct conf *conf;       /* from cli_load_conf; may be NULL after cli_open_store */
     char *data;              /* the data folder, from cli_find_data or cli_find_hosts; owned */

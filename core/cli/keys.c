@@ -33,14 +33,13 @@ static void add_sleep(const struct cli *cli, struct buf *out, const struct event
     if (steps_read(cli->journal, e, &steps) != 0) {
         steps = (struct steps){.items = NULL};
     }
-    const struct step *last = steps.count > 0 ? &steps.items[steps.count - 1].step : NULL;
-    bool waits = e->continues && last != NULL && last->state == STEP_WAITING;
-    if (waits && last->kind == STEP_WAIT) {
+    const struct step *wait = steps_waiting(&steps, e);
+    if (wait != NULL && wait->kind == STEP_WAIT) {
         buf_add_str(out, "waits for the signal \"");
-        text_add_safe(out, last->value);
+        text_add_safe(out, wait->value);
         buf_add_str(out, e->due_ms == 0 ? "\"" : "\", at most until ");
     } else {
-        buf_add_str(out, waits ? "sleeps, due " : "put off, due ");
+        buf_add_str(out, wait != NULL ? "sleeps, due " : "put off, due ");
     }
     steps_clear(&steps);
     if (e->due_ms != 0) {

@@ -32,13 +32,28 @@ static const char *const asking[] = {
     "outbox discard", "top",        "dashboard",   "leave",       "reload",
 };
 
-static bool is_asking(const struct cli_command *command) {
-    for (size_t i = 0; i < sizeof asking / sizeof *asking; i++) {
-        if (strcmp(asking[i], command->name) == 0) {
+/* Commands that are answered alike by each host of a division: one that runs does itself what is for any
+ * of them or for all, and passes on what is about a key or an ID of another. */
+static const char *const answered_by_any[] = {
+    "publish",     "cancel",    "signal",   "pause",   "resume",     "trace",       "keys show",
+    "keys resume", "keys skip", "dlq show", "dlq try", "dlq replay", "dlq discard", "state get",
+};
+
+static bool is_among(const char *const *names, size_t count, const struct cli_command *command) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], command->name) == 0) {
             return true;
         }
     }
     return false;
+}
+
+static bool is_asking(const struct cli_command *command) {
+    return is_among(asking, sizeof asking / sizeof *asking, command);
+}
+
+bool cli_any_host_answers(const struct cli_command *command) {
+    return is_among(answered_by_any, sizeof answered_by_any / sizeof *answered_by_any, command);
 }
 
 const struct merge_order *cli_list_order(const struct cli_command *command) {

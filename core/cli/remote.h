@@ -10,6 +10,8 @@
 
 /* Whether the command knows --host. The others are about what is on this machine. */
 bool cli_has_host(const struct cli_command *command);
+/* Whether any host of a division answers it for all: then one that runs is found in their folder. */
+bool cli_any_host_answers(const struct cli_command *command);
 /* Runs the command for --host N. Returns its exit status. */
 int cli_remote(struct cli *cli);
 /* How the list that the command prints is sorted, if all hosts of a division have a part of it; NULL:

@@ -167,14 +167,20 @@ bool cli_turn_to_shard(struct cli *cli, const char *folder, uint64_t number, int
     return runs;
 }
 
+/* The first that runs in the folder, which answers for all. */
+static bool turn_to_any(struct cli *cli, int *status) {
+    bool runs = false;
+    for (unsigned i = 1; i <= PARTITIONS && !runs; i++) {
+        runs = cli_turn_to_shard(cli, cli->data, i, status);
+    }
+    return runs;
+}
+
 /* That one if it runs here, or any, which passes the question on. */
 static int turn_to_a_shard(struct cli *cli, uint64_t number) {
     int status = 0;
-    bool runs = number > 0 && cli_turn_to_shard(cli, cli->data, number, &status);
-    for (unsigned i = 1; i <= PARTITIONS && !runs; i++) {
-        runs = cli_turn_to_shard(cli, cli->data, i, &status);
-    }
-    if (runs) {
+    if ((number > 0 && cli_turn_to_shard(cli, cli->data, number, &status)) ||
+        turn_to_any(cli, &status)) {
         return status;
     }
     (void)cli_fail(ERR_NOTFOUND,
@@ -198,6 +204,9 @@ int cli_find_data(struct cli *cli) {
     }
     if (status == 0 && number > 0 && number <= hosts) {
         return cli_turn_to(cli, cli->data, number);
+    }
+    if (status == 0 && number == 0 && cli->any_host && turn_to_any(cli, &status)) {
+        return status;
     }
     return status != 0 ? status
                        : cli_fail(ERR_INVALID,

@@ -15,6 +15,9 @@
 #include <string.h>
 
 #define SECOND_MS INT64_C(1000)
+/* A statement without an answer (2 s), and a quarter of the lease until the next, must cost no host its
+ * shards: host/fleet/member.c. */
+#define LEASE_MS_LEAST (3 * SECOND_MS)
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS INT64_C(86400000)
 #define KIB INT64_C(1024)
@@ -170,7 +173,7 @@ static const struct conf_row CLUSTER_ROWS[] = {
      "of the cluster in the database of store.url, which this host joins; empty: none"},
     {"host", CONF_TEXT, "", AT(cluster.host), 0, 0,
      "this host's name in it; empty: the machine's name"},
-    {"lease", CONF_MS, "10s", AT(cluster.lease_ms), SECOND_MS, HOUR_MS,
+    {"lease", CONF_MS, "10s", AT(cluster.lease_ms), LEASE_MS_LEAST, HOUR_MS,
      "a host that has not been heard of for that long loses its shards to the others"},
 };
 

@@ -95,6 +95,9 @@ void host_stop(struct host *h, int status) {
     h->status = status;
     host_tell_manager("STOPPING=1");
     engine_drain(h->engine);
+    if (h->conf->cluster.name[0] != '\0' && h->tcp != NULL) {
+        gateway_stop_listening(h->tcp); /* the other shards answer on its port */
+    }
     host_check_uv(uv_timer_start(&h->drain_timer, on_drain_timer, (uint64_t)stop_ms(h) + CUT_MS, 0),
                   "drain timer");
     host_wake(h);

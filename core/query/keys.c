@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "query/json.h"
+#include "query/steps.h"
 #include "event/value.h"
 #include "journal/event.h"
 #include "journal/keyed.h"
@@ -60,16 +61,33 @@ static const char *held_by(const struct row *head, const struct event *event) {
     return head->flags == LANE_PARKED ? "parked" : event_state_name(event->state);
 }
 
-json_t *held_json(const struct journal *j, const struct held *held, const struct event *e) {
+/* Adds the name of the signal that the event waits for. */
+static bool add_signal(struct journal *j, json_t *object, const struct event *e) {
+    struct steps steps;
+    if (e->state != EVENT_SLEEPING) {
+        return true;
+    }
+    if (steps_read(j, e, &steps) != 0) {
+        return false;
+    }
+    const struct step *wait = steps_waiting(&steps, e);
+    bool ok =
+        wait == NULL || wait->kind != STEP_WAIT || look_json_bytes(object, "signal", wait->value);
+    steps_clear(&steps);
+    return ok;
+}
+
+json_t *held_json(struct journal *j, const struct held *held, const struct event *e) {
     char id[UUID_TEXT_BYTES + 1];
     bool waits = event_state_put_off(e->state);
     json_t *object =
         json_pack("{s:s, s:s, s:s, s:I, s:I}", "service", look_service_name(j, e->service), "waits",
                   held_by(&held->head, e), "event", uuid_text(&e->id, id), "attempts",
                   (json_int_t)e->attempts, "behind", (json_int_t)held->behind);
-    if (object != NULL && !(look_json_bytes(object, "key", e->key) &&
-                            look_json_time(object, "due_at", waits ? e->due_ms : 0) &&
-                            look_json_bytes(object, "reason", e->reason))) {
+    if (object != NULL &&
+        !(look_json_bytes(object, "key", e->key) &&
+          look_json_time(object, "due_at", waits ? e->due_ms : 0) &&
+          look_json_bytes(object, "reason", e->reason) && add_signal(j, object, e))) {
         json_decref(object);
         return NULL;
     }

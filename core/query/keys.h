@@ -32,7 +32,7 @@ struct held_walk {
 
 /* Looks at one row. *found: *out is the next lane. ERR_NOTFOUND after the last. */
 int held_walk_next(struct journal *j, struct held_walk *walk, struct held *out, bool *found);
-json_t *held_json(const struct journal *j, const struct held *held, const struct event *event);
+json_t *held_json(struct journal *j, const struct held *held, const struct event *event);
 
 /* What waits in one key, in order. */
 struct key_queue {

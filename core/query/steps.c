@@ -95,6 +95,11 @@ int steps_read(struct journal *j, const struct event *event, struct steps *out) 
     return 0;
 }
 
+const struct step *steps_waiting(const struct steps *steps, const struct event *event) {
+    const struct step *last = steps->count > 0 ? &steps->items[steps->count - 1].step : NULL;
+    return event->continues && last != NULL && last->state == STEP_WAITING ? last : NULL;
+}
+
 void steps_clear(struct steps *steps) {
     for (size_t i = 0; i < steps->count; i++) {
         free((void *)(uintptr_t)steps->items[i].step.name.data);

@@ -23,6 +23,8 @@ struct steps {
  * is empty then. */
 int steps_read(struct journal *j, const struct event *event, struct steps *out);
 void steps_clear(struct steps *steps);
+/* The sleep, or the wait for a signal, that the event is in; NULL: in none. */
+const struct step *steps_waiting(const struct steps *steps, const struct event *event);
 /* Of a saga step, when its event is being undone or has failed: "undone", "NOT undone", "nothing to
  * undo"; "" otherwise. */
 const char *steps_undo_text(const struct event *event, const struct shown_step *shown);

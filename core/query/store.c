@@ -262,7 +262,16 @@ static int check_tables(struct look *look, struct store *store) {
 
 /* --- the whole examination --- */
 
-/* *out NULL when it cannot be opened, which is a finding; ERR_BUSY: it can be later. */
+/* Nothing but what opening it has written. */
+static bool is_empty(const struct store_exam *exam) {
+    char meta[STORE_TABLE_NAME_BYTES];
+    (void)store_table_name(TABLE_META, meta);
+    return exam->count == 0 &&
+           json_object_size(exam->rows) == (json_object_get(exam->rows, meta) == NULL ? 0 : 1);
+}
+
+/* *out NULL when it cannot be opened, which is a finding; ERR_BUSY: it can be later; ERR_NOTFOUND: there
+ * is nothing in it yet. */
 static int open_store(struct look *look, const char *folder, struct store **out, struct report *r) {
     const struct store_options options = {.path = folder, .read_only = true};
     int code = store_open(out, &options, r);
@@ -278,6 +287,12 @@ static int open_store(struct look *look, const char *folder, struct store **out,
     *out = NULL;
     if (code == ERR_BUSY) {
         return code;
+    }
+    if (code == ERR_NOTFOUND && is_empty(look->exam)) {
+        return report(r, code,
+                      "the store at %s is empty: its host was ended before it had begun; the next "
+                      "start makes it, or fills it from its log (store.url)",
+                      folder);
     }
     look->exam->pages_sound = false;
     (void)find(look, "the store", r->text, mend_pages);

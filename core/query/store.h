@@ -21,7 +21,7 @@ struct store_exam {
     bool pages_sound;
 };
 
-/* 0 when the store was looked at, whatever was found. ERR_NOTFOUND: there is none. ERR_CORRUPT: not
+/* 0 when the store was looked at, whatever was found. ERR_NOTFOUND: there is none, or nothing in it yet. ERR_CORRUPT: not
  * even its first pages can be read. ERR_DISK, ERR_MEMORY. A sentence in r. To be cleared. */
 int store_examine(struct store_exam *exam, const char *folder, struct report *r);
 void store_exam_clear(struct store_exam *exam);

@@ -18,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { LOSSES_LOOKED_FOR = 100 };
@@ -179,9 +181,29 @@ bool store_folder_shard(const char *path, unsigned number, unsigned losses,
     return len > 0 && len < STORE_PATH_BYTES;
 }
 
+/* Whether a process listens on the socket of a host in that folder, or one that we may not ask. */
+static bool has_listener(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int len = snprintf(address.sun_path, sizeof address.sun_path, "%s/zingq.sock", path);
+    if (len < 0 || (size_t)len >= sizeof address.sun_path) {
+        return false;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return false;
+    }
+    bool is = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ||
+              (errno != ENOENT && errno != ECONNREFUSED);
+    (void)close(fd);
+    return is;
+}
+
+/* The process that an old lock file names may be another one by now. So it must listen as well; and a
+ * later folder comes first. */
 bool store_folder_of_shard(const char *path, unsigned number, char out[STORE_PATH_BYTES]) {
-    for (unsigned losses = 0; losses < LOSSES_LOOKED_FOR; losses++) {
-        if (store_folder_shard(path, number, losses, out) && store_folder_in_use(out)) {
+    for (unsigned losses = LOSSES_LOOKED_FOR; losses-- > 0;) {
+        if (store_folder_shard(path, number, losses, out) && store_folder_in_use(out) &&
+            has_listener(out)) {
             return true;
         }
     }

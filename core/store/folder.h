@@ -27,7 +27,7 @@ bool store_folder_is_cluster(const char *path);
  * too long. */
 bool store_folder_shard(const char *path, unsigned number, unsigned losses,
                         char out[STORE_PATH_BYTES]);
-/* That of its running process. False: none runs. */
+/* That of its running process, which can be asked. False: there is none. */
 bool store_folder_of_shard(const char *path, unsigned number, char out[STORE_PATH_BYTES]);
 /* Creates it and the folders above it. ERR_INVALID, ERR_DISK. */
 int store_folder_make(const char *path, struct report *r);

@@ -56,6 +56,8 @@ joins web1
 joins web2
 query "UPDATE zq.shard SET owner = 'web1'"
 ok "status shows who has what, and that no standby is synchronous" eval 'says 0 "no synchronous standby" cluster status && shown ".hosts[0].shards == 3"'
+query "UPDATE zq.host SET status = '{\"running\":[1,3],\"starting\":[2]}' WHERE name = 'web1'"
+ok "and which shard has not started yet" eval '[ "$("$ZINGQ" cluster status | grep "starting" | cut -c1-12 | tr -s " ")" = " 2 web1 " ]'
 ok "a shard that is none is not moved, nor others with it" eval 'complains 2 "1 to 3" cluster move 1 4 --to web2 && shown ".shards[0].pin == null"'
 ok "nor to a host that nobody knows" complains 1 'no host "web9"' cluster move 1 --to web9
 ok "shards are given to a host" eval 'says 0 web2 cluster move 1 2 --to web2 && shown "[.shards[].pin] == [\"web2\", \"web2\", null]"'
@@ -78,6 +80,10 @@ ok "status says what is lost" says 0 'LOST.*lacks turn 7' cluster status
 ok "a loss is not accepted by mistake" complains 1 'yes' cluster accept-loss
 ok "it is accepted" eval 'says 0 "start again" cluster accept-loss --yes && shown ".lost == null and .losses == 1"'
 
+# ---- the port of a host ----
+
+ok "a host whose http.listen somebody has does not start, though shards share it" eval 'ZINGQ_HTTP_LISTEN=127.0.0.1:$port complains 3 "http.listen: .* in use by another program" run --data "$dir/host"'
+
 # ---- export ----
 
 mv topics.conf cluster.conf # a host alone has the log of shard 1
@@ -87,7 +93,9 @@ must pub -t count/a -m 7
 must wait_for 20 service_is count "done == 1"
 ok "the shards that have something are exported" says 0 'shard 2: has nothing yet' cluster export "$dir/folders" -c cluster.conf
 ok "each is a store of its own" eval '[ "$("$ZINGQ" state list count --data "$dir/folders/1" --json | jq -r ".[0].value")" = 7 ]'
-ok "an export is not written over" complains 1 'shard 1' cluster export "$dir/folders" -c cluster.conf
+ok "an export is not written over" complains 1 'is not empty: name a new folder' cluster export "$dir/folders" -c cluster.conf
+query "UPDATE zq.shard SET owner = 'web2' WHERE number = 3"
+ok "a shard that a host has and whose log is not there is no success" eval 'mkdir "$dir/again" && complains 1 "shard 3: the host \"web2\" has it, and there is no log" cluster export "$dir/again" -c cluster.conf && [ -s "$dir/again/1/data.mdb" ]'
 must pub -t count/b -m 8
 ok "and the host goes on" wait_for 20 service_is count "done == 2"
 must stop_host

@@ -96,6 +96,7 @@ start_host
 order a paid
 ok "a waiting handler sleeps" wait_for 10 state_is a sleeping
 ok "and says what for" says 0 'waits for the signal "paid"' keys show orders a
+ok "also for programs, and in the list of several hosts" eval '[ "$("$ZINGQ" keys list --json | jq -r ".[0].signal")" = paid ]'
 kill_host
 start_host
 ok "it is still waiting after kill -9" wait_for 10 state_is a sleeping

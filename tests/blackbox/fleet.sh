@@ -118,6 +118,9 @@ first_link() {
 }
 ok "the dashboard is the first one's" first_link
 ok "and no other's" complains 1 'no front door' dashboard --host 2
+ok "what any host does for all finds one that runs" eval 'ends 0 pause s && ends 0 resume s && ends 0 publish s "{\"k\":\"a\"}" && ends 0 signal s a go'
+ok "and so does what is about a key, wherever it is" wait_for 10 eval 'says 0 done trace s a'
+ok "what is of one host wants it named" complains 2 'choose one' reload
 ok "of those there are" complains 2 'the folders of 3 hosts: choose one' dlq list --host 4
 
 second=$(host_pid 2)

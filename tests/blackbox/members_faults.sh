@@ -106,9 +106,13 @@ poison_owner() {
     shard_pid "$(query "select owner from zq.shard where number = $n")" "$n"
 }
 
-# end_poison N: when it runs for the Nth time, its process ends.
+# end_poison: its process ends each time it runs, until its host says that it is a dead letter.
 end_poison() {
-    wait_for 20 eval '[ "$(poisoned)" -ge '"$1"' ]' && kill -9 "$(poison_owner)"
+    for run in 1 2 3 4; do
+        wait_for 40 eval 'grep -q "went down 3 times" "$dir"/[abc].log || [ "$(poisoned)" -ge '"$run"' ]' || return
+        [ "$(poisoned)" -ge "$run" ] || return 0
+        kill -9 "$(poison_owner)" || return
+    done
 }
 
 owners() {
@@ -117,12 +121,14 @@ owners() {
 
 before=$(owners)
 must pub -t poison -m '{"k":"p"}'
-ok "an event that takes its process down three times" eval 'end_poison 1 && end_poison 2 && end_poison 3'
+ok "an event that takes its process down three times" end_poison
 is_dead() {
-    [ "$("$ZINGQ" dlq list --json --data "$dir/c" | jq '[.[] | select(.service == "poison")] | length')" = 1 ]
+    "$ZINGQ" dlq list --json --data "$dir/c" | jq -e '[.[] | select(.service == "poison")] | length == 1' >"$dir/out"
 }
 ok "is a dead letter" wait_for 60 is_dead
-ok "ran three times" [ "$(poisoned)" -eq 3 ]
+# The first run may come before the event is stored: then it is nobody's (docs/architecture.md, "Crashes"), and comes again.
+unstored=$(cat "$dir"/[abc].log | grep -c 'the event that ran was not stored yet')
+ok "ran three times, and once more if it was not stored before" [ "$(poisoned)" -eq $((3 + unstored)) ]
 ok "and did not travel" eval '[ "$(owners)" = "$before" ]'
 ok "a shard that hangs is killed" wait_for 45 has_gone "$hanging"
 ok "which its host says" grep -q "shard $ending has not reported" "$dir/a.log"

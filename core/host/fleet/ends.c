@@ -13,8 +13,12 @@
 
 /* The result of waitpid, for people. */
 static void describe_end(struct fleet_host *host, int status) {
-    host->crashed = WIFSIGNALED(status);
-    if (host->crashed) {
+    bool mute = host->silent && host->beat_ms == 0;
+    host->crashed = WIFSIGNALED(status) && !mute;
+    if (mute) {
+        (void)snprintf(host->end, sizeof host->end, "did not report within %d s of its start",
+                       FLEET_START_MS / 1000);
+    } else if (host->crashed) {
         (void)snprintf(host->end, sizeof host->end, "was killed by signal %d (%s)",
                        WTERMSIG(status), strsignal(WTERMSIG(status)));
     } else {

@@ -87,21 +87,6 @@ static void tell_ready(struct fleet *f) {
     }
 }
 
-/* A host reports at half the interval that is allowed. */
-static void end_silent(struct fleet *f) {
-    int64_t now_ms = clock_monotonic_ms();
-    bool watched = f->silence_ms != 0 && (!f->stopping || f->member != NULL);
-    for (unsigned i = 0; i < f->count && watched; i++) {
-        struct fleet_host *host = &f->hosts[i];
-        if (host->pid != 0 && host->beat_ms != 0 && now_ms - host->beat_ms > f->silence_ms) {
-            log_error("fleet", "%s %u has not reported for %lld ms: killing it", f->what,
-                      host->number, (long long)(now_ms - host->beat_ms));
-            host->beat_ms = 0;
-            fleet_signal(f, host, SIGKILL); /* a stopped process would ignore others */
-        }
-    }
-}
-
 /* Tells the service manager that the fleet is alive. */
 static void beat(struct fleet *f) {
     int64_t now_ms = clock_monotonic_ms();
@@ -142,7 +127,7 @@ static void supervise(struct fleet *f) {
         fleet_reap(f);
         fleet_stop_due(f);
         beat(f);
-        end_silent(f);
+        fleet_end_silent(f);
         if (f->member != NULL) {
             member_turn(f);
         }
@@ -159,7 +144,7 @@ static struct fleet *make(const struct host_options *options, unsigned count) {
     f->options = options;
     f->count = count;
     f->what = "host";
-    f->lock = f->signals = -1;
+    f->lock = f->port = f->signals = -1;
     ssize_t len = readlink("/proc/self/exe", f->program, sizeof f->program - 1);
     f->program[len > 0 ? len : 0] = '\0';
     f->beat_every_ms = (int64_t)host_notify_interval_ms();

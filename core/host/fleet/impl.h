@@ -28,10 +28,12 @@ struct fleet_host {
     bool ready;       /* it has reported so at least once, in any of its starts */
     bool stopping;    /* it has reported that it is stopping */
     bool told;        /* it was told to, though others go on */
+    bool slow;        /* it has been said that it starts slowly */
+    bool silent;      /* it was killed for its silence */
     int words;        /* the socket for its reports, like that of a service manager */
     char words_name[16];
     char end[128]; /* how it last ended, for people */
-    bool crashed;  /* it was killed */
+    bool crashed;  /* it was killed, and had started */
 };
 
 struct fleet_member;
@@ -42,6 +44,7 @@ struct fleet {
     struct companions companions;
     char program[4096]; /* path of this program */
     int lock;           /* inherited by the hosts, so it is held until the last of them has ended */
+    int port;           /* keeps http.listen for the shards of this fleet; -1 = there is none */
     int signals;        /* a signalfd */
     struct fleet_host hosts[PARTITIONS];
     unsigned count;                  /* in a cluster 0 as long as the database has not said it */
@@ -64,6 +67,7 @@ enum {
     FLEET_PAUSE_MS_LEAST = 1000,
     FLEET_PAUSE_MS_MOST = 30000,
     FLEET_STEADY_MS = 60000, /* after running this long, pauses start small again */
+    FLEET_START_MS = 600000, /* to open a store of many millions of keys, on a slow disk */
 };
 
 /* --- host/fleet/words.c --- */
@@ -74,6 +78,22 @@ int fleet_open_words(struct fleet_host *host, struct report *r);
 void fleet_take_words(struct fleet *f);
 /* Sends one line to the fleet's own service manager, if there is one. */
 void fleet_tell_manager(const char *text);
+
+/* --- host/fleet/silence.c --- */
+
+enum fleet_silence {
+    SILENCE_FINE,
+    SILENCE_SLOW /* at its start, for the first time */,
+    SILENCE_LONG
+};
+
+/* What a host's silence means: one that has reported since its start does so at half of silence_ms;
+ * until then it has FLEET_START_MS. */
+enum fleet_silence fleet_silence(const struct fleet_host *host, int64_t now_ms, int64_t silence_ms);
+/* Whether it runs, and has not reported yet. */
+bool fleet_starts(const struct fleet_host *host);
+/* Kills those that have been silent for too long. */
+void fleet_end_silent(struct fleet *f);
 
 /* --- host/fleet/prepare.c --- */
 

@@ -287,17 +287,24 @@ static int join(struct fleet_member *m, struct report *r) {
 
 /* --- the round --- */
 
-/* What runs here, for `zingq cluster status`. */
-static void write_status(const struct fleet *f, struct buf *out) {
+/* The numbers of those that run, or that start. */
+static void write_numbers(const struct fleet *f, struct buf *out, bool starts) {
     const char *comma = "";
-    buf_init(out, STATUS_BYTES_MAX);
-    buf_add_str(out, "{\"version\":\"" ZINGQ_VERSION "\",\"running\":[");
     for (unsigned i = 0; i < f->count; i++) {
-        if (f->hosts[i].pid != 0) {
+        if (f->hosts[i].pid != 0 && fleet_starts(&f->hosts[i]) == starts) {
             buf_printf(out, "%s%u", comma, f->hosts[i].number);
             comma = ",";
         }
     }
+}
+
+/* What runs here, for `zingq cluster status`. */
+static void write_status(const struct fleet *f, struct buf *out) {
+    buf_init(out, STATUS_BYTES_MAX);
+    buf_add_str(out, "{\"version\":\"" ZINGQ_VERSION "\",\"running\":[");
+    write_numbers(f, out, false);
+    buf_add_str(out, "],\"starting\":[");
+    write_numbers(f, out, true);
     buf_add_str(out, "]}");
 }
 
@@ -461,6 +468,8 @@ int member_new(struct fleet *f, struct report *r) {
     f->what = "shard";
     m->name = f->conf->cluster.host;
     m->lease_ms = f->conf->cluster.lease_ms;
+    /* One statement without an answer ends no host. */
+    assert(PATIENCE_MS + m->lease_ms / ROUNDS_A_LEASE < m->lease_ms);
     f->silence_ms = m->lease_ms > SILENCE_MS_MIN ? m->lease_ms : SILENCE_MS_MIN;
     (void)snprintf(m->process, sizeof m->process, "%s (zingq " ZINGQ_VERSION ")",
                    process_name(process));

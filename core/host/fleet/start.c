@@ -107,7 +107,7 @@ bool fleet_start(const struct fleet *f, struct fleet_host *host) {
     }
     host->due_ms = INT64_MAX;
     host->beat_ms = 0;
-    host->stopping = host->told = false;
+    host->stopping = host->told = host->slow = host->silent = false;
     host->started_ms = clock_monotonic_ms();
     if (pid < 0) {
         return false;

@@ -264,6 +264,19 @@ int gateway_watch_listener(struct gateway *g, uv_loop_t *loop) {
     return uv_poll_start(&g->listen_poll, UV_READABLE, on_listen) == 0 ? 0 : ERR_SYSTEM;
 }
 
+/* Connections in the queue of a socket that is closed are reset. */
+void gateway_stop_listening(struct gateway *g) {
+    bool may_make_room = true;
+    for (int i = 0; i < SOMAXCONN && accept_one(g, &may_make_room); i++) {
+    }
+    g->paused = false; /* listen_again does nothing */
+    (void)uv_timer_stop(&g->accept_timer);
+    uv_close((uv_handle_t *)&g->listen_poll, gateway_on_closed);
+    (void)close(g->listener);
+    g->listener = -1;
+    gateway_run(g);
+}
+
 void gateway_close_listener(struct gateway *g) {
     if (g->listener >= 0) {
         (void)close(g->listener);

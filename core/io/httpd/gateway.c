@@ -215,7 +215,7 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **ow
 
 /* ---- life ---- */
 
-static void on_closed(uv_handle_t *handle) {
+void gateway_on_closed(uv_handle_t *handle) {
     struct gateway *g = handle->data;
     assert(g->handles > 0);
     if (--g->handles == 0) {
@@ -307,16 +307,16 @@ void gateway_free(struct gateway *g) {
     assert(!g->closing);
     g->closing = true;
     if (g->poll.data != NULL) { /* before the daemon closes its descriptor */
-        uv_close((uv_handle_t *)&g->poll, on_closed);
-        uv_close((uv_handle_t *)&g->timer, on_closed);
-        if (g->listen_poll.data != NULL) {
-            uv_close((uv_handle_t *)&g->listen_poll, on_closed);
+        uv_close((uv_handle_t *)&g->poll, gateway_on_closed);
+        uv_close((uv_handle_t *)&g->timer, gateway_on_closed);
+        if (g->listen_poll.data != NULL && g->listener >= 0) {
+            uv_close((uv_handle_t *)&g->listen_poll, gateway_on_closed);
         }
         if (g->accept_timer.data != NULL) {
-            uv_close((uv_handle_t *)&g->accept_timer, on_closed);
+            uv_close((uv_handle_t *)&g->accept_timer, gateway_on_closed);
         }
         if (g->slow_timer.data != NULL) {
-            uv_close((uv_handle_t *)&g->slow_timer, on_closed);
+            uv_close((uv_handle_t *)&g->slow_timer, gateway_on_closed);
         }
     }
     if (g->daemon != NULL) {

@@ -61,6 +61,13 @@ struct gateway_callbacks {
  * next to others. */
 int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen, size_t body_max,
                 const struct gateway_callbacks *callbacks, struct report *r);
+/* Takes an address for doors that share their port: until *out is closed, nobody else can have it, and
+ * whoever reserves it, too, gets ERR_BUSY. Nobody listens yet. *out is -1 for a unix socket, which is not
+ * shared, and on failure: ERR_BUSY, ERR_INVALID, ERR_SYSTEM with a sentence. */
+int gateway_reserve(const char *listen, int *out, struct report *r);
+/* Leaves new connections to the other doors of a port that is shared. Those that have come, also those that
+ * nobody has accepted yet, are served until gateway_free, each answer being its last. */
+void gateway_stop_listening(struct gateway *g);
 /* Closes every connection; removes a unix socket's file. Requests not yet answered are dropped and
  * must not be answered afterwards. The loop must run once more before it ends. */
 void gateway_free(struct gateway *g);

@@ -87,7 +87,7 @@ struct gateway {
     struct stream_list streams;
     struct client_list clients;
     uv_timer_t slow_timer; /* finds clients that take too long */
-    int listener;          /* the listening socket; -1 = none */
+    int listener;          /* the listening socket; -1 = it listens no more */
     uv_poll_t listen_poll; /* of it, stopped while `paused` */
     uv_timer_t accept_timer;
     bool paused;                              /* no connections are accepted */
@@ -100,6 +100,10 @@ struct gateway {
     uint64_t said_short_ms;              /* when the shortage was logged */
     bool short_said;                     /* and its end has not been */
 };
+
+/* io/httpd/gateway.c */
+/* A handle of the door has closed. */
+void gateway_on_closed(uv_handle_t *handle);
 
 /* io/httpd/daemon.c */
 /* Lets the daemon do what is due. */

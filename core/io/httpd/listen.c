@@ -95,7 +95,8 @@ static const char *split_address(const char *listen_on, char host[256]) {
     return colon + 1;
 }
 
-static int tcp_listen(struct gateway *g, const char *listen_on, int *out, struct report *r) {
+/* A socket with that address, or on failure one to close, or -1. `shares`: with others that do. */
+static int tcp_bind(const char *listen_on, bool shares, int *out, struct report *r) {
     char host[256];
     const char *port = split_address(listen_on, host);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
@@ -106,20 +107,26 @@ static int tcp_listen(struct gateway *g, const char *listen_on, int *out, struct
                       "[::1]:8080 or unix:/path",
                       listen_on);
     }
-    int on = 1;
+    const int on = 1;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct sockaddr_storage bound = {0};
-    socklen_t bound_len = sizeof bound;
-    bool shares = g->callbacks.shares_port;
     bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
               (!shares || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-              bind(fd, found->ai_addr, found->ai_addrlen) == 0 &&
-              getsockname(fd, (struct sockaddr *)&bound, &bound_len) == 0;
+              bind(fd, found->ai_addr, found->ai_addrlen) == 0;
     int error = errno;
     freeaddrinfo(found);
     *out = fd;
-    if (!ok) {
-        return refuse(r, listen_on, error);
+    return ok ? 0 : refuse(r, listen_on, error);
+}
+
+static int tcp_listen(struct gateway *g, const char *listen_on, int *out, struct report *r) {
+    struct sockaddr_storage bound = {0};
+    socklen_t bound_len = sizeof bound;
+    int code = tcp_bind(listen_on, g->callbacks.shares_port, out, r);
+    if (code != 0) {
+        return code;
+    }
+    if (getsockname(*out, (struct sockaddr *)&bound, &bound_len) != 0) {
+        return refuse(r, listen_on, errno);
     }
     char number[NI_MAXSERV] = "0";
     (void)getnameinfo((struct sockaddr *)&bound, bound_len, NULL, 0, number, sizeof number,
@@ -128,10 +135,32 @@ static int tcp_listen(struct gateway *g, const char *listen_on, int *out, struct
     return 0;
 }
 
+static bool is_unix(const char *listen_on) {
+    return strncmp(listen_on, "unix:", 5) == 0;
+}
+
+/* Bound like a port that is not shared, so that nobody else may have it. From then on it is shared, but
+ * only with sockets that share theirs: not with another one that is bound here. */
+int gateway_reserve(const char *listen_on, int *out, struct report *r) {
+    const int on = 1, off = 0;
+    *out = -1;
+    int code = is_unix(listen_on) ? 0 : tcp_bind(listen_on, false, out, r);
+    if (code == 0 && *out >= 0 &&
+        (setsockopt(*out, SOL_SOCKET, SO_REUSEADDR, &off, sizeof off) != 0 ||
+         setsockopt(*out, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)) {
+        code = refuse(r, listen_on, errno);
+    }
+    if (code != 0 && *out >= 0) {
+        (void)close(*out);
+        *out = -1;
+    }
+    return code;
+}
+
 int gateway_open_socket(struct gateway *g, const char *listen_on, int *out, struct report *r) {
     *out = -1;
-    bool is_unix = strncmp(listen_on, "unix:", 5) == 0;
-    int code = is_unix ? unix_listen(g, listen_on, out, r) : tcp_listen(g, listen_on, out, r);
+    int code =
+        is_unix(listen_on) ? unix_listen(g, listen_on, out, r) : tcp_listen(g, listen_on, out, r);
     if (code == 0 && listen(*out, SOMAXCONN) != 0) {
         code = refuse(r, listen_on, errno);
     }

@@ -210,6 +210,10 @@ static void the_numbers_of_hosts_are_checked(void **state) {
     assert_refused("hosts {\n count = 65 }",
                    "topics.conf:2: hosts: count: \"65\" is out of range: it must be from 1 to 64");
     assert_refused(
+        "cluster {\n lease = \"2999ms\" }",
+        "topics.conf:2: cluster: lease: \"2999ms\" is out of range: it must be from 3 s to "
+        "1 h");
+    assert_refused(
         "hosts {\n group = \"a/b\" }",
         "topics.conf:2: hosts: group: \"a/b\" is not a valid name: use 1 to 64 letters, digits, "
         "- and _");

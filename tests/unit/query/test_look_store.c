@@ -95,6 +95,21 @@ static void books_that_do_not_fit_the_rows_are_named(void **state) {
     expect_finding(*state, "books of service \"seats\"", "3 events wait");
 }
 
+/* As a host leaves it that is killed before its first commit, or before it was loaded from its log. */
+static void a_store_that_has_not_begun_is_no_damage(void **state) {
+    struct store_exam exam;
+    struct report r = {""};
+    struct data_folder empty;
+    (void)state;
+    data_folder_make(&empty);
+    store_close(data_folder_store(&empty, ROOM));
+    assert_int_equal(store_examine(&exam, empty.path, &r), ERR_NOTFOUND);
+    assert_non_null(strstr(r.text, "is empty"));
+    assert_non_null(strstr(r.text, "fills it from its log"));
+    store_exam_clear(&exam);
+    data_folder_remove(&empty);
+}
+
 static void note_loss(void *ctx, const char *text) {
     (void)snprintf(ctx, 256, "%s", text);
 }
@@ -179,6 +194,7 @@ int main(void) {
 #define LOOK_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         LOOK_TEST(a_sound_store_has_no_findings),
+        LOOK_TEST(a_store_that_has_not_begun_is_no_damage),
         LOOK_TEST(a_record_that_cannot_be_read_is_named_with_its_key),
         LOOK_TEST(a_store_without_its_host_id_is_read_all_the_same),
         LOOK_TEST(a_row_that_stands_for_no_event_is_named),
