@@ -312,7 +312,8 @@ int reshard_switch(struct reshard *re, struct report *r) {
         list.paths[i] = re->folders[i].path;
     }
     write_mark(&list, &text);
-    int code = text.failed ? report(r, ERR_MEMORY, "out of memory") : close_built(re, r);
+    int code = close_built(re, r);
+    code = code == 0 && text.failed ? report(r, ERR_MEMORY, "out of memory") : code;
     for (size_t i = 0; code == 0 && i < list.count; i++) {
         code = leave(list.paths[i], STORE_RESHARD_MARK, buf_slice(&text), r);
     }
