@@ -13,7 +13,6 @@
 #include "script.h"
 #include "test.h"
 
-#include "backup/backup.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "event/call.h"
@@ -470,46 +469,24 @@ static unsigned edited(enum fault kind, unsigned at) {
     return left;
 }
 
-static void folder_beside(const struct engine_fixture *f, const char *name, char out[256]) {
-    (void)snprintf(out, 256, "%s/%s", f->folder.path, name);
-}
-
-static uint64_t events_in(const char *folder) {
-    const struct store_options options = {.path = folder, .max_bytes = 64 << 20};
-    struct store *store = NULL;
-    struct report r = {""};
-    assert_int_equal(store_open(&store, &options, &r), 0);
-    assert_int_equal(store_begin(store), 0);
-    uint64_t rows = store_rows(store, TABLE_EVENT);
-    store_abort(store);
-    store_close(store);
-    return rows;
-}
-
-static void run_a_few(struct engine_fixture *f) {
-    fixture_run(f, "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" }\n", LUA(HELD));
-    offer_held(f);
-    run_dry(f);
-}
-
-/* What is interrupted is no store, and can be begun again. */
-static unsigned back_up(enum fault kind, unsigned at) {
+/* Its handler has failed for good: what is left is to undo what it had done. */
+static unsigned undone(enum fault kind, unsigned at) {
     struct engine_fixture *f = new_fixture();
-    struct backup_sizes sizes;
-    char to[256];
-    run_a_few(f);
-    folder_beside(f, "backup", to);
+    char text[64];
+    f->unchecked = true;
+    fixture_run(f,
+                "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" retries = 3"
+                " delay = \"1s\" jitter = 0 crashes = 0 }\n",
+                LUA(UNDONE));
+    offer(f, "s", "in/a", "x", NULL);
+    run_dry(f);
+    answer(f, 0, 200, "{}");
     arm(kind, at);
-    struct report r = {""};
-    fault_begin(&fault.plan);
-    int code = backup_copy(f->conf->store_path, to, &sizes, &r);
-    (void)fault_end();
+    live_on(f, 3 * STORY_S); /* what is lost on its way to the handler is waited for, too */
     unsigned left = disarm();
-    if (code != 0) {
-        assert_true(r.text[0] != '\0');
-        assert_int_equal(backup_copy(f->conf->store_path, to, &sizes, &r), 0);
-    }
-    assert_int_equal(events_in(to), 2);
+    engine_check(f);
+    assert_string_equal(payloads(f, "out", text, sizeof text), "undone");
+    assert_int_equal(count_events(f, "s", EVENT_DEAD), 1);
     fixture_free(f);
     return left;
 }
@@ -567,10 +544,10 @@ static void a_dead_letter_that_is_edited_and_replayed_runs_once_as_it_is_now(voi
     fail_in_turn(FAULT_STORE, FEW, edited);
 }
 
-static void a_backup_is_whole_or_none(void **state) {
+static void a_saga_is_undone_whatever_its_host_lacks_meanwhile(void **state) {
     (void)state;
-    fail_in_turn(FAULT_MEMORY, FEW, back_up);
-    fail_in_turn(FAULT_STORE, FEW, back_up);
+    fail_in_turn(FAULT_MEMORY, FEW, undone);
+    fail_in_turn(FAULT_STORE, FEW, undone);
 }
 
 static void no_line(void *ctx, struct slice line) {
@@ -584,7 +561,7 @@ int main(void) {
         cmocka_unit_test_teardown(a_dead_letter_says_why, say_which),
         cmocka_unit_test_teardown(a_dead_letter_that_is_edited_and_replayed_runs_once_as_it_is_now,
                                   say_which),
-        cmocka_unit_test_teardown(a_backup_is_whole_or_none, say_which),
+        cmocka_unit_test_teardown(a_saga_is_undone_whatever_its_host_lacks_meanwhile, say_which),
         cmocka_unit_test_teardown(one_failed_allocation_anywhere_changes_nothing, say_which),
         cmocka_unit_test_teardown(one_failed_call_of_the_store_anywhere_changes_nothing, say_which),
     };
