@@ -38,7 +38,7 @@ static int look_for(const char *path, const char *file, bool *there, struct repo
     struct stat st;
     int code = store_folder_file(path, file, name, r);
     *there = code == 0 && stat(name, &st) == 0;
-    return code != 0 || *there || errno == ENOENT
+    return code != 0 || *there || errno == ENOENT || errno == ENOTDIR
                ? code
                : report(r, ERR_DISK, "cannot look at %s: %s", name, strerror(errno));
 }
@@ -164,8 +164,10 @@ static int mark_store(const char *path, const char *file, struct report *r) {
     }
     for (size_t i = 0; code == 0 && i < sizeof names / sizeof *names; i++) {
         char name[STORE_PATH_BYTES];
-        code = is_there(path, names[i]) ? store_folder_file(path, names[i], name, r) : ERR_NOTFOUND;
-        code = code == 0 ? give_to(name, &st, r) : code == ERR_NOTFOUND ? 0 : code;
+        bool there;
+        code = look_for(path, names[i], &there, r);
+        code = code == 0 ? store_folder_file(path, names[i], name, r) : code;
+        code = code == 0 && there ? give_to(name, &st, r) : code;
     }
     return code;
 }
@@ -178,7 +180,9 @@ static int take_place(const char *path, const char *first, struct report *r) {
     int code = store_data_file(path, file, r);
     code = code == 0 ? store_folder_file(path, STORE_RESHARD_FOLDER, folder, r) : code;
     code = code == 0 ? store_data_file(folder, built, r) : code;
-    if (code == 0 && is_there(folder, "data.mdb")) {
+    bool waits = false;
+    code = code == 0 ? look_for(folder, "data.mdb", &waits, r) : code;
+    if (code == 0 && waits) {
         code = keep_owner(file, built, first, r);
         code = code == 0 ? store_folder_unmark_unsynced(path, r) : code;
         if (code == 0 && rename(built, file) != 0) {
@@ -243,12 +247,13 @@ static int settle_list(const struct list *list, enum reshard_left *left, struct 
     while (code == 0 && count < list->count) {
         const char *path = list->paths[count];
         fds[count] = -1;
-        code = is_there(path, ".") ? store_folder_lock(path, &fds[count], r)
-                                   : report(r, ERR_NOTFOUND,
-                                            "a reshard was stopped halfway, and %s, one of its "
-                                            "folders, is not there: put it back to where it was",
-                                            path);
-        count += is_there(path, ".") ? 1 : 0;
+        bool there = is_there(path, ".");
+        code = there ? store_folder_lock(path, &fds[count], r)
+                     : report(r, ERR_NOTFOUND,
+                              "a reshard was stopped halfway, and %s, one of its "
+                              "folders, is not there: put it back to where it was",
+                              path);
+        count += there ? 1 : 0;
     }
     bool decided = false;
     code = code == 0 ? look_for(list->paths[0], GO, &decided, r) : code;
@@ -271,7 +276,9 @@ int reshard_settle(const char *const *paths, size_t path_count, enum reshard_lef
     if (code == 0) {
         code = settle_list(&list, left, r);
     } else if (code == ERR_NOTFOUND) { /* all was done except this */
-        code = is_there(paths[0], GO) ? take_away(paths[0], GO, r) : 0;
+        bool decided;
+        code = look_for(paths[0], GO, &decided, r);
+        code = code == 0 && decided ? take_away(paths[0], GO, r) : code;
     }
     free(list.text);
     return code;
@@ -312,7 +319,8 @@ int reshard_switch(struct reshard *re, struct report *r) {
         list.paths[i] = re->folders[i].path;
     }
     write_mark(&list, &text);
-    int code = text.failed ? report(r, ERR_MEMORY, "out of memory") : close_built(re, r);
+    int code = close_built(re, r);
+    code = code == 0 && text.failed ? report(r, ERR_MEMORY, "out of memory") : code;
     for (size_t i = 0; code == 0 && i < list.count; i++) {
         code = leave(list.paths[i], STORE_RESHARD_MARK, buf_slice(&text), r);
     }

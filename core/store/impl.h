@@ -87,6 +87,9 @@ int store_put_position(struct store *s, uint64_t number, const uint8_t writer[LO
                        bool partial);
 /* It is no copy from now on. */
 int store_drop_position(struct store *s);
+/* A copy is not opened to be written without its log (options.logged). ERR_INVALID: it is one, ERR_DISK,
+ * ERR_CORRUPT; each with a sentence. */
+int store_refuse_copy(const struct store *s, MDB_txn *txn, struct report *r);
 /* Between transactions: where the store is in its log, and whether it has no rows but its own. With a
  * sentence, the errors of store_begin and store_get. */
 int store_look(struct store *s, struct position *at, bool *bare, struct report *r);

@@ -123,20 +123,6 @@ static int raise_schema(struct store *s, MDB_txn *txn, uint32_t schema, struct r
     return put_schema(s, txn, r);
 }
 
-/* INV-STORE-13 */
-static int refuse_copy(const struct store *s, MDB_txn *txn, struct report *r) {
-    MDB_val key = val_of(slice_of(STORE_POSITION_KEY));
-    MDB_val value;
-    if (s->read_only || s->may_be_copy ||
-        mdb_get(txn, s->tables[TABLE_META], &key, &value) == MDB_NOTFOUND) {
-        return 0;
-    }
-    return report(r, ERR_INVALID,
-                  "%s is the copy of a log (store.url), which would not have what is changed here; "
-                  "nothing was changed: `zingq migrate --to FOLDER` makes a store of its own of it",
-                  s->path);
-}
-
 /* Writes the schema into a new store, refuses a newer one. An older store gets the new number at
  * once, so that its program refuses it: what later schemas added reads as absent, and the keys of
  * events are made new by the journal (journal/regroup.c), which says how far it is. INV-STORE-8 */
@@ -165,7 +151,7 @@ static int open_tables(struct store *s, struct report *r) {
         mdb_txn_abort(txn);
         return report(r, store_code(rc), "cannot open the store %s: %s", s->path, store_words(rc));
     }
-    int code = refuse_copy(s, txn, r);
+    int code = store_refuse_copy(s, txn, r);
     code = code == 0 ? check_schema(s, txn, r) : code;
     if (code != 0) {
         mdb_txn_abort(txn);

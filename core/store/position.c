@@ -61,6 +61,25 @@ int store_get_position(struct store *s, struct position *out) {
     return read_position((struct slice){value.mv_data, value.mv_size}, out);
 }
 
+/* INV-STORE-13 */
+int store_refuse_copy(const struct store *s, MDB_txn *txn, struct report *r) {
+    MDB_val key = {sizeof STORE_POSITION_KEY - 1, (void *)(uintptr_t)STORE_POSITION_KEY};
+    MDB_val value;
+    if (s->read_only || s->may_be_copy) {
+        return 0;
+    }
+    int rc = mdb_get(txn, s->tables[TABLE_META], &key, &value);
+    if (rc != 0) {
+        return rc == MDB_NOTFOUND ? 0
+                                  : report(r, store_code(rc), "cannot read the store %s: %s",
+                                           s->path, store_words(rc));
+    }
+    return report(r, ERR_INVALID,
+                  "%s is the copy of a log (store.url), which would not have what is changed here; "
+                  "nothing was changed: `zingq migrate --to FOLDER` makes a store of its own of it",
+                  s->path);
+}
+
 bool store_row_says_partial(enum store_table t, struct slice key, struct slice value) {
     struct position at = {0};
     return t == TABLE_META && slice_is(key, STORE_POSITION_KEY) && read_position(value, &at) == 0 &&

@@ -174,6 +174,8 @@ void store_stop_syncing(struct store *s) {
     }
     if (write_mark(s, &boot, &r) != 0) {
         log_warn("store", "%s: each commit waits for the disk", r.text);
+        s->unsynced = true; /* what is there of the mark goes when all is on the disk */
+        (void)store_sync(s);
         return;
     }
     s->unsynced = mdb_env_set_flags(s->env, MDB_NOSYNC, 1) == 0;

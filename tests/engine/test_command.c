@@ -379,6 +379,46 @@ static void a_publish_under_an_idempotency_key_is_made_once(void **state) {
     assert_false(uuid_equal(&f->made, &made));
 }
 
+static void assert_no_signal(struct engine_fixture *f, struct slice key, struct slice name,
+                             const char *why) {
+    struct command c = {.kind = COMMAND_SIGNAL,
+                        .service = slice_of("s"),
+                        .key = key,
+                        .name = name,
+                        .payload = slice_of("1")};
+    assert_int_equal(command(f, c), ERR_INVALID);
+    assert_non_null(strstr(f->report.text, why));
+    assert_int_equal(count_rows(f, TABLE_SIGNAL), 0);
+}
+
+static void a_signal_that_nobody_can_wait_for_is_refused_in_words(void **state) {
+    struct engine_fixture *f = *state;
+    static const char nuls[KEY_BYTES_MAX + STATE_NAME_BYTES_MAX] = "";
+    static char text[KEY_BYTES_MAX + STATE_NAME_BYTES_MAX];
+    const struct slice fine = slice_of("k");
+    memset(text, 'x', sizeof text);
+    fixture_run(f, SERVICE(""), MENDED);
+    assert_no_signal(f, (struct slice){text, KEY_BYTES_MAX + 1}, fine, "key has");
+    assert_no_signal(f, (struct slice){nuls, 2}, fine, "NUL");
+    assert_no_signal(f, fine, (struct slice){nuls, 2}, "NUL");
+    assert_no_signal(f, fine, (struct slice){"", 0}, "name has 0 bytes");
+    assert_no_signal(f, fine, (struct slice){text, STATE_NAME_BYTES_MAX + 1}, "name has");
+}
+
+/* Any publisher may claim where a message comes from: what is no number is none. */
+static void a_claim_of_hops_that_is_no_number_counts_as_none(void **state) {
+    struct engine_fixture *f = *state;
+    static const char *const claims[] = {"", "1x", "/", ":", "123456"};
+    fixture_run(f, SERVICE(""), MENDED);
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        offer(f, "s", "in/a", "x", "zingq-hops", claims[i], NULL);
+    }
+    offer(f, "s", "in/a", "x", "zingq-hops", "99999", NULL); /* as many as there can be */
+    run_dry(f);
+    assert_int_equal(count_events(f, "s", EVENT_DONE), sizeof claims / sizeof *claims);
+    assert_int_equal(count_events(f, "s", EVENT_DEAD), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_replayed_dead_letter_runs_again),
@@ -404,6 +444,8 @@ int main(void) {
         ENGINE_TEST(a_delayed_published_command_leaves_at_its_time),
         ENGINE_TEST(a_publish_to_no_topic_is_refused),
         ENGINE_TEST(a_publish_under_an_idempotency_key_is_made_once),
+        ENGINE_TEST(a_signal_that_nobody_can_wait_for_is_refused_in_words),
+        ENGINE_TEST(a_claim_of_hops_that_is_no_number_counts_as_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

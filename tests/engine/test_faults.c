@@ -2,8 +2,7 @@
  * test_faults.c - one call fails, an allocation or one of LMDB, at each place of a story in turn: all of
  * it comes to its end, once, and nothing is stored in part. What an operator is told is so.
  *
- * The first of each kind fail, and some of the others; with ZINGQ_TEST_FAULTS=all, as ./dev torture
- * has it, all of them, and with a number that one.
+ * The first of each kind fail, and some of the others: fault_in_turn.
  *
  * ctest: busy label=torture timeout=300
  */
@@ -13,79 +12,46 @@
 #include "script.h"
 #include "test.h"
 
-#include "backup/backup.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "event/call.h"
 
-#include <errno.h>
-#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#ifdef __SANITIZE_ADDRESS__ /* the other build tries more */
-enum { FIRST = 100, FEW = 20, SAMPLES = 20 };
-#else
-enum { FIRST = 500, FEW = 50, SAMPLES = 50 };
-#endif
-enum { STORY_S = 30, TRIES = 3, NEVER = 1 << 30 };
+enum { FIRST = 500, FEW = 50, STORY_S = 30, TRIES = 3 };
 
-static struct {
-    struct fault_plan plan;
-    enum fault kind;
-    unsigned at;   /* which one fails: told when the test does */
-    bool given_up; /* the engine can neither go on nor back, and its host ends */
-} fault;
+static bool given_up; /* the engine can neither go on nor back, and its host ends */
 
 /* What is behind the doors of the story. */
 static bool sold;
 
 /* --- where calls count: the linker (--wrap, tests/CMakeLists.txt) leads them here --- */
 
-/* NAME is the program's, and what it calls may fail. */
-#define COUNTED(name, parameters, arguments)                                                       \
-    int __real_##name parameters;                                                                  \
-    int __wrap_##name parameters;                                                                  \
-    int __wrap_##name parameters {                                                                 \
-        fault_begin(&fault.plan);                                                                  \
-        int code = __real_##name arguments;                                                        \
-        (void)fault_end();                                                                         \
-        return code;                                                                               \
-    }
-
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): named by the linker */
-COUNTED(script_host_new,
-        (struct script_host * *out, const struct conf *conf, const struct script_library *library),
-        (out, conf, library))
-COUNTED(script_load_all, (struct script_host * host, struct report *r), (host, r))
-COUNTED(store_open, (struct store * *out, const struct store_options *options, struct report *r),
-        (out, options, r))
-COUNTED(engine_new, (struct engine * *out, const struct engine_options *options, struct report *r),
-        (out, options, r))
-COUNTED(engine_turn, (struct engine * e), (e))
-COUNTED(engine_stop, (struct engine * e), (e))
+FAULT_COUNTED(script_host_new,
+              (struct script_host * *out, const struct conf *conf,
+               const struct script_library *library),
+              (out, conf, library))
+FAULT_COUNTED(script_load_all, (struct script_host * host, struct report *r), (host, r))
+FAULT_COUNTED(store_open,
+              (struct store * *out, const struct store_options *options, struct report *r),
+              (out, options, r))
+FAULT_COUNTED(engine_new,
+              (struct engine * *out, const struct engine_options *options, struct report *r),
+              (out, options, r))
+FAULT_COUNTED(engine_turn, (struct engine * e), (e))
+FAULT_COUNTED(engine_stop, (struct engine * e), (e))
 
 int __real_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r);
 int __wrap_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r);
 int __wrap_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r) {
-    fault_begin(&fault.plan);
+    fault_begin(&fault_of_story);
     int code = __real_engine_reconfigure(e, scripts, r);
     (void)fault_end();
-    fault.given_up = code != 0;
+    given_up = code != 0;
     return code;
-}
-
-int __real_mdb_txn_commit(MDB_txn *txn);
-int __wrap_mdb_txn_commit(MDB_txn *txn);
-int __wrap_mdb_txn_commit(MDB_txn *txn) {
-    if (fault_strikes(FAULT_STORE)) {
-        mdb_txn_abort(txn);
-        return EIO;
-    }
-    return __real_mdb_txn_commit(txn);
 }
 
 /* The fixture's own memory does not fail, nor does it count. */
@@ -201,7 +167,7 @@ static void run_through(struct engine_fixture *f) {
             (void)redeliver(f);
         }
         answer_all(f);
-        fault_begin(&fault.plan);
+        fault_begin(&fault_of_story);
         (void)engine_next_ms(f->engine); /* what a host asks after any turn */
         (void)fault_end();
         assert_in_range(++turns, 1, 1000);
@@ -244,7 +210,7 @@ static void reload(struct engine_fixture *f) {
     uint64_t accepted = service_status(f, "all").books.accepted;
     for (unsigned tries = 1; fixture_reconfigure(f) != 0; tries++) {
         assert_in_range(tries, 1, TRIES);
-        if (fault.given_up) {
+        if (given_up) {
             start_again(f);
             return;
         }
@@ -378,25 +344,12 @@ static void assert_the_end(struct engine_fixture *f) {
     assert_file(f);
 }
 
-static void arm(enum fault kind, unsigned at) {
-    fault.plan = (struct fault_plan){kind, at};
-    fault.kind = kind;
-    fault.at = at;
-}
-
-/* How many calls were left to count down. */
-static unsigned disarm(void) {
-    unsigned left = fault.plan.kind == FAULT_NONE ? 0 : fault.plan.left;
-    fault.plan.kind = FAULT_NONE;
-    return left;
-}
-
 static unsigned story(enum fault kind, unsigned at) {
     struct engine_fixture *f = new_fixture();
-    arm(kind, at);
+    fault_arm(kind, at);
     sold = false;
     tell_story(f);
-    unsigned left = disarm();
+    unsigned left = fault_disarm();
     assert_the_end(f);
     start_again(f); /* and what is stored is complete */
     run_through(f);
@@ -422,10 +375,10 @@ static unsigned held(enum fault kind, unsigned at) {
                 LUA(HELD));
     offer_held(f);
     advance(f, 600000);
-    arm(kind, at);
+    fault_arm(kind, at);
     offer_held(f);
     run_through(f);
-    unsigned left = disarm();
+    unsigned left = fault_disarm();
     engine_check(f);
     assert_books(f, "s", (struct books){.accepted = 4, .done = 2, .duplicates = 1});
     fixture_free(f);
@@ -440,9 +393,9 @@ static unsigned rejected(enum fault kind, unsigned at) {
     fixture_run(f, "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" crashes = 0 }\n",
                 LUA(REJECTS));
     offer(f, "s", "in/a", "x", NULL);
-    arm(kind, at);
+    fault_arm(kind, at);
     live_on(f, STORY_S);
-    unsigned left = disarm();
+    unsigned left = fault_disarm();
     engine_check(f);
     assert_non_null(strstr(reason_of(f, "s", "x", text), "no such seat"));
     fixture_free(f);
@@ -458,11 +411,11 @@ static unsigned edited(enum fault kind, unsigned at) {
     offer(f, "s", "in/a", "x", NULL);
     run_through(f);
     struct uuid id = id_of(f, "s", "x");
-    arm(kind, at);
+    fault_arm(kind, at);
     order(f, (struct command){.kind = COMMAND_EDIT, .id = id, .payload = slice_of("mended")});
     order(f, (struct command){.kind = COMMAND_REPLAY, .id = id});
     live_on(f, STORY_S);
-    unsigned left = disarm();
+    unsigned left = fault_disarm();
     engine_check(f);
     assert_string_equal(payloads(f, "out", text, sizeof text), "mended");
     assert_int_equal(count_events(f, "s", EVENT_DEAD), 0);
@@ -470,107 +423,62 @@ static unsigned edited(enum fault kind, unsigned at) {
     return left;
 }
 
-static void folder_beside(const struct engine_fixture *f, const char *name, char out[256]) {
-    (void)snprintf(out, 256, "%s/%s", f->folder.path, name);
-}
-
-static uint64_t events_in(const char *folder) {
-    const struct store_options options = {.path = folder, .max_bytes = 64 << 20};
-    struct store *store = NULL;
-    struct report r = {""};
-    assert_int_equal(store_open(&store, &options, &r), 0);
-    assert_int_equal(store_begin(store), 0);
-    uint64_t rows = store_rows(store, TABLE_EVENT);
-    store_abort(store);
-    store_close(store);
-    return rows;
-}
-
-static void run_a_few(struct engine_fixture *f) {
-    fixture_run(f, "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" }\n", LUA(HELD));
-    offer_held(f);
-    run_dry(f);
-}
-
-/* What is interrupted is no store, and can be begun again. */
-static unsigned back_up(enum fault kind, unsigned at) {
+/* Its handler has failed for good: what is left is to undo what it had done. */
+static unsigned undone(enum fault kind, unsigned at) {
     struct engine_fixture *f = new_fixture();
-    struct backup_sizes sizes;
-    char to[256];
-    run_a_few(f);
-    folder_beside(f, "backup", to);
-    arm(kind, at);
-    struct report r = {""};
-    fault_begin(&fault.plan);
-    int code = backup_copy(f->conf->store_path, to, &sizes, &r);
-    (void)fault_end();
-    unsigned left = disarm();
-    if (code != 0) {
-        assert_true(r.text[0] != '\0');
-        assert_int_equal(backup_copy(f->conf->store_path, to, &sizes, &r), 0);
-    }
-    assert_int_equal(events_in(to), 2);
+    char text[64];
+    f->unchecked = true;
+    fixture_run(f,
+                "service \"s\" { subscribe = {\"in/+\"} handler = \"h.lua\" retries = 3"
+                " delay = \"1s\" jitter = 0 crashes = 0 }\n",
+                LUA(UNDONE));
+    offer(f, "s", "in/a", "x", NULL);
+    run_dry(f);
+    answer(f, 0, 200, "{}");
+    fault_arm(kind, at);
+    live_on(f, 3 * STORY_S); /* what is lost on its way to the handler is waited for, too */
+    unsigned left = fault_disarm();
+    engine_check(f);
+    assert_string_equal(payloads(f, "out", text, sizeof text), "undone");
+    assert_int_equal(count_events(f, "s", EVENT_DEAD), 1);
     fixture_free(f);
     return left;
 }
 
 /* --- which calls --- */
 
-static void fail_in_turn(enum fault kind, unsigned first,
-                         unsigned (*tell)(enum fault kind, unsigned at)) {
-    const char *wish = getenv("ZINGQ_TEST_FAULTS");
-    bool all = wish != NULL && strcmp(wish, "all") == 0;
-    unsigned one = wish == NULL || all ? 0 : (unsigned)strtoul(wish, NULL, 10);
-    unsigned count = one > 0 ? one : NEVER - tell(kind, NEVER);
-    unsigned step = all ? 1 : 1 + (count > first ? count - first : 0) / SAMPLES;
-    for (unsigned at = one > 0 ? one : 1; at <= count; at += at < first ? 1 : step) {
-        (void)tell(kind, at);
-    }
-    fault.kind = FAULT_NONE;
-}
-
-static int say_which(void **state) {
-    (void)state;
-    if (fault.kind != FAULT_NONE) {
-        print_error("%s number %u failed: ZINGQ_TEST_FAULTS=%u\n",
-                    fault.kind == FAULT_MEMORY ? "allocation" : "call of LMDB", fault.at, fault.at);
-    }
-    fault.kind = FAULT_NONE;
-    return 0;
-}
-
 static void one_failed_allocation_anywhere_changes_nothing(void **state) {
     (void)state;
-    fail_in_turn(FAULT_MEMORY, FIRST, story);
+    fault_in_turn(FAULT_MEMORY, FIRST, story);
 }
 
 static void one_failed_call_of_the_store_anywhere_changes_nothing(void **state) {
     (void)state;
-    fail_in_turn(FAULT_STORE, FIRST, story);
+    fault_in_turn(FAULT_STORE, FIRST, story);
 }
 
 static void a_key_that_is_needed_and_an_id_that_is_taken_stay_so(void **state) {
     (void)state;
-    fail_in_turn(FAULT_MEMORY, FEW, held);
-    fail_in_turn(FAULT_STORE, FEW, held);
+    fault_in_turn(FAULT_MEMORY, FEW, held);
+    fault_in_turn(FAULT_STORE, FEW, held);
 }
 
 static void a_dead_letter_says_why(void **state) {
     (void)state;
-    fail_in_turn(FAULT_MEMORY, FEW, rejected);
-    fail_in_turn(FAULT_STORE, FEW, rejected);
+    fault_in_turn(FAULT_MEMORY, FEW, rejected);
+    fault_in_turn(FAULT_STORE, FEW, rejected);
 }
 
 static void a_dead_letter_that_is_edited_and_replayed_runs_once_as_it_is_now(void **state) {
     (void)state;
-    fail_in_turn(FAULT_MEMORY, FEW, edited);
-    fail_in_turn(FAULT_STORE, FEW, edited);
+    fault_in_turn(FAULT_MEMORY, FEW, edited);
+    fault_in_turn(FAULT_STORE, FEW, edited);
 }
 
-static void a_backup_is_whole_or_none(void **state) {
+static void a_saga_is_undone_whatever_its_host_lacks_meanwhile(void **state) {
     (void)state;
-    fail_in_turn(FAULT_MEMORY, FEW, back_up);
-    fail_in_turn(FAULT_STORE, FEW, back_up);
+    fault_in_turn(FAULT_MEMORY, FEW, undone);
+    fault_in_turn(FAULT_STORE, FEW, undone);
 }
 
 static void no_line(void *ctx, struct slice line) {
@@ -580,13 +488,16 @@ static void no_line(void *ctx, struct slice line) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(a_key_that_is_needed_and_an_id_that_is_taken_stay_so, say_which),
-        cmocka_unit_test_teardown(a_dead_letter_says_why, say_which),
+        cmocka_unit_test_teardown(a_key_that_is_needed_and_an_id_that_is_taken_stay_so,
+                                  fault_say_which),
+        cmocka_unit_test_teardown(a_dead_letter_says_why, fault_say_which),
         cmocka_unit_test_teardown(a_dead_letter_that_is_edited_and_replayed_runs_once_as_it_is_now,
-                                  say_which),
-        cmocka_unit_test_teardown(a_backup_is_whole_or_none, say_which),
-        cmocka_unit_test_teardown(one_failed_allocation_anywhere_changes_nothing, say_which),
-        cmocka_unit_test_teardown(one_failed_call_of_the_store_anywhere_changes_nothing, say_which),
+                                  fault_say_which),
+        cmocka_unit_test_teardown(a_saga_is_undone_whatever_its_host_lacks_meanwhile,
+                                  fault_say_which),
+        cmocka_unit_test_teardown(one_failed_allocation_anywhere_changes_nothing, fault_say_which),
+        cmocka_unit_test_teardown(one_failed_call_of_the_store_anywhere_changes_nothing,
+                                  fault_say_which),
     };
     log_divert(no_line, NULL); /* thousands of stories tell the same */
     return cmocka_run_group_tests(tests, NULL, NULL);

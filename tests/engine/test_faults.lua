@@ -88,3 +88,11 @@ return {["in/+"] = function(e)
   if e.payload == "mended" then return zing.publish("out", e.payload) end
   zing.reject("no such seat")
 end}
+
+--- UNDONE
+return function()
+  zing.saga():step("charge", function() zing.http.post("http://peer/charge") end, function()
+    zing.publish("out", "undone")
+  end)
+  zing.reject("as told")
+end

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define TELEMETRY "telemetry { otlp = \"http://receiver:4318\" }\n"
@@ -341,6 +342,39 @@ static void a_dead_letter_is_told_and_announced_within_its_trace(void **state) {
     json_decref(spans);
 }
 
+static void each_way_to_end_an_attempt_has_its_name(void **state) {
+    struct engine_fixture *f = *state;
+    /* In the order in which they end; the service that is throttled begins nothing more. */
+    static const char *const ends[] = {"retry", "snooze",   "reject",
+                                       "sleep", "throttle", "cancelled"};
+    static const size_t begun[] = {0, 1, 2, 3, 5, 4};
+    fixture_run(f,
+                TELEMETRY
+                "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\""
+                " jitter = 0 retries = 1 }\n",
+                LUA(ends));
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        char topic[32];
+        const char *end = ends[begun[i]];
+        (void)snprintf(topic, sizeof topic, "in/%s", end);
+        offer(f, "s", topic, end, "traceparent", PARENT, NULL);
+        run_dry(f);
+    }
+    struct command cancel = {.kind = COMMAND_CANCEL, .id = id_of(f, "s", "cancelled")};
+    assert_int_equal(command(f, cancel), 0);
+    json_t *spans = spans_of(f);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const json_t *attempt = span_named(spans, "attempt s", i);
+        assert_string_equal(attribute_of(attempt, "zingq.outcome"), ends[i]);
+        bool failed = strcmp(ends[i], "retry") == 0 || strcmp(ends[i], "reject") == 0;
+        assert_int_equal(json_object_get(attempt, "status") != NULL, failed);
+    }
+    const json_t *call = span_named(spans, "GET", 0);
+    assert_string_equal(attribute_of(call, "server.address"), "::1");
+    assert_string_equal(attribute_of(call, "error.type"), "cancelled");
+    json_decref(spans);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_retry_and_a_replay_tell_nothing_twice),
@@ -356,6 +390,7 @@ int main(void) {
         ENGINE_TEST(a_statement_is_told_as_the_handler_wrote_it),
         ENGINE_TEST(each_event_of_a_batch_has_its_attempt),
         ENGINE_TEST(a_dead_letter_is_told_and_announced_within_its_trace),
+        ENGINE_TEST(each_way_to_end_an_attempt_has_its_name),
     };
     return cmocka_run_group_tests_name("engine/spans", tests, NULL, NULL);
 }

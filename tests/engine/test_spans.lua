@@ -42,3 +42,13 @@ return function(event)
     pcall(zing.sql, 'shop', statement, {1})
   end
 end
+
+--- ends
+return function(event)
+  if event.payload == 'retry' then zing.retry('1m') end
+  if event.payload == 'snooze' then zing.snooze('1m') end
+  if event.payload == 'throttle' then zing.throttle('1s') end
+  if event.payload == 'reject' then zing.reject('no') end
+  if event.payload == 'sleep' then zing.sleep('1h') end
+  if event.payload == 'cancelled' then zing.http.get('http://[::1]:8080/x') end
+end

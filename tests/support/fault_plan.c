@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <lmdb.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static struct fault_plan *armed;
 static bool struck;
@@ -35,6 +38,65 @@ bool fault_strikes(enum fault kind) {
     struck = true;
     return true;
 }
+
+/* --- stories --- */
+
+#ifdef __SANITIZE_ADDRESS__ /* the other build tries more */
+enum { SAMPLES = 20, FIRST_PART = 5 };
+#else
+enum { SAMPLES = 50, FIRST_PART = 1 };
+#endif
+enum { NEVER = 1 << 30 };
+
+struct fault_plan fault_of_story;
+
+static struct {
+    enum fault kind;
+    unsigned at;
+} told; /* for when the test fails */
+
+void fault_arm(enum fault kind, unsigned at) {
+    fault_of_story = (struct fault_plan){kind, at};
+}
+
+unsigned fault_disarm(void) {
+    unsigned left = fault_of_story.kind == FAULT_NONE ? 0 : fault_of_story.left;
+    fault_of_story.kind = FAULT_NONE;
+    return left;
+}
+
+static unsigned tell_one(enum fault kind, unsigned at,
+                         unsigned (*tell)(enum fault kind, unsigned at)) {
+    told.kind = kind;
+    told.at = at;
+    return tell(kind, at);
+}
+
+void fault_in_turn(enum fault kind, unsigned first,
+                   unsigned (*tell)(enum fault kind, unsigned at)) {
+    const char *wish = getenv("ZINGQ_TEST_FAULTS");
+    bool all = wish != NULL && strcmp(wish, "all") == 0;
+    unsigned one = wish == NULL || all ? 0 : (unsigned)strtoul(wish, NULL, 10);
+    unsigned count = one > 0 ? one : NEVER - tell_one(kind, NEVER, tell);
+    first /= FIRST_PART;
+    unsigned step = all ? 1 : 1 + (count > first ? count - first : 0) / SAMPLES;
+    for (unsigned at = one > 0 ? one : 1; at <= count; at += at < first ? 1 : step) {
+        (void)tell_one(kind, at, tell);
+    }
+    told.kind = FAULT_NONE;
+}
+
+int fault_say_which(void **state) {
+    (void)state;
+    if (told.kind != FAULT_NONE) {
+        (void)fprintf(stderr, "%s number %u failed: ZINGQ_TEST_FAULTS=%u\n",
+                      told.kind == FAULT_MEMORY ? "allocation" : "call of LMDB", told.at, told.at);
+    }
+    told.kind = FAULT_NONE;
+    return 0;
+}
+
+/* --- the calls --- */
 
 static bool lacks(size_t size) {
     enum { LARGE_BYTES = 1 << 20, TEXT_BYTES = 4096 };
@@ -84,4 +146,14 @@ CALL(mdb_cursor_get, (MDB_cursor * cursor, MDB_val *key, MDB_val *data, MDB_curs
 CALL(mdb_cursor_put, (MDB_cursor * cursor, MDB_val *key, MDB_val *data, unsigned flags),
      (cursor, key, data, flags))
 CALL(mdb_cursor_del, (MDB_cursor * cursor, unsigned flags), (cursor, flags))
+
+int __real_mdb_txn_commit(MDB_txn *txn);
+int __wrap_mdb_txn_commit(MDB_txn *txn);
+int __wrap_mdb_txn_commit(MDB_txn *txn) {
+    if (fault_strikes(FAULT_STORE)) {
+        mdb_txn_abort(txn);
+        return EIO;
+    }
+    return __real_mdb_txn_commit(txn);
+}
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */

@@ -31,6 +31,30 @@ bool fault_end(void);
 /* Whether the call under way is the one that fails: for what a test wraps itself. */
 bool fault_strikes(enum fault kind);
 
+/* What fails in the story that is told: between fault_begin and fault_end of it. */
+extern struct fault_plan fault_of_story;
+void fault_arm(enum fault kind, unsigned at);
+/* How many calls were left to count down. */
+unsigned fault_disarm(void);
+
+/* Tells the story again and again, and each time another call of this kind fails: the first ones, and samples of the others; with
+ * $ZINGQ_TEST_FAULTS=all, as ./dev torture has it, all of them, and with a number that one. The story arms itself when calls
+ * begin to count, and returns what fault_disarm says. */
+void fault_in_turn(enum fault kind, unsigned first, unsigned (*tell)(enum fault kind, unsigned at));
+/* cmocka's: which call it was, if the test failed. */
+int fault_say_which(void **state);
+
+/* NAME is the program's, and what it calls may fail in the story: the linker (--wrap) leads calls of it here. */
+#define FAULT_COUNTED(name, parameters, arguments)                                                 \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters {                                                                 \
+        fault_begin(&fault_of_story);                                                              \
+        int code = __real_##name arguments;                                                        \
+        (void)fault_end();                                                                         \
+        return code;                                                                               \
+    }
+
 /* In a door: IN_DOOR at its top. */
 int fault_hold(void);
 void fault_release(const int *held);

@@ -276,8 +276,9 @@ static int replayed(lua_State *L, int status, lua_KContext unused) {
     struct run *run = script_state_of(L)->current;
     script_state_of(L)->unwinding = false;
     script_check_time(L);
-    if (run_durable(run) == NULL) {
-        return luaL_error(L, "out of memory");
+    int lacks = run_durable(run) == NULL ? ERR_MEMORY : script_lacks(script_state_of(L));
+    if (lacks != 0) { /* it may have come further than this: the next try knows more steps */
+        return script_raise_lack(L, lacks, "the handler cannot be repeated to undo its saga");
     }
     effects_reset(&run->effects); /* it ran only for its notes */
     lua_settop(L, 0);

@@ -1,12 +1,15 @@
 /* test_input.c - what came in and is not decided yet. Without a store. */
 #include "engine/input.h"
 #include "engine/impl.h"
+#include "engine/services.h"
 
+#include "base/log.h"
 #include "test.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { ANSWERS_MAX = 4 };
+enum { ANSWERS_MAX = 4, TOPICS_NAMED = 64 };
 
 static struct engine engine;
 static const struct command *answers[ANSWERS_MAX];
@@ -51,6 +54,44 @@ static void messages_come_out_in_the_order_in_which_they_came_in(void **state) {
     }
     assert_null(engine_next_message(&engine));
     assert_false(engine_has_inputs(&engine));
+}
+
+/* A service for messages, of a topics.conf without hosts. */
+static struct engine_service service;
+static struct service_conf service_conf;
+static struct conf conf;
+
+static void offer_qos0(const char *topic) {
+    const struct event_bytes bytes = {.topic = slice_of(topic)};
+    engine.conf = &conf;
+    service.conf = &service_conf;
+    engine.services = &service;
+    engine.service_count = 1;
+    assert_int_equal(engine_offer(&engine, 0, &bytes, (struct offer){.qos = 0}), 0);
+}
+
+static void note_line(void *ctx, struct slice line) {
+    unsigned *lines = ctx;
+    if (memmem(line.data, line.len, "QoS 0", 5) != NULL) {
+        ++*lines;
+    }
+}
+
+static void a_topic_that_is_published_with_qos_0_is_named_once(void **state) {
+    (void)state;
+    unsigned lines = 0;
+    log_divert(note_line, &lines);
+    offer_qos0("a");
+    offer_qos0("a");
+    assert_int_equal(lines, 1);
+    for (unsigned i = 0; i < 2 * TOPICS_NAMED; i++) {
+        char topic[16];
+        (void)snprintf(topic, sizeof topic, "t%u", i);
+        offer_qos0(topic);
+    }
+    log_divert(NULL, NULL);
+    assert_int_equal(lines, TOPICS_NAMED);
+    assert_int_equal(engine.status.qos0, 2 + 2 * TOPICS_NAMED);
 }
 
 static void bytes_of_other_hosts_count_while_they_wait(void **state) {
@@ -98,6 +139,8 @@ static void in_a_turn_that_is_dropped_every_command_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(messages_come_out_in_the_order_in_which_they_came_in, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(a_topic_that_is_published_with_qos_0_is_named_once, begin,
                                         end),
         cmocka_unit_test_setup_teardown(bytes_of_other_hosts_count_while_they_wait, begin, end),
         cmocka_unit_test_setup_teardown(a_command_is_answered_once_it_is_done, begin, end),

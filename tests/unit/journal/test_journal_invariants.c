@@ -334,6 +334,156 @@ static void what_no_record_may_say_is_damage_once_it_is_read(void **state) {
     }
 }
 
+/* Other fields of the same records: the pair whose put writes it, and the byte. */
+static const struct {
+    void (*put)(struct journal_fixture *f, bool sound);
+    struct damage damage;
+} further[] = {
+    {put_clock, {false, 7, 0x80}},     /* no time has passed */
+    {put_clock, {false, 15, 0x7f}},    /* the wall clock */
+    {put_clock, {false, 23, 0x7f}},    /* that since the boot */
+    {put_books, {false, 96, 0xff}},    /* more letters need a person than there are */
+    {put_schedule, {false, 67, 0x70}}, /* after cron and time zone: how far the wall was ahead, */
+    {put_schedule, {false, 75, 0x7f}}, /* the times before the last change, */
+    {put_schedule, {false, 83, 0x7f}}, /* and how far it was ahead then */
+    {put_letter, {true, 3, 0xff}},     /* the kind */
+    {put_letter, {true, 4, 0x80}},     /* when it died */
+    {put_lock, {false, 7, 0x80}},      /* when it expires */
+    {put_event, {true, 0, NOWHERE}},   /* the partition */
+    {put_forward, {false, 1, 3}},      /* QoS */
+};
+
+static const struct pair *pair_of(void (*put)(struct journal_fixture *f, bool sound)) {
+    const struct pair *p = pairs;
+    while (p->put != put) {
+        p++;
+    }
+    return p;
+}
+
+static void every_field_that_has_bounds_is_damage_beyond_them(void **state) {
+    struct journal_fixture *f = *state;
+    for (size_t i = 0; i < sizeof further / sizeof *further; i++) {
+        const struct pair *p = pair_of(further[i].put);
+        const struct damage *d = &further[i].damage;
+        struct row_copy row;
+        p->put(f, true);
+        copy_row(f, p, &row);
+        (d->in_key ? row.key : row.value)[d->at] = (char)d->byte;
+        print_message("%s, byte %zu\n", p->number, d->at);
+        assert_int_equal(journal_check_row(p->table, row.k, row.v), ERR_CORRUPT);
+        if (p->table != TABLE_META) {
+            assert_int_equal(store_empty(f->store, p->table), 0);
+        }
+    }
+}
+
+static void a_record_that_is_cut_off_is_damage(void **state) {
+    struct journal_fixture *f = *state;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const struct pair *p = &pairs[i];
+        struct row_copy row;
+        p->put(f, true);
+        copy_row(f, p, &row);
+        const struct slice key = {row.key, 1};
+        const struct slice value = {row.value, row.v.len == 0 ? 0 : 1};
+        print_message("%s\n", p->number);
+        if (row.v.len > 1) {
+            assert_int_equal(journal_check_row(p->table, row.k, value), ERR_CORRUPT);
+        }
+        if (p->table != TABLE_META) {
+            assert_int_equal(journal_check_row(p->table, key, row.v), ERR_CORRUPT);
+            assert_int_equal(store_empty(f->store, p->table), 0);
+        }
+    }
+}
+
+/* A service's row, whose name is in its key. */
+static void assert_service(const char *name, size_t len, uint16_t number, int code) {
+    struct buf key;
+    struct buf value;
+    buf_init(&key, ROW_BYTES);
+    buf_init(&value, ROW_BYTES);
+    buf_add_str(&key, "service/");
+    buf_add(&key, name, len);
+    buf_add_u16(&value, number);
+    assert_int_equal(journal_check_row(TABLE_META, buf_slice(&key), buf_slice(&value)), code);
+    buf_clear(&key);
+    buf_clear(&value);
+}
+
+static void an_identity_that_no_host_makes_is_damage(void **state) {
+    static const char long_name[NAME_BYTES_MAX + 1] = "n";
+    (void)state;
+    assert_service("s", 1, 0, 0);
+    assert_service("s", 1, UINT16_MAX, ERR_CORRUPT);
+    assert_service("a\0b", 3, 0, ERR_CORRUPT);
+    assert_service(long_name, sizeof long_name, 0, ERR_CORRUPT);
+    const struct slice few = {"0123", 4};
+    assert_int_equal(journal_check_row(TABLE_META, slice_of("host"), few), ERR_CORRUPT);
+    assert_int_equal(journal_check_row(TABLE_META, slice_of("secret"), few), ERR_CORRUPT);
+    assert_int_equal(journal_check_row(TABLE_META, slice_of("schema"), (struct slice){"1", 1}),
+                     ERR_CORRUPT);
+}
+
+/* --- from another host --- */
+
+static int decode(const struct forward *f, bool with_nul) {
+    static char bytes[2 * VALUE_BYTES_MAX];
+    const struct slice slices[] = {f->service,        f->key,         f->topic,
+                                   f->name,           f->payload,     f->content_type,
+                                   f->response_topic, f->correlation, f->properties};
+    struct forward out;
+    struct buf record;
+    buf_init(&record, sizeof bytes);
+    buf_add_u8(&record, (uint8_t)f->kind);
+    buf_add_u8(&record, f->qos);
+    buf_add_u8(&record, 0);
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        struct slice slice = slices[i];
+        slice.len += with_nul && i == 2 ? 1 : 0;
+        buf_add_lv(&record, slice);
+    }
+    assert_false(record.failed);
+    int code = forward_decode(buf_slice(&record), &out);
+    buf_clear(&record);
+    return code;
+}
+
+#define assert_refused(sound, with_nul, field, value)                                              \
+    do {                                                                                           \
+        struct forward f_ = sound;                                                                 \
+        f_.field = value;                                                                          \
+        assert_int_equal(decode(&f_, with_nul), ERR_CORRUPT);                                      \
+    } while (0)
+
+static void nothing_that_another_host_sends_is_taken_for_granted(void **state) {
+    static const char text[VALUE_BYTES_MAX + 1] = "";
+    const struct slice none = {"", 0};
+    const struct forward signal = {.kind = FORWARD_SIGNAL,
+                                   .service = slice_of("s"),
+                                   .name = slice_of("n"),
+                                   .payload = slice_of("t")};
+    const struct forward message = {
+        .kind = FORWARD_MESSAGE, .service = slice_of("s"), .topic = slice_of("t")};
+    (void)state;
+    assert_int_equal(decode(&signal, false), 0);
+    assert_int_equal(decode(&message, true), 0);
+    assert_refused(signal, false, service, none);
+    assert_refused(signal, false, service, ((struct slice){text, NAME_BYTES_MAX + 1}));
+    assert_refused(signal, false, key, ((struct slice){text, KEY_BYTES_MAX + 1}));
+    assert_refused(signal, false, name, none);
+    assert_refused(signal, false, name, ((struct slice){text, STATE_NAME_BYTES_MAX + 1}));
+    assert_refused(signal, false, payload, ((struct slice){text, VALUE_BYTES_MAX + 1}));
+    assert_refused(signal, false, payload, slice_of("?"));
+    assert_refused(signal, false, qos, 3);
+    assert_refused(message, true, topic, none);
+    assert_refused(message, true, topic, ((struct slice){text, 2}));
+    assert_refused(message, false, topic, ((struct slice){text, TOPIC_BYTES_MAX + 2}));
+    assert_refused(message, true, kind, (enum forward_kind)9);
+    assert_int_equal(decode(&message, false), ERR_CORRUPT);
+}
+
 /* The getters use what journal_check_row uses; one of them for all. */
 static void damage_is_passed_over_and_noted(void **state) {
     struct journal_fixture *f = *state;
@@ -401,6 +551,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         JOURNAL_TEST(what_no_record_may_say_is_not_written),
         JOURNAL_TEST(what_no_record_may_say_is_damage_once_it_is_read),
+        JOURNAL_TEST(every_field_that_has_bounds_is_damage_beyond_them),
+        JOURNAL_TEST(a_record_that_is_cut_off_is_damage),
+        JOURNAL_TEST(an_identity_that_no_host_makes_is_damage),
+        JOURNAL_TEST(nothing_that_another_host_sends_is_taken_for_granted),
         JOURNAL_TEST(damage_is_passed_over_and_noted),
         JOURNAL_TEST(arrival_numbers_never_go_back),
         JOURNAL_TEST(a_row_of_a_number_that_was_not_given_out_is_damage),

@@ -479,9 +479,12 @@ static void a_body_that_is_cut_is_damage(void **state) {
     while (--part.body.len > 1) {
         assert_int_equal(store_apply(f->store, &part, journal_home), ERR_CORRUPT);
     }
-    static const char *const strange[] = {"", "\2\1\7", "\1\4\7", "\1\3\x7f", "\1\3\xff"};
+    static const char long_key[5 + 600] = "\1\2\7\x58\x02"; /* 600 bytes */
+    static const struct slice strange[] = {
+        {"", 0},         {"\2\1\7", 3}, {"\1\4\7", 3},     {"\1\3\x7f", 3},
+        {"\1\3\xff", 3}, {"\1\0\7", 3}, {"\1\2\7\0\0", 5}, {long_key, sizeof long_key}};
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
-        part.body = slice_of(strange[i]);
+        part.body = strange[i];
         assert_int_equal(store_apply(f->store, &part, journal_home), ERR_CORRUPT);
     }
 }
