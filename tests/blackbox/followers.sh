@@ -2,7 +2,7 @@
 # followers.sh - shards of a cluster are followed: on a real PostgreSQL and a real broker, the host that would get a
 # shard next has a copy of it that is kept up to date, and goes on with that copy when its turn comes.
 #
-# ctest: timeout=60
+# ctest: timeout=120
 # shellcheck disable=SC2016,SC2034,SC2154,SC2317 # for eval; called by ok
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"

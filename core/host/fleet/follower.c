@@ -166,13 +166,14 @@ static int sync_now_and_then(struct follower *f, struct report *r) {
     return 0;
 }
 
-/* To the fleet: that it is alive, and what it has. */
-static void tell(struct follower *f) {
+/* To the fleet: that it is alive, and what it has, if it could look. */
+static void tell(struct follower *f, int code) {
     char word[FLEET_WORD_BYTES];
     uint64_t turn = store_log_state(f->store)->last;
-    (void)snprintf(word, sizeof word, f->level ? FLEET_FOLLOWS "%" PRIu64 : "WATCHDOG=1", turn);
+    bool all = code == 0 && f->level;
+    (void)snprintf(word, sizeof word, all ? FLEET_FOLLOWS "%" PRIu64 : "WATCHDOG=1", turn);
     (void)host_notify(word); /* without it the fleet starts another one */
-    if (f->level && !f->told) {
+    if (all && !f->told) {
         f->told = true;
         log_info("follower", "%s follows the log \"%s\", and has all of it, up to turn %" PRIu64,
                  f->conf->store_path, f->name, turn);
@@ -200,7 +201,7 @@ static int follow(struct follower *f, struct report *r) {
         int64_t from_ms = clock_monotonic_ms();
         code = step(f, r);
         int64_t pause_ms = pause_after(f, code, clock_monotonic_ms() - from_ms);
-        tell(f);
+        tell(f, code);
         tell_away(f, code, r);
         code = code == 0 ? sync_now_and_then(f, r) : code;
         if (code == 0 || code == ERR_NETWORK) {

@@ -96,6 +96,8 @@ static void follow(struct fleet *f, struct fleet_host *host) {
         want(f, host, false);
     } else if (!host->follower.wanted) {
         host->follower.wanted = true;
+        host->follower.failed = false;
+        host->follower.pause_ms = FLEET_PAUSE_MS_LEAST;
         host->due_ms = clock_monotonic_ms();
     }
 }
