@@ -7,6 +7,7 @@
 #include "cli/table.h"
 #include "cli/tell.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ static const struct table_column host_columns[] = {
     {"HOST", false}, {"STATE", false}, {"LAST BEAT", false}, {"SHARDS", true}, {"PROCESS", false}};
 
 static const struct table_column shard_columns[] = {
-    {"SHARD", true}, {"HOST", false},    {"SINCE", false}, {"PIN", false},
+    {"SHARD", true}, {"HOST", false},    {"SINCE", false}, {"PIN", false}, {"FOLLOWER", false},
     {"TURN", true},  {"SNAPSHOT", true}, {"LOG", true},    {"NOTE", false}};
 
 static json_int_t figure(const json_t *object, const char *name) {
@@ -85,6 +86,23 @@ static void add_log(struct table *table, struct buf *cell, const json_t *shard) 
     table_take(table, STYLE_PLAIN, cell);
 }
 
+/* Who has a copy, and how old it is. */
+static void add_follower(struct table *table, struct buf *cell, const json_t *follower) {
+    bool loaded = json_is_integer(json_object_get(follower, "behind_s"));
+    bool failed = json_is_true(json_object_get(follower, "failed"));
+    if (!json_is_object(follower)) {
+        add_word(table, cell, STYLE_DIM, "");
+        return;
+    }
+    text_add_safe(cell, slice_of(word(follower, "host")));
+    if (loaded) {
+        buf_printf(cell, ", %" PRId64 " s", (int64_t)figure(follower, "behind_s"));
+    } else {
+        buf_add_str(cell, failed ? ", fails: see its log" : ", loads");
+    }
+    table_take(table, failed ? STYLE_WARN : STYLE_PLAIN, cell);
+}
+
 static void add_shard(const struct cli *cli, struct table *table, struct buf *cell,
                       const json_t *shard) {
     const char *host = word(shard, "host");
@@ -93,6 +111,7 @@ static void add_shard(const struct cli *cli, struct table *table, struct buf *ce
              host[0] == '\0' ? "nobody" : host);
     add_age(cli, table, cell, shard);
     add_word(table, cell, STYLE_PLAIN, word(shard, "pin"));
+    add_follower(table, cell, json_object_get(shard, "follower"));
     add_log(table, cell, shard);
     add_word(table, cell, STYLE_PLAIN, word(shard, "note"));
 }

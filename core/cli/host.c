@@ -78,9 +78,10 @@ static int run_host(struct cli *cli, bool with_broker) {
         .service_count = count,
         .with_broker = with_broker,
     };
-    return hosts > 1        ? fleet_run(&options, (unsigned)hosts)
-           : is_member(cli) ? fleet_run_member(&options)
-                            : host_run(&options);
+    return hosts > 1             ? fleet_run(&options, (unsigned)hosts)
+           : is_member(cli)      ? fleet_run_member(&options)
+           : fleet_is_follower() ? fleet_follow(&options)
+                                 : host_run(&options);
 }
 
 static int run(struct cli *cli) {

@@ -152,6 +152,11 @@ int cluster_show(struct cluster *c, json_t **out, struct report *r);
  * that nobody has go to them. */
 void placing_decide(const struct cluster_view *view, int out[PARTITIONS]);
 
+/* Who is to follow the log of each shard, so as to have it nearly at once when its turn comes: whoever
+ * is to have the shard while another one still has it; else whoever would have it if its host died or
+ * drained. -1 = nobody: it has no host, or no other could have it. */
+void placing_followers(const struct cluster_view *view, int out[PARTITIONS]);
+
 /* What a host has seen of the others' beats. */
 struct watched {
     char name[NAME_BYTES_MAX + 1];

@@ -5,6 +5,9 @@
  * shard is free and whose host has room, and so on. Rooms differ by one at most, and add up to the
  * shards. What a host gets does not depend on what it had: one that was away for a while gets its
  * shards back, and its folders have nearly all of their logs already.
+ *
+ * Who follows a shard is found by the same rule, applied to the cluster as it would be without the
+ * shard's host.
  */
 #include "cluster/cluster.h"
 
@@ -157,4 +160,37 @@ void placing_decide(const struct cluster_view *view, int out[PARTITIONS]) {
     while (place_next(&p, true)) {
     }
     place_failed(&p);
+}
+
+/* Shards of that host, which is to keep them, are followed by who would have them without it. */
+static void follow_host(const struct cluster_view *view, size_t host, const int placed[PARTITIONS],
+                        int out[PARTITIONS]) {
+    struct cluster_view without = *view;
+    int next[PARTITIONS];
+    without.members[host].state = MEMBER_DEAD;
+    placing_decide(&without, next);
+    for (unsigned shard = 0; shard < view->shards; shard++) {
+        if (placed[shard] == (int)host && find(view, view->leases[shard].owner) == (int)host) {
+            out[shard] = next[shard];
+        }
+    }
+}
+
+void placing_followers(const struct cluster_view *view, int out[PARTITIONS]) {
+    int placed[PARTITIONS];
+    bool keeps[CLUSTER_HOSTS_MAX] = {false};
+    placing_decide(view, placed);
+    for (unsigned shard = 0; shard < view->shards; shard++) {
+        int host = find(view, view->leases[shard].owner);
+        bool stays = host != NOBODY && host == placed[shard];
+        out[shard] = host == NOBODY || stays ? NOBODY : placed[shard];
+        if (stays) {
+            keeps[host] = true;
+        }
+    }
+    for (size_t host = 0; host < view->member_count; host++) {
+        if (keeps[host]) {
+            follow_host(view, host, placed, out);
+        }
+    }
 }

@@ -82,6 +82,17 @@ static const struct pg_statement find_log = {
 static const struct pg_statement look_at_log = {
     .name = "state", .text = "SELECT " STATE " FROM zq.store WHERE id = $1", .types = {PG_INT4}};
 
+/* For who follows it. The lock makes that a commit, which is answered when what it has seen lasts as well:
+ * a turn that the server shows and no standby has may yet be lost, and then nobody ever had it. No turn
+ * waits for it, nor it for a turn. */
+static const struct pg_statement follow_log = {
+    .name = "follow",
+    .text = "SELECT " STATE " FROM zq.store WHERE id = $1 AND schema <= $2 FOR KEY SHARE OF store",
+    .types = {PG_INT4, PG_INT4}};
+
+static const struct pg_statement get_last = {
+    .name = "last", .text = "SELECT turn FROM zq.store WHERE id = $1", .types = {PG_INT4}};
+
 /* Where the reign after that one began, or the log's end; of one that is not known, the first one. */
 static const struct pg_statement get_reach = {
     .name = "reach",
@@ -118,7 +129,8 @@ struct turns {
     struct store_log log;
     struct log_row row;
     int64_t epoch;
-    uint64_t snap_turn;     /* the snapshot that the barrier told of, */
+    uint64_t last;          /* the last turn that the barrier told of, */
+    uint64_t snap_turn;     /* the snapshot, */
     struct uuid snap_token; /* and its writer's token */
     struct ahead ahead;
     enum ahead_of reads; /* what it has */
@@ -367,12 +379,18 @@ static int take_state(struct turns *t, const struct pg_row *row, struct log_stat
     }
     memcpy(&t->snap_token, row->fields[3].data, sizeof t->snap_token);
     t->snap_turn = out->snapshot.number;
+    t->last = out->last;
     return 0;
 }
 
 /* What the log has; of one that is ours, what it will have. */
 static int ask_state(struct turns *t, struct pg_row *row) {
     struct pg_params params = {.count = 0};
+    if (t->options.follows) {
+        pg_add_i32(&params, t->row.id);
+        pg_add_i32(&params, STORE_SCHEMA);
+        return pg_line_ask(t->line, &follow_log, &params, &t->kept, row);
+    }
     if (t->options.reads) {
         pg_add_i32(&params, t->row.id);
         return pg_line_ask(t->line, &look_at_log, &params, &t->kept, row);
@@ -421,6 +439,17 @@ int turns_check(struct turns *t) {
     return code;
 }
 
+int turns_last(struct turns *t, uint64_t *turn) {
+    struct pg_params params = {.count = 0};
+    struct pg_row row;
+    ahead_stop(&t->ahead, t->line);
+    int code = connect_line(t, CONNECT_WAIT_MS);
+    pg_add_i32(&params, t->row.id);
+    code = code == 0 ? pg_line_ask(t->line, &get_last, &params, &t->kept, &row) : code;
+    *turn = code == 0 ? (uint64_t)pg_get_int(row.fields[0]) : 0;
+    return code == ERR_NOTFOUND ? ERR_FENCED : cluster_again(code);
+}
+
 /* --- reading --- */
 
 /* Begins to read from that number on, unless that is what comes next. */
@@ -437,8 +466,9 @@ static int read_from(struct turns *t, enum ahead_of what, uint64_t number) {
     t->reads = what;
     pg_add_i32(&params, t->row.id);
     if (what == AHEAD_TURNS) {
+        uint64_t to = number + TURNS_AHEAD - 1;
         pg_add_i64(&params, (int64_t)number);
-        pg_add_i64(&params, (int64_t)number + TURNS_AHEAD - 1);
+        pg_add_i64(&params, (int64_t)(to < t->last ? to : t->last));
         return ahead_start(&t->ahead, t->line, &get_turns, &params);
     }
     pg_add_i64(&params, (int64_t)t->snap_turn);
@@ -472,6 +502,7 @@ int turns_new(struct turns **out, const struct turns_options *options, struct re
     }
     t->options = *options;
     randombytes_buf(&t->row.token, sizeof t->row.token);
+    t->options.reads = options->reads || options->follows;
     t->log = (struct store_log){t, append, barrier, reach, read_turn, read_slice};
     ahead_init(&t->ahead);
     buf_init(&t->kept, PG_ANSWER_BYTES);

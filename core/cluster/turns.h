@@ -30,6 +30,7 @@ struct turns_options {
     const char *owner; /* for people: which process it is */
     bool unused;       /* only a log that has nothing yet is taken over */
     bool reads;        /* none is: the log is read as it is, while whoever has it goes on */
+    bool follows;      /* and as `reads`, again and again: only what lasts is read */
 };
 
 /* Nothing is sent yet. ERR_INVALID with a sentence: the url cannot be read. ERR_MEMORY. */
@@ -46,6 +47,9 @@ int turns_join(struct turns *t, const uint8_t id[LOG_ID_BYTES], int64_t wait_ms,
 /* Asks whether the log is still ours, for hosts that have nothing to append. 0; ERR_FENCED;
  * ERR_NETWORK. */
 int turns_check(struct turns *t);
+/* The number of the log's last turn, which may not last yet: for who follows it, whether there is
+ * anything to ask for. ERR_FENCED: the log has gone; ERR_NETWORK. */
+int turns_last(struct turns *t, uint64_t *turn);
 /* The log; of use when it has been joined. */
 const struct store_log *turns_log(const struct turns *t);
 /* Who writes its snapshots. */

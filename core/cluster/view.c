@@ -141,6 +141,71 @@ static const struct pg_statement get_all = {
                                              "WHERE c.name = $1",
     .types = {PG_TEXT}};
 
+static const char *text_of(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return text == NULL ? "" : text;
+}
+
+static json_t *find_shard(const json_t *shards, json_int_t number) {
+    size_t i;
+    json_t *shard;
+    json_array_foreach(shards, i, shard) {
+        if (json_integer_value(json_object_get(shard, "shard")) == number) {
+            return shard;
+        }
+    }
+    return NULL;
+}
+
+/* As the host has reported at its last beat; who had all of the log then has it now if there is nothing
+ * more by now. */
+static int show_follower(json_t *shard, const json_t *host, const json_t *following) {
+    const json_t *turn = json_object_get(following, "turn");
+    bool all = json_equal(turn, json_object_get(shard, "turn"));
+    double age_s = json_number_value(json_object_get(host, "age_s")) +
+                   json_number_value(json_object_get(following, "age_ms")) / 1000;
+    bool known = json_is_integer(turn);
+    json_t *one = json_pack("{s:s, s:o?, s:o?, s:b}", "host", text_of(host, "host"), "turn",
+                            known ? json_integer(json_integer_value(turn)) : NULL, "behind_s",
+                            known ? json_integer(all ? 0 : (json_int_t)(age_s + 0.5)) : NULL,
+                            "failed", (int)json_is_true(json_object_get(following, "failed")));
+    return json_object_set_new(shard, "follower", one) == 0 ? 0 : ERR_MEMORY;
+}
+
+static int show_followers_on(const json_t *shards, const json_t *host) {
+    size_t i;
+    const json_t *following;
+    struct report r;
+    bool lives = strcmp(text_of(host, "state"), "live") == 0;
+    json_t *status =
+        lives ? json_read(slice_of(text_of(host, "status")), "a host's status", &r) : NULL;
+    int code = 0;
+    json_array_foreach(json_object_get(status, "following"), i, following) {
+        json_t *shard = find_shard(shards, json_integer_value(json_object_get(following, "shard")));
+        code = code == 0 && shard != NULL ? show_follower(shard, host, following) : code;
+    }
+    json_decref(status);
+    return code;
+}
+
+static int show_followers(json_t *all, struct report *r) {
+    const json_t *shards = json_object_get(all, "shards");
+    size_t i;
+    json_t *one;
+    int code = 0;
+    json_array_foreach(shards, i, one) {
+        code = json_object_set_new(one, "follower", json_null()) == 0 ? code : ERR_MEMORY;
+    }
+    json_array_foreach(json_object_get(all, "hosts"), i, one) {
+        code = code == 0 ? show_followers_on(shards, one) : code;
+    }
+    if (code != 0) {
+        json_decref(all);
+        return report(r, code, "out of memory");
+    }
+    return 0;
+}
+
 int cluster_show(struct cluster *c, json_t **out, struct report *r) {
     struct pg_params params;
     struct pg_row row;
@@ -150,7 +215,7 @@ int cluster_show(struct cluster *c, json_t **out, struct report *r) {
     int code = cluster_ask_long(c, &get_all, &params, &kept, &row, r);
     if (code == 0) {
         *out = json_read(row.fields[0], "what the database says of the cluster", r);
-        code = *out == NULL ? ERR_CORRUPT : 0;
+        code = *out == NULL ? ERR_CORRUPT : show_followers(*out, r);
     } else if (code == ERR_NOTFOUND) {
         (void)cluster_tell_none(c, r);
     }

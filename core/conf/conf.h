@@ -154,6 +154,7 @@ struct cluster_conf {
     char *name; /* "" = it is of none */
     char *host; /* this host's name in it; never "" in a cluster */
     int64_t lease_ms;
+    uint16_t followers; /* of each shard: 0 or 1 */
 };
 
 struct conf {

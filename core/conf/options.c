@@ -175,6 +175,8 @@ static const struct conf_row CLUSTER_ROWS[] = {
      "this host's name in it; empty: the machine's name"},
     {"lease", CONF_MS, "10s", AT(cluster.lease_ms), LEASE_MS_LEAST, HOUR_MS,
      "a host that has not been heard of for that long loses its shards to the others"},
+    {"followers", CONF_U16, "1", AT(cluster.followers), 0, 1,
+     "other hosts that keep a copy of a shard up to date, so that they can take it over at once"},
 };
 
 #undef AT

@@ -165,8 +165,9 @@ static int compare(struct store *s, const struct log_state *state, const struct 
     }
     s->shared = reach < state->last ? reach : state->last;
     if (!s->compared) {
-        s->taken = state->last > 0 && !(memcmp(at->writer, state->writer, LOG_ID_BYTES) == 0 &&
-                                        at->number + 1 >= state->last && !at->partial);
+        s->taken =
+            state->last > 0 && (at->followed || at->partial || at->number + 1 < state->last ||
+                                memcmp(at->writer, state->writer, LOG_ID_BYTES) != 0);
         s->compared = true;
     }
     bool other = at->known && memcmp(at->id, state->id, LOG_ID_BYTES) != 0;
@@ -202,6 +203,7 @@ int store_catch_up(struct store *s, const struct log_state *state, bool *more) {
     int code = store_txn_begin(s);
     code = code == 0 ? store_get_position(s, &at) : code;
     code = code == 0 ? compare(s, state, &at) : code;
+    s->followed = s->follows || at.followed;
     code = code == 0 ? catch_up(s, state, &at, &load, more) : code;
     code = code == 0 && *more ? store_txn_commit(s) : code;
     if (s->txn != NULL) {

@@ -26,6 +26,7 @@ struct store {
     bool read_only;
     bool for_a_look;
     bool rebuilt;
+    bool follows;
     uint64_t map_bytes; /* size of the map: max_bytes, or more while room is lent */
     int lock_fd;        /* flock on DATA/zingq.lock while open to write; -1 = none */
     MDB_env *env;
@@ -44,6 +45,7 @@ struct store {
     bool asked;                       /* log_state is what the log has said for that */
     bool compared;                    /* LMDB's position with that, since it was opened: */
     bool taken;                       /* store_is_taken */
+    bool followed;                    /* nobody has begun a turn here since it followed the log */
     struct load load;                 /* the last one that was begun */
     bool unsynced;                    /* commits do not wait for the disk: store/unsynced.c */
     bool doubted;                     /* the disk failed to write some of them */
@@ -79,6 +81,7 @@ struct position {
     uint64_t number;              /* the log's last turn that it has, */
     bool partial;                 /* unless it is being loaded from a snapshot, and lacks rows */
     uint8_t writer[LOG_ID_BYTES]; /* who had appended that one, or a later one; zeros: unknown */
+    bool followed;                /* and not this store: it has followed the log of another one */
 };
 
 int store_get_position(struct store *s, struct position *out);

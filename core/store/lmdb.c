@@ -232,15 +232,15 @@ int store_open(struct store **out, const struct store_options *options, struct r
     s->for_a_look = options->for_a_look;
     s->may_be_copy = options->logged;
     s->rebuilt = options->rebuilt;
+    s->follows = options->follows;
     s->path = slice_dup(slice_of(options->path));
     if (s->path == NULL) {
         free(s);
         return report(r, ERR_MEMORY, "out of memory");
     }
     int code = s->read_only ? 0 : store_folder_make(s->path, r);
-    if (code == 0 && !s->read_only) {
-        code = store_folder_lock(s->path, &s->lock_fd, r);
-    }
+    code = code == 0 && !s->read_only ? store_folder_lock(s->path, &s->lock_fd, r) : code;
+    code = code == 0 && s->follows ? store_folder_say_follows(s->path, s->lock_fd, r) : code;
     code = code == 0 ? store_folder_is_settled(s->path, r) : code;
     if (code == 0 && !s->read_only) {
         store_folder_tidy(s->path);

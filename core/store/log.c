@@ -153,10 +153,16 @@ int store_settle(struct store *s, bool *more) {
     if (!s->unsettled) {
         store_drop_torn(s);
     }
-    if (code == ERR_LOST) {
+    /* Who follows reads while turns go that a snapshot has. */
+    if (code == ERR_LOST && (!s->follows || store_is_ahead(s))) {
         tell_lost(s);
     }
     return code == ERR_FENCED ? store_fenced(s) : code;
+}
+
+void store_expect_more(struct store *s) {
+    assert(s->txn == NULL && s->follows);
+    s->unsettled = true;
 }
 
 /* --- transactions --- */
@@ -196,7 +202,8 @@ static int append(struct store *s, uint64_t number, uint64_t *bytes) {
 }
 
 static int commit_logged(struct store *s) {
-    assert(!s->unsettled); /* store_begin began it */
+    assert(!s->unsettled && !s->follows); /* store_begin began it */
+    s->followed = false;
     uint64_t number = s->logged + 1;
     uint64_t bytes = 0;
     int code = store_put_position(s, number, s->log_state.self, false);

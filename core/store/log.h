@@ -130,6 +130,10 @@ int store_fenced(struct store *s);
  * else between two: a load takes minutes. Between transactions. *more: there is more to do. Errors as
  * those of store_begin; what was done before is kept for the next call. */
 int store_settle(struct store *s, bool *more);
+/* Of a store that follows its log (store_options): the next store_settle asks what the log has by now.
+ * ERR_LOST from it, and store_is_ahead is false: what it was reading has gone, because a newer snapshot
+ * has it; the next one loads that. */
+void store_expect_more(struct store *s);
 
 /* The store, which may have a log, is one of its own from now on: with all that the log has, and
  * without a log. Between transactions. ERR_BUSY: it is being loaded, by whoever has its log; else as

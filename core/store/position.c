@@ -4,15 +4,17 @@
  * The row meta "log" says it, and says that a store is the copy of a log: whoever changes such a store
  * on its own makes it something that no log has. It is written in the transaction that a turn is.
  *
- *   log      16 bytes: id of the log | u64 number of the turn | u8 1 = rows are missing: it is being
- *            loaded from a snapshot, or applies the turns after it | 16 bytes: who wrote that turn, or a
- *            later one that the log had then; absent in rows of earlier versions
+ *   log      16 bytes: id of the log | u64 number of the turn | u8 flags, 1 = rows are missing: it is being
+ *            loaded from a snapshot, or applies the turns after it, 2 = it has followed the log of another
+ *            process | 16 bytes: who wrote that turn, or a later one that the log had then; absent in rows
+ *            of earlier versions
  */
 #include "store/impl.h"
 
 #include <string.h>
 
-enum { PARTIAL_AT = LOG_ID_BYTES + 8, POSITION_BYTES = PARTIAL_AT + 1 + LOG_ID_BYTES };
+enum { FLAGS_AT = LOG_ID_BYTES + 8, POSITION_BYTES = FLAGS_AT + 1 + LOG_ID_BYTES };
+enum { FLAG_PARTIAL = 1, FLAG_FOLLOWED = 2 };
 
 int store_put_position(struct store *s, uint64_t number, const uint8_t writer[LOG_ID_BYTES],
                        bool partial) {
@@ -20,8 +22,8 @@ int store_put_position(struct store *s, uint64_t number, const uint8_t writer[LO
     uint64_t stored = htole64(number);
     memcpy(bytes, s->log_state.id, LOG_ID_BYTES);
     memcpy(bytes + LOG_ID_BYTES, &stored, sizeof stored);
-    bytes[PARTIAL_AT] = (char)partial;
-    memcpy(bytes + PARTIAL_AT + 1, writer, LOG_ID_BYTES);
+    bytes[FLAGS_AT] = (char)((partial ? FLAG_PARTIAL : 0) | (s->followed ? FLAG_FOLLOWED : 0));
+    memcpy(bytes + FLAGS_AT + 1, writer, LOG_ID_BYTES);
     MDB_val key = {sizeof STORE_POSITION_KEY - 1, (void *)(uintptr_t)STORE_POSITION_KEY};
     MDB_val value = {sizeof bytes, bytes};
     return store_failed(s, "log", mdb_put(s->txn, s->tables[TABLE_META], &key, &value, 0));
@@ -38,7 +40,9 @@ static int read_position(struct slice value, struct position *out) {
     struct slice id = read_bytes(&r, LOG_ID_BYTES);
     out->known = true;
     out->number = read_u64(&r);
-    out->partial = read_u8(&r) != 0;
+    uint8_t flags = read_u8(&r);
+    out->partial = (flags & FLAG_PARTIAL) != 0;
+    out->followed = (flags & FLAG_FOLLOWED) != 0;
     struct slice writer = r.at == r.end ? (struct slice){NULL, 0} : read_bytes(&r, LOG_ID_BYTES);
     if (r.failed || r.at != r.end) {
         return ERR_CORRUPT;

@@ -73,6 +73,7 @@ struct store_options {
     bool for_a_look; /* read only: only a small file is checked page by page */
     bool logged;     /* it may be the copy of a log (store/log.h): who writes keeps it one */
     bool rebuilt;    /* from its log, which the caller has: it may have gone, or be torn */
+    bool follows;    /* its log is somebody else's: it is kept up to date, and begins no turn */
 };
 
 /* Opening an older schema for writing updates it. ERR_BUSY: another host has the folder.

@@ -185,6 +185,7 @@ if [ -x "$(dirname "$ZINGQ")/tests/test_turns" ]; then
     ok "the log's door keeps its promises" holds test_turns
     ok "and so does its fence" holds test_fence
     ok "whoever had commits that are lost hears of it" holds test_reigns
+    ok "a copy that follows it has nothing that may yet be lost" holds test_following
     grep -e takeovers "$dir/test_fence.log" | sed 's/^/# /'
 fi
 echo "1..$count"

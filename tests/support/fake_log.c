@@ -39,6 +39,7 @@ struct fake_log {
     struct turns added;           /* and its slices */
     struct kept_turn *late;       /* on its way */
     struct session *sessions;     /* the last first */
+    struct session reader;        /* who has none */
     uint32_t joined;              /* sessions that there were */
     bool fenced, broken;          /* fenced: the last session, too */
     enum fake_answer answer;
@@ -125,7 +126,8 @@ static void land(struct fake_log *log, struct kept_turn *kept) {
 }
 
 static bool is_fenced(const struct session *session) {
-    return session->log->fenced || session != session->log->sessions;
+    const struct fake_log *log = session->log;
+    return session != &log->reader && (log->fenced || session != log->sessions);
 }
 
 static int append(void *ctx, const struct log_turn *turn) {
@@ -178,8 +180,10 @@ static int barrier(void *ctx, struct log_state *out) {
     if (log->answer == FAKE_AWAY) {
         return ERR_NETWORK;
     }
-    free(log->late);
-    log->late = NULL;
+    if (session != &log->reader) {
+        free(log->late);
+        log->late = NULL;
+    }
     *out = (struct log_state){.id = {log->id}, .last = log->turns.count, .snapshot = log->snapshot};
     out->bytes = bytes_of(&log->turns, log->snapshot.number);
     memcpy(out->self, session->token, LOG_ID_BYTES);
@@ -308,6 +312,13 @@ const struct store_log *fake_log_join(struct fake_log *log) {
     log->sessions = session;
     log->fenced = false;
     return &session->door;
+}
+
+const struct store_log *fake_log_reader(struct fake_log *log) {
+    log->reader.log = log;
+    log->reader.door =
+        (struct store_log){&log->reader, append, barrier, reach, read_turn, read_slice};
+    return &log->reader.door;
 }
 
 const struct log_snapshots *fake_log_snapshots(struct fake_log *log) {

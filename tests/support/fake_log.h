@@ -20,6 +20,8 @@ void fake_log_free(struct fake_log *log);
 
 /* A host starts with it: whoever had it is fenced. The door is the log's, until the next join. */
 const struct store_log *fake_log_join(struct fake_log *log);
+/* Reads it, and takes it from nobody: for who follows it. */
+const struct store_log *fake_log_reader(struct fake_log *log);
 /* Where the host that joined last writes snapshots. Each is trimmed one turn a call. */
 const struct log_snapshots *fake_log_snapshots(struct fake_log *log);
 /* Another host takes it over, and appends nothing. */

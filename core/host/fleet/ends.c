@@ -11,18 +11,21 @@
 #include <string.h>
 #include <sys/wait.h>
 
+enum { FOLLOWER_PAUSE_MS_MOST = 600000 };
+
+static bool is_mute(const struct fleet_host *host) {
+    return host->silent && host->beat_ms == 0;
+}
+
 /* The result of waitpid, for people. */
-static void describe_end(struct fleet_host *host, int status) {
-    bool mute = host->silent && host->beat_ms == 0;
-    host->crashed = WIFSIGNALED(status) && !mute;
-    if (mute) {
-        (void)snprintf(host->end, sizeof host->end, "did not report within %d s of its start",
-                       FLEET_START_MS / 1000);
-    } else if (host->crashed) {
-        (void)snprintf(host->end, sizeof host->end, "was killed by signal %d (%s)",
-                       WTERMSIG(status), strsignal(WTERMSIG(status)));
+static void describe(const struct fleet_host *host, int status, char *to, size_t room) {
+    if (is_mute(host)) {
+        (void)snprintf(to, room, "did not report within %d s of its start", FLEET_START_MS / 1000);
+    } else if (WIFSIGNALED(status)) {
+        (void)snprintf(to, room, "was killed by signal %d (%s)", WTERMSIG(status),
+                       strsignal(WTERMSIG(status)));
     } else {
-        (void)snprintf(host->end, sizeof host->end, "exited with status %d%s", WEXITSTATUS(status),
+        (void)snprintf(to, room, "exited with status %d%s", WEXITSTATUS(status),
                        WEXITSTATUS(status) == EXIT_FOREIGN
                            ? ": its folder is the copy of another log; move it away"
                            : "");
@@ -48,7 +51,8 @@ static void start_again(struct fleet *f, struct fleet_host *host, int64_t ran_ms
 static void on_end(struct fleet *f, struct fleet_host *host, int status) {
     int64_t ran_ms = clock_monotonic_ms() - host->started_ms;
     bool well = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_GOOD;
-    describe_end(host, status);
+    describe(host, status, host->end, sizeof host->end);
+    host->crashed = WIFSIGNALED(status) && !is_mute(host);
     host->pid = 0;
     bool moved_back = host->told && well; /* while it drained; its start is due */
     if (f->stopping || !host->wanted || moved_back) {
@@ -71,13 +75,40 @@ static void on_end(struct fleet *f, struct fleet_host *host, int status) {
     }
 }
 
+/* What is wrong with a copy concerns nobody until its shard starts here. */
+static void on_follower_end(const struct fleet *f, struct fleet_host *host, int status) {
+    struct fleet_follower *follower = &host->follower;
+    char end[sizeof host->end];
+    host->pid = 0;
+    follower->runs = false;
+    follower->level_ms = 0;
+    if (f->stopping || !follower->wanted) {
+        return;
+    }
+    int64_t pause_ms = host->told ? 0 : follower->pause_ms;
+    host->due_ms = clock_monotonic_ms() + pause_ms;
+    if (host->told) {
+        return;
+    }
+    describe(host, status, end, sizeof end);
+    log_warn("fleet", "the follower of shard %u %s: again in %lld s", host->number, end,
+             (long long)(pause_ms / 1000));
+    follower->failed = true;
+    follower->pause_ms =
+        2 * pause_ms > FOLLOWER_PAUSE_MS_MOST ? FOLLOWER_PAUSE_MS_MOST : 2 * pause_ms;
+}
+
 /* Only hosts: companions_stop waits for the companions. */
 void fleet_reap(struct fleet *f) {
     for (unsigned i = 0; i < f->count; i++) {
         struct fleet_host *host = &f->hosts[i];
         int status = 0;
         if (host->pid != 0 && waitpid(host->pid, &status, WNOHANG) == host->pid) {
-            on_end(f, host, status);
+            if (host->follower.runs) {
+                on_follower_end(f, host, status);
+            } else {
+                on_end(f, host, status);
+            }
         }
     }
 }

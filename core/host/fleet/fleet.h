@@ -21,5 +21,9 @@ int fleet_run(const struct host_options *options, unsigned count);
 int fleet_run_member(const struct host_options *options);
 /* Whether this process is one of its shards. */
 bool fleet_is_shard(void);
+/* Whether it only follows the shard's log, which another host has; then fleet_follow is what it does,
+ * until SIGTERM. Returns the program's exit status. */
+bool fleet_is_follower(void);
+int fleet_follow(const struct host_options *options);
 
 #endif

@@ -14,6 +14,16 @@
 
 enum { FLEET_SECRET_BYTES = 65 }; /* hex digits and their end */
 
+/* The process that follows a shard of another host: host/fleet/follower.c. */
+struct fleet_follower {
+    bool wanted;
+    bool runs;   /* the process of the shard is this one */
+    bool failed; /* the last one ended by itself */
+    int64_t pause_ms;
+    int64_t level_ms; /* when it last had all of the log, monotonic; 0 = it has not had yet, */
+    uint64_t turn;    /* and up to which turn */
+};
+
 /* One host; in a cluster, one shard. Times are monotonic. */
 struct fleet_host {
     unsigned number; /* from 1 */
@@ -34,6 +44,7 @@ struct fleet_host {
     char words_name[16];
     char end[128]; /* how it last ended, for people */
     bool crashed;  /* it was killed, and had started */
+    struct fleet_follower follower;
 };
 
 struct fleet_member;
@@ -62,12 +73,17 @@ struct fleet {
 
 /* The variable by which a shard knows whose it is: the number of the fleet's process. */
 #define FLEET_SHARD_OF "ZINGQ_SHARD_OF"
+/* Not empty: it is to follow the shard. */
+#define FLEET_SHARD_FOLLOWS "ZINGQ_SHARD_FOLLOWS"
+/* What a follower reports when it has all of the log, before the number of the last turn. */
+#define FLEET_FOLLOWS "FOLLOWS="
 
 enum {
     FLEET_PAUSE_MS_LEAST = 1000,
     FLEET_PAUSE_MS_MOST = 30000,
     FLEET_STEADY_MS = 60000, /* after running this long, pauses start small again */
     FLEET_START_MS = 600000, /* to open a store of many millions of keys, on a slow disk */
+    FLEET_WORD_BYTES = 64    /* of a report */
 };
 
 /* --- host/fleet/words.c --- */

@@ -3,7 +3,8 @@
  *
  * A round, every quarter of the lease: raise our count of beats, look at the cluster, bury who is dead,
  * and let the leases and what runs here follow from what is placed here (placing_decide). Shards that go
- * elsewhere are stopped first, so that they drain, and released when their process has ended.
+ * elsewhere are stopped first, so that they drain, and released when their process has ended. Shards of
+ * others that would come here are followed (placing_followers).
  *
  * While the database is away the shards that run here run on: whether they may commit is decided by
  * their logs. A host that was buried kills them, because others run them now, and joins again.
@@ -21,6 +22,7 @@
 #include "store/folder.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -37,7 +39,7 @@ enum {
     FAILURES_MAX = 3, /* of a shard that ends with an error, in a row, */
     CRASHES_MAX = 10, /* or that crashes: an event that does that is a dead letter before */
     BLIND_LOOKS = 3,  /* in a row: the lease is too short for this database */
-    STATUS_BYTES_MAX = 4096,
+    STATUS_BYTES_MAX = 8192,
 };
 
 struct fleet_member {
@@ -73,15 +75,32 @@ static bool is_ours(const struct fleet_member *m, const struct shard_lease *leas
     return strcmp(lease->owner, m->name) == 0;
 }
 
-/* One that is to run no longer is told to stop, unless all are. */
+/* One that is to run no longer is told to stop, unless all are. One that is to run ends what follows it,
+ * which may be cut off anywhere. */
 static void want(struct fleet *f, struct fleet_host *host, bool wanted) {
-    if (wanted != host->wanted) {
+    if (wanted != host->wanted || host->follower.wanted) {
         host->wanted = wanted;
+        host->follower.wanted = false;
         host->due_ms = wanted ? clock_monotonic_ms() : INT64_MAX;
+    }
+    if (wanted && host->follower.runs) {
+        fleet_signal(f, host, SIGKILL);
     }
     if (!wanted && !f->stopping && !host->told && host->pid != 0) {
         host->told = true;
         fleet_signal(f, host, SIGTERM);
+    }
+}
+
+/* Somebody else's: followed here, once no process of the shard is left. */
+static void follow(struct fleet *f, struct fleet_host *host) {
+    if (host->wanted || (host->pid != 0 && !host->follower.runs)) {
+        want(f, host, false);
+    } else if (!host->follower.wanted) {
+        host->follower.wanted = true;
+        host->follower.failed = false;
+        host->follower.pause_ms = FLEET_PAUSE_MS_LEAST;
+        host->due_ms = clock_monotonic_ms();
     }
 }
 
@@ -150,12 +169,23 @@ static int claim(struct fleet *f, struct fleet_host *host, struct report *r) {
     return code == ERR_EXISTS ? 0 : code; /* somebody was faster */
 }
 
+static bool is_free(const struct fleet_host *host) {
+    return host->pid == 0 || host->follower.runs;
+}
+
+static bool is_me(const struct fleet_member *m, int member) {
+    return member >= 0 && strcmp(m->view.members[member].name, m->name) == 0;
+}
+
 /* Until a slow database has taken long enough: signals and ends come first. */
 static int arrange(struct fleet *f, int64_t until_ms, struct report *r) {
     struct fleet_member *m = f->member;
     int to[PARTITIONS];
+    int followers[PARTITIONS];
+    bool may_follow = f->conf->cluster.followers > 0 && !f->stopping;
     int code = 0;
     placing_decide(&m->view, to);
+    placing_followers(&m->view, followers);
     for (unsigned i = 0; code == 0 && i < f->count; i++) {
         if (clock_monotonic_ms() > until_ms) {
             m->due_ms = 0; /* the rest */
@@ -164,12 +194,13 @@ static int arrange(struct fleet *f, int64_t until_ms, struct report *r) {
         struct fleet_host *host = &f->hosts[i];
         const struct shard_lease *lease = lease_of(m, host);
         const struct member *other = to[i] < 0 ? NULL : &m->view.members[to[i]];
-        bool here = other != NULL && strcmp(other->name, m->name) == 0;
         if (is_ours(m, lease)) {
             code = hold(f, host, other, r);
-        } else if (lease->owner[0] == '\0' && here && !f->stopping && host->pid == 0 &&
+        } else if (lease->owner[0] == '\0' && is_me(m, to[i]) && !f->stopping && is_free(host) &&
                    may_claim(m, host)) {
             code = claim(f, host, r);
+        } else if (may_follow && is_me(m, followers[i])) {
+            follow(f, host);
         } else {
             want(f, host, false);
         }
@@ -287,11 +318,30 @@ static int join(struct fleet_member *m, struct report *r) {
 
 /* --- the round --- */
 
+/* What is followed, and how long ago each had all of its log. */
+static void write_followers(const struct fleet *f, struct buf *out) {
+    const char *comma = "";
+    int64_t now_ms = clock_monotonic_ms();
+    for (unsigned i = 0; i < f->count; i++) {
+        const struct fleet_follower *follower = &f->hosts[i].follower;
+        if (!follower->wanted) {
+            continue;
+        }
+        buf_printf(out, "%s{\"shard\":%u", comma, f->hosts[i].number);
+        if (follower->level_ms != 0) {
+            buf_printf(out, ",\"turn\":%" PRIu64 ",\"age_ms\":%" PRId64, follower->turn,
+                       now_ms - follower->level_ms);
+        }
+        buf_add_str(out, follower->failed ? ",\"failed\":true}" : "}");
+        comma = ",";
+    }
+}
+
 /* The numbers of those that run, or that start. */
 static void write_numbers(const struct fleet *f, struct buf *out, bool starts) {
     const char *comma = "";
     for (unsigned i = 0; i < f->count; i++) {
-        if (f->hosts[i].pid != 0 && fleet_starts(&f->hosts[i]) == starts) {
+        if (!is_free(&f->hosts[i]) && fleet_starts(&f->hosts[i]) == starts) {
             buf_printf(out, "%s%u", comma, f->hosts[i].number);
             comma = ",";
         }
@@ -305,6 +355,8 @@ static void write_status(const struct fleet *f, struct buf *out) {
     write_numbers(f, out, false);
     buf_add_str(out, "],\"starting\":[");
     write_numbers(f, out, true);
+    buf_add_str(out, "],\"following\":[");
+    write_followers(f, out);
     buf_add_str(out, "]}");
 }
 

@@ -46,9 +46,10 @@ static bool set_door(const struct fleet *f, const struct fleet_host *host) {
 }
 
 /* A shard reports at half of that. */
-static bool set_shard(const struct fleet *f, pid_t parent) {
+static bool set_shard(const struct fleet *f, const struct fleet_host *host, pid_t parent) {
     return f->member == NULL ||
            (set_number(FLEET_SHARD_OF, (unsigned long long)parent) &&
+            setenv(FLEET_SHARD_FOLLOWS, host->wanted ? "" : "1", 1) == 0 &&
             set_number("WATCHDOG_USEC", (unsigned long long)f->silence_ms * 1000));
 }
 
@@ -56,7 +57,7 @@ static bool set_environment(const struct fleet *f, const struct fleet_host *host
     return set_number("ZINGQ_HOSTS_COUNT", f->count) &&
            set_number("ZINGQ_HOSTS_THIS", host->number) && set_client_id(f, host) &&
            (f->conf->hosts.secret_count > 0 || setenv("ZINGQ_HOSTS_SECRET", f->secret, 1) == 0) &&
-           set_door(f, host) && set_shard(f, parent) &&
+           set_door(f, host) && set_shard(f, host, parent) &&
            setenv("NOTIFY_SOCKET", host->words_name, 1) == 0 && unsetenv("WATCHDOG_PID") == 0;
 }
 
@@ -108,6 +109,7 @@ bool fleet_start(const struct fleet *f, struct fleet_host *host) {
     host->due_ms = INT64_MAX;
     host->beat_ms = 0;
     host->stopping = host->told = host->slow = host->silent = false;
+    host->follower.runs = !host->wanted;
     host->started_ms = clock_monotonic_ms();
     if (pid < 0) {
         return false;

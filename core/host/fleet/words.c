@@ -12,14 +12,12 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum {
-    WORD_BYTES = 64,
-    WORDS_AT_ONCE = 64, /* reports of one host per pass of the loop */
-};
+enum { WORDS_AT_ONCE = 64 /* reports of one host per pass of the loop */ };
 
 int fleet_open_words(struct fleet_host *host, struct report *r) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -43,12 +41,12 @@ int fleet_open_words(struct fleet_host *host, struct report *r) {
 
 /* The next report, and its sender: any process of this machine may send one. False: there is
  * none. */
-static bool next_word(int words, char text[WORD_BYTES], pid_t *from) {
+static bool next_word(int words, char text[FLEET_WORD_BYTES], pid_t *from) {
     union {
         char bytes[CMSG_SPACE(sizeof(struct ucred))];
         struct cmsghdr head; /* for its alignment */
     } control;
-    struct iovec part = {.iov_base = text, .iov_len = WORD_BYTES - 1};
+    struct iovec part = {.iov_base = text, .iov_len = FLEET_WORD_BYTES - 1};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = &control,
@@ -64,8 +62,20 @@ static bool next_word(int words, char text[WORD_BYTES], pid_t *from) {
     return len >= 0;
 }
 
+static bool take_follows(struct fleet_follower *follower, const char *text) {
+    size_t len = sizeof FLEET_FOLLOWS - 1;
+    if (!follower->runs || strncmp(text, FLEET_FOLLOWS, len) != 0) {
+        return false;
+    }
+    follower->turn = strtoull(text + len, NULL, 10);
+    follower->level_ms = clock_monotonic_ms();
+    follower->pause_ms = FLEET_PAUSE_MS_LEAST;
+    follower->failed = false;
+    return true;
+}
+
 static void take_words_of(struct fleet_host *host) {
-    char text[WORD_BYTES];
+    char text[FLEET_WORD_BYTES];
     pid_t from;
     for (size_t i = 0; i < WORDS_AT_ONCE && next_word(host->words, text, &from); i++) {
         if (from != host->pid || from == 0) {
@@ -74,7 +84,7 @@ static void take_words_of(struct fleet_host *host) {
         bool ready = strcmp(text, "READY=1") == 0;
         host->ready = host->ready || ready;
         host->stopping = host->stopping || strcmp(text, "STOPPING=1") == 0;
-        if (ready || strcmp(text, "WATCHDOG=1") == 0) {
+        if (ready || strcmp(text, "WATCHDOG=1") == 0 || take_follows(&host->follower, text)) {
             host->beat_ms = clock_monotonic_ms();
         }
     }

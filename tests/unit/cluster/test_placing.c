@@ -320,6 +320,87 @@ static void shards_are_left_to_who_has_been_live_for_two_leases(void **state) {
     assert_false(watch_is_steady(&w, &view.members[0], now + 4 * LEASE));
 }
 
+/* --- who follows --- */
+
+/* Each shard is where it is placed. */
+static void own_all(struct cluster_view *view) {
+    int placed[PARTITIONS];
+    placing_decide(view, placed);
+    for (unsigned i = 0; i < view->shards; i++) {
+        own(view, i, view->members[placed[i]].name);
+    }
+}
+
+static void who_would_get_a_shard_next_follows_it(void **state) {
+    (void)state;
+    for (size_t hosts = 2; hosts <= 5; hosts++) {
+        struct cluster_view view = view_of(12, hosts);
+        int followers[PARTITIONS];
+        int next[PARTITIONS];
+        own_all(&view);
+        placing_followers(&view, followers);
+        for (size_t dead = 0; dead < hosts; dead++) {
+            struct cluster_view later = view;
+            later.members[dead].state = MEMBER_DEAD;
+            placing_decide(&later, next);
+            for (unsigned i = 0; i < view.shards; i++) {
+                if (strcmp(view.leases[i].owner, view.members[dead].name) == 0) {
+                    assert_int_equal(followers[i], next[i]);
+                }
+            }
+        }
+    }
+}
+
+static void a_host_that_is_to_have_a_shard_that_another_one_has_follows_it(void **state) {
+    struct cluster_view view = view_of(8, 1);
+    int placed[PARTITIONS];
+    int followers[PARTITIONS];
+    (void)state;
+    own_all(&view);
+    struct cluster_view more = view_of(8, 2);
+    memcpy(more.leases, view.leases, sizeof more.leases);
+    placing_decide(&more, placed);
+    placing_followers(&more, followers);
+    for (unsigned i = 0; i < more.shards; i++) {
+        assert_int_equal(followers[i],
+                         1); /* the first one has all, and the other one's part is to move */
+    }
+    pin(&more, 3, "web2");
+    placing_followers(&more, followers);
+    assert_int_equal(followers[3], 1);
+}
+
+static void a_shard_that_nobody_has_or_nobody_else_could_have_is_not_followed(void **state) {
+    struct cluster_view view = view_of(8, 2);
+    int followers[PARTITIONS];
+    (void)state;
+    own_all(&view);
+    own(&view, 0, "");
+    view.members[1].draining = true;
+    for (unsigned i = 1; i < view.shards; i++) {
+        own(&view, i, "web1");
+    }
+    view.members[1].state = MEMBER_DEAD;
+    placing_followers(&view, followers);
+    for (unsigned i = 0; i < view.shards; i++) {
+        assert_int_equal(followers[i], -1);
+    }
+}
+
+static void a_host_that_could_not_run_a_shard_does_not_follow_it_if_another_can(void **state) {
+    struct cluster_view view = view_of(8, 3);
+    int followers[PARTITIONS];
+    (void)state;
+    own_all(&view);
+    placing_followers(&view, followers);
+    fail_on(&view, 2, view.members[followers[2]].name);
+    int before = followers[2];
+    placing_followers(&view, followers);
+    assert_int_not_equal(followers[2], before);
+    assert_string_not_equal(view.members[followers[2]].name, view.leases[2].owner);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_host_has_its_part),
@@ -341,6 +422,10 @@ int main(void) {
         cmocka_unit_test(who_has_left_or_just_come_is_not_dead),
         cmocka_unit_test(looks_in_a_row_that_come_too_late_are_counted),
         cmocka_unit_test(shards_are_left_to_who_has_been_live_for_two_leases),
+        cmocka_unit_test(who_would_get_a_shard_next_follows_it),
+        cmocka_unit_test(a_host_that_is_to_have_a_shard_that_another_one_has_follows_it),
+        cmocka_unit_test(a_shard_that_nobody_has_or_nobody_else_could_have_is_not_followed),
+        cmocka_unit_test(a_host_that_could_not_run_a_shard_does_not_follow_it_if_another_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -468,6 +468,13 @@ static void a_connection_that_is_cut_is_made_again(void **state) {
     assert_int_equal(turns_kept(w), 2);
 }
 
+/* To compile one takes longer than all that it does. */
+static void the_server_compiles_no_plan_for_a_connection(void **state) {
+    static const struct pg_statement statement = {.name = "jit",
+                                                  .text = "SELECT current_setting('jit') = 'off'"};
+    assert_int_equal(turns_count(*state, &statement), 1);
+}
+
 #define TURNS_TEST(name) cmocka_unit_test_setup_teardown(name, turns_set_up, turns_tear_down)
 
 int main(void) {
@@ -495,6 +502,7 @@ int main(void) {
         TURNS_TEST(a_turn_whose_commit_waits_for_a_standby_is_there_once_when_that_is_back),
         TURNS_TEST(a_server_that_only_warns_that_a_commit_may_be_lost_is_a_doubt),
         TURNS_TEST(a_connection_that_is_cut_is_made_again),
+        TURNS_TEST(the_server_compiles_no_plan_for_a_connection),
     };
     if (turns_database() == NULL) {
         (void)printf("skipped: no $ZINGQ_TEST_DATABASE; tests/blackbox/cluster.sh has one\n");

@@ -1,0 +1,104 @@
+#!/bin/sh
+# followers.sh - shards of a cluster are followed: on a real PostgreSQL and a real broker, the host that would get a
+# shard next has a copy of it that is kept up to date, and goes on with that copy when its turn comes.
+#
+# ctest: timeout=120
+# shellcheck disable=SC2016,SC2034,SC2154,SC2317 # for eval; called by ok
+set -u
+: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
+# shellcheck source=tests/support/postgres.sh
+. "$SOURCE_DIR/tests/support/postgres.sh"
+# shellcheck source=tests/support/members.sh
+. "$SOURCE_DIR/tests/support/members.sh"
+
+if [ -z "$postgres_bin" ]; then
+    echo "1..0 # skipped: there is no PostgreSQL (Debian: apt-get install postgresql)"
+    exit 0
+fi
+make_postgres
+start_broker
+mkdir "$dir/shop" "$dir/shop/scripts"
+cd "$dir/shop" || exit 1
+cat >topics.conf <<'END_OF_CONF'
+store   { url = "env:LOG_URL" }
+cluster { name = "prod"  lease = "3s" }
+service "count" { subscribe = {"count/+"}  handler = "count.lua"  key = "topic:2"  idempotency = "json:/id" }
+END_OF_CONF
+cat >scripts/count.lua <<'END_OF_LUA'
+return function(event)
+  zing.state.set("n", (zing.state.get("n") or 0) + 1)
+end
+END_OF_LUA
+LOG_URL=$(postgres_url shop shop)
+export LOG_URL
+make_doors a b
+
+# follower SHARD: who it is, and whether it has all of the log.
+follower() {
+    "$ZINGQ" cluster status --json | jq -r ".shards[$1 - 1].follower | if . == null then \"none\" else \"\\(.host) \\(.behind_s == 0)\" end"
+}
+
+# follow HOST: it follows both shards, and lacks nothing.
+follow() {
+    [ "$(follower 1)" = "$1 true" ] && [ "$(follower 2)" = "$1 true" ]
+}
+
+# a_copy_fails: the follower of shard 1 does not run, and its host goes on.
+a_copy_fails() {
+    [ "$("$ZINGQ" cluster status --json | jq -c '[.lost, .shards[0].follower.failed, .shards[0].host]')" = "[null,true,\"$1\"]" ]
+}
+
+must "$ZINGQ" cluster init --shards 2 >"$dir/out"
+run_host a
+ok "a host that is alone runs all shards" wait_for 20 have a 2
+ok "which nobody follows" eval '[ "$(follower 1)" = none ]'
+must "$ZINGQ" cluster move 1 2 --to a >"$dir/out" # they stay when the other one comes
+send 1 2 3 4 5 6
+run_host b
+ok "the host that would have them next follows them" wait_for 20 follow b
+ok "and runs none" eval '[ -z "$(shards b)" ]'
+ok "a command in its folder says so" complains 3 'no shard of the cluster runs on this host' status --data "$dir/b"
+send 7 8 9 10 11 12
+ok "it goes on following" eval 'wait_for 10 counted 12 && wait_for 10 follow b'
+
+# ---- what becomes of a copy ----
+
+kill -9 "$(shard_pid b 1 | sed 's/ .*//')"
+send 13 14 15
+ok "a follower that is killed is started again, and goes on where it was" eval 'wait_for 10 counted 15 && wait_for 10 follow b'
+ok "without a load" eval '[ "$(grep -c "was not synced" "$dir/b.log")" = 0 ]'
+
+# ---- its turn ----
+
+# What its copy has already is gone: an empty folder could not be filled any more.
+must query "delete from zq.log l using zq.store s where l.store = s.id and l.turn < s.turn - 1" >"$dir/out"
+kill -9 "$pid_a"
+send 16 17 18 19 20 21
+ok "who followed runs the shards of a host that is killed" wait_for 20 have b 2
+values() { # as members.sh has it, of the host that lives
+    "$ZINGQ" state list "$1" --json --data "$dir/b" 2>/dev/null | jq '[.[].value]'
+}
+ok "with all that they had, and what waited at the broker" wait_for 10 counted 21
+ok "and begins carefully, as after a crash" grep -q 'another process had the log' "$dir/b.log"
+
+# ---- a copy that is wrong ----
+
+must mv "$dir/a/1" "$dir/a/first"
+must mv "$dir/a/2" "$dir/a/1"
+must mv "$dir/a/first" "$dir/a/2"
+must "$ZINGQ" cluster move 1 2 --to b >"$dir/out"
+run_host a
+ok "a follower whose copy is that of another log ends, and nothing else does" wait_for 20 a_copy_fails b
+ok "and says why" eval 'grep -q "follower: .*/a/1 has what its log lacks" "$dir/a.log"'
+send 22 23 24
+ok "the shard goes on" wait_for 10 counted 24
+
+kill "$pid_a" "$pid_b"
+wait "$pid_a"
+wait "$pid_b"
+ok "a host ends well, with what it follows" [ $? -eq 0 ]
+
+echo "1..$count"
+[ "$failed" -eq 0 ]
