@@ -12,6 +12,7 @@
 #include "fault_plan.h"
 #include "script.h"
 #include "test.h"
+#include "wrap.h"
 
 #include "backup/backup.h"
 #include "base/limits.h"
@@ -47,8 +48,7 @@ static bool sold;
 
 /* NAME is the program's, and what it calls may fail. */
 #define COUNTED(name, parameters, arguments)                                                       \
-    int __real_##name parameters;                                                                  \
-    int __wrap_##name parameters;                                                                  \
+    WRAPPED(name);                                                                                 \
     int __wrap_##name parameters {                                                                 \
         fault_begin(&fault.plan);                                                                  \
         int code = __real_##name arguments;                                                        \
@@ -68,8 +68,7 @@ COUNTED(engine_new, (struct engine * *out, const struct engine_options *options,
 COUNTED(engine_turn, (struct engine * e), (e))
 COUNTED(engine_stop, (struct engine * e), (e))
 
-int __real_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r);
-int __wrap_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r);
+WRAPPED(engine_reconfigure);
 int __wrap_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r) {
     fault_begin(&fault.plan);
     int code = __real_engine_reconfigure(e, scripts, r);
@@ -78,8 +77,7 @@ int __wrap_engine_reconfigure(struct engine *e, struct script_host *scripts, str
     return code;
 }
 
-int __real_mdb_txn_commit(MDB_txn *txn);
-int __wrap_mdb_txn_commit(MDB_txn *txn);
+WRAPPED(mdb_txn_commit);
 int __wrap_mdb_txn_commit(MDB_txn *txn) {
     if (fault_strikes(FAULT_STORE)) {
         mdb_txn_abort(txn);
@@ -90,8 +88,7 @@ int __wrap_mdb_txn_commit(MDB_txn *txn) {
 
 /* The fixture's own memory does not fail, nor does it count. */
 static struct engine_doors doors;
-struct engine_doors __real_fixture_doors(struct engine_fixture *f);
-struct engine_doors __wrap_fixture_doors(struct engine_fixture *f);
+WRAPPED(fixture_doors);
 
 static int publish(void *ctx, const struct publication *p, int *mid) {
     IN_DOOR;

@@ -9,6 +9,8 @@
 #ifndef ZINGQ_SIM_BUGS_H
 #define ZINGQ_SIM_BUGS_H
 
+#include "wrap.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -125,8 +127,7 @@ int bugs_hunt(const char *name, uint64_t from, unsigned seconds);
 /* What bugs_*.c have in common: a function that the linker put in the place of another, which is
  * __real_ now. */
 #define WRAP(type, name, ...)                                                                      \
-    type __real_##name(__VA_ARGS__);                                                               \
-    type __wrap_##name(__VA_ARGS__);                                                               \
+    WRAPPED(name);                                                                                 \
     type __wrap_##name(__VA_ARGS__)
 
 #endif

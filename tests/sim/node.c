@@ -6,6 +6,7 @@
 #include "fault_plan.h"
 #include "restore.h"
 #include "sim.h"
+#include "wrap.h"
 #include "journal/outbox.h"
 
 #include <lmdb.h>
@@ -97,8 +98,7 @@ void node_logs(const char *text) {
 }
 
 /* The linker (--wrap) has every commit come by here. */
-int __real_mdb_txn_commit(MDB_txn *txn); /* NOLINT: named by the linker */
-int __wrap_mdb_txn_commit(MDB_txn *txn); /* NOLINT */
+WRAPPED(mdb_txn_commit); /* NOLINT: named by the linker */
 
 int __wrap_mdb_txn_commit(MDB_txn *txn) { /* NOLINT */
     struct node *n = working;

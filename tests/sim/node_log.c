@@ -9,6 +9,7 @@
 #include "fake_log.h"
 #include "fault_plan.h"
 #include "sim.h"
+#include "wrap.h"
 
 #include "journal/home.h"
 #include "store/folder.h"
@@ -195,7 +196,7 @@ void node_log_show_mark(struct node *n) {
 }
 
 /* The linker (--wrap) has every sync come by here. */
-int __wrap_mdb_env_sync(MDB_env *env, int force); /* NOLINT: named by the linker */
+WRAPPED(mdb_env_sync); /* NOLINT: named by the linker */
 
 int __wrap_mdb_env_sync(MDB_env *env, int force) { /* NOLINT */
     (void)env;

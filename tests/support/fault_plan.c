@@ -1,9 +1,11 @@
 /* fault_plan.c - see fault_plan.h. The linker (--wrap) leads the calls here. */
 #include "fault_plan.h"
+#include "wrap.h"
 
 #include <errno.h>
 #include <lmdb.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 static struct fault_plan *armed;
 static bool struck;
@@ -44,12 +46,9 @@ static bool lacks(size_t size) {
 }
 
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): named by the linker */
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_realloc(void *p, size_t size);
+WRAPPED(malloc);
+WRAPPED(calloc);
+WRAPPED(realloc);
 
 void *__wrap_malloc(size_t size) {
     return lacks(size) ? NULL : __real_malloc(size);
@@ -65,8 +64,7 @@ void *__wrap_realloc(void *p, size_t size) {
 
 /* NAME fails as a disk does that cannot be read, or that is full. */
 #define CALL(name, parameters, arguments)                                                          \
-    int __real_##name parameters;                                                                  \
-    int __wrap_##name parameters;                                                                  \
+    WRAPPED(name);                                                                                 \
     int __wrap_##name parameters {                                                                 \
         return fault_strikes(FAULT_STORE) ? EIO : __real_##name arguments;                         \
     }
