@@ -60,4 +60,9 @@ int append_stat_file(const struct append *a, const char *name, struct stat *out)
  * what it was and the lines stay staged. */
 int append_write_file(struct append *a, struct written_file *file);
 
+/* --- engine/append_home.c --- */
+
+/* Whether the noted lengths are of the files in this folder; from now on they are. Inside a transaction. */
+int append_is_home(struct append *a, bool *home);
+
 #endif
