@@ -59,9 +59,10 @@ int append_new(struct append **out, struct journal *journal, const char *data) {
     a->journal = journal;
     TAILQ_INIT(&a->staged);
     TAILQ_INIT(&a->written);
+    a->data = slice_dup(slice_of(data));
     a->folder = slice_dup(slice_of(folder));
-    if (a->folder == NULL) {
-        free(a);
+    if (a->data == NULL || a->folder == NULL) {
+        append_free(a);
         return ERR_MEMORY;
     }
     *out = a;
@@ -75,6 +76,7 @@ void append_free(struct append *a) {
     free_lines(&a->staged);
     free_lines(&a->written);
     free_files(a);
+    free(a->data);
     free(a->folder);
     free(a);
 }

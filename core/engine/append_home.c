@@ -2,7 +2,7 @@
  * append_home.c - whose files the noted lengths are of.
  *
  *   meta flag "files"  -> the id of the folder that they are of
- *   DATA/files/.id     the id of this one
+ *   DATA/zingq.files   the id of this one
  *
  * A store that has a log goes on in the folder of another machine, while its files stay in that of the one that
  * wrote them. The lengths of those say nothing of the files here, and nothing may be cut from these. A
@@ -14,18 +14,15 @@
 #include "store/folder.h"
 #include "store/log.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define FLAG "files"
-#define FILE_NAME ".id"
+#define FILE_NAME "zingq.files"
 
 enum { ID_TEXT_BYTES = 17 /* hexadecimal, with its newline */, NOBODYS = 0 };
 
@@ -35,11 +32,7 @@ static uint64_t make_id(const struct append *a) {
     uint64_t id = NOBODYS;
     randombytes_buf(&id, sizeof id);
     (void)snprintf(text, sizeof text, "%016" PRIx64 "\n", id);
-    if (mkdir(a->folder, 0700) != 0 && errno != EEXIST) {
-        log_warn("files", "cannot make %s: %s", a->folder, strerror(errno));
-        return NOBODYS;
-    }
-    if (store_folder_write(a->folder, FILE_NAME, text, &r) != 0) {
+    if (store_folder_write(a->data, FILE_NAME, text, &r) != 0) {
         log_warn("files", "%s", r.text);
         return NOBODYS;
     }
@@ -50,7 +43,7 @@ static uint64_t make_id(const struct append *a) {
 static uint64_t folder_id(const struct append *a) {
     char path[STORE_PATH_BYTES];
     char text[ID_TEXT_BYTES + 1] = "";
-    int fd = store_folder_file(a->folder, FILE_NAME, path, NULL) == 0
+    int fd = store_folder_file(a->data, FILE_NAME, path, NULL) == 0
                  ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
                  : -1;
     ssize_t len = fd < 0 ? 0 : read(fd, text, ID_TEXT_BYTES);

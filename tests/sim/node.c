@@ -498,7 +498,7 @@ void node_free(struct node *n) {
     static const char *const files[] = {
         "data/data.mdb",       "data/lock.mdb",    "data/processor",
         "data/zingq.lock",     "data/zingq.store", "data/zingq.unsynced",
-        "data/files/free.log", "data/files/.id",   "topics.conf"};
+        "data/files/free.log", "data/zingq.files", "topics.conf"};
     char path[NODE_PATH_BYTES + 32];
     if (n->sim == NULL) {
         return;
