@@ -38,8 +38,8 @@ struct written_file {
 
 struct append {
     struct journal *journal;
-    char *data;   /* the host's folder, */
-    char *folder; /* and that of the files in it */
+    char *data;          /* the host's folder, */
+    char *folder;        /* and that of the files in it */
     struct lines staged; /* rows stored, not yet written */
     size_t staged_lines, staged_bytes;
     struct lines written;       /* written, rows to be deleted */

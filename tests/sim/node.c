@@ -496,9 +496,9 @@ void node_restore(struct node *n) {
 
 void node_free(struct node *n) {
     static const char *const files[] = {
-        "data/data.mdb",       "data/lock.mdb",    "data/processor",
-        "data/zingq.lock",     "data/zingq.store", "data/zingq.unsynced",
-        "data/files/free.log", "data/zingq.files", "topics.conf"};
+        "data/data.mdb",    "data/data.mdb.torn", "data/lock.mdb",       "data/processor",
+        "data/zingq.lock",  "data/zingq.store",   "data/zingq.unsynced", "data/files/free.log",
+        "data/zingq.files", "topics.conf"};
     char path[NODE_PATH_BYTES + 32];
     if (n->sim == NULL) {
         return;
