@@ -59,9 +59,10 @@ int append_new(struct append **out, struct journal *journal, const char *data) {
     a->journal = journal;
     TAILQ_INIT(&a->staged);
     TAILQ_INIT(&a->written);
+    a->data = slice_dup(slice_of(data));
     a->folder = slice_dup(slice_of(folder));
-    if (a->folder == NULL) {
-        free(a);
+    if (a->data == NULL || a->folder == NULL) {
+        append_free(a);
         return ERR_MEMORY;
     }
     *out = a;
@@ -75,6 +76,7 @@ void append_free(struct append *a) {
     free_lines(&a->staged);
     free_lines(&a->written);
     free_files(a);
+    free(a->data);
     free(a->folder);
     free(a);
 }
@@ -293,8 +295,8 @@ static int go_on_passing(struct append *a) {
     return code;
 }
 
-/* Which files have lines that are only on disk, and how many. */
-static int find_files(struct append *a) {
+/* Which files have lines that are only on disk, and how many. `home`: their noted lengths are of these. */
+static int find_files(struct append *a, bool home) {
     uint8_t partition = 0;
     uint64_t seq = 0;
     struct slice name;
@@ -309,7 +311,7 @@ static int find_files(struct append *a) {
         if (code != 0) {
             return code;
         }
-        file->torn = file->length != LENGTH_UNKNOWN;
+        file->torn = home && file->length != LENGTH_UNKNOWN;
         file->on_disk++;
     }
     return code == ERR_NOTFOUND ? 0 : code;
@@ -324,8 +326,10 @@ static void forget(struct append *a) {
 }
 
 int append_load(struct append *a) {
+    bool home = false;
     forget(a);
-    int code = find_files(a);
+    int code = append_is_home(a, &home);
+    code = code == 0 ? find_files(a, home) : code;
     if (code == 0) {
         code = start_pass(a, 0);
     }

@@ -38,7 +38,8 @@ struct written_file {
 
 struct append {
     struct journal *journal;
-    char *folder;
+    char *data;          /* the host's folder, */
+    char *folder;        /* and that of the files in it */
     struct lines staged; /* rows stored, not yet written */
     size_t staged_lines, staged_bytes;
     struct lines written;       /* written, rows to be deleted */
@@ -59,5 +60,10 @@ int append_stat_file(const struct append *a, const char *name, struct stat *out)
 /* Writes every staged line of the file at its end. 0, or -1 with errno: then the file's length is
  * what it was and the lines stay staged. */
 int append_write_file(struct append *a, struct written_file *file);
+
+/* --- engine/append_home.c --- */
+
+/* Whether the noted lengths are of the files in this folder; from now on they are. Inside a transaction. */
+int append_is_home(struct append *a, bool *home);
 
 #endif

@@ -72,6 +72,10 @@ int store_use_log(struct store *s, const struct store_log *log, store_home *home
     return 0;
 }
 
+bool store_has_log(const struct store *s) {
+    return s->log != NULL;
+}
+
 const struct log_state *store_log_state(const struct store *s) {
     return &s->log_state;
 }

@@ -106,6 +106,8 @@ struct log_snapshots {
 int store_use_log(struct store *s, const struct store_log *log, store_home *home_of,
                   struct report *r);
 
+/* Whether every commit goes to a log first. */
+bool store_has_log(const struct store *s);
 /* What the log has, as far as it is known; valid as long as the store. Before the first transaction
  * only the id of the log that the store is a copy of; zeros: of none yet. */
 const struct log_state *store_log_state(const struct store *s);

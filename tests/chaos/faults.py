@@ -253,7 +253,14 @@ class Faults:
         if not all(self.free("process " + name) for name in databases.names) or not databases.synchronous():
             return None
         lost = databases.primary
-        return "process " + lost, databases.fail_over()
+        follow = databases.fail_over()
+
+        def undo():
+            try:
+                follow()
+            except self.world.trouble as trouble:
+                raise Hindered from trouble  # the new primary has ended
+        return "process " + lost, undo
 
     # ---- limits ----
 

@@ -11,6 +11,7 @@
 #include "fault_plan.h"
 #include "script.h"
 #include "test.h"
+#include "wrap.h"
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -44,8 +45,7 @@ FAULT_COUNTED(engine_new,
 FAULT_COUNTED(engine_turn, (struct engine * e), (e))
 FAULT_COUNTED(engine_stop, (struct engine * e), (e))
 
-int __real_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r);
-int __wrap_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r);
+WRAPPED(engine_reconfigure);
 int __wrap_engine_reconfigure(struct engine *e, struct script_host *scripts, struct report *r) {
     fault_begin(&fault_of_story);
     int code = __real_engine_reconfigure(e, scripts, r);
@@ -56,8 +56,7 @@ int __wrap_engine_reconfigure(struct engine *e, struct script_host *scripts, str
 
 /* The fixture's own memory does not fail, nor does it count. */
 static struct engine_doors doors;
-struct engine_doors __real_fixture_doors(struct engine_fixture *f);
-struct engine_doors __wrap_fixture_doors(struct engine_fixture *f);
+WRAPPED(fixture_doors);
 
 static int publish(void *ctx, const struct publication *p, int *mid) {
     IN_DOOR;

@@ -8,6 +8,7 @@
 #include "fuzz.h"
 
 #include "engine_doors.h"
+#include "wrap.h"
 
 #include "web/front.h"
 
@@ -51,8 +52,7 @@ static struct {
 
 /* ---- the host around it ---- */
 
-struct engine_doors __real_fixture_doors(struct engine_fixture *f);
-struct engine_doors __wrap_fixture_doors(struct engine_fixture *f);
+WRAPPED(fixture_doors);
 
 static void on_command_done(void *ctx, struct command *command) {
     (void)ctx;

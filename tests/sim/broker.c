@@ -74,14 +74,14 @@ static void take_for_guest(struct sim *s, const char *topic, const char *payload
                            struct slice properties) {
     static const char wanted[] = "in/guest/";
     const struct sim_message m = {.guest = true};
-    if (s->nodes[0].guest_subscribed && strncmp(topic, wanted, sizeof wanted - 1) == 0) {
-        load_dealt(s, &s->nodes[0], topic, payload);
+    if (s->nodes[0]->guest_subscribed && strncmp(topic, wanted, sizeof wanted - 1) == 0) {
+        load_dealt(s, s->nodes[0], topic, payload);
         queue(s, 0, &m, topic, payload, properties);
     }
 }
 
 void broker_take(struct sim *s, const char *topic, const char *payload, struct slice properties) {
-    const struct conf *conf = s->nodes[0].conf;
+    const struct conf *conf = s->nodes[0]->conf;
     const unsigned hosts = s->count;
     assert(hosts > 0);
     load_heard(s, topic, payload, properties);
@@ -96,12 +96,12 @@ void broker_take(struct sim *s, const char *topic, const char *payload, struct s
             (service_wants(service, topic) && (!service->share || s->traits.everywhere))) {
             for (unsigned host = 0; host < hosts; host++) {
                 m.everywhere = service->share && !m.signal;
-                load_dealt(s, &s->nodes[host], topic, payload);
+                load_dealt(s, s->nodes[host], topic, payload);
                 queue(s, host, &m, topic, payload, properties);
             }
         } else if (service_wants(service, topic)) {
             unsigned host = s->broker.next_host++ % hosts;
-            load_dealt(s, &s->nodes[host], topic, payload);
+            load_dealt(s, s->nodes[host], topic, payload);
             queue(s, host, &m, topic, payload, properties);
         }
     }
@@ -125,8 +125,25 @@ static void offer(struct node *n, struct sim_message *m) {
     n->sim->tally->offered++;
 }
 
+void broker_connected(struct sim *s, struct node *n) {
+    struct sim_session *session = session_of(s, n);
+    struct node *before = session->holder;
+    if (before != NULL && before != n && before->up && before->online) {
+        sim_tell(s, "host %u has its session on another machine now", n->number);
+        broker_cut(s, before);
+        before->online = false;
+        (void)engine_disconnected(before->engine);
+        broker_dropped(s, before);
+    }
+    session->holder = n;
+}
+
+static bool holds(struct sim *s, const struct node *n) {
+    return session_of(s, n)->holder == n;
+}
+
 void broker_deliver(struct sim *s, struct node *n) {
-    struct sim_message *m = session_of(s, n)->head;
+    struct sim_message *m = holds(s, n) ? session_of(s, n)->head : NULL;
     size_t most = engine_intake(n->engine) < AT_ONCE ? engine_intake(n->engine) : AT_ONCE;
     size_t some = s->settling ? most : 1 + (size_t)sim_below(s, most + 1);
     for (; m != NULL && some > 0 && engine_accepts(n->engine) && engine_room(n->engine) > 0;
@@ -141,7 +158,7 @@ void broker_deliver(struct sim *s, struct node *n) {
 /* They are in front: what is offered was first. */
 void broker_acknowledged(struct sim *s, struct node *n) {
     struct sim_session *from = session_of(s, n);
-    while (from->head != NULL && from->head->offered) {
+    while (holds(s, n) && from->head != NULL && from->head->offered) {
         struct sim_message *m = from->head;
         from->head = m->next;
         from->tail = from->head == NULL ? NULL : from->tail;
@@ -152,7 +169,7 @@ void broker_acknowledged(struct sim *s, struct node *n) {
 }
 
 void broker_dropped(struct sim *s, struct node *n) {
-    for (struct sim_message *m = session_of(s, n)->head; m != NULL; m = m->next) {
+    for (struct sim_message *m = session_of(s, n)->head; m != NULL && holds(s, n); m = m->next) {
         m->offered = false;
     }
 }
@@ -202,7 +219,7 @@ static uint8_t refusal(struct sim *s, const char *topic) {
 
 void broker_answer(struct sim *s, struct node *n, size_t most) {
     struct sim_session *from = session_of(s, n);
-    while (from->flights != NULL && most-- > 0) {
+    while (holds(s, n) && from->flights != NULL && most-- > 0) {
         struct sim_flight *f = take_flight(from);
         uint8_t reason = refusal(s, f->topic);
         if (reason == 0) {
@@ -220,7 +237,7 @@ void broker_cut(struct sim *s, struct node *n) {
     struct sim_session *from = session_of(s, n);
     size_t count = broker_flights(s, n);
     size_t taken = count == 0 ? 0 : (size_t)sim_below(s, count + 1);
-    while (from->flights != NULL) {
+    while (holds(s, n) && from->flights != NULL) {
         struct sim_flight *f = take_flight(from);
         if (taken > 0) {
             broker_take(s, f->topic, f->payload, f->properties);
@@ -231,8 +248,9 @@ void broker_cut(struct sim *s, struct node *n) {
 }
 
 size_t broker_flights(const struct sim *s, const struct node *n) {
+    const struct sim_session *session = &s->broker.sessions[n->number - 1];
     size_t count = 0;
-    for (const struct sim_flight *f = s->broker.sessions[n->number - 1].flights; f != NULL;
+    for (const struct sim_flight *f = session->holder == n ? session->flights : NULL; f != NULL;
          f = f->next) {
         count++;
     }
@@ -259,9 +277,9 @@ int broker_post(struct sim *s, uint16_t to, bool receipt, struct slice bytes) {
 }
 
 static void carry(struct sim *s, const struct sim_post *p) {
-    struct node *n = &s->nodes[p->to - 1];
+    struct node *n = s->broker.sessions[p->to - 1].holder;
     const struct slice bytes = {p->bytes, p->len};
-    if (!n->up || !n->online) {
+    if (n == NULL || !n->up || !n->online) {
         return; /* QoS 0: gone */
     }
     if (p->receipt) {

@@ -50,6 +50,7 @@ struct sim_session {
     struct sim_message *head, *tail;
     size_t count;
     struct sim_flight *flights, *last_flight;
+    struct node *holder; /* whose connection is, or was, its last one; NULL = nobody's yet */
 };
 
 struct sim_broker {
@@ -62,6 +63,8 @@ struct sim_broker {
 void broker_take(struct sim *s, const char *topic, const char *payload, struct slice properties);
 /* The host subscribes to what its services want; what they want no more stays, unless it is pruned. */
 void broker_subscribe(struct node *n, bool prunes);
+/* The host is connected. Who had its session before is not any more, if that was another machine's. */
+void broker_connected(struct sim *s, struct node *n);
 /* Hands the host's engine what it is ready for. */
 void broker_deliver(struct sim *s, struct node *n);
 /* The host acknowledges what it was handed. */

@@ -57,7 +57,7 @@ static bool fails(const struct plan *plan, enum bug bug, struct sim_tally *tally
 }
 
 /* A seed that fails without the bug, too, has found something else. */
-static bool hunt(enum bug bug, uint64_t from, unsigned seconds) {
+static bool hunt(enum bug bug, uint64_t from, unsigned seconds, bool cluster) {
     double begin = now_s();
     char why[WHY_BYTES];
     char other[WHY_BYTES];
@@ -69,7 +69,8 @@ static bool hunt(enum bug bug, uint64_t from, unsigned seconds) {
     for (; tally != NULL && !found && now_s() - begin < seconds; seed++) {
         struct plan plan;
         plan_make(&plan, seed, SIM_STEPS);
-        found = fails(&plan, bug, tally, why) && !fails(&plan, BUG_NONE, tally, other);
+        found = (!cluster || sim_has_cluster(&plan)) && fails(&plan, bug, tally, why) &&
+                !fails(&plan, BUG_NONE, tally, other);
         plan_clear(&plan);
     }
     (void)printf("%5llu %6.1f  ", (unsigned long long)(seed - from), now_s() - begin);
@@ -95,7 +96,7 @@ static bool lists(const char *list, const char *name) {
     return false;
 }
 
-int bugs_hunt(const char *names, uint64_t from, unsigned seconds) {
+int bugs_hunt(const char *names, uint64_t from, unsigned seconds, bool cluster) {
     int missed = 0;
     int hunted = 0;
     (void)printf("%-17s %-46s %5s %6s  %s\n", "planted", "what it breaks", "seeds", "s",
@@ -103,7 +104,7 @@ int bugs_hunt(const char *names, uint64_t from, unsigned seconds) {
     for (enum bug bug = BUG_NONE + 1; bug < BUGS; bug++) {
         if (names == NULL || lists(names, bugs[bug].name)) {
             hunted++;
-            missed += hunt(bug, from, seconds) ? 0 : 1;
+            missed += hunt(bug, from, seconds, cluster) ? 0 : 1;
         }
     }
     (void)printf("%d of %d found\n", hunted - missed, hunted);

@@ -9,6 +9,8 @@
 #ifndef ZINGQ_SIM_BUGS_H
 #define ZINGQ_SIM_BUGS_H
 
+#include "wrap.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -99,7 +101,10 @@
     X(SYNC_SKIPPED, "sync-skipped", "what was not synced is loaded anew")                          \
     X(SNAPSHOT_GAP, "snapshot-gap", "a snapshot has every row")                                    \
     X(SNAPSHOT_AHEAD, "snapshot-ahead", "what a snapshot may lack is in turns after it")           \
-    X(LOAD_CUT, "load-cut", "what is half loaded is loaded anew")
+    X(LOAD_CUT, "load-cut", "what is half loaded is loaded anew")                                  \
+    X(FENCE_OPEN, "fence-open", "no turn of the log is another owner's")                           \
+    X(OLD_COPY_RUN, "old-copy-run", "who takes over has what the log has")                         \
+    X(FENCED_ACKS, "fenced-acks", "who is fenced acknowledges nothing")
 
 enum bug {
     BUG_NONE,
@@ -114,19 +119,21 @@ bool bug_is(enum bug bug);
 bool bug_strikes(enum bug bug, unsigned every);
 /* A world begins. */
 void bugs_begin(void);
+/* A turn of the host has failed. */
+struct node;
+void bugs_turn_failed(struct node *n);
 
 /* From now on this bug is planted. False: there is none of that name. */
 bool bugs_plant(const char *name);
 /* Plants the bugs of those names (with commas), one after the other, or all when it is NULL, and runs fresh seeds
  * from `from` on until something is broken that holds without it, `seconds` at most; tells of each
- * in a line. 0: all were found. */
-int bugs_hunt(const char *name, uint64_t from, unsigned seconds);
+ * in a line. `cluster`: only seeds with one. 0: all were found. */
+int bugs_hunt(const char *name, uint64_t from, unsigned seconds, bool cluster);
 
 /* What bugs_*.c have in common: a function that the linker put in the place of another, which is
  * __real_ now. */
 #define WRAP(type, name, ...)                                                                      \
-    type __real_##name(__VA_ARGS__);                                                               \
-    type __wrap_##name(__VA_ARGS__);                                                               \
+    WRAPPED(name);                                                                                 \
     type __wrap_##name(__VA_ARGS__)
 
 #endif

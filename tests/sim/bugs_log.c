@@ -22,9 +22,16 @@ WRAP(int, store_txn_commit, struct store *s) {
     return code;
 }
 
-/* catch-up-skipped: what the log has counts as applied. */
+/* catch-up-skipped: what the log has counts as applied. old-copy-run: where a host moves to, if there is
+ * something already. */
+static bool skips(void) {
+    const struct node *n = node_at_work();
+    bool old_copy = n != NULL && n->moved && n->starts > 1;
+    return bug_is(BUG_CATCH_UP_SKIPPED) || (bug_is(BUG_OLD_COPY_RUN) && old_copy);
+}
+
 WRAP(int, store_catch_up, struct store *s, const struct log_state *state, bool *more) {
-    if (!bug_is(BUG_CATCH_UP_SKIPPED)) {
+    if (!skips()) {
         return __real_store_catch_up(s, state, more);
     }
     *more = false;
@@ -35,6 +42,13 @@ WRAP(int, store_catch_up, struct store *s, const struct log_state *state, bool *
 /* doubt-dismissed: a turn without an answer counts as lost. */
 void bugs_dismiss_doubt(struct store *s) {
     s->unsettled = s->unsettled && !(bug_is(BUG_DOUBT_DISMISSED) && s->logged > 0);
+}
+
+/* fenced-acks: what it was handed last is acknowledged. */
+void bugs_turn_failed(struct node *n) {
+    if (bug_is(BUG_FENCED_ACKS) && n->fenced && !node_is_owner(n)) {
+        broker_acknowledged(n->sim, n);
+    }
 }
 
 /* snapshot-gap: a row is left out. */

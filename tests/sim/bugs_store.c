@@ -5,6 +5,7 @@
 #include "bugs_impl.h"
 #include "sim.h"
 
+#include "engine/timers.h"
 #include "journal/event.h"
 #include "journal/dedupe.h"
 #include "journal/filters.h"

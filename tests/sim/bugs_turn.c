@@ -7,6 +7,8 @@
 
 #include "engine/lane.h"
 #include "engine/outbox.h"
+#include "engine/receive.h"
+#include "engine/timers.h"
 #include "store/store.h"
 #include "journal/outbox.h"
 #include "journal/forward.h"

@@ -138,7 +138,7 @@ static long long state_of(struct node *n, size_t service, struct slice key, cons
 long long check_state(struct sim *s, const char *service, const char *key, const char *name) {
     long long sum = 0;
     for (unsigned i = 0; i < s->count; i++) {
-        struct node *n = &s->nodes[i];
+        struct node *n = s->nodes[i];
         for (size_t at = 0; at < n->conf->service_count; at++) {
             const struct service_conf *conf = &n->conf->services[at];
             bool is = strcmp(conf->name, service) == 0 || service_was(conf, slice_of(service));

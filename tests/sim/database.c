@@ -32,8 +32,8 @@ static void free_statement(struct sim_statement *q) {
 
 int database_start(struct sim *s, struct node *n, uint64_t id, const struct call_request *request) {
     struct sim_statement *q = made(calloc(1, sizeof *q));
-    *q = (struct sim_statement){.node = n->number,
-                                .of = n->number,
+    *q = (struct sim_statement){.node = n->place,
+                                .of = n->place,
                                 .id = id,
                                 .session = request->session,
                                 .scope = request->scope,
@@ -77,11 +77,11 @@ static void leave(struct sim *s, unsigned node, bool all, uint64_t id) {
 }
 
 void database_cancel(struct sim *s, struct node *n, uint64_t id) {
-    leave(s, n->number, false, id);
+    leave(s, n->place, false, id);
 }
 
 void database_forget(struct sim *s, const struct node *n) {
-    leave(s, n->number, true, 0);
+    leave(s, n->place, true, 0);
 }
 
 /* --- answers --- */
@@ -93,7 +93,7 @@ static bool counts(const struct sim_statement *q) {
 
 static void hand_over(struct sim *s, const struct sim_statement *q, struct call_result *result) {
     if (q->node != 0) {
-        engine_call_done(s->nodes[q->node - 1].engine, q->id, result);
+        engine_call_done(sim_place(s, q->node)->engine, q->id, result);
     }
     call_result_clear(result);
 }
@@ -299,7 +299,7 @@ size_t database_open(const struct sim *s) {
 void database_check(struct sim *s, struct node *n) {
     size_t count = 0;
     for (const struct sim_transaction *t = s->database.transactions; t != NULL; t = t->next) {
-        count += t->node == n->number ? 1 : 0;
+        count += t->node == n->place ? 1 : 0;
     }
     if (count > engine_running(n->engine)) {
         sim_fail(s, "host %u has %zu transactions open, and %zu attempts", n->number, count,

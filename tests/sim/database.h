@@ -38,7 +38,7 @@ struct sim_done {
 /* A statement that a host waits for, or does no more. */
 struct sim_statement {
     struct sim_statement *next;
-    unsigned node; /* from 1; 0 = nobody waits for it */
+    unsigned node; /* a place; 0 = nobody waits for it */
     unsigned of;   /* whose transaction it is in; 0 = that is gone */
     uint64_t id, session;
     enum sql_scope scope;

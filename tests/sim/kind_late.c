@@ -15,7 +15,7 @@ enum { AFTER_MS = 40000, CANCELS = 3 };
 enum { BY_WALL = 1, ASKED = 2 }; /* flags */
 
 static int64_t world_wall_ms(const struct sim *s) {
-    return node_wall_ms(&s->nodes[0]) - s->nodes[0].wall_ahead_ms;
+    return node_wall_ms(s->nodes[0]) - s->nodes[0]->wall_ahead_ms;
 }
 
 /* one->moment_ms: how long it waits, or until when. */
@@ -64,7 +64,7 @@ static void besides(struct sim *s) {
 static bool may_be_due(const struct sim *s, const struct said *one) {
     bool may = (one->flags & BY_WALL) == 0 && load_waited_ms(s, one) >= one->moment_ms;
     for (unsigned i = 0; i < s->count && (one->flags & BY_WALL) != 0; i++) {
-        may = may || node_wall_most_ms(&s->nodes[i]) >= one->moment_ms;
+        may = may || node_wall_most_ms(s->nodes[i]) >= one->moment_ms;
     }
     return may;
 }

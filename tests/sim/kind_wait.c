@@ -22,7 +22,7 @@ enum { SURE = 1, FOR_GOOD = 2 }; /* flags; SURE: a signal was there in time */
 static bool send_by_hand(struct sim *s, const struct said *one, const char *payload,
                          const char *once) {
     char name[32];
-    struct node *n = &s->nodes[sim_below(s, s->count)];
+    struct node *n = s->nodes[sim_below(s, s->count)];
     (void)snprintf(name, sizeof name, "go%u", one->number);
     if (n->up) {
         operate_signal(s, n, "wait", one->key, name, payload, once);

@@ -41,8 +41,9 @@ enum {
 /* Where engine time may have leapt. */
 static unsigned boots(const struct sim *s) {
     unsigned sum = 0;
-    for (unsigned i = 0; i < s->count; i++) {
-        sum += s->nodes[i].boot + (s->traits.shared_clock ? s->nodes[i].starts : 0);
+    for (unsigned i = 0; i < MACHINES_MAX * NODES_MAX; i++) {
+        const struct node *n = &s->places[i / NODES_MAX][i % NODES_MAX];
+        sum += n->boot + (s->traits.shared_clock ? n->starts : 0);
     }
     return sum;
 }
@@ -258,7 +259,7 @@ int64_t load_waited_ms(const struct sim *s, const struct said *one) {
 static bool overtakes(const struct sim *s, const struct load_kind *kind) {
     bool crashed = false;
     for (unsigned i = 0; i < s->count; i++) {
-        crashed = crashed || s->nodes[i].killed_in_send;
+        crashed = crashed || s->nodes[i]->killed_in_send;
     }
     return (s->traits.refuses && kind->refused) || (kind->mixed && crashed);
 }

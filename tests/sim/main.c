@@ -6,6 +6,7 @@
  *                                then it is no failure of the program
  *   sim --seed N [--story]       that one; if it fails, the shortest plan that does, as a story;
  *                                --story prints everything that happens
+ *   --cluster with either of the two that run fresh seeds: only those in which hosts move between machines
  *   sim --seeds FILE             those in the file, one a line; # begins a comment
  *   sim --plant NAME,NAME...     planted bugs (bugs.h), and seeds until they are found; with
  *                                --seed N that seed, with the bug
@@ -29,7 +30,7 @@ struct wish {
     const char *seeds; /* a file */
     uint64_t seed, from;
     unsigned seconds, jobs;
-    bool one, story, plants;
+    bool one, story, plants, cluster;
     const char *plant, *report;
 };
 
@@ -106,7 +107,8 @@ static int run_fresh(const struct wish *w, uint64_t from, struct sim_tally *tall
         struct plan plan;
         char why[WHY_BYTES];
         plan_make(&plan, seed, SIM_STEPS);
-        if (report_try(&plan, tally, why, NULL) != 0) {
+        bool runs = !w->cluster || sim_has_cluster(&plan);
+        if (runs && report_try(&plan, tally, why, NULL) != 0) {
             tell_failure(w, seed, why);
             failed = 1;
         }
@@ -158,6 +160,10 @@ static bool read_wish(int argc, char **argv, struct wish *w) {
             w->plants = true;
             continue;
         }
+        if (strcmp(argv[i], "--cluster") == 0) {
+            w->cluster = true;
+            continue;
+        }
         if (value == NULL) {
             return false;
         }
@@ -190,9 +196,10 @@ int main(int argc, char **argv) {
     struct wish w;
     struct sim_tally *tally = calloc(1, sizeof *tally);
     if (tally == NULL || !read_wish(argc, argv, &w)) {
-        (void)fprintf(stderr, "usage: sim --seconds S [--from N] [--jobs J] [--report FILE] | "
-                              "--seed N [--story] | --seeds FILE |\n"
-                              "       --plant NAME | --plants\n");
+        (void)fprintf(stderr,
+                      "usage: sim --seconds S [--from N] [--jobs J] [--report FILE] [--cluster] | "
+                      "--seed N [--story] | --seeds FILE |\n"
+                      "       --plant NAME [--cluster] | --plants\n");
         free(tally);
         return 2;
     }
@@ -203,7 +210,7 @@ int main(int argc, char **argv) {
     }
     if (w.plants && !w.one) {
         free(tally);
-        return bugs_hunt(w.plant, w.from, w.seconds > 0 ? w.seconds : PLANT_S);
+        return bugs_hunt(w.plant, w.from, w.seconds > 0 ? w.seconds : PLANT_S, w.cluster);
     }
     double begin = now_s();
     int failed = w.seeds != NULL ? run_file(w.seeds, tally)

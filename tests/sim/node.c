@@ -2,10 +2,12 @@
 #include "node.h"
 #include "lua/api/api.h"
 
+#include "bugs.h"
 #include "fake_log.h"
 #include "fault_plan.h"
 #include "restore.h"
 #include "sim.h"
+#include "wrap.h"
 #include "journal/outbox.h"
 
 #include <lmdb.h>
@@ -23,8 +25,6 @@ enum {
     LITTLE_EVERY = 7,   /* a start in so many has little memory: things wait for it */
     LITTLE_MEMORY = 1 << 20,
     MUCH_MEMORY = 512 << 20,
-    RUN_US = 300, /* what a run takes */
-    LOOK_US = 2,  /* and a look at the clock */
 };
 
 /* The host whose engine is on the processor. */
@@ -97,8 +97,7 @@ void node_logs(const char *text) {
 }
 
 /* The linker (--wrap) has every commit come by here. */
-int __real_mdb_txn_commit(MDB_txn *txn); /* NOLINT: named by the linker */
-int __wrap_mdb_txn_commit(MDB_txn *txn); /* NOLINT */
+WRAPPED(mdb_txn_commit); /* NOLINT: named by the linker */
 
 int __wrap_mdb_txn_commit(MDB_txn *txn) { /* NOLINT */
     struct node *n = working;
@@ -118,97 +117,6 @@ int __wrap_mdb_txn_commit(MDB_txn *txn) { /* NOLINT */
     return rc;
 }
 
-/* --- its doors --- */
-
-int64_t node_wall_ms(const struct node *n) {
-    return NODE_WALL_START_MS + n->sim->true_ms + n->wall_ahead_ms;
-}
-
-int64_t node_wall_most_ms(const struct node *n) {
-    return node_wall_ms(n) > n->wall_most_ms ? node_wall_ms(n) : n->wall_most_ms;
-}
-
-static void read_clocks(void *ctx, struct clock_reading *out) {
-    const struct node *n = ctx;
-    *out = (struct clock_reading){.wall_ms = node_wall_ms(n),
-                                  .boottime_ms = 1000 + n->sim->true_ms - n->boot_at_ms,
-                                  .shared = n->sim->traits.shared_clock,
-                                  .boot = {.id = {1, n->boot}}};
-}
-
-/* Also where it is seen that a handler is about to run. */
-static int64_t processor_us(void *ctx) {
-    struct node *n = ctx;
-    const struct culprit_record *now = culprit_now(n->culprit);
-    unsigned run = culprit_turn(n->culprit);
-    n->spent_us += LOOK_US;
-    if (run != n->run_seen && (now->phase == CULPRIT_RUN || now->phase == CULPRIT_APPLY)) {
-        n->run_seen = run;
-        n->spent_us += RUN_US;
-        (void)node_acts(n, now->phase == CULPRIT_RUN ? ACTION_RUN : ACTION_APPLY);
-    }
-    return n->spent_us;
-}
-
-static int64_t monotonic_us(void *ctx) {
-    struct node *n = ctx;
-    return n->sim->true_ms * 1000 + processor_us(ctx);
-}
-
-static int door_publish(void *ctx, const struct publication *p, int *mid) {
-    IN_DOOR;
-    struct node *n = ctx;
-    if (!node_acts(n, ACTION_PUBLISH) || !n->online) {
-        return ERR_NETWORK;
-    }
-    n->sim->tally->published++;
-    return broker_publish(n->sim, n, p, mid);
-}
-
-static int door_forward(void *ctx, uint16_t host, struct slice message) {
-    IN_DOOR;
-    struct node *n = ctx;
-    if (!node_acts(n, ACTION_FORWARD) || !n->online) {
-        return ERR_NETWORK;
-    }
-    n->sim->tally->forwarded++;
-    return broker_post(n->sim, host, false, message);
-}
-
-static int door_receipt(void *ctx, uint16_t host, struct slice receipt) {
-    IN_DOOR;
-    struct node *n = ctx;
-    if (!node_acts(n, ACTION_RECEIPT) || !n->online) {
-        return ERR_NETWORK;
-    }
-    check_receipt(n->sim, n, receipt);
-    return broker_post(n->sim, host, true, receipt);
-}
-
-static int door_call_start(void *ctx, uint64_t id, const struct call_request *request) {
-    IN_DOOR;
-    struct node *n = ctx;
-    if (!node_acts(n, ACTION_CALL)) {
-        return 0; /* and never answered */
-    }
-    n->sim->tally->calls++;
-    return peer_start(n->sim, n, id, request);
-}
-
-static void door_call_cancel(void *ctx, uint64_t id) {
-    IN_DOOR;
-    struct node *n = ctx;
-    if (node_acts(n, ACTION_CALL_CANCEL)) {
-        peer_cancel(n->sim, n, id);
-    }
-}
-
-static void door_command_done(void *ctx, struct command *command) {
-    IN_DOOR;
-    struct node *n = ctx;
-    operate_done(n->sim, n, command, node_acts(n, ACTION_ANSWER));
-}
-
 /* --- up and down --- */
 
 static bool load_scripts(struct node *n, struct report *r) {
@@ -224,7 +132,7 @@ static bool open_parts(struct node *n, struct report *r) {
                                         .max_bytes = n->conf->store_max_bytes,
                                         .logged = n->log != NULL,
                                         .rebuilt = n->log != NULL};
-    const uint8_t boot[16] = {1, n->boot};
+    const uint8_t boot[16] = {1, n->boot, (uint8_t)n->machine};
     if (n->scripts != NULL && n->starts % SCRIPTS_EVERY == 0) {
         script_host_free(n->scripts);
         n->scripts = NULL;
@@ -296,6 +204,7 @@ static void die(struct node *n) {
 }
 
 void node_connect(struct node *n) {
+    broker_connected(n->sim, n);
     static const size_t windows[] = {1, 3, 40, 200};
     size_t window = windows[sim_below(n->sim, sizeof windows / sizeof *windows)];
     engine_connected(n->engine, window, PACKET_BYTES);
@@ -306,7 +215,7 @@ static void connect(struct node *n) {
         node_connect(n);
     }
     for (unsigned i = 0; i < n->sim->count; i++) {
-        engine_member(n->engine, (uint16_t)(i + 1), n->sim->nodes[i].up || i + 1 == n->number);
+        engine_member(n->engine, (uint16_t)(i + 1), n->sim->nodes[i]->up || i + 1 == n->number);
     }
 }
 
@@ -325,16 +234,7 @@ static void begin(struct node *n) {
 }
 
 void node_start(struct node *n) {
-    const struct engine_doors doors = {.ctx = n,
-                                       .read_clocks = read_clocks,
-                                       .monotonic_us = monotonic_us,
-                                       .processor_us = processor_us,
-                                       .publish = door_publish,
-                                       .forward = n->sim->count > 1 ? door_forward : NULL,
-                                       .receipt = n->sim->count > 1 ? door_receipt : NULL,
-                                       .call_start = door_call_start,
-                                       .call_cancel = door_call_cancel,
-                                       .command_done = door_command_done};
+    const struct engine_doors doors = node_doors(n);
     struct report r = {""};
     enum disk disk = n->disk;
     n->starts++;
@@ -443,9 +343,10 @@ void node_turn(struct node *n) {
         n->lost = code != 0;
         if (code != 0) {
             sim_tell(s, "host %u: the turn fails: %s", n->number, error_text(code));
+            bugs_turn_failed(n);
             broker_dropped(s, n);
             n->retry_ms = s->true_ms + NODE_PAUSE_MS;
-            if (node_log_is_lost(n)) {
+            if (n->fenced) {
                 die(n);
             }
             return;
@@ -457,7 +358,7 @@ void node_turn(struct node *n) {
     }
     if (!n->ghost) {
         tell_room(n);
-        if (!more && engine_accepts(n->engine)) {
+        if (!more && engine_accepts(n->engine) && node_is_owner(n)) {
             load_turned(s, n);
             node_reader_check(n);
         }
@@ -539,8 +440,26 @@ static bool make_folder(struct node *n) {
     return true;
 }
 
+bool node_is_owner(const struct node *n) {
+    return n->sim->nodes[n->number - 1] == n;
+}
+
+bool node_move(struct node *to, const struct node *from, unsigned machine) {
+    struct sim *s = from->sim;
+    bool there = to->sim != NULL;
+    if (!there) {
+        *to = (struct node){.sim = s, .number = from->number, .machine = machine};
+        to->place = machine * NODES_MAX + to->number;
+    }
+    to->file = from->file;
+    to->file_differs = there;
+    to->killed_in_send = to->killed_in_send || from->killed_in_send;
+    operate_moves(s, from, to);
+    return there || (node_log_make(to) && make_folder(to) && read_topics(to));
+}
+
 bool node_make(struct node *n, struct sim *s, unsigned number) {
-    *n = (struct node){.sim = s, .number = number, .online = true};
+    *n = (struct node){.sim = s, .number = number, .place = number, .online = true};
     if (!node_log_make(n) || !make_folder(n) || !read_topics(n)) {
         return false;
     }
@@ -577,16 +496,22 @@ void node_restore(struct node *n) {
 
 void node_free(struct node *n) {
     static const char *const files[] = {
-        "data/data.mdb",    "data/lock.mdb",       "data/processor",      "data/zingq.lock",
-        "data/zingq.store", "data/zingq.unsynced", "data/files/free.log", "topics.conf"};
+        "data/data.mdb",    "data/data.mdb.torn", "data/lock.mdb",       "data/processor",
+        "data/zingq.lock",  "data/zingq.store",   "data/zingq.unsynced", "data/files/free.log",
+        "data/zingq.files", "topics.conf"};
     char path[NODE_PATH_BYTES + 32];
+    if (n->sim == NULL) {
+        return;
+    }
     if (n->engine != NULL) {
         close_parts(n);
     }
     node_reader_end(n);
     script_host_free(n->scripts);
     conf_free(n->conf);
-    fake_log_free(n->log);
+    if (n->machine == 0) { /* the others have had the same */
+        fake_log_free(n->log);
+    }
     for (size_t i = 0; n->folder[0] != '\0' && i < sizeof files / sizeof *files; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", n->folder, files[i]);
         (void)unlink(path);

@@ -17,7 +17,7 @@
 
 struct sim;
 
-enum { NODES_MAX = 3, NODE_PAUSE_MS = 1000, NODE_PATH_BYTES = 128 };
+enum { NODES_MAX = 3, MACHINES_MAX = 3, NODE_PAUSE_MS = 1000, NODE_PATH_BYTES = 128 };
 #define NODE_WALL_START_MS INT64_C(1700000000000) /* when worlds begin */
 
 /*
@@ -81,7 +81,10 @@ struct node_reload {
 
 struct node {
     struct sim *sim;
-    unsigned number; /* from 1: its place in the division */
+    unsigned number;  /* from 1: which of the hosts that divide the keys */
+    unsigned machine; /* from 0, in a cluster: machines.h */
+    unsigned place; /* from 1: which of all hosts on all machines; unlike `number`, nobody else's */
+    bool moved;     /* it starts where another machine's process was before */
     char folder[NODE_PATH_BYTES];
     struct conf *conf;
     struct node_topics topics; /* of conf */
@@ -134,10 +137,12 @@ struct node {
     struct chance log_chance;
     int64_t log_back_ms; /* physical time: away until then */
     bool log_refused;    /* since its start, something was */
+    bool fenced;         /* so it has heard: somebody else has the log */
     bool log_cut;        /* what it loaded, it did not load to the end */
     bool stops;          /* by itself, and is not killed */
     bool unsynced;       /* some of its file would not survive its machine */
-    struct log_snapshots log_snapshots;
+    const struct log_snapshots *log_snapshots_door;
+    struct log_snapshots log_snapshots; /* its own, in front of that */
     struct trimmer *trimmer;
     struct log_turn log_late; /* log-late: see bugs_log.c */
     int64_t retry_ms; /* physical time: no turns before, the last one failed; as the host does */
@@ -146,6 +151,10 @@ struct node {
 /* Makes the folder and starts it; false: sim_fail says why. */
 bool node_make(struct node *n, struct sim *s, unsigned number);
 void node_free(struct node *n);
+/* A host is to go on there, on another machine; it is not started. False: sim_fail says why. */
+bool node_move(struct node *to, const struct node *from, unsigned machine);
+/* Whether it is the one that has the lease: machines.h. */
+bool node_is_owner(const struct node *n);
 /* In another process than that of its engine: the same host on a backup of its folder, not started. */
 void node_restore(struct node *n);
 /* It stops, and starts again on a topics.conf without its schedules. */
@@ -166,7 +175,6 @@ bool node_log_make(struct node *n);
 /* Before a start: what its machine has of the log is gone, now and then. */
 void node_log_forget_copy(struct node *n);
 int node_log_use(struct node *n, struct report *r);
-/* Whether somebody else has it: the host has to end. */
 /* Between two turns: the log is kept short. Before the store is closed: no longer. */
 void node_log_go_on(struct node *n);
 void node_log_leave(struct node *n);
@@ -177,7 +185,6 @@ void node_log_show_mark(struct node *n);
 void node_log_power_cut(struct node *n);
 /* What is restored from a backup is a store of its own. */
 void node_log_drop(struct node *n);
-bool node_log_is_lost(const struct node *n);
 /* The store is what the log says. */
 void node_log_check(struct node *n);
 /* The same after a load that was cut off: one that comes later would mend it. */
@@ -214,6 +221,8 @@ void node_disarm(struct node *n);
 void node_may_fail(struct node *n);
 bool node_has_failed(struct node *n);
 
+/* Through which its engine sees the world. */
+struct engine_doors node_doors(struct node *n);
 /* The host whose engine is on the processor; NULL = none. */
 struct node *node_at_work(void);
 /* Whether the action may take place. */

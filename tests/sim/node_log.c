@@ -9,6 +9,7 @@
 #include "fake_log.h"
 #include "fault_plan.h"
 #include "sim.h"
+#include "wrap.h"
 
 #include "journal/home.h"
 #include "store/folder.h"
@@ -34,8 +35,8 @@ bool node_log_make(struct node *n) {
     if (!n->sim->traits.logged) {
         return true;
     }
-    n->log = fake_log_new();
-    n->log_chance = chance_of_seed(n->sim->plan->seed * NODES_MAX + n->number);
+    n->log = n->machine == 0 ? fake_log_new() : n->sim->places[0][n->number - 1].log;
+    n->log_chance = chance_of_seed(n->sim->plan->seed * NODES_MAX + n->place);
     return n->log != NULL;
 }
 
@@ -66,7 +67,13 @@ static void choose_answer(struct node *n) {
 
 static int heard(struct node *n, int code) {
     n->log_refused = n->log_refused || code != 0;
+    n->fenced = n->fenced || code == ERR_FENCED;
     return code;
+}
+
+/* fence-open: whoever appends, it is as if the owner did. */
+static const struct store_log *appends_by(const struct node *n) {
+    return bug_is(BUG_FENCE_OPEN) ? n->sim->nodes[n->number - 1]->log_door : n->log_door;
 }
 
 static int append(void *ctx, const struct log_turn *turn) {
@@ -75,12 +82,16 @@ static int append(void *ctx, const struct log_turn *turn) {
     if (!node_acts(n, ACTION_APPEND)) {
         return ERR_DOUBT;
     }
+    if (machines_is_cut(n)) {
+        return heard(n, ERR_NETWORK);
+    }
     choose_answer(n);
     if (bug_is(BUG_LOG_LATE)) {
         n->log_late = *turn;
         return 0;
     }
-    int code = n->log_door->append(n->log_door->ctx, turn);
+    const struct store_log *door = appends_by(n);
+    int code = door->append(door->ctx, turn);
     return bug_is(BUG_FENCE_IGNORED) && code == ERR_FENCED ? 0 : heard(n, code);
 }
 
@@ -95,8 +106,8 @@ void node_log_late(struct node *n) {
 static int barrier(void *ctx, struct log_state *out) {
     IN_DOOR;
     struct node *n = ctx;
-    if (n->ghost) {
-        return ERR_NETWORK;
+    if (n->ghost || machines_is_cut(n)) {
+        return heard(n, ERR_NETWORK);
     }
     n->unsynced = true; /* what is committed from here on */
     if (n->sim->settling || n->sim->true_ms >= n->log_back_ms) {
@@ -107,8 +118,9 @@ static int barrier(void *ctx, struct log_state *out) {
 
 static int reach(void *ctx, const uint8_t writer[LOG_ID_BYTES], uint64_t *turn) {
     IN_DOOR;
-    const struct node *n = ctx;
-    return n->log_door->reach(n->log_door->ctx, writer, turn);
+    struct node *n = ctx;
+    return machines_is_cut(n) ? heard(n, ERR_NETWORK)
+                              : n->log_door->reach(n->log_door->ctx, writer, turn);
 }
 
 static int read_turn(void *ctx, uint64_t number, struct log_turn *out) {
@@ -132,25 +144,29 @@ static int read_slice(void *ctx, uint32_t index, struct log_turn *out) {
 
 /* --- snapshots --- */
 
+static bool may_send(struct node *n) {
+    return node_acts(n, ACTION_SNAPSHOT) && !machines_is_cut(n);
+}
+
 static int add(void *ctx, uint32_t index, const struct log_turn *slice) {
     IN_DOOR;
     struct node *n = ctx;
-    const struct log_snapshots *door = fake_log_snapshots(n->log);
-    return node_acts(n, ACTION_SNAPSHOT) ? door->add(door->ctx, index, slice) : ERR_NETWORK;
+    const struct log_snapshots *door = n->log_snapshots_door;
+    return may_send(n) ? door->add(door->ctx, index, slice) : ERR_NETWORK;
 }
 
 static int finish(void *ctx, const struct log_snapshot *snapshot) {
     IN_DOOR;
     struct node *n = ctx;
-    const struct log_snapshots *door = fake_log_snapshots(n->log);
-    return node_acts(n, ACTION_SNAPSHOT) ? door->finish(door->ctx, snapshot) : ERR_NETWORK;
+    const struct log_snapshots *door = n->log_snapshots_door;
+    return may_send(n) ? door->finish(door->ctx, snapshot) : ERR_NETWORK;
 }
 
 static int trim(void *ctx, bool *more) {
     IN_DOOR;
     struct node *n = ctx;
-    const struct log_snapshots *door = fake_log_snapshots(n->log);
-    return node_acts(n, ACTION_SNAPSHOT) ? door->trim(door->ctx, more) : ERR_NETWORK;
+    const struct log_snapshots *door = n->log_snapshots_door;
+    return may_send(n) ? door->trim(door->ctx, more) : ERR_NETWORK;
 }
 
 void node_log_go_on(struct node *n) {
@@ -195,7 +211,7 @@ void node_log_show_mark(struct node *n) {
 }
 
 /* The linker (--wrap) has every sync come by here. */
-int __wrap_mdb_env_sync(MDB_env *env, int force); /* NOLINT: named by the linker */
+WRAPPED(mdb_env_sync); /* NOLINT: named by the linker */
 
 int __wrap_mdb_env_sync(MDB_env *env, int force) { /* NOLINT */
     (void)env;
@@ -257,17 +273,18 @@ void node_log_forget_copy(struct node *n) {
     sim_tell(n->sim, "host %u: its machine has nothing of the log", n->number);
 }
 
-static const struct store_log *join(struct fake_log *log) {
+static void join(struct node *n) {
     IN_DOOR;
-    return fake_log_join(log);
+    n->log_door = fake_log_join(n->log);
+    n->log_snapshots_door = fake_log_snapshots(n->log);
 }
 
 int node_log_use(struct node *n, struct report *r) {
-    n->log_refused = false;
+    n->log_refused = n->fenced = false;
     if (n->log == NULL) {
         return 0;
     }
-    n->log_door = join(n->log);
+    join(n);
     n->log_doors = (struct store_log){n, append, barrier, reach, read_turn, read_slice};
     n->log_snapshots = (struct log_snapshots){n, add, finish, trim};
     int code = store_use_log(n->store, &n->log_doors, journal_home, r);
@@ -286,10 +303,6 @@ void node_log_drop(struct node *n) {
     n->trimmer = NULL;
 }
 
-bool node_log_is_lost(const struct node *n) {
-    return n->log != NULL && fake_log_is_fenced(n->log);
-}
-
 void node_log_check(struct node *n) {
     char folder[NODE_PATH_BYTES + 16];
     char why[WHY_BYTES / 2] = "";
@@ -305,7 +318,7 @@ void node_log_check(struct node *n) {
 }
 
 void node_log_check_load(struct node *n) {
-    if (n->log_cut && !n->ghost && n->store != NULL) {
+    if (n->log_cut && !n->ghost && n->store != NULL && node_is_owner(n)) {
         n->log_cut = false;
         node_log_check(n);
     }

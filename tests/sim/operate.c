@@ -28,6 +28,7 @@ void order_give(struct sim *s, struct node *n, struct order *order, const char *
         sim_tell(s, "  that is %u", order->said);
     }
     order->open = true;
+    order->place = n->place;
     s->true_ms++; /* no two deaths of an event are of one millisecond, by which they are told apart */
     engine_submit(n->engine, &order->command);
 }
@@ -115,10 +116,19 @@ void operate_done(struct sim *s, struct node *n, struct command *command, bool h
     }
 }
 
+void operate_moves(struct sim *s, const struct node *from, struct node *to) {
+    to->paused = from->paused;
+    to->paused_doubt = from->paused_doubt;
+    for (const struct order *order = orders; order != NULL; order = order->next) {
+        bool its = order->sim == s && order->place == from->place && order->open;
+        to->paused_doubt |= its ? paused_bit(from, &order->command) : 0;
+    }
+}
+
 void operate_forget(struct sim *s, struct node *n) {
     for (struct order *order = orders; order != NULL;) {
         struct order *next = order->next;
-        bool its = order->sim == s && order->node == n->number;
+        bool its = order->sim == s && order->place == n->place;
         n->paused_doubt |= its && order->open ? paused_bit(n, &order->command) : 0;
         order->open = order->open && !its;
         if (its && !order->again) {

@@ -24,6 +24,8 @@ void operate_signal(struct sim *s, struct node *n, const char *service, unsigned
 /* The door: the engine has carried the command out; `heard`: the host lived to say so. */
 void operate_done(struct sim *s, struct node *n, struct command *command, bool heard);
 /* The host is gone, and its commands with it. */
+/* A host goes on at another place; what it is still asked at the old one is not answered any more. */
+void operate_moves(struct sim *s, const struct node *from, struct node *to);
 void operate_forget(struct sim *s, struct node *n);
 /* It is up again: what was paused is, and nothing else. */
 void operate_started(struct sim *s, struct node *n);

@@ -23,11 +23,11 @@ enum { ORDER_TEXT_BYTES = 400, NOBODY = UINT32_MAX };
 struct order {
     struct command command;
     struct sim *sim;
-    unsigned node;
-    uint32_t said;  /* the number it is about; NOBODY = none */
-    bool was_doubt; /* whether it may have been gone before */
-    bool again;     /* it is given again until it is answered with 0 */
-    bool open;      /* the engine has it */
+    unsigned node, place; /* the host it is for, and where it was given; 0 = nowhere yet */
+    uint32_t said;        /* the number it is about; NOBODY = none */
+    bool was_doubt;       /* whether it may have been gone before */
+    bool again;           /* it is given again until it is answered with 0 */
+    bool open;            /* the engine has it */
     char topic[64], once[32], key[16];
     char payload[ORDER_TEXT_BYTES];
     struct order *next;

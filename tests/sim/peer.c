@@ -75,7 +75,7 @@ int peer_start(struct sim *s, struct node *n, uint64_t id, const struct call_req
     }
     struct sim_call *call = made(calloc(1, sizeof *call));
     const char *key = request->key != NULL ? request->key : header(request, "Idempotency-Key");
-    *call = (struct sim_call){.node = n->number,
+    *call = (struct sim_call){.node = n->place,
                               .id = id,
                               .mail = request->kind == CALL_KIND_MAIL,
                               .ask = request->kind == CALL_KIND_ASK,
@@ -103,12 +103,12 @@ static void nobody_waits(struct sim *s, unsigned node, bool all, uint64_t id) {
 }
 
 void peer_cancel(struct sim *s, struct node *n, uint64_t id) {
-    nobody_waits(s, n->number, false, id);
+    nobody_waits(s, n->place, false, id);
     database_cancel(s, n, id);
 }
 
 void peer_forget(struct sim *s, const struct node *n) {
-    nobody_waits(s, n->number, true, 0);
+    nobody_waits(s, n->place, true, 0);
     database_forget(s, n);
 }
 
@@ -117,7 +117,7 @@ static void reply(struct sim *s, const struct sim_call *call, int code, long sta
     if (call->node == 0) {
         return;
     }
-    struct node *n = &s->nodes[call->node - 1];
+    struct node *n = sim_place(s, call->node);
     buf_init(&result.headers, 4096);
     buf_init(&result.body, 4096);
     buf_printf(&result.body, "{\"id\":\"%s\"}", call->key);

@@ -27,7 +27,7 @@ struct sim_deed {
 
 struct sim_call {
     struct sim_call *next;
-    unsigned node; /* from 1; 0 = its host is gone, and what it asked for is still on its way */
+    unsigned node; /* its place; 0 = its host is gone, and what it asked for is still on its way */
     uint64_t id;
     bool mail, ask;
     char *url, *key, *body;

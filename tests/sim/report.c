@@ -153,6 +153,8 @@ void report_add(struct sim_tally *t, const struct sim_tally *part) {
     t->commits += part->commits;
     t->crashes += part->crashes;
     t->crashes_loaded += part->crashes_loaded;
+    t->moves += part->moves;
+    t->old_owners += part->old_owners;
     t->reboots += part->reboots;
     t->refused_commits += part->refused_commits;
     t->faults += part->faults;
@@ -182,6 +184,9 @@ void report_figures(const struct sim_tally *t, double seconds) {
                  (unsigned long long)t->crashes, (double)t->crashes / hours,
                  (unsigned long long)t->crashes_loaded, (unsigned long long)t->reboots,
                  (unsigned long long)t->faults);
+    (void)printf(
+        "%llu times a host moved to another machine, %llu of them from a process that lived on\n",
+        (unsigned long long)t->moves, (unsigned long long)t->old_owners);
     (void)printf("%llu distinct crash points, %llu of them with 50 events or more\n",
                  (unsigned long long)t->points, (unsigned long long)t->points_loaded);
 }

@@ -70,11 +70,11 @@ static _Noreturn void live_on(struct sim *s, int words) {
     *tally = *s->tally;
     s->tally = tally;
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
-        node_restore(&s->nodes[i]);
+        node_restore(s->nodes[i]);
     }
     sim_end(s);
     for (unsigned i = 0; i < s->count; i++) {
-        node_free(&s->nodes[i]);
+        node_free(s->nodes[i]);
     }
     bool told = !s->failed || write(words, s->why, strlen(s->why)) == (ssize_t)strlen(s->why);
     (void)fflush(stdout);
@@ -98,7 +98,7 @@ static void hear(struct sim *s, int words, pid_t pid) {
 void restore_elsewhere(struct sim *s) {
     int words[2];
     for (unsigned i = 0; i < s->count; i++) {
-        if (!s->nodes[i].up || s->nodes[i].lost) {
+        if (s->traits.cluster || !s->nodes[i]->up || s->nodes[i]->lost) {
             return;
         }
     }

@@ -62,13 +62,23 @@ static void print_line(const struct sim *s, const char *line) {
     (void)putchar('\n');
 }
 
+/* A folder's name is another one each time. */
+static void hide_folders(char *line) {
+    static const char folder[] = "/dev/shm/zingq-sim-";
+    for (char *at = line; (at = strstr(at, folder)) != NULL;) {
+        size_t len = sizeof folder - 1 + strcspn(at + sizeof folder - 1, "/ :");
+        memmove(at, at + len, strlen(at + len) + 1);
+    }
+}
+
 void sim_tell(struct sim *s, const char *format, ...) {
     char line[STORY_BYTES];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(line, sizeof line, format, args);
+    (void)vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    for (int i = 0; i < len && line[i] != '\0'; i++) {
+    hide_folders(line);
+    for (size_t i = 0; line[i] != '\0'; i++) {
         s->hash = (s->hash ^ (uint8_t)line[i]) * UINT64_C(0x100000001b3);
     }
     if (s->talks) {
@@ -96,11 +106,15 @@ bool sim_chance(struct sim *s, unsigned percent) {
     return sim_below(s, 100) < percent;
 }
 
+struct node *sim_place(struct sim *s, unsigned place) {
+    return &s->places[(place - 1) / NODES_MAX][(place - 1) % NODES_MAX];
+}
+
 /* --- steps --- */
 
 static void pass_time(struct sim *s) {
     uint64_t most = sim_chance(s, 3) ? LONG_MS : sim_chance(s, 15) ? MINUTE_MS : REST_MS;
-    s->true_ms += 1 + (int64_t)sim_below(s, most == REST_MS ? 1 + sim_below(s, most) : most);
+    machines_pass(s, 1 + (int64_t)sim_below(s, most == REST_MS ? 1 + sim_below(s, most) : most));
 }
 
 /* By up to a second, an hour or a hundred days, or to what it was. */
@@ -118,9 +132,9 @@ static void set_clock(struct sim *s, struct node *n) {
     sim_tell(s, "host %u: the wall clock is %lld ms ahead", n->number, (long long)n->wall_ahead_ms);
 }
 
-static void tell_members(struct sim *s, const struct node *about, bool up) {
+void sim_tell_members(struct sim *s, const struct node *about, bool up) {
     for (unsigned i = 0; i < s->count; i++) {
-        struct node *n = &s->nodes[i];
+        struct node *n = s->nodes[i];
         if (n != about && n->up) {
             engine_member(n->engine, (uint16_t)about->number, up);
         }
@@ -134,7 +148,7 @@ static void go_down(struct sim *s, struct node *n) {
         node_kill(n);
     }
     if (sim_chance(s, 25)) {
-        if (sim_chance(s, 20)) {
+        if (!s->traits.cluster && sim_chance(s, 20)) {
             set_clock(s, n);
         }
         /* A machine that starts with its clock days ahead makes engine time leap, and what is kept
@@ -150,7 +164,7 @@ static void go_down(struct sim *s, struct node *n) {
 
 /* One that died starts at once, mostly. */
 static void come_up(struct sim *s, struct node *n, unsigned percent) {
-    if (!n->up && sim_chance(s, percent)) {
+    if (!n->up && machines_may_start(s, n) && sim_chance(s, percent)) {
         node_start_again(n);
     }
 }
@@ -200,7 +214,9 @@ static void step_up(struct sim *s, const struct plan_step *step, struct node *n)
         broker_answer(s, n, 1 + (size_t)sim_below(s, 1 + broker_flights(s, n)));
         break;
     case PLAN_CLOCK:
-        set_clock(s, n);
+        if (!s->traits.cluster) { /* whose clocks are in step */
+            set_clock(s, n);
+        }
         break;
     case PLAN_DOWN:
         go_down(s, n);
@@ -241,44 +257,55 @@ static void print_step(const struct sim *s, const struct plan_step *step) {
     (void)printf("%4zu. %s%s%s\n", s->at + 1, host, plan_kind_words(step->kind), crash);
 }
 
+/* False: it is about one host. */
+static bool step_of_all(struct sim *s, const struct plan_step *step) {
+    switch ((enum plan_kind)step->kind) {
+    case PLAN_LOAD:
+        load_say(s);
+        return true;
+    case PLAN_PEER:
+        peer_answer(s, true);
+        return true;
+    case PLAN_POSTS:
+        broker_carry(s, true);
+        return true;
+    case PLAN_TIME:
+        pass_time(s);
+        return true;
+    case PLAN_BACKUP:
+        restore_elsewhere(s);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void take_step(struct sim *s, const struct plan_step *step) {
-    struct node *n = &s->nodes[step->node % s->count];
-    bool was_up = n->up;
+    struct node *host = s->nodes[step->node % s->count];
     if (s->talks) {
         print_step(s, step);
     }
     s->chance = chance_of_seed(step->chance);
     s->tally->steps++;
-    switch ((enum plan_kind)step->kind) {
-    case PLAN_LOAD:
-        load_say(s);
+    if (step_of_all(s, step)) {
         return;
-    case PLAN_PEER:
-        peer_answer(s, true);
+    }
+    struct node *n = machines_process(s, host, step->kind == PLAN_TURN);
+    if (n == NULL) {
         return;
-    case PLAN_POSTS:
-        broker_carry(s, true);
-        return;
-    case PLAN_TIME:
-        pass_time(s);
-        return;
-    case PLAN_BACKUP:
-        restore_elsewhere(s);
-        return;
-    case PLAN_UP:
+    }
+    bool was_up = n->up;
+    if (step->kind == PLAN_UP) {
         n->disk = !n->up && sim_chance(s, 50) ? DISK_WELL : n->disk;
         come_up(s, n, 100);
-        break;
-    default:
-        if (n->up) {
-            node_arm(n, step->crash);
-            step_up(s, step, n);
-            node_disarm(n);
-        }
+    } else if (n->up) {
+        node_arm(n, step->crash);
+        step_up(s, step, n);
+        node_disarm(n);
     }
     come_up(s, n, 80);
-    if (n->up != was_up) {
-        tell_members(s, n, n->up);
+    if (n->up != was_up && n == host) {
+        sim_tell_members(s, n, n->up);
     }
 }
 
@@ -290,8 +317,9 @@ static void mend(struct sim *s) {
     if (s->talks) {
         (void)printf("   Now the faults are over, and everything is to come to its end.\n");
     }
+    machines_mend(s);
     for (unsigned i = 0; i < s->count; i++) {
-        struct node *n = &s->nodes[i];
+        struct node *n = s->nodes[i];
         n->disk = DISK_WELL;
         n->fault.kind = FAULT_NONE;
         n->wall_most_ms = node_wall_most_ms(n);
@@ -304,7 +332,7 @@ static void mend(struct sim *s) {
         if (n->up && !n->online) {
             change_link(s, n);
         }
-        tell_members(s, n, true);
+        sim_tell_members(s, n, true);
     }
 }
 
@@ -312,8 +340,8 @@ static bool is_over(struct sim *s) {
     bool over = broker_is_empty(s) && peer_open(s) == 0 && s->broker.posts == NULL;
     for (unsigned i = 0; i < s->count && over; i++) {
         struct engine_status v;
-        bool reloads = s->nodes[i].reload.conf != NULL || s->nodes[i].topics.no_guest;
-        engine_status(s->nodes[i].engine, &v);
+        bool reloads = s->nodes[i]->reload.conf != NULL || s->nodes[i]->topics.no_guest;
+        engine_status(s->nodes[i]->engine, &v);
         over = !reloads && v.waiting == 0 && v.outbox == 0 && v.delayed == 0 &&
                v.forwards_waiting == 0;
     }
@@ -333,23 +361,23 @@ static int64_t due_in_ms(struct node *n) {
 static void sleep_until_due(struct sim *s) {
     int64_t least = AWAKE_MS;
     for (unsigned i = 0; i < s->count; i++) {
-        int64_t left = due_in_ms(&s->nodes[i]);
+        int64_t left = due_in_ms(s->nodes[i]);
         least = left < least ? left : least;
     }
     bool calm = least > 0 && broker_is_empty(s) && peer_open(s) == 0;
     for (unsigned i = 0; i < s->count && calm; i++) {
-        check_asleep(s, &s->nodes[i], least);
+        check_asleep(s, s->nodes[i], least);
     }
     s->true_ms += least;
     for (unsigned i = 0; i < s->count && least > 0; i++) {
-        check_awake(s, &s->nodes[i]);
+        check_awake(s, s->nodes[i]);
     }
     s->true_ms += least > 0 ? DOZE_MS : 0;
 }
 
 static void settle_once(struct sim *s) {
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
-        struct node *n = &s->nodes[i];
+        struct node *n = s->nodes[i];
         node_arm(n, 0);
         node_turn(n);
         node_disarm(n); /* a handler may be a mine */
@@ -370,8 +398,8 @@ static void tell_stuck(struct sim *s, int64_t since_ms) {
     text[0] = '\0';
     for (unsigned i = 0; i < s->count; i++) {
         struct engine_status v;
-        check_tell_waiting(s, &s->nodes[i]);
-        engine_status(s->nodes[i].engine, &v);
+        check_tell_waiting(s, s->nodes[i]);
+        engine_status(s->nodes[i]->engine, &v);
         len +=
             (size_t)snprintf(text + len, sizeof text - len,
                              "; host %u: %llu events, %llu publishes, %llu delayed, %llu for "
@@ -389,7 +417,7 @@ static uint64_t progress(struct sim *s) {
     uint64_t sum = s->tally->ended;
     for (unsigned i = 0; i < s->count; i++) {
         struct engine_status v;
-        engine_status(s->nodes[i].engine, &v);
+        engine_status(s->nodes[i]->engine, &v);
         sum = sum * 31 + v.waiting + v.outbox + v.delayed + v.forwards_waiting;
     }
     return sum;
@@ -423,7 +451,7 @@ static void settle(struct sim *s) {
         bool looks = round % OPERATE_EVERY == 0; /* operators do not all the time */
         bool more = false;
         for (unsigned i = 0; i < s->count && !s->failed && looks; i++) {
-            more = operate_settle(s, &s->nodes[i]) || more;
+            more = operate_settle(s, s->nodes[i]) || more;
         }
         bool over = looks && !more && is_over(s);
         if (over && after_a_tick(s)) {
@@ -458,7 +486,7 @@ static void settle_now(struct sim *s) {
 /* Long after: what runs out has run out, and nothing ends that had not. */
 static void age(struct sim *s) {
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
-        node_forget_schedules(&s->nodes[i]); /* which would go on for ever */
+        node_forget_schedules(s->nodes[i]); /* which would go on for ever */
     }
     uint64_t ended = s->tally->ended;
     s->true_ms += (int64_t)AGED_DAYS * 86400 * 1000;
@@ -471,14 +499,14 @@ static void age(struct sim *s) {
                  (unsigned long long)(s->tally->ended - ended));
     }
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
-        check_aged(s, &s->nodes[i]);
+        check_aged(s, s->nodes[i]);
     }
 }
 
 static void look(struct sim *s) {
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
-        if (s->nodes[i].up) {
-            check_always(s, &s->nodes[i]);
+        if (s->nodes[i]->up) {
+            check_always(s, s->nodes[i]);
         }
     }
 }
@@ -490,8 +518,14 @@ static struct sim_traits traits_of(const struct plan *plan) {
                            .small_stores = chance_next(&c, 8) == 0};
     t.crowds = chance_next(&c, 10) == 0 && !t.small_stores; /* which could not hold them */
     t.logged = chance_next(&c, 2) == 0;
-    t.shared_clock = t.logged && chance_next(&c, 2) == 0;
+    t.cluster = chance_next(&c, 3) == 0 && plan->nodes > 1;
+    t.logged = t.logged || t.cluster;
+    t.shared_clock = t.logged && !t.cluster && chance_next(&c, 2) == 0;
     return t;
+}
+
+bool sim_has_cluster(const struct plan *plan) {
+    return traits_of(plan).cluster;
 }
 
 void sim_end(struct sim *s) {
@@ -499,7 +533,7 @@ void sim_end(struct sim *s) {
         settle(s);
     }
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
-        check_ended(s, &s->nodes[i]);
+        check_ended(s, s->nodes[i]);
     }
     if (!s->failed) {
         load_check(s);
@@ -515,8 +549,12 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     s->chance = chance_of_seed(plan->seed);
     wrapped_begin(plan->seed);
     bugs_begin();
+    machines_begin(s);
+    for (unsigned i = 0; i < s->count; i++) {
+        s->nodes[i] = &s->places[0][i];
+    }
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
-        (void)node_make(&s->nodes[i], s, i + 1);
+        (void)node_make(s->nodes[i], s, i + 1);
     }
     for (s->at = 0; s->at < plan->count && !s->failed; s->at++) {
         take_step(s, &plan->steps[s->at]);
@@ -530,8 +568,8 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     }
     tally->runs++;
     tally->virtual_ms += s->true_ms;
-    for (unsigned i = 0; i < s->count; i++) {
-        node_free(&s->nodes[i]);
+    for (unsigned i = MACHINES_MAX * NODES_MAX; i-- > 0;) {
+        node_free(sim_place(s, i + 1));
     }
     operate_end(s);
     broker_clear(s);

@@ -11,6 +11,7 @@
  *   load     what publishers say, and what must come of it
  *   operate  what operators do
  *   restore  another world, in which the hosts begin with backups
+ *   machines those, in some worlds, between which hosts move
  *   check    what must be true at the end, read from the history
  *   log      what has a host's turns before its store has them, in half of the worlds
  *   bugs     planted ones, which must be found
@@ -27,6 +28,7 @@
 #include "broker.h"
 #include "chance.h"
 #include "check.h"
+#include "machines.h"
 #include "database.h"
 #include "load.h"
 #include "operate.h"
@@ -48,6 +50,7 @@ enum {
 /* What a run, or many, have seen. */
 struct sim_tally {
     uint64_t runs, steps, turns, commits, crashes, crashes_loaded; /* with 50 events or more */
+    uint64_t moves, old_owners; /* of hosts between machines; those that lived on then */
     uint64_t reboots, refused_commits, faults, offered, published, forwarded, calls, ended;
     uint64_t points, points_loaded; /* distinct ones (node.h), bits below */
     int64_t virtual_ms;
@@ -63,17 +66,20 @@ struct sim_traits {
     bool logged;       /* stores have logs */
     bool shared_clock; /* and the wall clock is a database's, which engine time follows */
     bool crowds;       /* a key gets more than a lane has in memory, once or twice */
+    bool cluster;      /* hosts move between machines */
 };
 
 struct sim {
     const struct plan *plan;
     struct sim_traits traits;
-    size_t at;            /* the step under way */
-    struct chance chance; /* of this step */
-    int64_t true_ms;      /* physical time: since the world began */
-    bool settling;        /* no more faults */
-    struct node nodes[NODES_MAX];
+    size_t at;                                   /* the step under way */
+    struct chance chance;                        /* of this step */
+    int64_t true_ms;                             /* physical time: since the world began */
+    bool settling;                               /* no more faults */
+    struct node places[MACHINES_MAX][NODES_MAX]; /* where hosts can run: machines.h */
+    struct node *nodes[NODES_MAX];               /* where each does */
     unsigned count;
+    struct sim_cluster cluster;
     struct sim_broker broker;
     struct sim_peer peer;
     struct sim_database database;
@@ -88,11 +94,17 @@ struct sim {
 /* Carries the plan out and checks what came of it; 0, or 1 and s->why. Nothing is left behind. */
 int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally);
 
+/* Whether hosts move between machines there. */
+bool sim_has_cluster(const struct plan *plan);
 /* The faults are over, and all comes to its end: what must be true then. */
 void sim_end(struct sim *s);
 
 /* A promise is broken: the first one counts. */
 void sim_fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The place of that number (node.h). */
+struct node *sim_place(struct sim *s, unsigned place);
+/* Whether a host is up: the others are told. */
+void sim_tell_members(struct sim *s, const struct node *about, bool up);
 /* A line of the story. */
 void sim_tell(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A number below `most`, of the step's own. */

@@ -10,6 +10,7 @@ add_executable(sim_wire sim_wire_main.c wire_broker.c wire_check.c wire_filters.
     wire_sender.c wire_session.c wire_steps.c wire_tell.c wire_world.c wire_worker.c)
 set_target_properties(sim_wire PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_link_libraries(sim_wire PRIVATE zingq_core)
+target_include_directories(sim_wire PRIVATE ${CMAKE_SOURCE_DIR}/tests/support)
 foreach(name dlsym mosquitto_disconnect_v5 mosquitto_loop_misc mosquitto_loop_read
         mosquitto_publish_v5 mqtt_forget_watches mqtt_guard_tried mqtt_hold mqtt_learn mqtt_link_closing mqtt_link_free
         mqtt_link_watch mqtt_lose_saying mqtt_marker_read mqtt_on_message mqtt_on_publish

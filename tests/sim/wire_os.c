@@ -10,6 +10,7 @@
 #include "wire_plant.h"
 #include "wire_random.h"
 #include "wire_tell.h"
+#include "wrap.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -19,6 +20,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -96,8 +98,7 @@ int clock_gettime(clockid_t id, struct timespec *out) {
 
 /* ---- descriptors ---- */
 
-int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
-int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+WRAPPED(poll);
 
 bool wire_os_readable(int fd) {
     struct pollfd one = {.fd = fd, .events = POLLIN};
@@ -169,8 +170,7 @@ static int door_connect(int fd, const struct sockaddr *address, socklen_t len) {
 }
 
 /* The guard's next read, write and connect are ours. */
-void *__real_dlsym(void *handle, const char *name);
-void *__wrap_dlsym(void *handle, const char *name);
+WRAPPED(dlsym);
 
 void *__wrap_dlsym(void *handle, const char *name) {
     void *function = NULL;
@@ -219,8 +219,7 @@ void freeaddrinfo(struct addrinfo *info) {
 
 /* ---- threads: the one that connects ---- */
 
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
-                          void *(*thread_main)(void *), void *arg);
+WRAPPED(pthread_create);
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
                           void *(*thread_main)(void *), void *arg) {
@@ -252,9 +251,8 @@ void wire_os_run_thread(void) {
 
 /* ---- chance ---- */
 
-int __wrap_uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, size_t len, unsigned flags,
-                     uv_random_cb on_random);
-void __wrap_randombytes_buf(void *buf, size_t len);
+WRAPPED(uv_random);
+WRAPPED(randombytes_buf);
 
 /* The guard's mark: made once in the life of a process, so it must not come from the seed. */
 void __wrap_randombytes_buf(void *buf, size_t len) {

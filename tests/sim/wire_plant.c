@@ -10,6 +10,7 @@
 #include "io/mqtt/guard.h"
 #include "io/mqtt/packet.h"
 #include "wire_random.h"
+#include "wrap.h"
 
 #include <mosquitto.h>
 #include <string.h>
@@ -110,16 +111,9 @@ void wire_plant_pubacks(uint8_t *packets, size_t len) {
 
 /* ---- libmosquitto ---- */
 
-int __real_mosquitto_loop_read(struct mosquitto *mosq, int packets_max);
-int __wrap_mosquitto_loop_read(struct mosquitto *mosq, int packets_max);
-int __real_mosquitto_loop_misc(struct mosquitto *mosq);
-int __wrap_mosquitto_loop_misc(struct mosquitto *mosq);
-int __real_mosquitto_publish_v5(struct mosquitto *mosq, int *mid, const char *topic, int len,
-                                const void *payload, int qos, bool retain,
-                                const mosquitto_property *properties);
-int __wrap_mosquitto_publish_v5(struct mosquitto *mosq, int *mid, const char *topic, int len,
-                                const void *payload, int qos, bool retain,
-                                const mosquitto_property *properties);
+WRAPPED(mosquitto_loop_read);
+WRAPPED(mosquitto_loop_misc);
+WRAPPED(mosquitto_publish_v5);
 
 int __wrap_mosquitto_loop_read(struct mosquitto *mosq, int packets_max) {
     int rc = __real_mosquitto_loop_read(mosq, packets_max);
@@ -141,10 +135,7 @@ int __wrap_mosquitto_publish_v5(struct mosquitto *mosq, int *mid, const char *to
                                        properties);
 }
 
-int __real_mosquitto_disconnect_v5(struct mosquitto *mosq, int reason,
-                                   const mosquitto_property *properties);
-int __wrap_mosquitto_disconnect_v5(struct mosquitto *mosq, int reason,
-                                   const mosquitto_property *properties);
+WRAPPED(mosquitto_disconnect_v5);
 
 int __wrap_mosquitto_disconnect_v5(struct mosquitto *mosq, int reason,
                                    const mosquitto_property *properties) {
@@ -155,10 +146,8 @@ int __wrap_mosquitto_disconnect_v5(struct mosquitto *mosq, int reason,
 
 /* ---- libuv ---- */
 
-int __real_uv_async_send(uv_async_t *async);
-int __wrap_uv_async_send(uv_async_t *async);
-int __real_uv_timer_start(uv_timer_t *timer, uv_timer_cb on_timer, uint64_t ms, uint64_t repeat_ms);
-int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb on_timer, uint64_t ms, uint64_t repeat_ms);
+WRAPPED(uv_async_send);
+WRAPPED(uv_timer_start);
 
 int __wrap_uv_async_send(uv_async_t *async) {
     return goes_wrong(WIRE_LOST_WAKE, 8) ? 0 : __real_uv_async_send(async);
@@ -178,26 +167,11 @@ int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb on_timer, uint64_t ms,
 
 /* ---- the door's own ---- */
 
-void __real_mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
-                            const mosquitto_property *properties);
-void __wrap_mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
-                            const mosquitto_property *properties);
-void __real_mqtt_on_message(struct mosquitto *mosq, void *userdata,
-                            const struct mosquitto_message *message,
-                            const mosquitto_property *properties);
-void __wrap_mqtt_on_message(struct mosquitto *mosq, void *userdata,
-                            const struct mosquitto_message *message,
-                            const mosquitto_property *properties);
-enum mqtt_verdict __real_mqtt_packet_check(uint8_t header, struct slice body, uint64_t length,
-                                           uint64_t bytes_max, const char *mark, struct buf *out,
-                                           struct report *r);
-enum mqtt_verdict __wrap_mqtt_packet_check(uint8_t header, struct slice body, uint64_t length,
-                                           uint64_t bytes_max, const char *mark, struct buf *out,
-                                           struct report *r);
-int __real_mqtt_send_subscriptions(struct mqtt *m);
-int __wrap_mqtt_send_subscriptions(struct mqtt *m);
-void __real_mqtt_hold(struct mqtt *m, bool hold);
-void __wrap_mqtt_hold(struct mqtt *m, bool hold);
+WRAPPED(mqtt_on_publish);
+WRAPPED(mqtt_on_message);
+WRAPPED(mqtt_packet_check);
+WRAPPED(mqtt_send_subscriptions);
+WRAPPED(mqtt_hold);
 
 void __wrap_mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
                             const mosquitto_property *properties) {
@@ -235,20 +209,11 @@ void __wrap_mqtt_hold(struct mqtt *m, bool hold) {
 
 /* ---- the door's, where it looks at its connection ---- */
 
-int __real_mqtt_link_watch(struct mqtt_link *link, int events,
-                           void (*on_event)(void *owner, int status, int events));
-int __wrap_mqtt_link_watch(struct mqtt_link *link, int events,
-                           void (*on_event)(void *owner, int status, int events));
-void __real_mqtt_link_free(struct mqtt_link *link);
-void __wrap_mqtt_link_free(struct mqtt_link *link);
-bool __real_mqtt_link_closing(const struct mqtt_link *link);
-bool __wrap_mqtt_link_closing(const struct mqtt_link *link);
-unsigned __real_mqtt_guard_tried(const struct mqtt_guard *guard);
-unsigned __wrap_mqtt_guard_tried(const struct mqtt_guard *guard);
-bool __real_mqtt_marker_read(struct slice value, const char *mark, uint32_t *ids, size_t ids_max,
-                             size_t *id_count, struct slice *reason);
-bool __wrap_mqtt_marker_read(struct slice value, const char *mark, uint32_t *ids, size_t ids_max,
-                             size_t *id_count, struct slice *reason);
+WRAPPED(mqtt_link_watch);
+WRAPPED(mqtt_link_free);
+WRAPPED(mqtt_link_closing);
+WRAPPED(mqtt_guard_tried);
+WRAPPED(mqtt_marker_read);
 
 int __wrap_mqtt_link_watch(struct mqtt_link *link, int events,
                            void (*on_event)(void *owner, int status, int events)) {
@@ -281,9 +246,8 @@ bool __wrap_mqtt_marker_read(struct slice value, const char *mark, uint32_t *ids
 
 /* ---- the door's, where it decides ---- */
 
-void __real_mqtt_lose_saying(struct mqtt *m, const char *text);
-void __real_mqtt_forget_watches(struct mqtt *m);
-void __wrap_mqtt_forget_watches(struct mqtt *m);
+WRAPPED(mqtt_lose_saying);
+WRAPPED(mqtt_forget_watches);
 
 void __wrap_mqtt_forget_watches(struct mqtt *m) {
     if (!goes_wrong(WIRE_HOARD, 1)) {
@@ -291,15 +255,9 @@ void __wrap_mqtt_forget_watches(struct mqtt *m) {
     }
 }
 
-void __wrap_mqtt_lose_saying(struct mqtt *m, const char *text);
-void __real_mqtt_learn(struct mqtt *m, int reason);
-void __wrap_mqtt_learn(struct mqtt *m, int reason);
-bool __real_mqtt_suspect_will(struct mqtt *m);
-bool __wrap_mqtt_suspect_will(struct mqtt *m);
-int __real_mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid,
-                        struct report *r);
-int __wrap_mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid,
-                        struct report *r);
+WRAPPED(mqtt_learn);
+WRAPPED(mqtt_suspect_will);
+WRAPPED(mqtt_publish);
 
 void __wrap_mqtt_lose_saying(struct mqtt *m, const char *text) {
     if (!goes_wrong(WIRE_PATIENT, 1)) {

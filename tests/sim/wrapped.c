@@ -8,11 +8,14 @@
 
 #include "chance.h"
 #include "node.h"
+#include "wrap.h"
 
 #include "base/log.h"
+#include "engine/flow.h"
 #include "journal/recent.h"
 
 #include <lmdb.h>
+#include <sodium.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,22 +26,15 @@ static int64_t looked_ns;
 enum { LOOK_NS = 200000 };
 
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): named by the linker */
-int __real_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
-int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
-void __wrap_randombytes_buf(void *out, size_t size);
-int64_t __wrap_clock_thread_ns(void);
-size_t __wrap_window_left(size_t waiting);
-int __real_recent_go_on(struct journal *j, int64_t now_ms, int64_t full_ms, struct key *k,
-                        struct dedupe_note *note);
-int __wrap_recent_go_on(struct journal *j, int64_t now_ms, int64_t full_ms, struct key *k,
-                        struct dedupe_note *note);
-int64_t __real_recent_due_ms(const struct journal *j, int64_t now_ms, int64_t full_ms);
-int64_t __wrap_recent_due_ms(const struct journal *j, int64_t now_ms, int64_t full_ms);
-int64_t __wrap_clock_monotonic_ns(void);
-void __wrap_log_line(enum log_level level, const char *area, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void __wrap_log_text(enum log_level level, const char *area, struct slice message,
-                     struct slice more);
+WRAPPED(mdb_env_open);
+WRAPPED(randombytes_buf);
+WRAPPED(clock_thread_ns);
+WRAPPED(window_left);
+WRAPPED(recent_go_on);
+WRAPPED(recent_due_ms);
+WRAPPED(clock_monotonic_ns);
+WRAPPED(log_line);
+WRAPPED(log_text);
 
 int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode) {
     return __real_mdb_env_open(env, path, flags | MDB_NOSYNC, mode);

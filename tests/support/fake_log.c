@@ -311,6 +311,8 @@ const struct store_log *fake_log_join(struct fake_log *log) {
     session->snapshots = (struct log_snapshots){session, add, finish, trim};
     log->sessions = session;
     log->fenced = false;
+    free(log->late); /* it is fenced */
+    log->late = NULL;
     return &session->door;
 }
 
@@ -328,10 +330,6 @@ const struct log_snapshots *fake_log_snapshots(struct fake_log *log) {
 
 void fake_log_take_over(struct fake_log *log) {
     log->fenced = true;
-}
-
-bool fake_log_is_fenced(const struct fake_log *log) {
-    return log->fenced;
 }
 
 void fake_log_answers(struct fake_log *log, enum fake_answer answer) {

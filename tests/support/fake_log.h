@@ -26,7 +26,6 @@ const struct store_log *fake_log_reader(struct fake_log *log);
 const struct log_snapshots *fake_log_snapshots(struct fake_log *log);
 /* Another host takes it over, and appends nothing. */
 void fake_log_take_over(struct fake_log *log);
-bool fake_log_is_fenced(const struct fake_log *log);
 
 enum fake_answer {
     FAKE_GOOD,

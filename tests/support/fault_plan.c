@@ -1,5 +1,6 @@
 /* fault_plan.c - see fault_plan.h. The linker (--wrap) leads the calls here. */
 #include "fault_plan.h"
+#include "wrap.h"
 
 #include <errno.h>
 #include <lmdb.h>
@@ -106,12 +107,9 @@ static bool lacks(size_t size) {
 }
 
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): named by the linker */
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_realloc(void *p, size_t size);
+WRAPPED(malloc);
+WRAPPED(calloc);
+WRAPPED(realloc);
 
 void *__wrap_malloc(size_t size) {
     return lacks(size) ? NULL : __real_malloc(size);
@@ -127,8 +125,7 @@ void *__wrap_realloc(void *p, size_t size) {
 
 /* NAME fails as a disk does that cannot be read, or that is full. */
 #define CALL(name, parameters, arguments)                                                          \
-    int __real_##name parameters;                                                                  \
-    int __wrap_##name parameters;                                                                  \
+    WRAPPED(name);                                                                                 \
     int __wrap_##name parameters {                                                                 \
         return fault_strikes(FAULT_STORE) ? EIO : __real_##name arguments;                         \
     }
@@ -147,9 +144,9 @@ CALL(mdb_cursor_put, (MDB_cursor * cursor, MDB_val *key, MDB_val *data, unsigned
      (cursor, key, data, flags))
 CALL(mdb_cursor_del, (MDB_cursor * cursor, unsigned flags), (cursor, flags))
 
-int __real_mdb_txn_commit(MDB_txn *txn);
-int __wrap_mdb_txn_commit(MDB_txn *txn);
-int __wrap_mdb_txn_commit(MDB_txn *txn) {
+/* Weak: the simulator's hosts have one of their own. */
+WRAPPED(mdb_txn_commit);
+__attribute__((weak)) int __wrap_mdb_txn_commit(MDB_txn *txn) {
     if (fault_strikes(FAULT_STORE)) {
         mdb_txn_abort(txn);
         return EIO;

@@ -3,6 +3,7 @@
 
 #include "data_folder.h"
 #include "test.h"
+#include "wrap.h"
 
 #include "backup/files.h"
 
@@ -38,8 +39,7 @@ static void rotate(void) {
 }
 
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): named by the linker */
-int __real_backup_open(const char *path, struct stat *st, int *code, struct report *r);
-int __wrap_backup_open(const char *path, struct stat *st, int *code, struct report *r);
+WRAPPED(backup_open);
 int __wrap_backup_open(const char *path, struct stat *st, int *code, struct report *r) {
     if (rotate_at > 0 && --rotate_at == 0) {
         rotate();

@@ -1,0 +1,143 @@
+/*
+ * test_append_moved.c - lines for files of a host that has a log, and goes on in the folder of another machine:
+ * its files stay where they were written, and none of their lines is lost.
+ */
+#include "engine/append.h"
+#include "data_folder.h"
+#include "fake_log.h"
+#include "test.h"
+#include "journal/home.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ROOM = 16 << 20, MACHINES = 2 };
+static const int64_t T0 = 1700000000000;
+
+struct fixture {
+    struct fake_log *log;
+    struct data_folder folders[MACHINES];
+    unsigned at; /* the machine that it is on */
+    struct store *store;
+    struct journal *journal;
+    struct append *append;
+};
+
+static void close_append(struct fixture *f) {
+    append_free(f->append);
+    journal_close(f->journal);
+    store_close(f->store);
+}
+
+/* As another machine does that takes it over, or the same one after a crash. */
+static void start_at(struct fixture *f, unsigned machine) {
+    f->at = machine;
+    f->store = data_folder_store(&f->folders[machine], ROOM);
+    assert_int_equal(store_use_log(f->store, fake_log_join(f->log), journal_home, NULL), 0);
+    assert_int_equal(journal_open(&f->journal, f->store, 1000, NULL), 0);
+    assert_int_equal(append_new(&f->append, f->journal, f->folders[machine].path), 0);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(append_load(f->append), 0);
+    assert_int_equal(store_commit(f->store), 0);
+}
+
+static void move_to(struct fixture *f, unsigned machine) {
+    close_append(f);
+    start_at(f, machine);
+}
+
+static int set_up(void **state) {
+    static struct fixture f;
+    f.log = fake_log_new();
+    for (unsigned i = 0; i < MACHINES; i++) {
+        data_folder_make(&f.folders[i]);
+    }
+    start_at(&f, 0);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    close_append(f);
+    for (unsigned i = 0; i < MACHINES; i++) {
+        data_folder_remove(&f->folders[i]);
+    }
+    fake_log_free(f->log);
+    return 0;
+}
+
+/* A turn with this line, committed and not written yet; and a write of what is to be written. */
+static void commit_line(struct fixture *f, const char *line) {
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(append_settle(f->append, T0), 0);
+    assert_int_equal(append_add(f->append, 3, T0, slice_of("x"), slice_of(line)), 0);
+    assert_int_equal(store_commit(f->store), 0);
+}
+
+static void write_lines(struct fixture *f) {
+    append_write(f->append, T0);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(append_settle(f->append, T0), 0);
+    assert_int_equal(store_commit(f->store), 0);
+}
+
+static void assert_file(const struct fixture *f, unsigned machine, const char *expected) {
+    char path[128];
+    char text[256] = "";
+    (void)snprintf(path, sizeof path, "%s/files/x", f->folders[machine].path);
+    FILE *fp = fopen(path, "r");
+    assert_non_null(fp);
+    size_t len = fread(text, 1, sizeof text - 1, fp);
+    assert_int_equal(fclose(fp), 0);
+    assert_int_equal(len, strlen(expected));
+    assert_string_equal(text, expected);
+}
+
+static void lines_of_an_earlier_stay_are_not_cut(void **state) {
+    struct fixture *f = *state;
+    commit_line(f, "the first, longer than what the other one writes");
+    write_lines(f);
+    move_to(f, 1);
+    commit_line(f, "2");
+    write_lines(f);
+    commit_line(f, "3");
+    move_to(f, 0);
+    write_lines(f);
+    assert_file(f, 0, "the first, longer than what the other one writes\n3\n");
+    assert_file(f, 1, "2\n");
+}
+
+static void a_line_that_another_machine_may_have_written_is_written(void **state) {
+    struct fixture *f = *state;
+    commit_line(f, "1");
+    append_write(f->append, T0); /* and it is lost before it can say so */
+    move_to(f, 1);
+    write_lines(f);
+    assert_file(f, 0, "1\n");
+    assert_file(f, 1, "1\n");
+}
+
+static void after_a_move_a_crash_writes_nothing_twice(void **state) {
+    struct fixture *f = *state;
+    commit_line(f, "1");
+    move_to(f, 1);
+    append_write(f->append, T0);
+    move_to(f, 1);
+    write_lines(f);
+    commit_line(f, "2");
+    append_write(f->append, T0);
+    move_to(f, 1);
+    write_lines(f);
+    assert_file(f, 1, "1\n2\n");
+}
+
+int main(void) {
+#define MOVED_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        MOVED_TEST(lines_of_an_earlier_stay_are_not_cut),
+        MOVED_TEST(a_line_that_another_machine_may_have_written_is_written),
+        MOVED_TEST(after_a_move_a_crash_writes_nothing_twice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
