@@ -81,5 +81,5 @@ bool journal_row_fits(enum store_table t, struct slice key, struct slice value) 
 bool journal_row_is_own(enum store_table t, struct slice key) {
     return store_owns_row(t, key) ||
            (t == TABLE_META && (slice_is(key, "flag/kept") || slice_is(key, "flag/grouped") ||
-                                journal_key_begins(key, "kept/")));
+                                slice_is(key, "flag/files") || journal_key_begins(key, "kept/")));
 }

@@ -102,7 +102,7 @@ int journal_aside_next(struct journal *j, struct aside_row *row);
  * zingq wrote the store. */
 int journal_check_row(enum store_table t, struct slice key, struct slice value);
 /* Whether it says something of its own store alone, which another one finds out for itself: the
- * schema, what is counted, and which turn of its log it has. */
+ * schema, what is counted, which turn of its log it has, and whose its files are. */
 bool journal_row_is_own(enum store_table t, struct slice key);
 /* Whether a row of unknown table may belong to this one. */
 bool journal_row_fits(enum store_table t, struct slice key, struct slice value);
