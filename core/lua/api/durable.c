@@ -21,7 +21,7 @@ struct run_durable *api_durable(lua_State *L, const char *call) {
     api_check_can_yield(L, run, call);
     struct run_durable *d = run_durable(run);
     if (d == NULL) {
-        (void)script_raise_lack(L, ERR_MEMORY, "zing.step");
+        (void)script_raise_lack(L, ERR_MEMORY, lua_pushfstring(L, "zing.%s", call));
     } else if (d->open) {
         luaL_error(L, "zing.%s cannot be called inside the step \"%s\": put it before or after it",
                    call, d->name);
