@@ -95,6 +95,19 @@ ok "and says why" eval 'grep -q "follower: .*/a/1 has what its log lacks" "$dir/
 send 22 23 24
 ok "the shard goes on" wait_for 10 counted 24
 
+# ---- without followers ----
+
+follows_none() {
+    [ "$("$ZINGQ" cluster status --json | jq -r '.hosts[] | select(.host == "a") | .status | fromjson | .following | length')" = 0 ]
+}
+kill "$pid_a"
+wait "$pid_a"
+ok "a host ends well, though a follower does not" [ $? -eq 0 ]
+must wait_for 10 state_is a gone
+ZINGQ_CLUSTER_FOLLOWERS=0 run_host a
+must wait_for 20 state_is a live
+ok "a host that is to follow none follows none" eval 'wait_for 10 follows_none && [ "$(follower 2)" = none ]'
+
 kill "$pid_a" "$pid_b"
 wait "$pid_a"
 wait "$pid_b"
