@@ -11,6 +11,7 @@
 #include "host/loop.h"
 #include "host/notify.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -187,6 +188,9 @@ int host_await_log(struct host *h, struct report *r) {
     host_tell_manager("READY=1");
     (void)uv_run(&a.loop, UV_RUN_DEFAULT);
     close_loop(&a);
+    if (host_notify_wait(HOST_OPEN_MS) != 0) { /* it is opened without a report */
+        log_warn("host", "cannot ask the service manager for patience: %s", strerror(errno));
+    }
     return a.code == ERR_BUSY
                ? report(r, ERR_BUSY, "stopped while it waited for the database of its log")
                : a.code;

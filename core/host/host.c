@@ -436,6 +436,7 @@ static int start(struct host *h, struct report *r) {
     repeat_every(&h->repeat_timer, REPEAT_MS, on_repeat_timer, "repeat timer");
     repeat_every(&h->manager_timer, host_notify_interval_ms(), on_manager_timer, "manager timer");
     log_start(h);
+    (void)host_notify_wait(0); /* whether anyone hears it, the next line says */
     host_tell_manager("READY=1");
     return 0;
 }

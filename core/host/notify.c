@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -45,15 +46,28 @@ int host_notify(const char *text) {
     return name == NULL || name[0] == '\0' ? 0 : send_to(name, text);
 }
 
-uint64_t host_notify_interval_ms(void) {
+/* 0: the manager does not watch this process. */
+static int64_t limit_us(void) {
     const char *limit = getenv("WATCHDOG_USEC");
     const char *pid = getenv("WATCHDOG_PID");
     if (limit == NULL || (pid != NULL && strtoimax(pid, NULL, 10) != getpid())) {
         return 0;
     }
     uintmax_t us = strtoumax(limit, NULL, 10);
-    if (us == 0 || us > (uintmax_t)INT64_MAX) {
+    return us > (uintmax_t)INT64_MAX ? 0 : (int64_t)us;
+}
+
+uint64_t host_notify_interval_ms(void) {
+    int64_t us = limit_us();
+    return us == 0 ? 0 : us < 2000 ? 1 : (uint64_t)us / 2000;
+}
+
+int host_notify_wait(int64_t ms) {
+    char text[64];
+    int64_t us = limit_us();
+    if (us == 0) {
         return 0;
     }
-    return us < 2000 ? 1 : us / 2000;
+    (void)snprintf(text, sizeof text, "WATCHDOG_USEC=%" PRId64, ms == 0 ? us : ms * 1000);
+    return host_notify(text);
 }

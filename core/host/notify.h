@@ -12,5 +12,10 @@ int host_notify(const char *text);
 /* Interval of "WATCHDOG=1" messages in ms, half of what the manager allows; 0 = it does not watch
  * this process. */
 uint64_t host_notify_interval_ms(void);
+/* A store of many millions of keys on a slow disk is opened within that. */
+enum { HOST_OPEN_MS = 600000 };
+/* From now on a manager that watches this process is to wait so long for its messages; 0 = as long as it
+ * said at the start. As host_notify. */
+int host_notify_wait(int64_t ms);
 
 #endif

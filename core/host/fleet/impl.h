@@ -6,6 +6,7 @@
 
 #include "host/companion.h"
 #include "host/fleet/fleet.h"
+#include "host/notify.h"
 #include "base/limits.h"
 
 #include <stdbool.h>
@@ -40,6 +41,7 @@ struct fleet_host {
     bool told;        /* it was told to, though others go on */
     bool slow;        /* it has been said that it starts slowly */
     bool silent;      /* it was killed for its silence */
+    int64_t waits_ms; /* how long it wants to be waited for; 0 = as long as others */
     int words;        /* the socket for its reports, like that of a service manager */
     char words_name[16];
     char end[128]; /* how it last ended, for people */
@@ -82,8 +84,8 @@ enum {
     FLEET_PAUSE_MS_LEAST = 1000,
     FLEET_PAUSE_MS_MOST = 30000,
     FLEET_STEADY_MS = 60000, /* after running this long, pauses start small again */
-    FLEET_START_MS = 600000, /* to open a store of many millions of keys, on a slow disk */
-    FLEET_WORD_BYTES = 64    /* of a report */
+    FLEET_START_MS = HOST_OPEN_MS,
+    FLEET_WORD_BYTES = 64 /* of a report */
 };
 
 /* --- host/fleet/words.c --- */
@@ -104,7 +106,7 @@ enum fleet_silence {
 };
 
 /* What a host's silence means: one that has reported since its start does so at half of silence_ms;
- * until then it has FLEET_START_MS. */
+ * until then it has FLEET_START_MS. One may ask for more time. */
 enum fleet_silence fleet_silence(const struct fleet_host *host, int64_t now_ms, int64_t silence_ms);
 /* Whether it runs, and has not reported yet. */
 bool fleet_starts(const struct fleet_host *host);

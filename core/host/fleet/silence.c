@@ -19,6 +19,7 @@ enum fleet_silence fleet_silence(const struct fleet_host *host, int64_t now_ms,
                                  int64_t silence_ms) {
     int64_t since_ms = now_ms - (host->beat_ms == 0 ? host->started_ms : host->beat_ms);
     bool starts = fleet_starts(host);
+    silence_ms = host->waits_ms > silence_ms ? host->waits_ms : silence_ms;
     if (host->pid == 0 || host->silent || since_ms <= silence_ms) {
         return SILENCE_FINE;
     }

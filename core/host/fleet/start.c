@@ -107,7 +107,7 @@ bool fleet_start(const struct fleet *f, struct fleet_host *host) {
         be_host(f, host, parent);
     }
     host->due_ms = INT64_MAX;
-    host->beat_ms = 0;
+    host->beat_ms = host->waits_ms = 0;
     host->stopping = host->told = host->slow = host->silent = false;
     host->follower.runs = !host->wanted;
     host->started_ms = clock_monotonic_ms();

@@ -74,6 +74,16 @@ static bool take_follows(struct fleet_follower *follower, const char *text) {
     return true;
 }
 
+/* host_notify_wait. */
+static bool take_wait(struct fleet_host *host, const char *text) {
+    static const char word[] = "WATCHDOG_USEC=";
+    if (strncmp(text, word, sizeof word - 1) != 0) {
+        return false;
+    }
+    host->waits_ms = strtoll(text + sizeof word - 1, NULL, 10) / 1000;
+    return true;
+}
+
 static void take_words_of(struct fleet_host *host) {
     char text[FLEET_WORD_BYTES];
     pid_t from;
@@ -84,7 +94,8 @@ static void take_words_of(struct fleet_host *host) {
         bool ready = strcmp(text, "READY=1") == 0;
         host->ready = host->ready || ready;
         host->stopping = host->stopping || strcmp(text, "STOPPING=1") == 0;
-        if (ready || strcmp(text, "WATCHDOG=1") == 0 || take_follows(&host->follower, text)) {
+        if (ready || strcmp(text, "WATCHDOG=1") == 0 || take_wait(host, text) ||
+            take_follows(&host->follower, text)) {
             host->beat_ms = clock_monotonic_ms();
         }
     }

@@ -32,6 +32,15 @@ static void a_host_that_never_reports_does_not_hang_for_ever(void **state) {
     assert_silence(&host, BEGAN + 2 * FLEET_START_MS, SILENCE_FINE);
 }
 
+/* It opens a large store, and had reported while that was loaded from its log. */
+static void a_host_that_asked_for_more_time_gets_it(void **state) {
+    (void)state;
+    const struct fleet_host host = {
+        .pid = 7, .started_ms = BEGAN, .beat_ms = 2 * BEGAN, .waits_ms = HOST_OPEN_MS};
+    assert_silence(&host, 2 * BEGAN + HOST_OPEN_MS, SILENCE_FINE);
+    assert_silence(&host, 2 * BEGAN + HOST_OPEN_MS + 1, SILENCE_LONG);
+}
+
 static void a_host_that_does_not_run_is_not_silent(void **state) {
     (void)state;
     const struct fleet_host host = {.started_ms = BEGAN};
@@ -43,6 +52,7 @@ int main(void) {
         cmocka_unit_test(a_host_that_reported_is_silent_after_the_limit),
         cmocka_unit_test(a_host_that_has_not_reported_yet_is_called_slow_once),
         cmocka_unit_test(a_host_that_never_reports_does_not_hang_for_ever),
+        cmocka_unit_test(a_host_that_asked_for_more_time_gets_it),
         cmocka_unit_test(a_host_that_does_not_run_is_not_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
