@@ -17,7 +17,6 @@
  *   4. if that has not helped for a while, the reserved descriptor is used to accept each waiting
  *      client, answer 503 and close: so a load balancer turns to another host instead of running
  *      into its timeout. The store and files do not get the reserve: they can wait, and they do.
- * into its timeout. The reserve is not given to the store or to files: they can wait, and do.
  */
 #include "io/httpd/impl.h"
 
@@ -51,8 +50,8 @@ static bool is_shortage(int error) {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* How many connections this door may have. */
-/* A client may fill what libmicrohttpd has for the head of its request. */
+/* How many connections this door may have. A client may fill what libmicrohttpd has for the head of its
+ * request. */
 static size_t share_of_memory(const struct gateway *g) {
     const struct memory *memory = g->callbacks.memory;
     return memory == NULL ? GATEWAY_CONNECTIONS_MAX

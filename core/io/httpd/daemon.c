@@ -7,6 +7,7 @@
 #include "io/httpd/impl.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 static void on_timer(uv_timer_t *timer);
 
@@ -55,4 +56,12 @@ int gateway_watch_daemon(struct gateway *g, uv_loop_t *loop) {
     g->timer.data = g;
     g->handles++;
     return uv_poll_start(&g->poll, UV_READABLE, on_poll) == 0 ? 0 : ERR_SYSTEM;
+}
+
+void gateway_on_closed(uv_handle_t *handle) {
+    struct gateway *g = handle->data;
+    assert(g->handles > 0);
+    if (--g->handles == 0) {
+        free(g);
+    }
 }

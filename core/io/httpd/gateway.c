@@ -215,14 +215,6 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **ow
 
 /* ---- life ---- */
 
-void gateway_on_closed(uv_handle_t *handle) {
-    struct gateway *g = handle->data;
-    assert(g->handles > 0);
-    if (--g->handles == 0) {
-        free(g);
-    }
-}
-
 static int watch(struct gateway *g, uv_loop_t *loop) {
     int code = gateway_watch_daemon(g, loop);
     code = code == 0 ? gateway_watch_listener(g, loop) : code;

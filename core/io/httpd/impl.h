@@ -101,11 +101,9 @@ struct gateway {
     bool short_said;                     /* and its end has not been */
 };
 
-/* io/httpd/gateway.c */
+/* io/httpd/daemon.c */
 /* A handle of the door has closed. */
 void gateway_on_closed(uv_handle_t *handle);
-
-/* io/httpd/daemon.c */
 /* Lets the daemon do what is due. */
 void gateway_run(struct gateway *g);
 /* Lets the daemon run soon: a connection was resumed. */
