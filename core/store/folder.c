@@ -28,7 +28,6 @@ enum { LOSSES_LOOKED_FOR = 100 };
 static const char lock_name[] = "zingq.lock";
 static const char mark_name[] = "zingq.store";
 static const char cluster_name[] = "zingq.cluster";
-static const char follows_text[] = " (follows a log)"; /* behind its number in the lock */
 static const char cluster_text[] =
     "This folder is that of a host of a cluster: 1, 2 and so on in it are copies of shards, which "
     "the\n"
@@ -83,13 +82,6 @@ int store_folder_make(const char *path, struct report *r) {
     return 0;
 }
 
-static int write_lock(const char *name, int fd, const char *text, struct report *r) {
-    ssize_t len = (ssize_t)strlen(text);
-    return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) == len
-               ? 0
-               : report(r, ERR_DISK, "cannot lock %s: %s", name, strerror(errno));
-}
-
 /* INV-STORE-7 */
 int store_folder_lock(const char *path, int *fd, struct report *r) {
     char name[STORE_PATH_BYTES];
@@ -112,22 +104,16 @@ int store_folder_lock(const char *path, int *fd, struct report *r) {
                       pid, path);
     }
     char pid[32];
-    (void)snprintf(pid, sizeof pid, "%ld", (long)getpid());
-    return write_lock(name, *fd, pid, r);
+    int pid_len = snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    if (ftruncate(*fd, 0) != 0 || pwrite(*fd, pid, (size_t)pid_len, 0) != pid_len) {
+        return report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
+    }
+    return 0;
 }
 
-int store_folder_say_follows(const char *path, int fd, struct report *r) {
-    char text[32 + sizeof follows_text];
-    (void)snprintf(text, sizeof text, "%ld%s", (long)getpid(), follows_text);
-    return write_lock(path, fd, text, r);
-}
-
-/* Whether the process in the lock is alive, and another one; `follows`: whether it says that it only
- * follows. */
-static bool is_in_use(const char *path, bool *follows) {
+bool store_folder_in_use(const char *path) {
     char name[STORE_PATH_BYTES];
-    char text[32 + sizeof follows_text] = "";
-    char *end;
+    char text[32] = "";
     int fd =
         store_folder_file(path, lock_name, name, NULL) == 0 ? open(name, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
@@ -135,14 +121,8 @@ static bool is_in_use(const char *path, bool *follows) {
     }
     ssize_t got = read(fd, text, sizeof text - 1);
     (void)close(fd);
-    long pid = got > 0 ? strtol(text, &end, 10) : 0;
-    *follows = got > 0 && strcmp(end, follows_text) == 0;
+    long pid = got > 0 ? strtol(text, NULL, 10) : 0;
     return pid > 0 && pid != (long)getpid() && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
-}
-
-bool store_folder_in_use(const char *path) {
-    bool follows = false;
-    return is_in_use(path, &follows);
 }
 
 static int sync_folder(const char *path) {
@@ -218,12 +198,11 @@ static bool has_listener(const char *path) {
     return is;
 }
 
-/* The process that an old lock file names may be another one by now. So it must listen as well; and a
- * later folder comes first. */
+/* The process that an old lock file names may be another one by now, and one that follows answers
+ * nobody. So it must listen as well; and a later folder comes first. */
 bool store_folder_of_shard(const char *path, unsigned number, char out[STORE_PATH_BYTES]) {
     for (unsigned losses = LOSSES_LOOKED_FOR; losses-- > 0;) {
-        bool follows = false;
-        if (store_folder_shard(path, number, losses, out) && is_in_use(out, &follows) && !follows &&
+        if (store_folder_shard(path, number, losses, out) && store_folder_in_use(out) &&
             has_listener(out)) {
             return true;
         }

@@ -34,9 +34,6 @@ int store_folder_make(const char *path, struct report *r);
 /* Locks PATH/zingq.lock, which then names this process; *fd is -1 or must be closed, in every case.
  * ERR_BUSY: another host has it. ERR_INVALID, ERR_DISK. */
 int store_folder_lock(const char *path, int *fd, struct report *r);
-/* Says in the lock, which this process has, that no host runs here: the store follows the log of
- * another one. ERR_DISK. */
-int store_folder_say_follows(const char *path, int fd, struct report *r);
 /* True if the process named in PATH/zingq.lock is alive, and is not this one. Only a guess: the
  * number may belong to another process by now. */
 bool store_folder_in_use(const char *path);

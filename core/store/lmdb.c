@@ -240,7 +240,6 @@ int store_open(struct store **out, const struct store_options *options, struct r
     }
     int code = s->read_only ? 0 : store_folder_make(s->path, r);
     code = code == 0 && !s->read_only ? store_folder_lock(s->path, &s->lock_fd, r) : code;
-    code = code == 0 && s->follows ? store_folder_say_follows(s->path, s->lock_fd, r) : code;
     code = code == 0 ? store_folder_is_settled(s->path, r) : code;
     if (code == 0 && !s->read_only) {
         store_folder_tidy(s->path);

@@ -387,8 +387,7 @@ static void a_folder_with_too_long_a_name_is_refused_in_words(void **state) {
     assert_null(s);
 }
 
-/* The shard's own folder, or one of what its database has lost since (docs/cluster.md). */
-static void a_folder_of_a_cluster_says_which_copy_of_a_shard_is_in_use(void **state) {
+static void a_folder_of_a_cluster_says_so(void **state) {
     struct store_world *f = *state;
     static char path[STORE_PATH_BYTES];
     char out[STORE_PATH_BYTES];
@@ -396,16 +395,6 @@ static void a_folder_of_a_cluster_says_which_copy_of_a_shard_is_in_use(void **st
     assert_false(store_folder_is_cluster(f->folder.path));
     assert_int_equal(store_folder_mark_cluster(f->folder.path, &r), 0);
     assert_true(store_folder_is_cluster(f->folder.path));
-    assert_false(store_folder_of_shard(f->folder.path, 3, out));
-    assert_true(store_folder_shard(f->folder.path, 3, 2, path));
-    assert_int_equal(mkdir(path, 0700), 0);
-    assert_false(store_folder_of_shard(f->folder.path, 3, out));
-    char pid[32];
-    (void)snprintf(pid, sizeof pid, "%ld", (long)getppid());
-    assert_int_equal(store_folder_write(path, "zingq.lock", pid, &r), 0);
-    assert_true(store_folder_of_shard(f->folder.path, 3, out));
-    assert_string_equal(out, path);
-    assert_false(store_folder_of_shard(f->folder.path, 4, out));
     memset(path, 'p', sizeof path - 3);
     assert_false(store_folder_shard(path, 30, 0, out));
     assert_false(store_folder_is_cluster(path));
@@ -468,7 +457,7 @@ int main(void) {
         STORE_TEST(store_reopens_with_its_lock_and_its_rows),
         STORE_TEST(a_store_that_cannot_be_reopened_waits_until_it_can),
         STORE_TEST(a_folder_with_too_long_a_name_is_refused_in_words),
-        STORE_TEST(a_folder_of_a_cluster_says_which_copy_of_a_shard_is_in_use),
+        STORE_TEST(a_folder_of_a_cluster_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
