@@ -9,6 +9,7 @@
 #include "journal/home.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ROOM = 16 << 20, MACHINES = 2 };
@@ -132,12 +133,40 @@ static void after_a_move_a_crash_writes_nothing_twice(void **state) {
     assert_file(f, 1, "1\n2\n");
 }
 
+static void copy_file(const struct fixture *f, const char *name) {
+    char command[256];
+    (void)snprintf(command, sizeof command, "mkdir -p %s/files && cp %s/%s %s/%s",
+                   f->folders[1].path, f->folders[0].path, name, f->folders[1].path, name);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): names of our own */
+}
+
+/* As of a machine that was made from the image of another one. */
+static void a_copy_of_a_folder_is_another_folder(void **state) {
+    struct fixture *f = *state;
+    commit_line(f, "1");
+    write_lines(f);
+    move_to(f, 1);
+    copy_file(f, "zingq.files");
+    move_to(f, 0);
+    commit_line(f, "2");
+    write_lines(f);
+    copy_file(f, "files/x");
+    commit_line(f, "3");
+    write_lines(f);
+    move_to(f, 1);
+    commit_line(f, "4");
+    move_to(f, 0);
+    write_lines(f);
+    assert_file(f, 0, "1\n2\n3\n4\n");
+}
+
 int main(void) {
 #define MOVED_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         MOVED_TEST(lines_of_an_earlier_stay_are_not_cut),
         MOVED_TEST(a_line_that_another_machine_may_have_written_is_written),
         MOVED_TEST(after_a_move_a_crash_writes_nothing_twice),
+        MOVED_TEST(a_copy_of_a_folder_is_another_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
