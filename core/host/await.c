@@ -72,7 +72,9 @@ static void on_again(uv_timer_t *timer) {
         return;
     }
     tell(a);
-    host_check_uv(uv_timer_start(timer, on_again, a->code == 0 ? 0 : AGAIN_MS, 0), "again timer");
+    /* Of 0 ms it would run again at once, before the signals and the doors have their turn: libuv before 1.45
+     * runs timers until none is due. */
+    host_check_uv(uv_timer_start(timer, on_again, a->code == 0 ? 1 : AGAIN_MS, 0), "again timer");
 }
 
 static void on_manager(uv_timer_t *timer) {
@@ -188,7 +190,7 @@ int host_await_log(struct host *h, struct report *r) {
     host_tell_manager("READY=1");
     (void)uv_run(&a.loop, UV_RUN_DEFAULT);
     close_loop(&a);
-    if (host_notify_wait(HOST_OPEN_MS) != 0) { /* it is opened without a report */
+    if (a.code == 0 && host_notify_wait(HOST_OPEN_MS) != 0) { /* it is opened without a report */
         log_warn("host", "cannot ask the service manager for patience: %s", strerror(errno));
     }
     return a.code == ERR_BUSY
