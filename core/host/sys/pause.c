@@ -5,7 +5,8 @@
  * a reason code, silently, or by closing the connection, and then all publishes suffer for figures
  * that nobody asked for. So the first status publish of a connection is sent alone, with QoS 1: its
  * PUBACK permits the others; a refusal, or the second connection that ends instead, pauses them,
- * and after a while we ask again; or on the next connection, if the broker gave a reason.
+ * and after a while we ask again; or on the next connection, if the broker gave a reason, and did not
+ * end this one right behind it, as Mosquitto 2.0.11 does with set_tcp_nodelay.
  *
  * Why alone: a broker does not say what made it close a connection. The outbox draws the same
  * conclusion about the publishes of handlers; if only one of the two is in flight, neither is
@@ -20,7 +21,7 @@
 
 #include "base/log.h"
 
-enum { PAUSE_MS = 600000, PAUSE_LOST_MAX = 2 };
+enum { PAUSE_MS = 600000, PAUSE_LOST_MAX = 2, ENDS_SOON_MS = 5000 };
 
 bool sys_is_off(const struct sys *s) {
     return s->conf->sys_interval_ms == 0;
@@ -56,6 +57,9 @@ void sys_pause_down(struct sys *s, uint64_t now_ms) {
     if (p->leave == LEAVE_ASKED && ++p->lost >= PAUSE_LOST_MAX) {
         p->lost = PAUSE_LOST_MAX - 1; /* when asked again, a single loss is enough */
         pause_topics(s, 0, now_ms);
+    }
+    if (is_paused(s) && now_ms + PAUSE_MS < p->until_ms + ENDS_SOON_MS) {
+        p->reason = 0; /* it says no, and ends the connection */
     }
     p->leave = LEAVE_UNASKED;
     p->alone_until_ms = 0;

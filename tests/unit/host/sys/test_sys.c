@@ -169,9 +169,25 @@ static void status_topics_that_were_refused_are_tried_on_the_next_connection(voi
         sys_asked(s, 7, now_ms);
         sys_pause_answered(s, 7, 0x87, now_ms);
         assert_false(sys_may_ask(s, now_ms + 1000));
-        sys_pause_down(s, now_ms + 1000);
+        sys_pause_down(s, now_ms + 9000);
         sys_pause_up(s, now_ms + 10000);
     }
+}
+
+/* As Mosquitto 2.0.11 does with set_tcp_nodelay: asked on each connection, it would end each. */
+static void a_broker_that_refuses_status_topics_and_hangs_up_has_its_rest(void **state) {
+    static const struct conf conf = {.sys_interval_ms = 1000};
+    struct sys *s = *state;
+    s->conf = &conf;
+    sys_asked(s, 7, 1000);
+    sys_pause_answered(s, 7, 0x87, 1000);
+    sys_pause_down(s, 1001);
+    sys_pause_up(s, 1100);
+    assert_false(sys_may_ask(s, 2000));
+    sys_pause_down(s, 300000); /* for other reasons */
+    sys_pause_up(s, 300100);
+    assert_false(sys_may_ask(s, 300200));
+    assert_true(sys_may_ask(s, 1000 + 600000));
 }
 
 static void a_broker_that_hangs_up_at_status_topics_has_its_rest(void **state) {
@@ -201,6 +217,7 @@ int main(void) {
         T(a_broker_that_answers_may_go_away_at_any_time),
         T(a_mid_is_ours_once),
         T(status_topics_that_were_refused_are_tried_on_the_next_connection),
+        T(a_broker_that_refuses_status_topics_and_hangs_up_has_its_rest),
         T(a_broker_that_hangs_up_at_status_topics_has_its_rest),
         T(what_was_sent_is_proven_by_the_answer_to_the_last_of_it),
         T(the_last_answer_to_a_subscription_is_a_proof_if_nothing_followed),
