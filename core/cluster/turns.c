@@ -97,8 +97,8 @@ static const struct pg_statement get_last = {
 static const struct pg_statement get_reach = {
     .name = "reach",
     .text = "SELECT coalesce((SELECT coalesce((SELECT min(n.from_turn) FROM zq.reign n"
-            " WHERE n.store = s.id AND n.epoch > r.epoch), s.turn)"
-            " FROM zq.reign r WHERE r.store = s.id AND r.token = $2 ORDER BY r.epoch DESC LIMIT 1),"
+            " WHERE n.store = s.id AND n.epoch > r.epoch AND n.token <> r.token), s.turn)"
+            " FROM zq.reign r WHERE r.store = s.id AND r.token = $2 ORDER BY r.epoch LIMIT 1),"
             " (SELECT min(from_turn) FROM zq.reign WHERE store = s.id), 0)"
             " FROM zq.store s WHERE s.id = $1",
     .types = {PG_INT4, PG_UUID}};

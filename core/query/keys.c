@@ -67,8 +67,9 @@ static bool add_signal(struct journal *j, json_t *object, const struct event *e)
     if (e->state != EVENT_SLEEPING) {
         return true;
     }
-    if (steps_read(j, e, &steps) != 0) {
-        return false;
+    int code = steps_read(j, e, &steps);
+    if (code != 0) {
+        return code != ERR_MEMORY; /* a damaged row spoils no list */
     }
     const struct step *wait = steps_waiting(&steps, e);
     bool ok =

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { FOLLOWER_PAUSE_MS_MOST = 600000 };
+enum { FOLLOWER_PAUSE_MS_MOST = 600000, FOLLOWER_STEADY_MS = 300000 /* some syncs went well */ };
 
 static bool is_mute(const struct fleet_host *host) {
     return host->silent && host->beat_ms == 0;
@@ -85,8 +85,11 @@ static void on_follower_end(const struct fleet *f, struct fleet_host *host, int 
     if (f->stopping || !follower->wanted) {
         return;
     }
+    int64_t now_ms = clock_monotonic_ms();
+    bool steady = now_ms - host->started_ms >= FOLLOWER_STEADY_MS;
+    follower->pause_ms = steady ? FLEET_PAUSE_MS_LEAST : follower->pause_ms;
     int64_t pause_ms = host->told ? 0 : follower->pause_ms;
-    host->due_ms = clock_monotonic_ms() + pause_ms;
+    host->due_ms = now_ms + pause_ms;
     if (host->told) {
         return;
     }

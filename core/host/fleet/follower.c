@@ -153,8 +153,10 @@ static int sync_now_and_then(struct follower *f, struct report *r) {
     f->synced_ms = now_ms;
     f->dirty = false;
     int fd = store_unsynced_file(f->store);
+    (void)host_notify_wait(HOST_OPEN_MS); /* who does not hear it is told again below */
     bool good = fd < 0 || fdatasync(fd) == 0;
     int error = errno;
+    (void)host_notify_wait(0);
     if (fd >= 0) {
         (void)close(fd);
     }

@@ -299,14 +299,19 @@ static int watch_rival(struct fleet_member *m, const struct member *rival, struc
 static int join(struct fleet_member *m, struct report *r) {
     int code = cluster_look(m->cluster, &m->view, r);
     const struct member *self = code == 0 ? cluster_member(&m->view, m->name) : NULL;
+    if (code != 0 && m->rival_ms != 0) {
+        m->rival_ms = clock_monotonic_ms(); /* nobody may have been able to beat */
+    }
     if (self != NULL && self->state == MEMBER_LIVE) {
         code = watch_rival(m, self, r);
         if (code != 0 || clock_monotonic_ms() - m->rival_ms < self->lease_ms / 2) {
             return code;
         }
     }
-    m->tries++;
-    code = code == 0 ? cluster_join(m->cluster, r) : code;
+    if (code == 0) {
+        m->tries++;
+        code = cluster_join(m->cluster, r);
+    }
     if (code == 0) {
         m->joined = true;
         m->rival_ms = 0;

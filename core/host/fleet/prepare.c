@@ -117,6 +117,9 @@ static int reserve_port(struct fleet *f, struct report *r) {
         return 0;
     }
     int code = gateway_reserve(f->conf->http_listen, &f->port, &why);
+    if (code == ERR_BUSY && f->options->with_broker) {
+        return 0; /* each shard finds one of its own then: see host/doors.c */
+    }
     return code == 0 ? 0 : report(r, code, "http.listen: %s", why.text);
 }
 

@@ -69,7 +69,6 @@ static bool take_follows(struct fleet_follower *follower, const char *text) {
     }
     follower->turn = strtoull(text + len, NULL, 10);
     follower->level_ms = clock_monotonic_ms();
-    follower->pause_ms = FLEET_PAUSE_MS_LEAST;
     follower->failed = false;
     return true;
 }
