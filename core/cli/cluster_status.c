@@ -116,30 +116,27 @@ static void add_shard(const struct cli *cli, struct table *table, struct buf *ce
     add_word(table, cell, STYLE_PLAIN, word(shard, "note"));
 }
 
-/* Whether the host with that shard says that it starts; it opens a large store, or hangs. */
-static bool starts(const json_t *all, const json_t *shard) {
-    size_t i, j;
-    const json_t *host, *number;
-    bool found = false;
-    json_array_foreach(json_object_get(all, "hosts"), i, host) {
-        json_t *status = json_read(slice_of(word(host, "status")), "status", NULL);
-        bool owner = strcmp(word(host, "host"), word(shard, "host")) == 0;
-        json_array_foreach(json_object_get(status, "starting"), j, number) {
-            found = found || (owner && json_integer_value(number) == figure(shard, "shard"));
-        }
-        json_decref(status);
-    }
-    return found;
-}
-
-/* Why a host could not run it comes first. */
-static void note_starts(const json_t *all) {
+/* Its host says that it starts: it opens a large store, or hangs. Why one could not run it comes first. */
+static void note_start(const json_t *all, const json_t *host, json_int_t number) {
     size_t i;
     json_t *shard;
     json_array_foreach(json_object_get(all, "shards"), i, shard) {
-        if (word(shard, "note")[0] == '\0' && starts(all, shard)) {
+        if (figure(shard, "shard") == number && word(shard, "note")[0] == '\0' &&
+            strcmp(word(host, "host"), word(shard, "host")) == 0) {
             (void)json_object_set_new(shard, "note", json_string("starting"));
         }
+    }
+}
+
+static void note_starts(const json_t *all) {
+    size_t i, j;
+    const json_t *host, *number;
+    json_array_foreach(json_object_get(all, "hosts"), i, host) {
+        json_t *status = json_read(slice_of(word(host, "status")), "status", NULL);
+        json_array_foreach(json_object_get(status, "starting"), j, number) {
+            note_start(all, host, json_integer_value(number));
+        }
+        json_decref(status);
     }
 }
 

@@ -100,8 +100,9 @@ int cluster_facts(struct cluster *c, struct cluster_facts *out, struct report *r
 /* --- a host --- */
 
 /* Joins, or joins again: what other process was this host before is no member any more. A join whose
- * answer was lost, and which is carried out late, changes nothing. The shards that it had stay its own. ERR_NOTFOUND: there is no such cluster; ERR_LIMIT: CLUSTER_HOSTS_MAX
- * hosts live; ERR_NETWORK, ERR_REFUSED. */
+ * answer was lost, and which is carried out late, changes nothing. The shards that it had stay its own.
+ * ERR_NOTFOUND: there is no such cluster; ERR_LIMIT: CLUSTER_HOSTS_MAX hosts live; ERR_NETWORK,
+ * ERR_REFUSED. */
 int cluster_join(struct cluster *c, struct report *r);
 /* Raises our count of beats, with a status of at most a few KiB, JSON or a line, for `zingq cluster
  * status`. `stopping`: we end, and claim nothing any more. ERR_NOTFOUND: we were buried, and may join again. ERR_FENCED: another process has joined
@@ -153,9 +154,10 @@ int cluster_show(struct cluster *c, json_t **out, struct report *r);
 void placing_decide(const struct cluster_view *view, int out[PARTITIONS]);
 
 /* Who is to follow the log of each shard, so as to have it nearly at once when its turn comes: whoever
- * is to have the shard while another one still has it; else whoever would have it if its host died or
- * drained. -1 = nobody: it has no host, or no other could have it. */
-void placing_followers(const struct cluster_view *view, int out[PARTITIONS]);
+ * is to have the shard, as placing_decide has it in `placed`, while another one still has it; else whoever
+ * would have it if its host died or drained. -1 = nobody: it has no host, or no other could have it. */
+void placing_followers(const struct cluster_view *view, const int placed[PARTITIONS],
+                       int out[PARTITIONS]);
 
 /* What a host has seen of the others' beats. */
 struct watched {

@@ -176,10 +176,9 @@ static void follow_host(const struct cluster_view *view, size_t host, const int 
     }
 }
 
-void placing_followers(const struct cluster_view *view, int out[PARTITIONS]) {
-    int placed[PARTITIONS];
+void placing_followers(const struct cluster_view *view, const int placed[PARTITIONS],
+                       int out[PARTITIONS]) {
     bool keeps[CLUSTER_HOSTS_MAX] = {false};
-    placing_decide(view, placed);
     for (unsigned shard = 0; shard < view->shards; shard++) {
         int host = find(view, view->leases[shard].owner);
         bool stays = host != NOBODY && host == placed[shard];

@@ -185,7 +185,9 @@ static int arrange(struct fleet *f, int64_t until_ms, struct report *r) {
     bool may_follow = f->conf->cluster.followers > 0 && !f->stopping;
     int code = 0;
     placing_decide(&m->view, to);
-    placing_followers(&m->view, followers);
+    if (may_follow) {
+        placing_followers(&m->view, to, followers);
+    }
     for (unsigned i = 0; code == 0 && i < f->count; i++) {
         if (clock_monotonic_ms() > until_ms) {
             m->due_ms = 0; /* the rest */
