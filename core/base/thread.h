@@ -10,12 +10,13 @@
 #include <stdint.h>
 
 struct thread {
-    void (*run)(
-        struct thread *thread); /* the call. Nothing of it but this is the owner's meanwhile */
-    void (*wake)(
-        struct thread *thread); /* tells the owner, who still exists, that it is over; or NULL */
-    void (*release)(struct thread *thread); /* frees it all, when its owner has left before */
-    pthread_mutex_t lock;                   /* guards what follows */
+    /* The call. Nothing of what it works on but this struct is the owner's meanwhile. */
+    void (*run)(struct thread *thread);
+    /* Tells the owner, who still exists, that it is over; or NULL. */
+    void (*wake)(struct thread *thread);
+    /* Frees it all, when its owner has left before. */
+    void (*release)(struct thread *thread);
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t ended;
     bool running;
     bool left;

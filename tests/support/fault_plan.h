@@ -8,6 +8,8 @@
 #ifndef TESTS_FAULT_PLAN_H
 #define TESTS_FAULT_PLAN_H
 
+#include "wrap.h"
+
 #include <stdbool.h>
 
 enum fault {
@@ -46,8 +48,7 @@ int fault_say_which(void **state);
 
 /* NAME is the program's, and what it calls may fail in the story: the linker (--wrap) leads calls of it here. */
 #define FAULT_COUNTED(name, parameters, arguments)                                                 \
-    int __real_##name parameters;                                                                  \
-    int __wrap_##name parameters;                                                                  \
+    WRAPPED(name);                                                                                 \
     int __wrap_##name parameters {                                                                 \
         fault_begin(&fault_of_story);                                                              \
         int code = __real_##name arguments;                                                        \

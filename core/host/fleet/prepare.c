@@ -154,7 +154,6 @@ int fleet_set_hosts(struct fleet *f, unsigned count, struct report *r) {
         host->number = f->count + 1;
         host->pause_ms = FLEET_PAUSE_MS_LEAST;
         host->due_ms = INT64_MAX;
-        host->follower.pause_ms = FLEET_PAUSE_MS_LEAST;
         code = fleet_open_words(host, r);
     }
     return code;
