@@ -284,7 +284,9 @@ static int64_t stale_after(struct world *w, bool fenced, int many) {
     int64_t stale = stale_turns(w);
     (void)printf("%s: %d takeovers, %lld turns, %lld of them stale\n",
                  fenced ? "fenced" : "control", many, (long long)last_turn(w), (long long)stale);
-    assert_int_equal(owners_seen(w), many);
+    if (fenced) { /* else the turns that a new owner waited for may be an old one's */
+        assert_int_equal(owners_seen(w), many);
+    }
     return stale;
 }
 
