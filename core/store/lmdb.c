@@ -526,10 +526,9 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
     }
     MDB_val k = val_of(from);
     MDB_val v;
-    int rc = after && from.len > 0 && is_at(cursor, from)
-                 ? 0
-                 : mdb_cursor_get(cursor, &k, &v, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
-    if (rc == 0 && after && slice_equal(slice_of_val(k), from)) {
+    bool there = after && from.len > 0 && is_at(cursor, from);
+    int rc = there ? 0 : mdb_cursor_get(cursor, &k, &v, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
+    if (there || (rc == 0 && after && slice_equal(slice_of_val(k), from))) {
         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     }
     if (rc != 0) {
@@ -564,6 +563,26 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
     }
     if (compare(slice_of_val(k), before) >= 0) { /* INV-STORE-5 */
         return store_failed(s, "seek", MDB_CORRUPTED);
+    }
+    *key = slice_of_val(k);
+    *value = slice_of_val(v);
+    return 0;
+}
+
+int store_before(struct store *s, enum store_table t, struct slice *key, struct slice *value) {
+    MDB_cursor *cursor = NULL;
+    int code = cursor_of(s, t, &cursor);
+    if (code != 0) {
+        return code;
+    }
+    MDB_val k;
+    MDB_val v;
+    int rc = mdb_cursor_get(cursor, &k, &v, MDB_PREV);
+    if (rc == 0 && compare(slice_of_val(k), *key) >= 0) { /* INV-STORE-5 */
+        rc = MDB_CORRUPTED;
+    }
+    if (rc != 0) {
+        return store_failed(s, "seek", rc);
     }
     *key = slice_of_val(k);
     *value = slice_of_val(v);
