@@ -2,21 +2,19 @@
  * ahead.c - turns and slices, read row by row while the server sends them: however many are asked for,
  * only one is in memory, and there is no round trip for each.
  *
- * Rows: number, home, body.
+ * Rows: number, body.
  */
 #include "cluster/impl.h"
 
 #include <assert.h>
 
-enum { TURN_BYTES = 1 << 30 /* of the bodies of a turn, at most: a statement has no more */ };
-
 void ahead_init(struct ahead *a) {
     *a = (struct ahead){.open = false};
-    buf_init(&a->bodies, TURN_BYTES);
+    buf_init(&a->plain, TURN_BYTES);
 }
 
 void ahead_clear(struct ahead *a) {
-    buf_clear(&a->bodies);
+    buf_clear(&a->plain);
 }
 
 void ahead_stop(struct ahead *a, struct pg_line *line) {
@@ -36,12 +34,11 @@ static int step(struct ahead *a, struct pg_line *line) {
         a->open = false;
         return cluster_again(code);
     }
-    int64_t home = row.count == 3 ? pg_get_int(row.fields[1]) : -1;
-    if (home < 0 || home >= HOMES) {
+    if (row.count != 2) {
         return ERR_CORRUPT;
     }
     a->number = (uint64_t)pg_get_int(row.fields[0]);
-    a->row = (struct log_part){.home = (uint8_t)home, .body = row.fields[2]};
+    a->body = row.fields[1];
     return 0;
 }
 
@@ -57,34 +54,12 @@ int ahead_start(struct ahead *a, struct pg_line *line, const struct pg_statement
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* The bodies lie one behind the other: where, is known when the last of them is there. */
-static void point_at_bodies(const struct ahead *a, struct log_turn *out) {
-    const char *at = a->bodies.data;
-    for (size_t i = 0; i < out->count; i++) {
-        out->parts[i].body.data = at;
-        at += out->parts[i].body.len;
-    }
-}
-
 int ahead_take(struct ahead *a, struct pg_line *line, uint64_t number, struct log_turn *out) {
-    int code = 0;
     out->number = number;
-    out->count = 0;
-    buf_reset(&a->bodies);
-    while (code == 0 && a->number == number) {
-        if (out->count == HOMES) {
-            return ERR_CORRUPT;
-        }
-        out->parts[out->count++] = a->row;
-        buf_add_slice(&a->bodies, a->row.body);
-        code = step(a, line);
+    if (a->number != number) {
+        return ERR_NOTFOUND;
     }
-    if (code != 0 && code != ERR_NOTFOUND) {
-        return code;
-    }
-    if (a->bodies.failed) {
-        return ERR_MEMORY;
-    }
-    point_at_bodies(a, out);
-    return out->count == 0 ? ERR_NOTFOUND : 0;
+    int code = unpack_turn(a->body, &a->plain, out);
+    code = code == 0 ? step(a, line) : code;
+    return code == ERR_NOTFOUND ? 0 : code;
 }

@@ -12,7 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PG_ANSWER_BYTES = 4096 /* of a short answer */ };
+enum {
+    PG_ANSWER_BYTES = 4096, /* of a short answer */
+    TURN_BYTES = 1 << 30    /* of a turn, at most: a field has no more */
+};
 
 /* How a host names its row in zq.store; fixed from joining on. */
 struct log_row {
@@ -42,28 +45,37 @@ static inline void cluster_begin_params(struct pg_params *params, const struct l
  * mend it; else it passes, ERR_NETWORK. */
 int cluster_refused(const struct pg_line *line, int code, const char *what, struct report *r);
 
-/* --- cluster/parts.c --- */
+/* --- cluster/pack.c: a turn or a slice as the bytes of one field --- */
 
-/* The parts of a turn or a slice as two arrays, of homes and of bodies. */
-struct parts {
-    struct buf homes, bodies;
+/* What packs them, one after the other; for one thread at a time. */
+struct pack {
+    struct buf plain, packed;
+    struct ZSTD_CCtx_s *zstd;
 };
 
-void parts_init(struct parts *parts);
-void parts_clear(struct parts *parts);
-/* *bytes: of the bodies. ERR_MEMORY. */
-int parts_put(struct parts *parts, const struct log_turn *turn, int64_t *bytes);
-/* Both arrays, borrowed until the next parts_put. */
-void parts_add(const struct parts *parts, struct pg_params *params);
+struct packed {
+    struct slice body; /* the pack's, until its next turn */
+    int64_t bytes;     /* of the turn's bodies, as they were */
+};
+
+/* ERR_MEMORY: only pack_clear may follow. */
+int pack_init(struct pack *p);
+void pack_clear(struct pack *p);
+/* Frees memory that a large turn took; `body` is gone. */
+void pack_trim(struct pack *p);
+/* ERR_MEMORY. */
+int pack_turn(struct pack *p, const struct log_turn *turn, struct packed *out);
+/* Its parts, which point into `plain`; the number is the caller's. ERR_CORRUPT, ERR_MEMORY. */
+int unpack_turn(struct slice packed, struct buf *plain, struct log_turn *out);
 
 /* --- cluster/ahead.c: reading turns and slices --- */
 
-/* Rows of a statement that is under way: a turn's or a slice's stand together. */
+/* Rows of a statement that is under way, each a turn or a slice. */
 struct ahead {
-    bool open;           /* the statement is under way */
-    uint64_t number;     /* of the row in hand; 0 = none */
-    struct log_part row; /* its body is the connection's */
-    struct buf bodies;   /* of the turn that was given out */
+    bool open;         /* the statement is under way */
+    uint64_t number;   /* of the row in hand; 0 = none */
+    struct slice body; /* its turn, packed; the connection's */
+    struct buf plain;  /* the turn that was given out */
 };
 
 void ahead_init(struct ahead *a);

@@ -1,8 +1,8 @@
 /*
  * schema.c - see cluster/schema.h.
  *
- * Bodies are not compressed on the server (EXTERNAL), and stay in the row as long as they fit a page:
- * they are written once and read at most once. A host's row is changed by each turn: its page is
+ * Bodies come compressed, and are not compressed again (EXTERNAL). They stay in the row as long as they
+ * fit a page: they are written once and read at most once. A host's row is changed by each turn: its page is
  * kept nearly empty, so that a new version finds room in it and no index is touched.
  */
 #include "cluster/schema.h"
@@ -40,12 +40,12 @@ static const struct pg_statement make_tables = {
         " store int NOT NULL, epoch bigint NOT NULL, token uuid NOT NULL,"
         " from_turn bigint NOT NULL, PRIMARY KEY (store, epoch));"
         "CREATE TABLE IF NOT EXISTS zq.log("
-        " store int NOT NULL, turn bigint NOT NULL, home smallint NOT NULL, body bytea NOT NULL,"
-        " PRIMARY KEY (store, turn, home)) WITH (toast_tuple_target = 8160);"
+        " store int NOT NULL, turn bigint NOT NULL, bytes bigint NOT NULL, body bytea NOT NULL,"
+        " PRIMARY KEY (store, turn)) WITH (toast_tuple_target = 8160);"
         "CREATE TABLE IF NOT EXISTS zq.snap("
         " store int NOT NULL, turn bigint NOT NULL, token uuid NOT NULL, slice int NOT NULL,"
-        " home smallint NOT NULL, body bytea NOT NULL,"
-        " PRIMARY KEY (store, turn, token, slice, home)) WITH (toast_tuple_target = 8160);"
+        " body bytea NOT NULL,"
+        " PRIMARY KEY (store, turn, token, slice)) WITH (toast_tuple_target = 8160);"
         "ALTER TABLE zq.log ALTER body SET STORAGE EXTERNAL;"
         "ALTER TABLE zq.snap ALTER body SET STORAGE EXTERNAL;"
         "CREATE TABLE IF NOT EXISTS zq.cluster("
@@ -60,7 +60,7 @@ static const struct pg_statement make_tables = {
         "CREATE TABLE IF NOT EXISTS zq.shard("
         " cluster text NOT NULL, number smallint NOT NULL, owner text, since timestamptz NOT NULL,"
         " pin text, failed text, note text NOT NULL DEFAULT '', PRIMARY KEY (cluster, number));"
-        "INSERT INTO zq.format(format) VALUES (1) ON CONFLICT DO NOTHING"};
+        "INSERT INTO zq.format(format) VALUES (2) ON CONFLICT DO NOTHING"};
 
 static const struct pg_statement get_format = {.name = "format",
                                                .text = "SELECT format FROM zq.format"};

@@ -6,7 +6,7 @@
  *                highest STORE_SCHEMA (store/store.h) that has had it: an older zingq cannot read it
  *   zq.reign     who had each store, and after which turn it began: a row for each process that has
  *                appended something, the last thousand
- *   zq.log       what each turn changed, a row for each home (store/writeset.h)
+ *   zq.log       what each turn changed: its parts, packed (store/log.h); `bytes` of them before that
  *   zq.snap      the slices of snapshots, likewise; those that the store's row names count
  *   zq.cluster   a row for each cluster, zq.host for each of its hosts, zq.shard for each of its
  *                shards and who has it (cluster/cluster.h)
@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "io/pg/line.h"
 
-enum { CLUSTER_FORMAT = 1, CLUSTER_SERVER_LEAST = 12 };
+enum { CLUSTER_FORMAT = 2, CLUSTER_SERVER_LEAST = 12 };
 
 /* Makes the tables unless they are there, and checks that this program knows their format. With a
  * sentence: ERR_NETWORK; ERR_REFUSED, a right is missing; ERR_SCHEMA, a newer zingq made them;

@@ -15,24 +15,20 @@ enum {
     PATIENCE_MS = 10000
 };
 
-/* Homes of an earlier attempt at this slice go. */
+/* In place of what an earlier attempt at this slice left. */
 static const struct pg_statement add_slice = {
     .name = "add",
-    .text = "WITH ours AS (SELECT id, token FROM zq.store WHERE id = $1 AND token = $2),"
-            " gone AS (DELETE FROM zq.snap s USING ours WHERE s.store = ours.id AND s.turn = $3"
-            " AND s.token = ours.token AND s.slice = $4 AND s.home <> ALL ($5)),"
-            " put AS (INSERT INTO zq.snap (store, turn, token, slice, home, body)"
-            " SELECT ours.id, $3, ours.token, $4, b.home, b.body"
-            " FROM ours, unnest($5, $6) AS b (home, body)"
-            " ON CONFLICT (store, turn, token, slice, home) DO UPDATE SET body = EXCLUDED.body)"
-            " SELECT id FROM ours",
-    .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT4, PG_INT2S, PG_BYTEAS}};
+    .text = "INSERT INTO zq.snap (store, turn, token, slice, body)"
+            " SELECT id, $3, token, $4, $5 FROM zq.store WHERE id = $1 AND token = $2"
+            " ON CONFLICT (store, turn, token, slice) DO UPDATE SET body = EXCLUDED.body"
+            " RETURNING store",
+    .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT4, PG_BYTEA}};
 
 /* False: a slice is missing, or a later snapshot is there. */
 static const struct pg_statement finish_snapshot = {
     .name = "finish",
     .text = "WITH done AS (UPDATE zq.store SET snap_token = $2, snap_turn = $3, snap_slices = $4,"
-            " snap_bytes = $5, bytes = (SELECT coalesce(sum(length(body)), 0) FROM zq.log"
+            " snap_bytes = $5, bytes = (SELECT coalesce(sum(bytes), 0) FROM zq.log"
             " WHERE store = $1 AND turn > $3)"
             " WHERE id = $1 AND token = $2 AND snap_turn <= $3 AND NOT EXISTS ("
             "SELECT FROM generate_series(0, $4 - 1) AS i WHERE NOT EXISTS ("
@@ -47,8 +43,8 @@ static const struct pg_statement trim_turns = {
     .text = "WITH ours AS (SELECT snap_turn FROM zq.store WHERE id = $1 AND token = $2),"
             " gone AS (DELETE FROM zq.log WHERE ctid = ANY (ARRAY("
             "SELECT ctid FROM zq.log WHERE store = $1 AND turn <= (SELECT snap_turn FROM ours)"
-            " ORDER BY turn LIMIT 2000)) RETURNING 1)"
-            " SELECT (SELECT count(*) FROM gone) = 2000 FROM ours",
+            " ORDER BY turn LIMIT 200)) RETURNING 1)"
+            " SELECT (SELECT count(*) FROM gone) = 200 FROM ours",
     .types = {PG_INT4, PG_UUID}};
 
 /* Ranges of the primary key, in its order: the first three walk over none of the snapshot that counts,
@@ -59,25 +55,25 @@ static const struct pg_statement trim_slices = {
         "WITH ours AS (SELECT snap_turn, snap_token FROM zq.store WHERE id = $1 AND token = $2),"
         " gone AS (DELETE FROM zq.snap WHERE ctid = ANY (ARRAY("
         "(SELECT ctid FROM zq.snap WHERE store = $1 AND turn < (SELECT snap_turn FROM ours)"
-        " ORDER BY turn LIMIT 200)"
+        " ORDER BY turn LIMIT 20)"
         " UNION ALL "
         "(SELECT ctid FROM zq.snap WHERE store = $1 AND turn = (SELECT snap_turn FROM ours)"
-        " AND token < (SELECT snap_token FROM ours) ORDER BY token LIMIT 200)"
+        " AND token < (SELECT snap_token FROM ours) ORDER BY token LIMIT 20)"
         " UNION ALL "
         "(SELECT ctid FROM zq.snap WHERE store = $1 AND turn = (SELECT snap_turn FROM ours)"
-        " AND token > (SELECT snap_token FROM ours) ORDER BY token LIMIT 200)"
+        " AND token > (SELECT snap_token FROM ours) ORDER BY token LIMIT 20)"
         " UNION ALL "
         "(SELECT ctid FROM zq.snap WHERE store = $1 AND turn > (SELECT snap_turn FROM ours)"
-        " AND token <> $2 ORDER BY turn LIMIT 200)"
-        " LIMIT 200)) RETURNING 1)"
-        " SELECT (SELECT count(*) FROM gone) = 200 FROM ours",
+        " AND token <> $2 ORDER BY turn LIMIT 20)"
+        " LIMIT 20)) RETURNING 1)"
+        " SELECT (SELECT count(*) FROM gone) = 20 FROM ours",
     .types = {PG_INT4, PG_UUID}};
 
 struct snapshots {
     const struct log_row *row;
     struct pg_line *line;
     struct log_snapshots door;
-    struct parts parts;
+    struct pack pack;
     struct buf kept;
 };
 
@@ -92,16 +88,18 @@ static int add(void *ctx, uint32_t index, const struct log_turn *slice) {
     struct snapshots *s = ctx;
     struct pg_params params;
     struct pg_row row;
-    int64_t bytes = 0;
-    int code = parts_put(&s->parts, slice, &bytes);
+    struct packed packed;
+    int code = pack_turn(&s->pack, slice, &packed);
     if (code != 0) {
         return code;
     }
     cluster_begin_params(&params, s->row);
     pg_add_i64(&params, (int64_t)slice->number);
     pg_add_i32(&params, (int32_t)index);
-    parts_add(&s->parts, &params);
-    return ask(s, &add_slice, &params, &row);
+    pg_add(&params, packed.body);
+    code = ask(s, &add_slice, &params, &row);
+    pack_trim(&s->pack);
+    return code;
 }
 
 static int finish(void *ctx, const struct log_snapshot *snapshot) {
@@ -137,9 +135,9 @@ int snapshots_new(struct snapshots **out, const char *url, const struct log_row 
     }
     s->row = row;
     s->door = (struct log_snapshots){s, add, finish, trim};
-    parts_init(&s->parts);
     buf_init(&s->kept, PG_ANSWER_BYTES);
-    int code = pg_line_new(&s->line, &options, r);
+    int code = pack_init(&s->pack);
+    code = code == 0 ? pg_line_new(&s->line, &options, r) : report(r, code, "out of memory");
     if (code != 0) {
         snapshots_free(s);
         return code;
@@ -153,7 +151,7 @@ void snapshots_free(struct snapshots *s) {
         return;
     }
     pg_line_free(s->line);
-    parts_clear(&s->parts);
+    pack_clear(&s->pack);
     buf_clear(&s->kept);
     free(s);
 }

@@ -21,8 +21,7 @@ enum {
     CONNECT_WAIT_MS = 200, /* the loop waits meanwhile */
     PATIENCE_MS = 5000,    /* with a statement */
     TURNS_AHEAD = 64,      /* asked for at once when LMDB is behind, */
-    SLICES_AHEAD = 16,     /* or is loaded */
-    BODIES_KEPT = 1 << 20  /* of memory, between turns */
+    SLICES_AHEAD = 16      /* or is loaded */
 };
 
 /* Of a log of that id, or of any; one that has nothing yet, or any. Without an id: it is there, and was
@@ -56,12 +55,12 @@ static const struct pg_statement make_log = {
 
 static const struct pg_statement append_turn = {
     .name = "append",
-    .text = "WITH fence AS (UPDATE zq.store SET turn = $4, bytes = bytes + $5"
-            " WHERE id = $1 AND token = $2 AND epoch = $3 AND turn = $4 - 1 RETURNING id),"
-            " bodies AS (INSERT INTO zq.log (store, turn, home, body)"
-            " SELECT fence.id, $4, b.home, b.body FROM fence, unnest($6, $7) AS b (home, body))"
-            " SELECT id, clock_timestamp() FROM fence",
-    .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT8, PG_INT8, PG_INT2S, PG_BYTEAS}};
+    .text =
+        "WITH fence AS (UPDATE zq.store SET turn = $4, bytes = bytes + $5"
+        " WHERE id = $1 AND token = $2 AND epoch = $3 AND turn = $4 - 1 RETURNING id),"
+        " kept AS (INSERT INTO zq.log (store, turn, bytes, body) SELECT id, $4, $5, $6 FROM fence)"
+        " SELECT id, clock_timestamp() FROM fence",
+    .types = {PG_INT4, PG_UUID, PG_INT8, PG_INT8, PG_INT8, PG_BYTEA}};
 
 /* What a log is at, with the writer of its last turn. */
 #define STATE                                                                                      \
@@ -111,14 +110,14 @@ static const struct pg_statement ask_owner = {
 
 static const struct pg_statement get_slices = {
     .name = "slices",
-    .text = "SELECT slice::bigint + 1, home, body FROM zq.snap WHERE store = $1 AND turn = $2"
-            " AND token = $3 AND slice BETWEEN $4 AND $5 ORDER BY slice, home",
+    .text = "SELECT slice::bigint + 1, body FROM zq.snap WHERE store = $1 AND turn = $2"
+            " AND token = $3 AND slice BETWEEN $4 AND $5 ORDER BY slice",
     .types = {PG_INT4, PG_INT8, PG_UUID, PG_INT4, PG_INT4}};
 
 static const struct pg_statement get_turns = {
     .name = "turns",
-    .text = "SELECT turn, home, body FROM zq.log WHERE store = $1 AND turn BETWEEN $2 AND $3"
-            " ORDER BY turn, home",
+    .text = "SELECT turn, body FROM zq.log WHERE store = $1 AND turn BETWEEN $2 AND $3"
+            " ORDER BY turn",
     .types = {PG_INT4, PG_INT8, PG_INT8}};
 
 enum ahead_of { AHEAD_TURNS, AHEAD_SLICES };
@@ -136,7 +135,7 @@ struct turns {
     enum ahead_of reads; /* what it has */
     struct snapshots *snapshots;
     struct buf kept;          /* what a short statement returned */
-    struct parts parts;       /* of the turn that is appended */
+    struct pack pack;         /* of the turn that is appended */
     struct slew_source clock; /* the database's */
     struct turns_state state;
     bool hangs;       /* the last turn or barrier was not answered */
@@ -344,22 +343,22 @@ static int append(void *ctx, const struct log_turn *turn) {
     struct turns *t = ctx;
     struct pg_params params;
     struct pg_row row;
+    struct packed packed;
     int64_t from_us = clock_monotonic_us();
     assert(!t->options.reads);
     ahead_stop(&t->ahead, t->line);
-    int64_t bytes = 0;
-    int code = parts_put(&t->parts, turn, &bytes);
+    int code = pack_turn(&t->pack, turn, &packed);
     if (code != 0) {
         return code;
     }
     cluster_begin_params(&params, &t->row);
     pg_add_i64(&params, t->epoch);
     pg_add_i64(&params, (int64_t)turn->number);
-    pg_add_i64(&params, bytes);
-    parts_add(&t->parts, &params);
+    pg_add_i64(&params, packed.bytes);
+    pg_add(&params, packed.body);
     code = judge(t, ask(t, &append_turn, &params, &row));
     count_append(t, code, clock_monotonic_us() - from_us);
-    buf_trim(&t->parts.bodies, BODIES_KEPT);
+    pack_trim(&t->pack);
     return code;
 }
 
@@ -506,9 +505,9 @@ int turns_new(struct turns **out, const struct turns_options *options, struct re
     t->log = (struct store_log){t, append, barrier, reach, read_turn, read_slice};
     ahead_init(&t->ahead);
     buf_init(&t->kept, PG_ANSWER_BYTES);
-    parts_init(&t->parts);
     const struct pg_line_options line = {.url = options->url, .patience_ms = PATIENCE_MS};
-    int code = pg_line_new(&t->line, &line, r);
+    int code = pack_init(&t->pack);
+    code = code == 0 ? pg_line_new(&t->line, &line, r) : report(r, code, "out of memory");
     code = code == 0 ? snapshots_new(&t->snapshots, options->url, &t->row, r) : code;
     if (code != 0) {
         turns_free(t);
@@ -526,7 +525,7 @@ void turns_free(struct turns *t) {
     snapshots_free(t->snapshots);
     ahead_clear(&t->ahead);
     buf_clear(&t->kept);
-    parts_clear(&t->parts);
+    pack_clear(&t->pack);
     free(t);
 }
 

@@ -111,6 +111,11 @@ told_of_snapshots() {
 ok "a log that cannot be kept short is told" wait_for 20 told_of_snapshots true
 must query 'grant delete on zq.log to shop' >/dev/null
 ok "until it can be" wait_for 30 told_of_snapshots false
+must stop_host
+must query 'revoke insert on zq.log from shop' >/dev/null
+ok "a start that may not write to the log says why" complains 3 'permission denied for table log' run --broker "mqtt://127.0.0.1:$port"
+must query 'grant insert on zq.log to shop' >/dev/null
+start_host
 
 # ---- the database away ----
 

@@ -460,28 +460,3 @@ int64_t pg_get_ms(struct slice field) {
     int64_t us = pg_get_int(field); /* since 2000 */
     return us / 1000 - (us % 1000 < 0 ? 1 : 0) + INT64_C(946684800000);
 }
-
-enum { ARRAY_COUNT_AT = 12 /* bytes behind its start */ };
-
-struct pg_array pg_array_begin(struct buf *buf, uint32_t type) {
-    struct pg_array array = {.buf = buf, .start = buf->len, .count = 0};
-    buf_add_u32_be(buf, 1); /* dimensions */
-    buf_add_u32_be(buf, 0); /* no nulls */
-    buf_add_u32_be(buf, type);
-    buf_add_u32_be(buf, 0); /* elements: pg_array_end */
-    buf_add_u32_be(buf, 1); /* the first index */
-    return array;
-}
-
-void pg_array_add(struct pg_array *array, struct slice element) {
-    buf_add_u32_be(array->buf, (uint32_t)element.len);
-    buf_add_slice(array->buf, element);
-    array->count++;
-}
-
-void pg_array_end(const struct pg_array *array) {
-    uint32_t count = htobe32((uint32_t)array->count);
-    if (!array->buf->failed) {
-        memcpy(array->buf->data + array->start + ARRAY_COUNT_AT, &count, sizeof count);
-    }
-}

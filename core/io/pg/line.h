@@ -96,15 +96,4 @@ int64_t pg_get_int(struct slice field);
 /* A timestamptz, in milliseconds since 1970, rounded down. */
 int64_t pg_get_ms(struct slice field);
 
-/* Arrays of one dimension: begin, elements, end. */
-struct pg_array {
-    struct buf *buf;
-    size_t start;
-    int32_t count;
-};
-struct pg_array pg_array_begin(struct buf *buf, uint32_t type);
-void pg_array_add(struct pg_array *array, struct slice element);
-/* The buffer's bytes are the parameter; buf->failed: out of memory. */
-void pg_array_end(const struct pg_array *array);
-
 #endif

@@ -42,8 +42,6 @@ enum pg_type {
     PG_JSON = 114,
     PG_FLOAT4 = 700,
     PG_FLOAT8 = 701,
-    PG_BYTEAS = 1001, /* arrays */
-    PG_INT2S = 1005,
     PG_UUID = 2950,
     PG_JSONB = 3802
 };

@@ -4,7 +4,7 @@
  * still its own, as with a lease, and appends without the fence, does write such turns: so they would be seen.
  *
  * Owners are processes. Of those that lose the log a third is killed in mid-turn, a third is stopped and goes on
- * behind the next one's first turns, and a third is not told. A turn's body is the number of its takeover. Each
+ * behind the next one's first turns, and a third is not told. A turn has as many bytes as its takeover's number. Each
  * append keeps the lock of the one row of zq.store until it commits, so turns are numbered in the order of their
  * commits.
  *
@@ -27,6 +27,7 @@
 enum {
     WAIT_MS = 20000,
     OWNERS = 3,
+    TAKEOVERS_MAX = 1 << 20,
     CONTROL_TRIES = 5,
     CONTROL_TAKEOVERS = 20,
     LOOK_EVERY = 4,
@@ -53,7 +54,9 @@ static const char *database(void) {
 
 static int takeovers(void) {
     const char *text = getenv("ZINGQ_TAKEOVERS");
-    return text == NULL ? 20 : (int)strtol(text, NULL, 10);
+    int many = text == NULL ? 20 : (int)strtol(text, NULL, 10);
+    assert_in_range(many, 1, TAKEOVERS_MAX);
+    return many;
 }
 
 static struct pg_line *connect_line(void) {
@@ -91,10 +94,11 @@ static void take_over(struct turns *turns) {
     need(code == 0, r.text);
 }
 
-static void own(struct turns *turns, const char *body) {
+static void own(struct turns *turns, int number) {
     const struct store_log *log = turns_log(turns);
     struct log_state state;
-    struct log_turn turn = {.count = 1, .parts = {{.home = 1, .body = slice_of(body)}}};
+    static const char bytes[TAKEOVERS_MAX];
+    struct log_turn turn = {.count = 1, .parts = {{.home = 1, .body = {bytes, (size_t)number}}}};
     int code = ERR_NETWORK;
     while (code == ERR_NETWORK || code == ERR_DOUBT) {
         code = log->barrier(log->ctx, &state);
@@ -105,37 +109,34 @@ static void own(struct turns *turns, const char *body) {
     need(code == ERR_FENCED, error_name(code));
 }
 
-static void own_without_fence(struct turns *turns, struct pg_line *line, const char *body) {
+static void own_without_fence(struct turns *turns, struct pg_line *line, int number) {
     static const struct pg_statement append = {
         .name = "unfenced",
-        .text =
-            "WITH next AS (UPDATE zq.store SET turn = turn + 1 RETURNING id, turn)"
-            " INSERT INTO zq.log (store, turn, home, body) SELECT id, turn, 1, $1::bytea FROM next",
-        .types = {PG_BYTEA}};
+        .text = "WITH next AS (UPDATE zq.store SET turn = turn + 1 RETURNING id, turn)"
+                " INSERT INTO zq.log (store, turn, bytes, body) SELECT id, turn, $1, '' FROM next",
+        .types = {PG_INT8}};
     struct pg_row row;
     int code = 0;
     for (int n = 0; (code = n % LOOK_EVERY == 0 ? turns_check(turns) : 0) == 0; n++) {
         struct pg_params params = {.count = 0};
-        pg_add(&params, slice_of(body));
+        pg_add_i64(&params, number);
         need(pg_line_ask(line, &append, &params, NULL, &row) == ERR_NOTFOUND, pg_line_error(line));
     }
     need(code == ERR_FENCED, error_name(code));
 }
 
 static void live(bool fenced, int orders, int answers) {
-    char body[16];
     int number;
     struct pg_line *line = fenced ? NULL : connect_line();
-    struct turns *turns = make_turns(body);
+    struct turns *turns = make_turns("one of them");
     need(fenced || line != NULL, "no connection");
     while (read(orders, &number, sizeof number) == sizeof number) {
-        (void)snprintf(body, sizeof body, "%d", number);
         take_over(turns);
         need(write(answers, &number, sizeof number) == sizeof number, "answer");
         if (fenced) {
-            own(turns, body);
+            own(turns, number);
         } else {
-            own_without_fence(turns, line, body);
+            own_without_fence(turns, line, number);
         }
     }
     _exit(0);
@@ -257,14 +258,14 @@ static int64_t stale_turns(struct world *w) {
     static const struct pg_statement statement = {
         .name = "stale",
         .text = "SELECT count(*) FROM (SELECT owner, max(owner) OVER (ORDER BY turn) AS latest FROM"
-                " (SELECT turn, convert_from(body, 'UTF8')::int AS owner FROM zq.log) l) o"
+                " (SELECT turn, bytes AS owner FROM zq.log) l) o"
                 " WHERE owner < latest"};
     return count(w, &statement);
 }
 
 static int64_t owners_seen(struct world *w) {
     static const struct pg_statement statement = {
-        .name = "owners", .text = "SELECT count(DISTINCT body) FROM zq.log"};
+        .name = "owners", .text = "SELECT count(DISTINCT bytes) FROM zq.log"};
     return count(w, &statement);
 }
 

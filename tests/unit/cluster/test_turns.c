@@ -175,7 +175,7 @@ static void slices_that_nobody_finished_go_and_those_of_the_snapshot_stay(void *
     (void)take_snapshot(w);
     int64_t kept = turns_count(w, &slices);
     turns_run(w->admin,
-              "INSERT INTO zq.snap SELECT h.id, h.snap_turn + t, k.token::uuid, s, 0, '\\x00'"
+              "INSERT INTO zq.snap SELECT h.id, h.snap_turn + t, k.token::uuid, s, '\\x00'"
               " FROM zq.store h, generate_series(-1, 1) t, generate_series(1, 100) s,"
               " (VALUES ('00000000-0000-0000-0000-000000000000'),"
               " ('ffffffff-ffff-ffff-ffff-ffffffffffff')) k (token)");
