@@ -63,6 +63,28 @@ ok "a command in its folder says so" complains 3 'no shard of the cluster runs o
 send 7 8 9 10 11 12
 ok "it goes on following" eval 'wait_for 10 counted 12 && wait_for 10 follow b'
 
+# ---- the door of a host whose shards are elsewhere ----
+
+# knock: asks a whether it is alive, again and again; what went wrong is in $dir/cut.
+knock() {
+    until [ -e "$dir/enough" ]; do
+        curl -sf -m 10 -o "$dir/health" "http://$door_a/healthz" || echo "ended with status $?"
+    done >"$dir/cut"
+}
+ok "a host without shards is alive, and not ready" eval 'curl -sf -o "$dir/health" "http://$door_b/healthz" && ready_is b 503'
+knock &
+knocks=$!
+keep "$knocks"
+must "$ZINGQ" cluster drain a >"$dir/out"
+ok "a host that drains gives its shards to who follows them" wait_for 20 have b 2
+ok "and says that it drains" eval 'wait_for 5 ready_is a 503 && grep -q "this host drains" "$dir/ready"'
+must "$ZINGQ" cluster undrain a >"$dir/out"
+ok "until it gets them back" eval 'wait_for 20 have a 2 && wait_for 10 ready_is a 200'
+must touch "$dir/enough"
+wait "$knocks"
+ok "no client at its door was refused, or cut off, meanwhile" [ ! -s "$dir/cut" ]
+must wait_for 10 follow b
+
 # ---- what becomes of a copy ----
 
 kill -9 "$(shard_pid b 1 | sed 's/ .*//')"

@@ -488,6 +488,24 @@ int64_t member_due_ms(const struct fleet_member *m) {
     return m->due_ms;
 }
 
+const char *member_why_idle(const struct fleet *f) {
+    const struct fleet_member *m = f->member;
+    const struct member *self = m == NULL ? NULL : cluster_member(&m->view, m->name);
+    if (f->stopping) {
+        return "this host stops: ask another one of the cluster";
+    }
+    if (m == NULL || !m->joined || m->away_ms != 0) {
+        return "this host waits for the database of the cluster";
+    }
+    if (m->told_lost) {
+        return "all shards of the cluster stand still, because the database has lost commits: "
+               "`zingq cluster status`";
+    }
+    return self != NULL && self->draining
+               ? "this host drains: ask another one of the cluster"
+               : "no shard of the cluster runs here yet: ask another one of its hosts";
+}
+
 void member_note_end(struct fleet *f, struct fleet_host *host, int status) {
     struct fleet_member *m = f->member;
     int ended = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_GOOD;

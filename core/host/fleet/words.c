@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/notify.h"
+#include "host/port.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -93,6 +94,7 @@ static void take_words_of(struct fleet_host *host) {
         bool ready = strcmp(text, "READY=1") == 0;
         host->ready = host->ready || ready;
         host->stopping = host->stopping || strcmp(text, "STOPPING=1") == 0;
+        host->attends = host->attends || strcmp(text, PORT_ATTENDED) == 0;
         if (ready || strcmp(text, "WATCHDOG=1") == 0 || take_wait(host, text) ||
             take_follows(&host->follower, text)) {
             host->beat_ms = clock_monotonic_ms();
