@@ -151,6 +151,17 @@ void fleet_stop_due(struct fleet *f);
 /* None runs. */
 bool fleet_is_idle(const struct fleet *f);
 
+/* No process of the shard runs but what follows it. */
+static inline bool fleet_is_free(const struct fleet_host *host) {
+    return host->pid == 0 || host->follower.runs;
+}
+
+/* --- host/fleet/status.c --- */
+
+/* What runs here and what is followed, as JSON, in a buffer that is made here. Who follows nothing, ever, says
+ * nothing of that. */
+void fleet_write_status(const struct fleet *f, struct buf *out);
+
 /* --- host/fleet/start.c --- */
 
 /* Forks and executes the host; false if the fork failed. The child inherits the lock, dies with

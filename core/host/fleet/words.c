@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/fleet/member.h"
 #include "host/notify.h"
 #include "host/port.h"
 
@@ -84,9 +85,10 @@ static bool take_wait(struct fleet_host *host, const char *text) {
     return true;
 }
 
-static void take_words_of(struct fleet_host *host) {
+static void take_words_of(struct fleet *f, struct fleet_host *host) {
     char text[FLEET_WORD_BYTES];
     pid_t from;
+    bool had_copy = host->follower.level_ms != 0;
     for (size_t i = 0; i < WORDS_AT_ONCE && next_word(host->words, text, &from); i++) {
         if (from != host->pid || from == 0) {
             continue;
@@ -100,11 +102,14 @@ static void take_words_of(struct fleet_host *host) {
             host->beat_ms = clock_monotonic_ms();
         }
     }
+    if (!had_copy && host->follower.level_ms != 0) {
+        member_note_copy(f);
+    }
 }
 
 void fleet_take_words(struct fleet *f) {
     for (unsigned i = 0; i < f->count; i++) {
-        take_words_of(&f->hosts[i]);
+        take_words_of(f, &f->hosts[i]);
     }
 }
 
