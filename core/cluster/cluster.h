@@ -73,6 +73,7 @@ struct shard_lease {
     char pin[NAME_BYTES_MAX + 1];    /* the host that is to have it while it lives; "" = any */
     char failed[NAME_BYTES_MAX + 1]; /* the host that could not run it, and gave it up; "" = none */
     int64_t age_ms;                  /* since when it has been so */
+    bool had_owner;                  /* some host has had it, ever */
 };
 
 struct cluster_view {

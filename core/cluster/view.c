@@ -23,9 +23,9 @@ static const struct pg_statement get_view = {
         " draining, beat,"
         " (extract(epoch FROM now() - at) * 1000)::int8, lease_ms FROM zq.host h"
         " WHERE cluster = $1 ORDER BY state = 'live' DESC, at DESC LIMIT 64)"
-        " UNION ALL SELECT 2, coalesce(owner, ''), coalesce(pin, ''), coalesce(failed, ''), false,"
-        " number, (extract(epoch FROM now() - since) * 1000)::int8, 0 FROM zq.shard"
-        " WHERE cluster = $1"
+        " UNION ALL SELECT 2, coalesce(owner, ''), coalesce(pin, ''), coalesce(failed, ''),"
+        " since <> made, number, (extract(epoch FROM now() - since) * 1000)::int8, 0"
+        " FROM zq.shard JOIN zq.cluster ON name = cluster WHERE cluster = $1"
         " UNION ALL SELECT 3, h.name, '', '', coalesce((e ->> 'age_ms')::int8 <= " COPY_MS
         ", false), (e ->> 'shard')::int8, 0, 0"
         " FROM zq.host h, jsonb_array_elements(" FOLLOWING ") AS e"
@@ -52,7 +52,8 @@ static void put_member(struct member *m, const struct pg_row *row) {
 }
 
 static void put_lease(struct shard_lease *lease, const struct pg_row *row) {
-    *lease = (struct shard_lease){.age_ms = pg_get_int(row->fields[6])};
+    *lease = (struct shard_lease){.age_ms = pg_get_int(row->fields[6]),
+                                  .had_owner = pg_get_int(row->fields[4]) != 0};
     put_text(lease->owner, sizeof lease->owner, row->fields[1]);
     put_text(lease->pin, sizeof lease->pin, row->fields[2]);
     put_text(lease->failed, sizeof lease->failed, row->fields[3]);
