@@ -81,13 +81,21 @@ static int tell(const struct cli *cli, unsigned shard, uint64_t bytes) {
     return 0;
 }
 
-/* Of a shard that has no log. One that a host has may be about to make it, or has lost it. */
-static int tell_none(const struct cli *cli, unsigned shard, const char *owner) {
-    if (owner[0] != '\0') {
+/* Of a shard that has no log. A host that has it may be about to make it; where one had it, it is lost, or
+ * that host could not start it. */
+static int tell_none(const struct cli *cli, unsigned shard, const struct shard_lease *lease) {
+    const char *cluster = cli->conf->cluster.name;
+    if (lease->owner[0] != '\0') {
         return cli_fail(ERR_NOTFOUND,
                         "shard %u: the host \"%s\" has it, and there is no log \"%s-%u\" in the "
                         "database: it is about to start for the first time, or the log is lost",
-                        shard, owner, cli->conf->cluster.name, shard);
+                        shard, lease->owner, cluster, shard);
+    }
+    if (lease->had_owner) {
+        return cli_fail(ERR_NOTFOUND,
+                        "shard %u: a host had it, and there is no log \"%s-%u\" in the database: "
+                        "the log is lost, or the shard could not start anywhere so far",
+                        shard, cluster, shard);
     }
     if (cli->json) {
         return tell(cli, shard, 0);
@@ -130,7 +138,7 @@ static int export_all(const struct cli *cli, const struct cluster_view *view, co
         uint64_t bytes = 0;
         int code = export_shard(cli, shard, dir, &bytes, &r);
         if (code == ERR_NOTFOUND) {
-            int told = tell_none(cli, shard, view->leases[shard - 1].owner);
+            int told = tell_none(cli, shard, &view->leases[shard - 1]);
             none = told != 0 ? told : none;
         } else {
             status =

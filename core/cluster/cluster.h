@@ -62,6 +62,10 @@ struct member {
     int64_t beats;  /* goes up while it lives */
     int64_t age_ms; /* of its last beat, by the database's clock; for people */
     int64_t lease_ms;
+    bool follows; /* shards of others, by what it said with its last beat: */
+    uint64_t
+        copies;     /* of those it has had all of the log a moment ago; a bit each, from shard 1, */
+    uint64_t loads; /* and those copies lack something yet */
 };
 
 struct shard_lease {
@@ -69,6 +73,7 @@ struct shard_lease {
     char pin[NAME_BYTES_MAX + 1];    /* the host that is to have it while it lives; "" = any */
     char failed[NAME_BYTES_MAX + 1]; /* the host that could not run it, and gave it up; "" = none */
     int64_t age_ms;                  /* since when it has been so */
+    bool had_owner;                  /* some host has had it, ever */
 };
 
 struct cluster_view {
@@ -158,6 +163,10 @@ void placing_decide(const struct cluster_view *view, int out[PARTITIONS]);
  * would have it if its host died or drained. -1 = nobody: it has no host, or no other could have it. */
 void placing_followers(const struct cluster_view *view, const int placed[PARTITIONS],
                        int out[PARTITIONS]);
+
+/* How long a shard (from 0) that is to go to that host may wait for its copy there, since it is to. Not at all
+ * if it is there, or the host follows none; for a lease if it is not known of; and for COPY_MS_MAX while it is loaded. */
+int64_t placing_patience_ms(const struct member *to, unsigned shard);
 
 /* What a host has seen of the others' beats. */
 struct watched {

@@ -17,6 +17,7 @@
 _Static_assert(sizeof(uint64_t) == crypto_shorthash_BYTES, "a weight is a hash");
 
 enum { NOBODY = -1 };
+enum { COPY_MS_MAX = 600000 /* a large store, over a slow network */ };
 
 struct placing {
     const struct cluster_view *view;
@@ -192,4 +193,11 @@ void placing_followers(const struct cluster_view *view, const int placed[PARTITI
             follow_host(view, host, placed, out);
         }
     }
+}
+
+int64_t placing_patience_ms(const struct member *to, unsigned shard) {
+    uint64_t bit = UINT64_C(1) << shard;
+    return !to->follows || (to->copies & bit) != 0 ? 0
+           : (to->loads & bit) != 0                ? COPY_MS_MAX
+                                                   : to->lease_ms;
 }

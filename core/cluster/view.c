@@ -6,21 +6,31 @@
 
 enum { SHOWN_BYTES_MAX = 16 << 20 /* of hosts that are gone there may be many */ };
 
-/* One statement, so that everything is of one moment. Kinds of rows: 0 the cluster, 1 a host, 2 a shard. Of more
- * hosts than there is room for, those count that live. */
+/* What a host says of itself with its beats (host/fleet/status.c). */
+#define FOLLOWING "CASE WHEN h.status LIKE '{%' THEN h.status::jsonb -> 'following' END"
+#define COPY_MS "5000" /* followers look once a second */
+
+/* One statement, so that everything is of one moment. Kinds of rows: 0 the cluster, 1 a host, 2 a shard, 3 a copy
+ * of a shard. Of more hosts than there is room for, those count that live. */
 static const struct pg_statement get_view = {
     .name = "view",
     .text =
         "SELECT * FROM (SELECT 0 AS kind, coalesce(lost, '') AS name, '' AS pin, '' AS failed,"
         " false AS draining, shards::int8 AS count, losses::int8 AS age, 0::int8 AS lease"
         " FROM zq.cluster WHERE name = $1"
-        " UNION ALL (SELECT 1, name, state, CASE WHEN stopping THEN 'stopping' ELSE '' END,"
+        " UNION ALL (SELECT 1, name, state, CASE WHEN stopping THEN 'stopping'"
+        " WHEN " FOLLOWING " IS NOT NULL THEN 'follows' ELSE '' END,"
         " draining, beat,"
-        " (extract(epoch FROM now() - at) * 1000)::int8, lease_ms FROM zq.host"
+        " (extract(epoch FROM now() - at) * 1000)::int8, lease_ms FROM zq.host h"
         " WHERE cluster = $1 ORDER BY state = 'live' DESC, at DESC LIMIT 64)"
-        " UNION ALL SELECT 2, coalesce(owner, ''), coalesce(pin, ''), coalesce(failed, ''), false,"
-        " number, (extract(epoch FROM now() - since) * 1000)::int8, 0 FROM zq.shard"
-        " WHERE cluster = $1) AS rows ORDER BY kind, name COLLATE \"C\"",
+        " UNION ALL SELECT 2, coalesce(owner, ''), coalesce(pin, ''), coalesce(failed, ''),"
+        " since <> made, number, (extract(epoch FROM now() - since) * 1000)::int8, 0"
+        " FROM zq.shard JOIN zq.cluster ON name = cluster WHERE cluster = $1"
+        " UNION ALL SELECT 3, h.name, '', '', coalesce((e ->> 'age_ms')::int8 <= " COPY_MS
+        ", false), (e ->> 'shard')::int8, 0, 0"
+        " FROM zq.host h, jsonb_array_elements(" FOLLOWING ") AS e"
+        " WHERE cluster = $1 AND state = 'live' AND NOT e ? 'failed')"
+        " AS rows ORDER BY kind, name COLLATE \"C\"",
     .types = {PG_TEXT}};
 _Static_assert(CLUSTER_HOSTS_MAX == 64, "as many as get_view asks for");
 
@@ -36,15 +46,28 @@ static void put_member(struct member *m, const struct pg_row *row) {
                          .beats = pg_get_int(row->fields[5]),
                          .age_ms = pg_get_int(row->fields[6]),
                          .lease_ms = pg_get_int(row->fields[7]),
-                         .stopping = slice_is(row->fields[3], "stopping")};
+                         .stopping = slice_is(row->fields[3], "stopping"),
+                         .follows = slice_is(row->fields[3], "follows")};
     put_text(m->name, sizeof m->name, row->fields[1]);
 }
 
 static void put_lease(struct shard_lease *lease, const struct pg_row *row) {
-    *lease = (struct shard_lease){.age_ms = pg_get_int(row->fields[6])};
+    *lease = (struct shard_lease){.age_ms = pg_get_int(row->fields[6]),
+                                  .had_owner = pg_get_int(row->fields[4]) != 0};
     put_text(lease->owner, sizeof lease->owner, row->fields[1]);
     put_text(lease->pin, sizeof lease->pin, row->fields[2]);
     put_text(lease->failed, sizeof lease->failed, row->fields[3]);
+}
+
+static int put_copy(struct cluster_view *out, const struct pg_row *row, int64_t shard) {
+    for (size_t i = 0; shard >= 1 && shard <= out->shards && i < out->member_count; i++) {
+        struct member *m = &out->members[i];
+        if (slice_is(row->fields[1], m->name)) {
+            bool whole = pg_get_int(row->fields[4]) != 0;
+            *(whole ? &m->copies : &m->loads) |= UINT64_C(1) << (shard - 1);
+        }
+    }
+    return 0;
 }
 
 /* ERR_CORRUPT: that is no row of a cluster. */
@@ -65,7 +88,7 @@ static int put_row(struct cluster_view *out, const struct pg_row *row) {
         put_lease(&out->leases[count - 1], row);
         return 0;
     }
-    return ERR_CORRUPT;
+    return kind == 3 ? put_copy(out, row, count) : ERR_CORRUPT;
 }
 
 int cluster_look(struct cluster *c, struct cluster_view *out, struct report *r) {

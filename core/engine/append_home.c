@@ -20,6 +20,7 @@
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,10 +33,32 @@ struct id {
     uint64_t id, inode;
 };
 
+static void print_id(const struct id *id, char text[ID_TEXT_BYTES]) {
+    (void)snprintf(text, ID_TEXT_BYTES, "%016" PRIx64 " %" PRIu64 "\n", id->id, id->inode);
+}
+
 static int write_id(const struct append *a, const struct id *id, struct report *r) {
     char text[ID_TEXT_BYTES];
-    (void)snprintf(text, sizeof text, "%016" PRIx64 " %" PRIu64 "\n", id->id, id->inode);
+    print_id(id, text);
     return store_folder_write(a->data, FILE_NAME, text, r);
+}
+
+/* Into the file that is there, which stays the same inode. Half of it is nobody's id. */
+static int write_inode(const struct append *a, const struct id *id, struct report *r) {
+    char path[STORE_PATH_BYTES];
+    char text[ID_TEXT_BYTES];
+    print_id(id, text);
+    int code = store_folder_file(a->data, FILE_NAME, path, r);
+    int fd = code == 0 ? open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    ssize_t len = (ssize_t)strlen(text);
+    bool good = fd >= 0 && write(fd, text, (size_t)len) == len && fsync(fd) == 0;
+    if (code == 0 && !good) {
+        code = report(r, ERR_DISK, "cannot write %s: %s", path, strerror(errno));
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return code;
 }
 
 /* What is in the file, or zeros, and its inode. ERR_NOTFOUND, ERR_DISK. */
@@ -68,7 +91,7 @@ static uint64_t make_id(const struct append *a) {
     randombytes_buf(&id.id, sizeof id.id);
     int code = write_id(a, &id, &r);
     code = code == 0 ? read_id(a, &old, &id.inode) : code;
-    code = code == 0 ? write_id(a, &id, &r) : code;
+    code = code == 0 ? write_inode(a, &id, &r) : code;
     if (code != 0) {
         log_warn("files", "%s", r.text);
     }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "host/loop.h"
 #include "host/notify.h"
+#include "host/port.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -93,10 +94,6 @@ static void on_signal(uv_signal_t *signal, int number) {
 /* The port is asked by anyone: the reason is for the socket alone. */
 static void answer(const struct await *a, struct gateway_request *request, bool ours) {
     struct report r;
-    if (strcmp(gateway_path(request), "/healthz") == 0) {
-        gateway_answer(request, 200, NULL, NULL, slice_of("{\"ok\":true}"));
-        return;
-    }
     if (a->code == 0) {
         (void)report(&r, 0, "this host has not started yet: it loads its store from its log");
     } else {
@@ -104,7 +101,7 @@ static void answer(const struct await *a, struct gateway_request *request, bool 
                      "this host has not started yet: it waits for the database of its log%s%s",
                      ours ? " (store.url): " : "", ours ? a->why->text : "");
     }
-    gateway_answer_error(request, 503, NULL, r.text);
+    host_port_answer_unready(request, r.text);
 }
 
 static void on_request(void *ctx, struct gateway_request *request) {
@@ -121,18 +118,14 @@ static void open_doors(struct await *a) {
     char listen[4096];
     struct report r;
     const struct gateway_callbacks of_socket = {.ctx = a, .on_request = on_request};
-    const struct gateway_callbacks of_port = {.ctx = a,
-                                              .on_request = on_stranger,
-                                              .cert_file = conf->http_cert_file,
-                                              .key_file = conf->http_key_file};
+    const struct gateway_callbacks of_port = {.ctx = a, .on_request = on_stranger};
     int len = snprintf(listen, sizeof listen, "unix:%s/zingq.sock", conf->store_path);
     if (len > 0 && (size_t)len < sizeof listen) {
         (void)gateway_new(&a->socket, &a->loop, listen, GATEWAY_BODY_BYTES_MAX, &of_socket, &r);
     }
-    /* In a cluster other shards answer on that port. */
+    /* In a cluster other shards answer there, or the fleet. */
     if (conf->http_listen[0] != '\0' && conf->cluster.name[0] == '\0') {
-        (void)gateway_new(&a->tcp, &a->loop, conf->http_listen, GATEWAY_BODY_BYTES_MAX, &of_port,
-                          &r);
+        (void)host_port_open(&a->tcp, &a->loop, conf, false, of_port, &r);
     }
 }
 

@@ -22,6 +22,7 @@
 #include "host/take.h"
 #include "host/telemetry.h"
 #include "host/terms.h"
+#include "host/port.h"
 #include "host/token.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -351,19 +352,10 @@ static int open_port(struct host *h, struct report *r) {
                                                 .headers = front_headers,
                                                 .proxies =
                                                     (const char *const *)h->conf->http_proxies,
-                                                .proxy_count = h->conf->http_proxy_count,
-                                                .shares_port = h->conf->cluster.name[0] != '\0',
-                                                .cert_file = h->conf->http_cert_file,
-                                                .key_file = h->conf->http_key_file};
-    struct report why = {""};
-    int code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX,
-                           &callbacks, &why);
-    if (code == ERR_BUSY && h->options->with_broker) {
-        /* Somebody may be trying handlers in another folder, too: use any free port. */
-        code =
-            gateway_new(&h->tcp, &h->loop, "127.0.0.1:0", GATEWAY_BODY_BYTES_MAX, &callbacks, &why);
-    }
-    return code == 0 ? 0 : report(r, code, "http.listen: %s", why.text);
+                                                .proxy_count = h->conf->http_proxy_count};
+    /* Somebody may be trying handlers in another folder, too. */
+    bool any = h->options->with_broker;
+    return host_port_open(&h->tcp, &h->loop, h->conf, any, callbacks, r);
 }
 
 static int open_front(struct host *h, struct report *r) {

@@ -88,13 +88,18 @@ static void fall_back(struct host *h) {
     h->retry_ms = host_now_ms(h) + PAUSE_AFTER_FAILURE_MS;
 }
 
+/* Clients that were accepted just before it left its port to others. */
+static bool owes_answers(const struct host *h) {
+    return uv_is_active((const uv_handle_t *)&h->answers_timer) && gateway_owes(h->tcp);
+}
+
 static void stop_when_idle(struct host *h) {
     struct engine_status status;
     engine_status(h->engine, &status);
     bool left = h->leaving && status.waiting == 0 &&
                 status.outbox <= status.outbox_refused + status.outbox_held &&
                 status.forwards_waiting == 0;
-    if (left || (h->stopping && engine_running(h->engine) == 0)) {
+    if (left || (h->stopping && engine_running(h->engine) == 0 && !owes_answers(h))) {
         host_end_loop(h);
     }
 }
@@ -259,7 +264,7 @@ static int open_loop(struct host *h, struct report *r) {
     }
     h->loop.data = h;
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
-    h->saved_timer.data = h->conf_watch.data = h;
+    h->saved_timer.data = h->conf_watch.data = h->answers_timer.data = h;
     h->sys_timer.data = h->repeat_timer.data = h->alone_timer.data = h;
     h->members_timer.data = h->manager_timer.data = h->log.timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
@@ -271,6 +276,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->timer),
         uv_timer_init(&h->loop, &h->reload_timer),
         uv_timer_init(&h->loop, &h->drain_timer),
+        uv_timer_init(&h->loop, &h->answers_timer),
         uv_timer_init(&h->loop, &h->saved_timer),
         uv_timer_init(&h->loop, &h->sys_timer),
         uv_timer_init(&h->loop, &h->repeat_timer),

@@ -141,6 +141,7 @@ struct host {
     uv_timer_t timer;         /* the next turn that time makes due */
     uv_timer_t reload_timer;  /* collects the many events that saving one file causes */
     uv_timer_t drain_timer;   /* ends the wait for attempts: a stop, a reload */
+    uv_timer_t answers_timer; /* ends the wait for clients that have no answer yet: a stop */
     uv_timer_t saved_timer;   /* zingq dev: topics.conf was saved */
     uv_timer_t sys_timer;     /* every sys.interval */
     uv_timer_t alone_timer;   /* ends the outbox's wait for the status topics */

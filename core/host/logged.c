@@ -42,6 +42,9 @@ int host_log_open(struct host *h, struct report *r) {
     code = code == 0 ? store_use_log(h->store, turns_log(h->log.turns), journal_home, r) : code;
     code = code == 0 ? host_await_log(h, r) : code;
     if (code == 0) {
+        /* What was asked first may have taken long, and says little of the database's clock then, from
+         * which engine time is about to start. Whose the log is by now is asked again soon. */
+        (void)turns_check(h->log.turns);
         const struct trimmer_options trimmer = {.store = h->store,
                                                 .home_of = journal_home,
                                                 .door = turns_snapshots(h->log.turns),

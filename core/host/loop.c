@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum {
+    ANSWERS_MS = 1000, /* for clients of a host of a cluster that have connected just now */
     CUT_MS = 5000 /* for the turn that cuts the last attempts: with a full store there is none */
 };
 
@@ -96,7 +97,9 @@ void host_stop(struct host *h, int status) {
     host_tell_manager("STOPPING=1");
     engine_drain(h->engine);
     if (h->conf->cluster.name[0] != '\0' && h->tcp != NULL) {
-        gateway_stop_listening(h->tcp); /* the other shards answer on its port */
+        gateway_hold(h->tcp, true); /* others answer at its port; who is here gets an answer yet */
+        host_check_uv(uv_timer_start(&h->answers_timer, host_on_timer, ANSWERS_MS, 0),
+                      "answers timer");
     }
     host_check_uv(uv_timer_start(&h->drain_timer, on_drain_timer, (uint64_t)stop_ms(h) + CUT_MS, 0),
                   "drain timer");

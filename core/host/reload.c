@@ -29,6 +29,7 @@
 #include "host/session.h"
 #include "host/stand_in.h"
 #include "host/telemetry.h"
+#include "host/port.h"
 #include "host/token.h"
 #include "lua/api/api.h"
 
@@ -158,7 +159,7 @@ void host_reload(struct host *h, struct gateway_request *request, bool prunes) {
     }
     c->request = request;
     c->prune = prunes;
-    host_reload_tls(h);
+    host_port_reload(h->tcp);
     int code = read_conf(h, &changed, &r);
     if (code == 0 && changed) {
         begin(h);

@@ -131,10 +131,3 @@ void host_set_log(const struct host_options *options, const struct conf *conf) {
     }
     log_set(&log);
 }
-
-void host_reload_tls(struct host *h) {
-    struct report r = {""};
-    if (h->tcp != NULL && gateway_reload_tls(h->tcp, &r) != 0) {
-        log_error("host", "the certificate stays as it was: %s", r.text);
-    }
-}

@@ -17,9 +17,6 @@ bool host_login_link(const struct host *h, struct buf *out);
 /* Sets what the log writes. Under `zingq dev` handlers write debug lines too, unless topics.conf
  * says otherwise. */
 void host_set_log(const struct host_options *options, const struct conf *conf);
-/* Reads the certificate of the front door again; if something is wrong with it, that is logged, and
- * the old one stays. */
-void host_reload_tls(struct host *h);
 /* Logs what is wrong with the tokens. */
 void host_warn_tokens(const struct host *h);
 

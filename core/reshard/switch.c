@@ -59,29 +59,6 @@ static int take_away(const char *path, const char *file, struct report *r) {
 
 /* --- marks --- */
 
-static int write_whole(const char *name, struct slice text, struct report *r) {
-    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool good = fd >= 0 && write(fd, text.data, text.len) == (ssize_t)text.len && fsync(fd) == 0;
-    int error = errno;
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return good ? 0 : report(r, ERR_DISK, "cannot write %s: %s", name, strerror(error));
-}
-
-/* Creates the file completely, or not at all. */
-static int leave(const char *path, const char *file, struct slice text, struct report *r) {
-    char name[STORE_PATH_BYTES];
-    char draft[STORE_PATH_BYTES];
-    int code = store_folder_file(path, file, name, r);
-    code = code == 0 ? store_folder_file(path, STORE_RESHARD_MARK ".draft", draft, r) : code;
-    code = code == 0 ? write_whole(draft, text, r) : code;
-    if (code == 0 && rename(draft, name) != 0) {
-        code = report(r, ERR_DISK, "cannot rename %s: %s", draft, strerror(errno));
-    }
-    return code == 0 ? store_folder_sync(path, r) : code;
-}
-
 static int parse_mark(struct list *list, const char *name, struct report *r) {
     char *at = list->text;
     bool known = strncmp(at, head, sizeof head - 1) == 0;
@@ -322,9 +299,9 @@ int reshard_switch(struct reshard *re, struct report *r) {
     int code = close_built(re, r);
     code = code == 0 && text.failed ? report(r, ERR_MEMORY, "out of memory") : code;
     for (size_t i = 0; code == 0 && i < list.count; i++) {
-        code = leave(list.paths[i], STORE_RESHARD_MARK, buf_slice(&text), r);
+        code = store_folder_write(list.paths[i], STORE_RESHARD_MARK, buf_str(&text), r);
     }
-    code = code == 0 ? leave(list.paths[0], GO, buf_slice(&text), r) : code;
+    code = code == 0 ? store_folder_write(list.paths[0], GO, buf_str(&text), r) : code;
     bool decided = false;
     if (code == 0) {
         code = finish(&list, r);

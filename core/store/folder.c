@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,23 +136,31 @@ static int sync_folder(const char *path) {
     return rc;
 }
 
-int store_folder_write(const char *path, const char *file, const char *text, struct report *r) {
-    char name[STORE_PATH_BYTES];
-    int code = store_folder_file(path, file, name, r);
-    if (code != 0) {
-        return code;
-    }
+static int write_whole(const char *name, const char *text) {
     int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     ssize_t len = (ssize_t)strlen(text);
-    bool good =
-        fd >= 0 && write(fd, text, (size_t)len) == len && fsync(fd) == 0 && sync_folder(path) == 0;
-    if (!good) {
-        code = report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
-    }
+    bool good = fd >= 0 && write(fd, text, (size_t)len) == len && fsync(fd) == 0;
+    int error = errno;
     if (fd >= 0) {
         (void)close(fd);
     }
-    return code;
+    errno = error;
+    return good ? 0 : -1;
+}
+
+int store_folder_write(const char *path, const char *file, const char *text, struct report *r) {
+    char name[STORE_PATH_BYTES];
+    char draft[STORE_PATH_BYTES];
+    char draft_file[NAME_MAX];
+    (void)snprintf(draft_file, sizeof draft_file, "%s.new", file);
+    int code = store_folder_file(path, file, name, r);
+    code = code == 0 ? store_folder_file(path, draft_file, draft, r) : code;
+    if (code != 0) {
+        return code;
+    }
+    return write_whole(draft, text) == 0 && rename(draft, name) == 0 && sync_folder(path) == 0
+               ? 0
+               : report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
 }
 
 static int leave_mark(const char *path, const char *mark, const char *text, struct report *r) {

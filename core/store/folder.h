@@ -37,7 +37,7 @@ int store_folder_lock(const char *path, int *fd, struct report *r);
 /* True if the process named in PATH/zingq.lock is alive, and is not this one. Only a guess: the
  * number may belong to another process by now. */
 bool store_folder_in_use(const char *path);
-/* Writes PATH/file anew, durably. ERR_DISK. */
+/* Writes PATH/file anew, durably: at any moment it has what it had or all of this. ERR_DISK. */
 int store_folder_write(const char *path, const char *file, const char *text, struct report *r);
 /* Creates PATH/zingq.store durably, unless it exists: this folder has a store. ERR_DISK. */
 int store_folder_mark(const char *path, struct report *r);

@@ -78,12 +78,13 @@ ok "a host whose http.listen somebody has does not start, though shards share it
 
 # ---- export ----
 
+query "UPDATE zq.shard SET since = made FROM zq.cluster WHERE number = 2" # as if nobody had had it yet
 mv topics.conf cluster.conf # a host alone has the log of shard 1
 mv one.conf topics.conf
 start_host
 must pub -t count/a -m 7
 must wait_for 20 service_is count "done == 1"
-ok "the shards that have something are exported" says 0 'shard 2: has nothing yet' cluster export "$dir/folders" -c cluster.conf
+ok "the shards that have something are exported, and one whose log is lost is no success" eval 'complains 1 "shard 3: a host had it, and there is no log" cluster export "$dir/folders" -c cluster.conf && grep -q "shard 2: has nothing yet" "$dir/out"'
 ok "each is a store of its own" eval '[ "$("$ZINGQ" state list count --data "$dir/folders/1" --json | jq -r ".[0].value")" = 7 ]'
 ok "an export is not written over" complains 1 'is not empty: name a new folder' cluster export "$dir/folders" -c cluster.conf
 query "UPDATE zq.shard SET owner = 'web2' WHERE number = 3"

@@ -48,10 +48,51 @@ ok "a command in its folder says so" complains 3 'no shard of the cluster runs o
 send 7 8 9 10 11 12
 ok "it goes on following" eval 'wait_for 10 counted 12 && wait_for 10 follow b'
 
+# ---- a shard moves to a copy ----
+
+# copy_is_old: the follower of shard 1 on b has not looked for too long.
+copy_is_old() {
+    [ "$("$ZINGQ" cluster status --json | jq '[.hosts[] | select(.host == "b") | .status | fromjson.following[] |
+        select(.shard == 1) | .age_ms > 6000][0]')" = true ]
+}
+follower_pid=$(shard_pid b 1 | sed 's/ .*//')
+must kill -STOP "$follower_pid"
+must wait_for 15 copy_is_old
+must "$ZINGQ" cluster move 1 --to b >"$dir/out"
+ok "a shard does not move to a host whose copy is old" wait_for 10 grep -q 'shard 1 is to move to "b", and runs here until that has a copy of it' "$dir/a.log"
+send 13
+ok "it goes on where it is" eval 'wait_for 10 counted 13 && [ -z "$(shards b)" ]'
+must kill -CONT "$follower_pid"
+ok "it does once that has all of it" wait_for 20 have b 1
+must "$ZINGQ" cluster move 1 --to a >"$dir/out"
+ok "and moves back to whoever follows it now" eval 'wait_for 20 have a 2 && wait_for 10 follow b'
+
+# ---- the door of a host whose shards are elsewhere ----
+
+# knock: asks a whether it is alive, again and again; what went wrong is in $dir/cut.
+knock() {
+    until [ -e "$dir/enough" ]; do
+        curl -sf -m 10 -o "$dir/health" "http://$door_a/healthz" || echo "ended with status $?"
+    done >"$dir/cut"
+}
+ok "a host without shards is alive, and not ready" eval 'curl -sf -o "$dir/health" "http://$door_b/healthz" && ready_is b 503'
+knock &
+knocks=$!
+keep "$knocks"
+must "$ZINGQ" cluster drain a >"$dir/out"
+ok "a host that drains gives its shards to who follows them" wait_for 20 have b 2
+ok "and says that it drains" eval 'wait_for 5 ready_is a 503 && grep -q "this host drains" "$dir/ready"'
+must "$ZINGQ" cluster undrain a >"$dir/out"
+ok "until it gets them back" eval 'wait_for 20 have a 2 && wait_for 10 ready_is a 200'
+must touch "$dir/enough"
+wait "$knocks"
+ok "no client at its door was refused, or cut off, meanwhile" [ ! -s "$dir/cut" ]
+must wait_for 10 follow b
+
 # ---- what becomes of a copy ----
 
 kill -9 "$(shard_pid b 1 | sed 's/ .*//')"
-send 13 14 15
+send 14 15
 ok "a follower that is killed is started again, and goes on where it was" eval 'wait_for 10 counted 15 && wait_for 10 follow b'
 ok "without a load" eval '[ "$(grep -c "was not synced" "$dir/b.log")" = 0 ]'
 

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "host/fleet/member.h"
 #include "host/notify.h"
+#include "host/port.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -60,6 +61,7 @@ static void take_signals(struct fleet *f) {
         int number = (int)info.ssi_signo;
         if (number == SIGHUP) {
             fleet_signal_all(f, SIGHUP);
+            host_port_reload(f->door.port);
         } else if (number == SIGTERM || number == SIGINT) {
             log_info("fleet", "%s: stopping %s", number == SIGINT ? "SIGINT" : "SIGTERM",
                      f->stopping ? "immediately" : "all hosts; a second signal stops immediately");
@@ -100,7 +102,8 @@ static void beat(struct fleet *f) {
 
 /* Waits until something arrives, or the next start or heartbeat is due. */
 static void wait_for_news(const struct fleet *f) {
-    struct pollfd fds[PARTITIONS + 1] = {{.fd = f->signals, .events = POLLIN}};
+    struct pollfd fds[PARTITIONS + 2] = {{.fd = f->signals, .events = POLLIN}};
+    nfds_t count = f->count + 1;
     int64_t next_ms = f->beat_every_ms == 0 ? INT64_MAX : f->beat_due_ms;
     for (unsigned i = 0; i < f->count; i++) {
         const struct fleet_host *host = &f->hosts[i];
@@ -114,7 +117,12 @@ static void wait_for_news(const struct fleet *f) {
                                                                       : next_ms;
     int64_t left_ms = next_ms - clock_monotonic_ms();
     int timeout = next_ms == INT64_MAX ? -1 : left_ms < 0 ? 0 : (int)left_ms;
-    (void)poll(fds, f->count + 1, timeout);
+    if (f->door.port != NULL) {
+        int door_ms = uv_backend_timeout(&f->door.loop);
+        timeout = timeout < 0 || (door_ms >= 0 && door_ms < timeout) ? door_ms : timeout;
+        fds[count++] = (struct pollfd){.fd = uv_backend_fd(&f->door.loop), .events = POLLIN};
+    }
+    (void)poll(fds, count, timeout);
 }
 
 static void supervise(struct fleet *f) {
@@ -125,6 +133,7 @@ static void supervise(struct fleet *f) {
         tell_ready(f);
         take_signals(f);
         fleet_reap(f);
+        fleet_attend_door(f);
         fleet_stop_due(f);
         beat(f);
         fleet_end_silent(f);
@@ -144,7 +153,7 @@ static struct fleet *make(const struct host_options *options, unsigned count) {
     f->options = options;
     f->count = count;
     f->what = "host";
-    f->lock = f->port = f->signals = -1;
+    f->lock = f->signals = -1;
     ssize_t len = readlink("/proc/self/exe", f->program, sizeof f->program - 1);
     f->program[len > 0 ? len : 0] = '\0';
     f->beat_every_ms = (int64_t)host_notify_interval_ms();

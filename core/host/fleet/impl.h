@@ -7,6 +7,7 @@
 #include "host/companion.h"
 #include "host/fleet/fleet.h"
 #include "host/notify.h"
+#include "io/httpd/gateway.h"
 #include "base/limits.h"
 
 #include <stdbool.h>
@@ -41,12 +42,20 @@ struct fleet_host {
     bool told;        /* it was told to, though others go on */
     bool slow;        /* it has been said that it starts slowly */
     bool silent;      /* it was killed for its silence */
+    bool attends;     /* it has reported that it accepts at http.listen (host/port.h) */
     int64_t waits_ms; /* how long it wants to be waited for; 0 = as long as others */
     int words;        /* the socket for its reports, like that of a service manager */
     char words_name[16];
     char end[128]; /* how it last ended, for people */
     bool crashed;  /* it was killed, and had started */
     struct fleet_follower follower;
+};
+
+/* http.listen, of all shards of this fleet: host/fleet/door.c. */
+struct fleet_door {
+    bool made;            /* the loop is */
+    uv_loop_t loop;       /* run by the fleet's own */
+    struct gateway *port; /* NULL = there is none */
 };
 
 struct fleet_member;
@@ -57,8 +66,8 @@ struct fleet {
     struct companions companions;
     char program[4096]; /* path of this program */
     int lock;           /* inherited by the hosts, so it is held until the last of them has ended */
-    int port;           /* keeps http.listen for the shards of this fleet; -1 = there is none */
     int signals;        /* a signalfd */
+    struct fleet_door door;
     struct fleet_host hosts[PARTITIONS];
     unsigned count;                  /* in a cluster 0 as long as the database has not said it */
     const char *what;                /* "host", or "shard" */
@@ -113,6 +122,14 @@ bool fleet_starts(const struct fleet_host *host);
 /* Kills those that have been silent for too long. */
 void fleet_end_silent(struct fleet *f);
 
+/* --- host/fleet/door.c --- */
+
+/* Opens http.listen for the shards, if this is a host of a cluster. With a sentence. */
+int fleet_open_door(struct fleet *f, struct report *r);
+/* Answers what is there to answer, if no shard does. */
+void fleet_attend_door(struct fleet *f);
+void fleet_close_door(struct fleet *f);
+
 /* --- host/fleet/prepare.c --- */
 
 /* Reads topics.conf, takes the folder, starts the companions, opens the signals: all that hosts need
@@ -133,6 +150,17 @@ void fleet_stop(struct fleet *f);
 void fleet_stop_due(struct fleet *f);
 /* None runs. */
 bool fleet_is_idle(const struct fleet *f);
+
+/* No process of the shard runs but what follows it. */
+static inline bool fleet_is_free(const struct fleet_host *host) {
+    return host->pid == 0 || host->follower.runs;
+}
+
+/* --- host/fleet/status.c --- */
+
+/* What runs here and what is followed, as JSON, in a buffer that is made here. Who follows nothing, ever, says
+ * nothing of that. */
+void fleet_write_status(const struct fleet *f, struct buf *out);
 
 /* --- host/fleet/start.c --- */
 

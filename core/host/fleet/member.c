@@ -22,7 +22,6 @@
 #include "store/folder.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -39,7 +38,7 @@ enum {
     FAILURES_MAX = 3, /* of a shard that ends with an error, in a row, */
     CRASHES_MAX = 10, /* or that crashes: an event that does that is a dead letter before */
     BLIND_LOOKS = 3,  /* in a row: the lease is too short for this database */
-    STATUS_BYTES_MAX = 8192,
+    HURRY_MS = 500,   /* between rounds while a shard waits for its copy */
 };
 
 struct fleet_member {
@@ -58,7 +57,9 @@ struct fleet_member {
     int64_t away_ms; /* when it was last told that the database is away; 0 = it is not */
     int losses;      /* how many were accepted when the shards were started */
     bool told_lost;
+    bool hurries;                  /* a shard waits for its copy elsewhere */
     int64_t failed_ms[PARTITIONS]; /* when a shard could not run here; 0 = never */
+    int64_t leaves_ms[PARTITIONS]; /* since when another host is to have it; 0 = none is */
     char lost
         [CLUSTER_LOST_BYTES]; /* what a shard has found to be lost, to be reported; "" = nothing */
 };
@@ -141,13 +142,34 @@ static int release(struct fleet *f, struct fleet_host *host, struct report *r) {
     return 0;
 }
 
-/* Ours: it runs here until whoever is to have it has been alive for a while. */
+/* It runs on until that host has a copy of it, so that it stands still for a moment only. */
+static bool waits_for_copy(struct fleet_member *m, unsigned number, const struct member *to) {
+    int64_t *since_ms = &m->leaves_ms[number - 1];
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t patience_ms = placing_patience_ms(to, number - 1);
+    if (*since_ms == 0) {
+        *since_ms = now_ms;
+        log_info("fleet", "shard %u is to move to \"%s\"%s", number, to->name,
+                 patience_ms == 0 ? "" : ", and runs here until that has a copy of it");
+    }
+    bool waits = now_ms - *since_ms < patience_ms;
+    m->hurries = m->hurries || waits;
+    return waits;
+}
+
+/* Ours: it runs here until whoever is to have it has been alive for a while, and has a copy of it. */
 static int hold(struct fleet *f, struct fleet_host *host, const struct member *to,
                 struct report *r) {
     struct fleet_member *m = f->member;
     bool here = to == NULL || strcmp(to->name, m->name) == 0 ||
                 !watch_is_steady(&m->watch, to, m->watch.looked_ms);
-    want(f, host, here && !f->stopping && !fails_here(m, host));
+    bool may_stay = !f->stopping && !fails_here(m, host);
+    if (here || !may_stay || !host->wanted || host->pid == 0) {
+        m->leaves_ms[host->number - 1] = 0;
+    } else {
+        here = waits_for_copy(m, host->number, to);
+    }
+    want(f, host, here && may_stay);
     return !host->wanted && host->pid == 0 ? release(f, host, r) : 0;
 }
 
@@ -167,10 +189,6 @@ static int claim(struct fleet *f, struct fleet_host *host, struct report *r) {
         want(f, host, true);
     }
     return code == ERR_EXISTS ? 0 : code; /* somebody was faster */
-}
-
-static bool is_free(const struct fleet_host *host) {
-    return host->pid == 0 || host->follower.runs;
 }
 
 static bool is_me(const struct fleet_member *m, int member) {
@@ -198,8 +216,8 @@ static int arrange(struct fleet *f, int64_t until_ms, struct report *r) {
         const struct member *other = to[i] < 0 ? NULL : &m->view.members[to[i]];
         if (is_ours(m, lease)) {
             code = hold(f, host, other, r);
-        } else if (lease->owner[0] == '\0' && is_me(m, to[i]) && !f->stopping && is_free(host) &&
-                   may_claim(m, host)) {
+        } else if (lease->owner[0] == '\0' && is_me(m, to[i]) && !f->stopping &&
+                   fleet_is_free(host) && may_claim(m, host)) {
             code = claim(f, host, r);
         } else if (may_follow && is_me(m, followers[i])) {
             follow(f, host);
@@ -325,51 +343,9 @@ static int join(struct fleet_member *m, struct report *r) {
 
 /* --- the round --- */
 
-/* What is followed, and how long ago each had all of its log. */
-static void write_followers(const struct fleet *f, struct buf *out) {
-    const char *comma = "";
-    int64_t now_ms = clock_monotonic_ms();
-    for (unsigned i = 0; i < f->count; i++) {
-        const struct fleet_follower *follower = &f->hosts[i].follower;
-        if (!follower->wanted) {
-            continue;
-        }
-        buf_printf(out, "%s{\"shard\":%u", comma, f->hosts[i].number);
-        if (follower->level_ms != 0) {
-            buf_printf(out, ",\"turn\":%" PRIu64 ",\"age_ms\":%" PRId64, follower->turn,
-                       now_ms - follower->level_ms);
-        }
-        buf_add_str(out, follower->failed ? ",\"failed\":true}" : "}");
-        comma = ",";
-    }
-}
-
-/* The numbers of those that run, or that start. */
-static void write_numbers(const struct fleet *f, struct buf *out, bool starts) {
-    const char *comma = "";
-    for (unsigned i = 0; i < f->count; i++) {
-        if (!is_free(&f->hosts[i]) && fleet_starts(&f->hosts[i]) == starts) {
-            buf_printf(out, "%s%u", comma, f->hosts[i].number);
-            comma = ",";
-        }
-    }
-}
-
-/* What runs here, for `zingq cluster status`. */
-static void write_status(const struct fleet *f, struct buf *out) {
-    buf_init(out, STATUS_BYTES_MAX);
-    buf_add_str(out, "{\"version\":\"" ZINGQ_VERSION "\",\"running\":[");
-    write_numbers(f, out, false);
-    buf_add_str(out, "],\"starting\":[");
-    write_numbers(f, out, true);
-    buf_add_str(out, "],\"following\":[");
-    write_followers(f, out);
-    buf_add_str(out, "]}");
-}
-
 static int beat(const struct fleet *f, struct report *r) {
     struct buf status;
-    write_status(f, &status);
+    fleet_write_status(f, &status);
     int code = cluster_beat(f->member->cluster, buf_str(&status), f->stopping, r);
     buf_clear(&status);
     return code;
@@ -476,16 +452,47 @@ void member_turn(struct fleet *f) {
     if (now_ms < m->due_ms) {
         return;
     }
+    m->hurries = false;
     m->due_ms = now_ms + m->lease_ms / ROUNDS_A_LEASE;
     judge(f, turn(f, &r), &r);
+    if (m->hurries && m->due_ms > now_ms + HURRY_MS) {
+        m->due_ms = now_ms + HURRY_MS;
+    }
     if (!f->told_ready && !f->stopping) {
         f->told_ready = true;
         fleet_tell_manager("READY=1");
     }
 }
 
+/* The next round is at once, unless the database is away. */
+static void hurry(struct fleet_member *m) {
+    m->due_ms = m->away_ms == 0 ? 0 : m->due_ms;
+}
+
+void member_note_copy(struct fleet *f) {
+    hurry(f->member);
+}
+
 int64_t member_due_ms(const struct fleet_member *m) {
     return m->due_ms;
+}
+
+const char *member_why_idle(const struct fleet *f) {
+    const struct fleet_member *m = f->member;
+    const struct member *self = m == NULL ? NULL : cluster_member(&m->view, m->name);
+    if (f->stopping) {
+        return "this host stops: ask another one of the cluster";
+    }
+    if (m == NULL || !m->joined || m->away_ms != 0) {
+        return "this host waits for the database of the cluster";
+    }
+    if (m->told_lost) {
+        return "all shards of the cluster stand still, because the database has lost commits: "
+               "`zingq cluster status`";
+    }
+    return self != NULL && self->draining
+               ? "this host drains: ask another one of the cluster"
+               : "no shard of the cluster runs here yet: ask another one of its hosts";
 }
 
 void member_note_end(struct fleet *f, struct fleet_host *host, int status) {
@@ -504,8 +511,7 @@ void member_note_end(struct fleet *f, struct fleet_host *host, int status) {
     } else if (ended == EXIT_FOREIGN) {
         host->failures = FAILURES_MAX; /* trying again does not help */
     }
-    m->due_ms =
-        m->away_ms == 0 ? 0 : m->due_ms; /* to release it, to report it, to see whose it is */
+    hurry(m); /* to release it, to report it, to see whose it is */
 }
 
 bool member_folder(const struct fleet *f, const struct fleet_host *host,

@@ -23,6 +23,10 @@ void member_free(struct fleet_member *m);
 void member_turn(struct fleet *f);
 /* When the next is, monotonic. */
 int64_t member_due_ms(const struct fleet_member *m);
+/* Why no shard of this host answers at its port: a sentence for anyone. */
+const char *member_why_idle(const struct fleet *f);
+/* A follower has all of its log for the first time: the others may wait for that. */
+void member_note_copy(struct fleet *f);
 /* A shard has ended with that result of waitpid. */
 void member_note_end(struct fleet *f, struct fleet_host *host, int status);
 /* The data folder of a host, or a shard. False: its name is too long. */

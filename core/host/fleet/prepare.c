@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "host/fleet/member.h"
 #include "host/token.h"
-#include "io/httpd/gateway.h"
 #include "store/folder.h"
 
 #include <errno.h>
@@ -109,20 +108,6 @@ static int open_signals(struct fleet *f, struct report *r) {
                            : report(r, ERR_SYSTEM, "cannot wait for signals: %s", strerror(errno));
 }
 
-/* Shards share their port with any process of this user. What keeps those of another cluster away is
- * that their parent cannot reserve it. */
-static int reserve_port(struct fleet *f, struct report *r) {
-    struct report why = {""};
-    if (!fleet_is_member(f) || f->conf->http_listen[0] == '\0') {
-        return 0;
-    }
-    int code = gateway_reserve(f->conf->http_listen, &f->port, &why);
-    if (code == ERR_BUSY && f->options->with_broker) {
-        return 0; /* each shard finds one of its own then: see host/doors.c */
-    }
-    return code == 0 ? 0 : report(r, code, "http.listen: %s", why.text);
-}
-
 static int prepare_folder(struct fleet *f, struct report *r) {
     int code = lock_folder(f, r);
     if (code == 0 && fleet_is_member(f)) {
@@ -140,7 +125,7 @@ int fleet_prepare(struct fleet *f, struct report *r) {
         code = check_conf(f, r);
     }
     code = code == 0 ? prepare_folder(f, r) : code;
-    code = code == 0 ? reserve_port(f, r) : code;
+    code = code == 0 ? fleet_open_door(f, r) : code;
     if (code == 0 && f->options->with_broker && f->options->overrides.broker_url == NULL) {
         code = companions_start(&f->companions, r);
     }
@@ -160,7 +145,7 @@ int fleet_set_hosts(struct fleet *f, unsigned count, struct report *r) {
 }
 
 void fleet_close(struct fleet *f) {
-    const int fds[] = {f->lock, f->port, f->signals};
+    const int fds[] = {f->lock, f->signals};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
         if (fds[i] >= 0) {
             (void)close(fds[i]);
@@ -171,6 +156,7 @@ void fleet_close(struct fleet *f) {
             (void)close(f->hosts[i].words);
         }
     }
+    fleet_close_door(f);
     companions_stop(&f->companions);
     conf_free(f->conf);
     free(f);

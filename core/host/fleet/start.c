@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/fleet/member.h"
+#include "host/port.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -37,10 +38,16 @@ static bool set_client_id(const struct fleet *f, const struct fleet_host *host) 
     return setenv("ZINGQ_BROKER_CLIENT_ID", text, 1) == 0;
 }
 
-/* All shards of a machine answer on its port; of other hosts the first. */
+/* Of hosts that are no shards, the first has http.listen. */
 static bool set_door(const struct fleet *f, const struct fleet_host *host) {
     if (f->member == NULL) {
         return host->number == 1 || setenv("ZINGQ_HTTP_LISTEN", "", 1) == 0;
+    }
+    if (host->wanted && f->door.port != NULL) {
+        int port = gateway_listener(f->door.port);
+        if (fcntl(port, F_SETFD, 0) != 0 || !set_number(PORT_INHERITED, (unsigned long long)port)) {
+            return false;
+        }
     }
     return f->conf->http_token[0] != '\0' || setenv("ZINGQ_HTTP_TOKEN", f->token, 1) == 0;
 }
@@ -108,7 +115,7 @@ bool fleet_start(const struct fleet *f, struct fleet_host *host) {
     }
     host->due_ms = INT64_MAX;
     host->beat_ms = host->waits_ms = 0;
-    host->stopping = host->told = host->slow = host->silent = false;
+    host->stopping = host->told = host->slow = host->silent = host->attends = false;
     host->follower.runs = !host->wanted;
     host->started_ms = clock_monotonic_ms();
     if (pid < 0) {

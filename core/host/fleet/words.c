@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/fleet/member.h"
 #include "host/notify.h"
+#include "host/port.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -83,9 +85,10 @@ static bool take_wait(struct fleet_host *host, const char *text) {
     return true;
 }
 
-static void take_words_of(struct fleet_host *host) {
+static void take_words_of(struct fleet *f, struct fleet_host *host) {
     char text[FLEET_WORD_BYTES];
     pid_t from;
+    bool had_copy = host->follower.level_ms != 0;
     for (size_t i = 0; i < WORDS_AT_ONCE && next_word(host->words, text, &from); i++) {
         if (from != host->pid || from == 0) {
             continue;
@@ -93,16 +96,20 @@ static void take_words_of(struct fleet_host *host) {
         bool ready = strcmp(text, "READY=1") == 0;
         host->ready = host->ready || ready;
         host->stopping = host->stopping || strcmp(text, "STOPPING=1") == 0;
+        host->attends = host->attends || strcmp(text, PORT_ATTENDED) == 0;
         if (ready || strcmp(text, "WATCHDOG=1") == 0 || take_wait(host, text) ||
             take_follows(&host->follower, text)) {
             host->beat_ms = clock_monotonic_ms();
         }
     }
+    if (!had_copy && host->follower.level_ms != 0) {
+        member_note_copy(f);
+    }
 }
 
 void fleet_take_words(struct fleet *f) {
     for (unsigned i = 0; i < f->count; i++) {
-        take_words_of(&f->hosts[i]);
+        take_words_of(f, &f->hosts[i]);
     }
 }
 

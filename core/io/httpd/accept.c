@@ -74,7 +74,7 @@ static size_t share_of_descriptors(const struct gateway *g) {
 /* ---- pauses ---- */
 
 static void listen_again(struct gateway *g) {
-    if (g->closing || !g->paused) {
+    if (g->closing || g->held || !g->paused) {
         return;
     }
     g->paused = false;
@@ -263,17 +263,22 @@ int gateway_watch_listener(struct gateway *g, uv_loop_t *loop) {
     return uv_poll_start(&g->listen_poll, UV_READABLE, on_listen) == 0 ? 0 : ERR_SYSTEM;
 }
 
-/* Connections in the queue of a socket that is closed are reset. */
-void gateway_stop_listening(struct gateway *g) {
-    bool may_make_room = true;
-    for (int i = 0; i < SOMAXCONN && accept_one(g, &may_make_room); i++) {
+int gateway_listener(const struct gateway *g) {
+    return g->listener;
+}
+
+void gateway_hold(struct gateway *g, bool held) {
+    if (g->held == held) {
+        return;
     }
-    g->paused = false; /* listen_again does nothing */
-    (void)uv_timer_stop(&g->accept_timer);
-    uv_close((uv_handle_t *)&g->listen_poll, gateway_on_closed);
-    (void)close(g->listener);
-    g->listener = -1;
-    gateway_run(g);
+    g->held = held;
+    g->paused = true;
+    if (held) {
+        (void)uv_timer_stop(&g->accept_timer);
+        (void)uv_poll_stop(&g->listen_poll);
+    } else {
+        listen_again(g);
+    }
 }
 
 void gateway_close_listener(struct gateway *g) {

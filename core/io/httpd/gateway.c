@@ -259,10 +259,10 @@ int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen_on, si
     TAILQ_INIT(&g->streams);
     TAILQ_INIT(&g->clients);
     g->reserve = -1;
-    g->listener = -1;
+    g->listener = callbacks->listener > 0 ? callbacks->listener : -1;
     g->tls = callbacks->cert_file != NULL && callbacks->cert_file[0] != '\0';
     int code = gateway_reload_tls(g, r);
-    code = code == 0 ? gateway_open_socket(g, listen_on, &g->listener, r) : code;
+    code = code == 0 ? gateway_open_socket(g, listen_on, r) : code;
     if (code == 0) {
         g->daemon = start(g);
         code = g->daemon != NULL ? watch(g, loop) : ERR_SYSTEM;
@@ -301,7 +301,7 @@ void gateway_free(struct gateway *g) {
     if (g->poll.data != NULL) { /* before the daemon closes its descriptor */
         uv_close((uv_handle_t *)&g->poll, gateway_on_closed);
         uv_close((uv_handle_t *)&g->timer, gateway_on_closed);
-        if (g->listen_poll.data != NULL && g->listener >= 0) {
+        if (g->listen_poll.data != NULL) {
             uv_close((uv_handle_t *)&g->listen_poll, gateway_on_closed);
         }
         if (g->accept_timer.data != NULL) {
@@ -318,7 +318,7 @@ void gateway_free(struct gateway *g) {
         gateway_tls_forget();
     }
     gateway_close_listener(g);
-    if (g->unix_path != NULL) {
+    if (g->unix_path != NULL && g->callbacks.listener == 0) {
         (void)unlink(g->unix_path);
     }
     free(g->unix_path);

@@ -49,7 +49,8 @@ struct gateway_callbacks {
     /* Networks ("10.0.0.0/8") of proxies whose X-Forwarded-For is trusted; borrowed. */
     const char *const *proxies;
     size_t proxy_count;
-    bool shares_port; /* other processes of this user may listen on the port, too */
+    int listener; /* of another process, which holds it, too: accepts there, and `listen` is ignored; it
+                     is the gateway's from then on, also after an error. 0 = its own */
     const char *cert_file,
         *key_file; /* of the door, for TLS; borrowed, NULL or "" = it speaks none.
                                          One door of a process may. */
@@ -61,13 +62,14 @@ struct gateway_callbacks {
  * next to others. */
 int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen, size_t body_max,
                 const struct gateway_callbacks *callbacks, struct report *r);
-/* Takes an address for doors that share their port: until *out is closed, nobody else can have it, and
- * whoever reserves it, too, gets ERR_BUSY. Nobody listens yet. *out is -1 for a unix socket, which is not
- * shared, and on failure: ERR_BUSY, ERR_INVALID, ERR_SYSTEM with a sentence. */
-int gateway_reserve(const char *listen, int *out, struct report *r);
-/* Leaves new connections to the other doors of a port that is shared. Those that have come, also those that
- * nobody has accepted yet, are served until gateway_free, each answer being its last. */
-void gateway_stop_listening(struct gateway *g);
+/* The listening socket, for a process that is to accept there, too (it is closed on exec). */
+int gateway_listener(const struct gateway *g);
+/* While held, it leaves new connections to the other doors of its socket, where they wait until one of
+ * those takes them. Those that it has are served, each answer being the last. */
+void gateway_hold(struct gateway *g, bool held);
+/* Whether a client has not had all of its answer yet, or has had none since it connected: until
+ * gateway_free comes, it gets one. */
+bool gateway_owes(const struct gateway *g);
 /* Closes every connection; removes a unix socket's file. Requests not yet answered are dropped and
  * must not be answered afterwards. The loop must run once more before it ends. */
 void gateway_free(struct gateway *g);

@@ -61,6 +61,7 @@ struct gateway_client {
     int fd;
     uint64_t since_ms; /* the loop's clock: since when it has owed us a complete request */
     bool owes;         /* false while we owe it an answer */
+    bool served;       /* it has had one */
     bool begun;        /* the head of its request has arrived */
     bool dropped;      /* its socket is shut down: it will be closed */
     bool spare;        /* it has one of the extra places, for vital requests */
@@ -87,10 +88,11 @@ struct gateway {
     struct stream_list streams;
     struct client_list clients;
     uv_timer_t slow_timer; /* finds clients that take too long */
-    int listener;          /* the listening socket; -1 = it listens no more */
-    uv_poll_t listen_poll; /* of it, stopped while `paused` */
+    int listener;          /* the listening socket; -1 = there is none yet */
+    uv_poll_t listen_poll; /* of it, stopped while `paused` or `held` */
     uv_timer_t accept_timer;
     bool paused;                              /* no connections are accepted */
+    bool held;                                /* the same, because others accept them */
     void (*on_place_free)(struct gateway *g); /* a connection has ended: accepting continues */
     uint64_t pause_ms;                        /* the next pause */
     int reserve; /* a descriptor reserved for a shortage; -1 = used up by one */
@@ -174,7 +176,7 @@ const char *gateway_check_head(struct MHD_Connection *connection, const char *pa
 size_t gateway_unescape(void *ctx, struct MHD_Connection *connection, char *text);
 
 /* io/httpd/listen.c */
-/* A listening socket in *out; on failure it may be one to close, or -1. */
-int gateway_open_socket(struct gateway *g, const char *listen_on, int *out, struct report *r);
+/* g->listener; on failure it may be one to close. */
+int gateway_open_socket(struct gateway *g, const char *listen_on, struct report *r);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,7 @@ static int unix_check(const struct sockaddr_un *address, const char *listen, str
     return unlink(address->sun_path) == 0 ? 0 : refuse(r, listen, errno);
 }
 
-static int unix_listen(struct gateway *g, const char *listen_on, int *out, struct report *r) {
+static int unix_listen(const char *listen_on, int *out, struct report *r) {
     const char *path = listen_on + strlen("unix:");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = strlen(path);
@@ -66,11 +67,7 @@ static int unix_listen(struct gateway *g, const char *listen_on, int *out, struc
     int bound = bind(fd, (const struct sockaddr *)&address, sizeof address);
     int error = errno;
     (void)umask(before);
-    if (bound != 0) {
-        return refuse(r, listen_on, error);
-    }
-    g->unix_path = slice_dup(slice_of(path));
-    return g->unix_path != NULL ? 0 : refuse(r, listen_on, ENOMEM);
+    return bound == 0 ? 0 : refuse(r, listen_on, error);
 }
 
 /* Copies the host of "host:port" or "[host]:port" to `host`; returns the start of the port, or
@@ -95,8 +92,7 @@ static const char *split_address(const char *listen_on, char host[256]) {
     return colon + 1;
 }
 
-/* A socket with that address, or on failure one to close, or -1. `shares`: with others that do. */
-static int tcp_bind(const char *listen_on, bool shares, int *out, struct report *r) {
+static int tcp_bind(const char *listen_on, int *out, struct report *r) {
     char host[256];
     const char *port = split_address(listen_on, host);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
@@ -110,7 +106,6 @@ static int tcp_bind(const char *listen_on, bool shares, int *out, struct report 
     const int on = 1;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-              (!shares || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
               bind(fd, found->ai_addr, found->ai_addrlen) == 0;
     int error = errno;
     freeaddrinfo(found);
@@ -118,51 +113,38 @@ static int tcp_bind(const char *listen_on, bool shares, int *out, struct report 
     return ok ? 0 : refuse(r, listen_on, error);
 }
 
-static int tcp_listen(struct gateway *g, const char *listen_on, int *out, struct report *r) {
+/* The number that the system may have chosen, or the path. */
+static int learn_address(struct gateway *g, struct report *r) {
     struct sockaddr_storage bound = {0};
-    socklen_t bound_len = sizeof bound;
-    int code = tcp_bind(listen_on, g->callbacks.shares_port, out, r);
-    if (code != 0) {
-        return code;
+    socklen_t len = sizeof bound;
+    if (getsockname(g->listener, (struct sockaddr *)&bound, &len) != 0) {
+        return refuse(r, "the socket of another process", errno);
     }
-    if (getsockname(*out, (struct sockaddr *)&bound, &bound_len) != 0) {
-        return refuse(r, listen_on, errno);
+    if (bound.ss_family == AF_UNIX) {
+        g->unix_path = slice_dup(slice_of(((const struct sockaddr_un *)&bound)->sun_path));
+        return g->unix_path != NULL ? 0 : refuse(r, "the socket of another process", ENOMEM);
     }
     char number[NI_MAXSERV] = "0";
-    (void)getnameinfo((struct sockaddr *)&bound, bound_len, NULL, 0, number, sizeof number,
+    (void)getnameinfo((struct sockaddr *)&bound, len, NULL, 0, number, sizeof number,
                       NI_NUMERICSERV);
     g->port = (uint16_t)strtoul(number, NULL, 10);
     return 0;
 }
 
-static bool is_unix(const char *listen_on) {
-    return strncmp(listen_on, "unix:", 5) == 0;
+static int take_socket(struct gateway *g, struct report *r) {
+    int flags = fcntl(g->listener, F_GETFD);
+    return flags >= 0 && fcntl(g->listener, F_SETFD, flags | FD_CLOEXEC) == 0
+               ? 0
+               : refuse(r, "the socket of another process", errno);
 }
 
-/* Bound like a port that is not shared, so that nobody else may have it. From then on it is shared, but
- * only with sockets that share theirs: not with another one that is bound here. */
-int gateway_reserve(const char *listen_on, int *out, struct report *r) {
-    const int on = 1, off = 0;
-    *out = -1;
-    int code = is_unix(listen_on) ? 0 : tcp_bind(listen_on, false, out, r);
-    if (code == 0 && *out >= 0 &&
-        (setsockopt(*out, SOL_SOCKET, SO_REUSEADDR, &off, sizeof off) != 0 ||
-         setsockopt(*out, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)) {
+int gateway_open_socket(struct gateway *g, const char *listen_on, struct report *r) {
+    bool of_unix = strncmp(listen_on, "unix:", 5) == 0;
+    int code = g->listener >= 0 ? take_socket(g, r)
+               : of_unix        ? unix_listen(listen_on, &g->listener, r)
+                                : tcp_bind(listen_on, &g->listener, r);
+    if (code == 0 && g->callbacks.listener == 0 && listen(g->listener, SOMAXCONN) != 0) {
         code = refuse(r, listen_on, errno);
     }
-    if (code != 0 && *out >= 0) {
-        (void)close(*out);
-        *out = -1;
-    }
-    return code;
-}
-
-int gateway_open_socket(struct gateway *g, const char *listen_on, int *out, struct report *r) {
-    *out = -1;
-    int code =
-        is_unix(listen_on) ? unix_listen(g, listen_on, out, r) : tcp_listen(g, listen_on, out, r);
-    if (code == 0 && listen(*out, SOMAXCONN) != 0) {
-        code = refuse(r, listen_on, errno);
-    }
-    return code;
+    return code == 0 ? learn_address(g, r) : code;
 }

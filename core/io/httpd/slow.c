@@ -79,6 +79,7 @@ struct address gateway_client_from(struct MHD_Connection *connection) {
 void gateway_client_owes(struct MHD_Connection *connection, bool owes) {
     struct gateway_client *client = client_of(connection);
     if (client != NULL) {
+        client->served = client->served || owes;
         client->owes = owes;
         client->begun = false;
         client->since_ms = now_ms();
@@ -92,6 +93,16 @@ void gateway_client_begins(struct MHD_Connection *connection) {
     if (client != NULL) {
         client->begun = true;
     }
+}
+
+bool gateway_owes(const struct gateway *g) {
+    const struct gateway_client *client = NULL;
+    TAILQ_FOREACH(client, &g->clients, link) {
+        if (!client->dropped && (!client->served || !client->owes || client->begun)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool gateway_client_is_spare(struct MHD_Connection *connection) {

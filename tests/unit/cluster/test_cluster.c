@@ -175,6 +175,29 @@ static void a_beat_raises_the_count(void **state) {
     assert_int_equal(member(w, "a")->beats, before + 1);
 }
 
+static void a_host_says_what_it_has_copies_of(void **state) {
+    struct world *w = *state;
+    assert_int_equal(cluster_beat(w->a, "fine", false, &w->r), 0);
+    assert_false(member(w, "a")->follows);
+    assert_int_equal(cluster_beat(w->a, "{\"running\":[1]}", false, &w->r), 0);
+    assert_false(member(w, "a")->follows);
+    assert_int_equal(cluster_beat(w->a, "{\"following\":[]}", false, &w->r), 0);
+    assert_true(member(w, "a")->follows);
+    assert_int_equal(cluster_beat(w->a,
+                                  "{\"following\":[{\"shard\":1,\"turn\":7,\"age_ms\":5000},"
+                                  "{\"shard\":2,\"turn\":7,\"age_ms\":5001},{\"shard\":3}]}",
+                                  false, &w->r),
+                     0);
+    assert_int_equal(member(w, "a")->copies, 1 << 0);
+    assert_int_equal(member(w, "a")->loads, 1 << 1 | 1 << 2);
+    assert_int_equal(cluster_beat(w->a,
+                                  "{\"following\":[{\"shard\":1,\"turn\":7,\"age_ms\":0,"
+                                  "\"failed\":true},{\"shard\":65}]}",
+                                  false, &w->r),
+                     0);
+    assert_int_equal(member(w, "a")->copies | member(w, "a")->loads, 0);
+}
+
 static void a_shard_has_one_owner(void **state) {
     struct world *w = *state;
     assert_int_equal(cluster_claim(w->a, 1, &w->r), 0);
@@ -520,6 +543,7 @@ int main(void) {
         CLUSTER_TEST(where_there_is_no_cluster_nothing_is_made),
         CLUSTER_TEST(every_host_sees_the_same),
         CLUSTER_TEST(a_beat_raises_the_count),
+        CLUSTER_TEST(a_host_says_what_it_has_copies_of),
         CLUSTER_TEST(a_shard_has_one_owner),
         CLUSTER_TEST(a_host_that_starts_again_keeps_its_shards),
         CLUSTER_TEST(two_processes_of_one_name_do_not_fight),

@@ -407,6 +407,27 @@ static void a_host_that_could_not_run_a_shard_does_not_follow_it_if_another_can(
     assert_string_not_equal(view.members[followers[2]].name, view.leases[2].owner);
 }
 
+/* --- moves --- */
+
+static void a_shard_waits_for_its_copy(void **state) {
+    (void)state;
+    struct member to = {.lease_ms = LEASE, .follows = true, .copies = 1 << 2, .loads = 1 << 3};
+    assert_int_equal(placing_patience_ms(&to, 2), 0);
+    assert_int_equal(placing_patience_ms(&to, 3), 600000);
+}
+
+static void who_has_not_begun_to_follow_it_has_a_lease_to_do_so(void **state) {
+    (void)state;
+    struct member to = {.lease_ms = LEASE, .follows = true};
+    assert_int_equal(placing_patience_ms(&to, PARTITIONS - 1), LEASE);
+}
+
+static void nobody_waits_for_who_follows_none(void **state) {
+    (void)state;
+    struct member to = {.lease_ms = LEASE, .follows = false};
+    assert_int_equal(placing_patience_ms(&to, 0), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_host_has_its_part),
@@ -432,6 +453,9 @@ int main(void) {
         cmocka_unit_test(a_host_that_is_to_have_a_shard_that_another_one_has_follows_it),
         cmocka_unit_test(a_shard_that_nobody_has_or_nobody_else_could_have_is_not_followed),
         cmocka_unit_test(a_host_that_could_not_run_a_shard_does_not_follow_it_if_another_can),
+        cmocka_unit_test(a_shard_waits_for_its_copy),
+        cmocka_unit_test(who_has_not_begun_to_follow_it_has_a_lease_to_do_so),
+        cmocka_unit_test(nobody_waits_for_who_follows_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

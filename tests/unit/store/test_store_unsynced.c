@@ -8,6 +8,7 @@
 #include "journal/home.h"
 #include "store/compact.h"
 #include "store/folder.h"
+#include "base/uuid.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -145,6 +146,31 @@ static void what_a_machine_that_went_down_leaves_is_loaded_again(void **state) {
     kill_host(f);
     assert_int_equal(open_to_rebuild(f, &r), 0); /* the mark is this boot's again */
     assert_kept(f, "b", "2");
+}
+
+/* Of the mark, or of another name that it had. */
+static void assert_says_boot(const char *path, bool known) {
+    char line[PATH];
+    FILE *fp = fopen(path, "r");
+    assert_non_null(fp);
+    assert_non_null(fgets(line, sizeof line, fp));
+    assert_int_equal(strlen(line), UUID_TEXT_BYTES + 1);
+    assert_int_equal(strcmp(line, "00000000-0000-0000-0000-000000000000\n") != 0, known);
+    assert_int_equal(fclose(fp), 0);
+}
+
+/* The power may fail at any moment: what the mark said goes when all of what it is to say is there. */
+static void a_mark_that_changes_takes_the_place_of_a_whole_one(void **state) {
+    struct store_world *f = *state;
+    char path[PATH];
+    char before[PATH];
+    store_world_commit(f->store, "a", "1");
+    file_of(f, "zingq.unsynced", path);
+    assert_int_equal(link(path, file_of(f, "before", before)), 0);
+    store_doubt_file(f->store);
+    assert_says_boot(path, false);
+    assert_says_boot(before, true);
+    assert_int_equal(unlink(before), 0);
 }
 
 /* The machine may have taken the database with it, which was made anew. */
@@ -302,6 +328,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         UNSYNCED_TEST(what_a_killed_process_leaves_is_used),
         UNSYNCED_TEST(what_a_machine_that_went_down_leaves_is_loaded_again),
+        UNSYNCED_TEST(a_mark_that_changes_takes_the_place_of_a_whole_one),
         UNSYNCED_TEST(what_is_loaded_again_is_a_copy_of_that_log_and_no_other),
         UNSYNCED_TEST(a_torn_file_is_kept_until_the_store_is_loaded),
         UNSYNCED_TEST(a_mark_that_cannot_be_read_is_another_boots),

@@ -2,7 +2,6 @@
 #include "gateway_world.h"
 #include "test.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,93 +10,92 @@ enum { CLIENTS = 20 };
 
 static const char a_get[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
-static int shared_door(struct world *w, struct gateway **out, struct report *r) {
-    const struct gateway_callbacks callbacks = {.ctx = w,
-                                                .on_request = gateway_world_on_request,
-                                                .welcome = gateway_world_welcome,
-                                                .memory = &w->memory,
-                                                .shares_port = true};
-    return gateway_new(out, &w->loop, w->target, BODY_MAX, &callbacks, r);
+static struct gateway_callbacks callbacks_of(struct world *w, int listener) {
+    return (struct gateway_callbacks){.ctx = w,
+                                      .on_request = gateway_world_on_request,
+                                      .welcome = gateway_world_welcome,
+                                      .memory = &w->memory,
+                                      .listener = listener};
 }
 
-/* Of a port that was free a moment ago. */
-static void free_address(struct world *w) {
-    (void)snprintf(w->listen, sizeof w->listen, "127.0.0.1:0");
-    gateway_world_open(w);
-    gateway_free(w->gateway);
-    w->gateway = NULL;
-    gateway_world_settle(w);
-}
-
-static void assert_refused(int code, const struct report *r) {
-    assert_int_equal(code, ERR_BUSY);
-    assert_non_null(strstr(r->text, "is in use by another program"));
-}
-
-static void who_has_reserved_a_port_shares_it_with_its_own_doors_alone(void **state) {
-    struct world *w = *state;
+/* On the socket of the world's door, as another process has it. */
+static struct gateway *second_door(struct world *w) {
     struct report r = {""};
-    struct gateway *second = NULL;
-    int ours = -1, theirs = -1;
-    free_address(w);
-    assert_int_equal(gateway_reserve(w->target, &ours, &r), 0);
-    assert_refused(gateway_reserve(w->target, &theirs, &r), &r);
-    assert_int_equal(shared_door(w, &w->gateway, &r), 0);
-    assert_int_equal(shared_door(w, &second, &r), 0);
-    assert_refused(gateway_reserve(w->target, &theirs, &r), &r);
-    (void)close(ours);
-    gateway_free(second);
+    struct gateway *out = NULL;
+    const struct gateway_callbacks callbacks = callbacks_of(w, dup(gateway_listener(w->gateway)));
+    assert_int_equal(gateway_new(&out, &w->loop, "", BODY_MAX, &callbacks, &r), 0);
+    return out;
 }
 
-static void a_port_on_which_others_listen_is_not_reserved(void **state) {
-    struct world *w = *state;
-    struct report r = {""};
-    int ours = -1;
-    free_address(w);
-    assert_int_equal(shared_door(w, &w->gateway, &r), 0);
-    assert_refused(gateway_reserve(w->target, &ours, &r), &r);
+static size_t connections(const struct gateway *g) {
+    struct gateway_state look;
+    gateway_look(g, &look);
+    return look.connections;
 }
 
-static void a_unix_socket_needs_no_reserving(void **state) {
-    struct world *w = *state;
-    struct report r = {""};
-    int ours = 0;
-    assert_int_equal(gateway_reserve(w->listen, &ours, &r), 0);
-    assert_int_equal(ours, -1);
-}
-
-/* Clients that connect while nobody accepts: the kernel shares them out among the doors. */
 static void connect_all(struct world *w, int fds[CLIENTS]) {
     for (size_t i = 0; i < CLIENTS; i++) {
         fds[i] = raw_client(w, a_get);
     }
 }
 
-static void a_door_that_stops_listening_serves_those_that_have_come(void **state) {
+static void assert_all_are_answered(struct world *w, int fds[CLIENTS]) {
+    for (size_t i = 0; i < CLIENTS; i++) {
+        assert_int_equal(raw_status(w, fds[i]), 201);
+        (void)close(fds[i]);
+    }
+}
+
+static void who_has_an_address_shares_it_with_those_alone_who_inherit_it(void **state) {
     struct world *w = *state;
     struct report r = {""};
-    struct gateway *other = NULL;
-    struct gateway_state look;
+    struct gateway *third = NULL;
+    struct gateway *second = second_door(w);
+    const struct gateway_callbacks callbacks = callbacks_of(w, 0);
+    assert_int_equal(gateway_port(second), gateway_port(w->gateway));
+    const char *listen = gateway_port(second) == 0 ? w->listen : w->target;
+    assert_int_equal(gateway_new(&third, &w->loop, listen, BODY_MAX, &callbacks, &r), ERR_BUSY);
+    assert_non_null(strstr(r.text, "is in use by another program"));
+    gateway_free(second);
+}
+
+static void clients_that_nobody_has_accepted_are_served_by_a_door_that_comes(void **state) {
+    struct world *w = *state;
     int fds[CLIENTS];
-    free_address(w);
     w->at_once = true;
-    assert_int_equal(shared_door(w, &w->gateway, &r), 0);
-    assert_int_equal(shared_door(w, &other, &r), 0);
-    connect_all(w, fds);
-    gateway_stop_listening(other);
-    for (size_t i = 0; i < CLIENTS; i++) {
-        assert_int_equal(raw_status(w, fds[i]), 201);
-        (void)close(fds[i]);
-    }
+    gateway_hold(w->gateway, true);
     connect_all(w, fds);
     gateway_world_settle(w);
-    gateway_look(other, &look);
-    assert_int_equal(look.connections, 0);
-    gateway_free(other);
-    for (size_t i = 0; i < CLIENTS; i++) {
-        assert_int_equal(raw_status(w, fds[i]), 201);
-        (void)close(fds[i]);
-    }
+    assert_int_equal(connections(w->gateway), 0);
+    struct gateway *second = second_door(w);
+    assert_all_are_answered(w, fds);
+    gateway_free(second);
+}
+
+static void clients_that_come_when_the_others_have_gone_are_served_by_who_stays(void **state) {
+    struct world *w = *state;
+    int fds[CLIENTS];
+    w->at_once = true;
+    gateway_hold(w->gateway, true);
+    gateway_free(second_door(w));
+    connect_all(w, fds);
+    gateway_hold(w->gateway, false);
+    assert_all_are_answered(w, fds);
+}
+
+static void a_client_is_owed_an_answer_until_it_has_had_one(void **state) {
+    struct world *w = *state;
+    w->at_once = true;
+    assert_false(gateway_owes(w->gateway));
+    int fd = raw_client(w, "");
+    gateway_world_settle(w);
+    assert_true(gateway_owes(w->gateway));
+    assert_int_equal(write(fd, a_get, sizeof a_get - 1), sizeof a_get - 1);
+    assert_int_equal(raw_status(w, fd), 201);
+    gateway_world_settle(w);
+    assert_int_equal(connections(w->gateway), 1);
+    assert_false(gateway_owes(w->gateway));
+    (void)close(fd);
 }
 
 /* Whether the answer on that connection says that it is the last. */
@@ -115,24 +113,21 @@ static bool is_last(struct world *w, int fd) {
 
 static void who_stays_connected_is_told_to_come_anew(void **state) {
     struct world *w = *state;
-    struct report r = {""};
-    free_address(w);
     w->at_once = true;
-    assert_int_equal(shared_door(w, &w->gateway, &r), 0);
     int fd = raw_client(w, "");
     assert_false(is_last(w, fd));
-    gateway_stop_listening(w->gateway);
+    gateway_hold(w->gateway, true);
     assert_true(is_last(w, fd));
     (void)close(fd);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH(who_has_reserved_a_port_shares_it_with_its_own_doors_alone, gateway_world_closed),
-        WITH(a_port_on_which_others_listen_is_not_reserved, gateway_world_closed),
-        WITH(a_door_that_stops_listening_serves_those_that_have_come, gateway_world_closed),
-        WITH(who_stays_connected_is_told_to_come_anew, gateway_world_closed),
-        WITH(a_unix_socket_needs_no_reserving, gateway_world_closed),
+        BOTH(who_has_an_address_shares_it_with_those_alone_who_inherit_it),
+        BOTH(clients_that_nobody_has_accepted_are_served_by_a_door_that_comes),
+        BOTH(clients_that_come_when_the_others_have_gone_are_served_by_who_stays),
+        BOTH(a_client_is_owed_an_answer_until_it_has_had_one),
+        BOTH(who_stays_connected_is_told_to_come_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
