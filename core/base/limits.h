@@ -64,8 +64,8 @@ enum {
     MEMORY_PARTS = 12,           /* of limits.memory: a use is sure of one, Lua of two */
     MEMORY_OWN_BYTES = 16 << 20, /* of limits.memory, for the host itself, or a quarter if less */
     MEMORY_AGAIN_MS = 20,        /* what waits for memory looks again after this */
-    LACK_WAIT_MS = 5000, /* so long turns fail for a service whose policy or text lacks memory, */
-    LACK_WAIT_EVERY_MS = 60000, /* in this time, times the services: it may never be there */
+    LACK_WAIT_MS = 5000,         /* so long turns fail for a service whose last try lacks memory, */
+    LACK_WAIT_EVERY_MS = 60000,  /* in this time, times the services: it may never be there */
 
     LINGER_MS_MIN = 2,  /* store.linger = "auto": between two turns of a busy host, */
     LINGER_MS_MAX = 50, /* as long as the disk takes for a commit */

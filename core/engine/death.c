@@ -47,9 +47,7 @@ static int try_policy(struct engine *e, struct engine_service *s, enum run_entry
     if (run->outcome == OUTCOME_DONE || run->outcome == OUTCOME_DISCARD) {
         *discard = *discard || run->outcome == OUTCOME_DISCARD;
         code = engine_apply(e, s, event, &run->effects);
-    } else if (run->lacks != 0 && engine_waits_for_lack(e, s)) {
-        code = run->lacks;
-    } else {
+    } else if ((code = engine_need(e, s, run->lacks)) == 0) {
         log_error("engine", "%s of service \"%s\" failed event=%s error=\"%s\"",
                   entry == RUN_ON_DEAD ? "on_dead" : "the dead_letter policy", s->conf->name,
                   uuid_text(&event->id, id),

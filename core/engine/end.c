@@ -115,6 +115,7 @@ static int item_failed(struct engine *e, struct engine_service *s, struct lane_i
     int64_t delay_ms = 0;
     code = next_delay(e, s, event, v, &delay_ms, &reason);
     code = code == 0 ? engine_need_text(e, s, &reason) : code;
+    code = code == 0 && delay_ms < 0 ? engine_need(e, s, v->lacks) : code;
     if (code == 0 && delay_ms >= 0) {
         code = engine_try_again(e, s, item, v->error, delay_ms);
     } else if (code == 0) {

@@ -16,6 +16,7 @@ struct verdict {
     const char *error;    /* why; the history keeps it */
     int64_t after_ms;     /* RETRY, SNOOZE, THROTTLE: see lua/run.h */
     bool key_only;        /* THROTTLE: the same */
+    int lacks;            /* ERROR: the same */
 };
 
 /* Takes over the item, which is e->current_item. */

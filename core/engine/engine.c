@@ -264,6 +264,9 @@ static int commit(struct engine *e) {
     if (code == 0 && places) {
         return ERR_CORRUPT; /* the records of where events wait are rebuilt: engine/mend.c */
     }
+    if (code == 0) {
+        code = journal_count_kept(e->journal);
+    }
     bool changed = false;
     if (code == 0) {
         code = write_marks(e, &changed);

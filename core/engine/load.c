@@ -120,6 +120,7 @@ static int load(struct engine *e, bool all) {
     bool places; /* the records of where events wait have been repaired: engine_mend */
     code = code == 0 ? journal_kept_write(e->journal) : code;
     code = code == 0 ? journal_set_aside(e->journal, &places) : code;
+    code = code == 0 ? journal_count_kept(e->journal) : code;
     engine_letters_set_aside(e);
     if (code != 0) {
         store_abort(journal_store(e->journal));

@@ -59,6 +59,10 @@ bool engine_waits_for_lack(const struct engine *e, struct engine_service *s) {
     return e->now_ms < s->lack_ms + LACK_WAIT_MS;
 }
 
+int engine_need(const struct engine *e, struct engine_service *s, int lacks) {
+    return lacks != 0 && engine_waits_for_lack(e, s) ? lacks : 0;
+}
+
 int engine_need_text(const struct engine *e, struct engine_service *s, struct buf *text) {
     if (text->lacked && !engine_waits_for_lack(e, s)) {
         buf_reset(text);

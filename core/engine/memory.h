@@ -21,9 +21,11 @@ struct lane *engine_next_lane(struct engine *e);
 size_t engine_memory_for_messages(const struct engine *e);
 /* The number of services that wait for memory. */
 size_t engine_starved(const struct engine *e);
-/* A policy, which has no second attempt, failed for what the host lacks: whether the turn should fail
- * for that, so that all comes again. Not for ever: nobody else gets on meanwhile. */
+/* A policy, or a last attempt, failed for what the host lacks: whether the turn should fail for that,
+ * so that all comes again. Not for ever: nobody else gets on meanwhile. */
 bool engine_waits_for_lack(const struct engine *e, struct engine_service *s);
+/* `lacks` as of a run. 0: the turn should go on; or else fail with this code. */
+int engine_need(const struct engine *e, struct engine_service *s, int lacks);
 /* The same of the text of a failure. ERR_MEMORY: the turn should fail. 0: it is whole, or it is lost and `text`
  * says that. */
 int engine_need_text(const struct engine *e, struct engine_service *s, struct buf *text);

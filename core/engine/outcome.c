@@ -38,7 +38,8 @@ static int end_attempt(struct engine *e, struct invocation *inv, enum attempt_en
                               .end = end,
                               .error = buf_str(&error),
                               .after_ms = inv->run->after_ms,
-                              .key_only = inv->run->key_only};
+                              .key_only = inv->run->key_only,
+                              .lacks = inv->run->lacks};
     buf_init(&inv->run->error, error.max);
     int code = engine_end_item(e, s, engine_release(e, inv), &verdict);
     buf_clear(&error);

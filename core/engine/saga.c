@@ -216,6 +216,7 @@ int engine_undo_failed(struct engine *e, struct invocation *inv, enum attempt_en
     if (code == 0 && known) {
         code = note_try(e, s, event, name, buf_str(&text), &tries, &last);
     }
+    code = code == 0 && last ? engine_need(e, s, inv->run->lacks) : code;
     engine_free_invocation(e, inv);
     if (code == 0 && last) {
         code = need_person(e, s, item, buf_str(&text));

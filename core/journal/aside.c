@@ -283,9 +283,10 @@ static int take_back(struct journal *j, const char *flag) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* What services keep is counted anew at the next start: journal/kept.c. And a letter that is missing
- * from the lists gets there again: journal/letter.c. */
+/* What services keep is to be counted anew: journal_count_kept. And a letter that is missing from the
+ * lists gets there again: journal/letter.c. */
 static int count_anew(struct journal *j, enum store_table lost) {
+    j->kept_counted = false;
     int code = take_back(j, "flag/kept");
     return code == 0 && lost == TABLE_LETTER ? take_back(j, "flag/letters") : code;
 }

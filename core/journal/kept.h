@@ -22,7 +22,7 @@ enum kept_kind {
     KEPT_KINDS
 };
 
-/* Counts the rows if the store does not say how many there are. */
+/* Counts the rows if the store does not say how many there are, or did so before rows were set aside. */
 int journal_count_kept(struct journal *j);
 uint64_t journal_kept(const struct journal *j, uint16_t service, enum kept_kind kind);
 /* Of all services. */

@@ -1,10 +1,13 @@
 /*
- * kept_count.c - counts what services keep, row by row, in a store that does not say so.
+ * kept_count.c - counts what services keep, row by row, in a store that does not say so, and after rows
+ * were set aside.
  */
 #include "journal/kept.h"
 
 #include "journal/impl.h"
 #include "journal/letter.h"
+
+#include <string.h>
 
 static int count_table(struct journal *j, enum store_table t, enum kept_kind kind) {
     struct key at = {.len = 0};
@@ -34,14 +37,15 @@ static int count_letters(struct journal *j) {
 }
 
 static int count_all(struct journal *j) {
+    memset(j->kept_by_all, 0, sizeof j->kept_by_all);
+    for (size_t i = 0; i < j->kept_count; i++) {
+        j->kept[i] = (struct kept){.dirty = true}; /* what was stored before is replaced */
+    }
     int code = count_table(j, TABLE_STATE, KEPT_STATE);
     code = code == 0 ? count_table(j, TABLE_LOCK, KEPT_STATE) : code;
     code = code == 0 ? count_table(j, TABLE_SIGNAL, KEPT_SIGNALS) : code;
     code = code == 0 ? count_table(j, TABLE_TIMER, KEPT_DELAYED) : code;
     code = code == 0 ? count_letters(j) : code;
-    for (size_t i = 0; i < j->kept_count; i++) {
-        j->kept[i].dirty = true; /* what was stored before is replaced */
-    }
     code = code == 0 ? journal_kept_write(j) : code;
     code = code == 0 ? journal_flag_put(j, KEPT_FLAG, KEPT_WITH_LETTERS) : code;
     j->kept_counted = code == 0;

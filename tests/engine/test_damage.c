@@ -40,26 +40,6 @@ static void fill(struct engine_fixture *f) {
     send(f, "unsent", "fine");
 }
 
-/* Every row of the table gets a value that means nothing; how many. */
-static size_t spoil(struct engine_fixture *f, enum store_table t) {
-    char last[511] = "";
-    struct slice key = {last, 0};
-    struct slice value;
-    size_t rows = 0;
-    assert_int_equal(store_begin(f->store), 0);
-    while (store_seek(f->store, t, key, key.len > 0, &key, &value) == 0) {
-        memmove(last, key.data, key.len);
-        key.data = last;
-        if (t == TABLE_META && (slice_is(key, "schema") || memcmp(last, "text/", 5) == 0)) {
-            continue;
-        }
-        assert_int_equal(store_put(f->store, t, key, (struct slice){"\xff", 1}), 0);
-        rows++;
-    }
-    assert_int_equal(store_commit(f->store), 0);
-    return rows;
-}
-
 /* Turns as they come due, some of which may be dropped: then the broker sends again. */
 static void live(struct engine_fixture *f, int64_t ms) {
     enum { STEP_MS = 30000, TURNS_MAX = 200 };
@@ -90,7 +70,7 @@ static void check_table(struct engine_fixture *f, enum store_table t, bool resta
     f->unchecked = true;
     fixture_run(f, CONF, LUA(HANDLER));
     fill(f);
-    size_t rows = spoil(f, t);
+    size_t rows = spoil_table(f, t);
     if (restarts) {
         crash(f);
         run_dry(f);
@@ -169,7 +149,7 @@ static void an_event_whose_place_cannot_be_read_gets_another(void **state) {
         send(f, "a", "fine");
         send(f, "b", "call");
         send(f, "b", "fine");
-        size_t rows = spoil(f, places[i]);
+        size_t rows = spoil_table(f, places[i]);
         f->unchecked = true;
         crash(f);
         run_dry(f);
@@ -259,7 +239,7 @@ static void an_event_that_cannot_be_read_is_counted_and_set_aside(void **state) 
     fixture_run(f, CONF, LUA(HANDLER));
     send(f, "a", "once");
     send(f, "b", "once");
-    assert_int_equal(spoil(f, TABLE_EVENT), 2);
+    assert_int_equal(spoil_table(f, TABLE_EVENT), 2);
     f->unchecked = true;
     crash(f);
     advance(f, (int64_t)2 * 60 * 1000);
@@ -324,7 +304,7 @@ static void a_handler_never_takes_state_that_cannot_be_read_for_none(void **stat
     char reason[512];
     fixture_run(f, CONF, LUA(HANDLER));
     send(f, "a", "fine");
-    assert_int_equal(spoil(f, TABLE_STATE), 1);
+    assert_int_equal(spoil_table(f, TABLE_STATE), 1);
     f->unchecked = true;
     send(f, "a", "again");
     advance(f, (int64_t)2 * 60 * 1000);

@@ -8,6 +8,7 @@
  */
 #include "engine_doors.h"
 #include "engine_fixture.h"
+#include "engine_story.h"
 #include "fault_plan.h"
 #include "script.h"
 #include "test.h"
@@ -135,15 +136,6 @@ static size_t count_deeds(const struct engine_fixture *f, const char *url) {
 
 /* --- the host --- */
 
-/* One that does not start says why, and the next start works. */
-static void start_again(struct engine_fixture *f) {
-    for (unsigned tries = 1; fixture_try_start(f) != 0; tries++) {
-        assert_true(f->report.text[0] != '\0');
-        assert_in_range(tries, 1, TRIES);
-    }
-    (void)redeliver(f);
-}
-
 /* The host subscribes with these, also while the store cannot be read. */
 static void assert_services_are_known(struct engine_fixture *f) {
     for (size_t i = 0; i < f->conf->service_count; i++) {
@@ -181,19 +173,6 @@ static void live_on(struct engine_fixture *f, int seconds) {
     }
 }
 
-/* What was not done is asked for again: whoever is told of an error can rely on that. */
-static void order(struct engine_fixture *f, struct command command) {
-    for (unsigned tries = 1;; tries++) {
-        struct command c = command;
-        engine_submit(f->engine, &c);
-        run_through(f);
-        if (f->code == 0) {
-            return;
-        }
-        assert_in_range(tries, 1, TRIES);
-    }
-}
-
 static void assert_the_sum_is_that_of_the_services(struct engine_fixture *f) {
     struct engine_status all;
     struct engine_service_status one;
@@ -210,7 +189,7 @@ static void reload(struct engine_fixture *f) {
     for (unsigned tries = 1; fixture_reconfigure(f) != 0; tries++) {
         assert_in_range(tries, 1, TRIES);
         if (given_up) {
-            start_again(f);
+            story_start(f);
             return;
         }
         disconnect(f);
@@ -274,21 +253,25 @@ static void offer_everything(struct engine_fixture *f) {
 static void tell_story(struct engine_fixture *f) {
     f->unchecked = true; /* until the end */
     write_world(f);
-    start_again(f);
+    story_start(f);
     offer_everything(f);
     live_on(f, 4);
-    order(f, (struct command){.kind = COMMAND_SIGNAL,
-                              .service = slice_of("all"),
-                              .key = slice_of("join"),
-                              .name = slice_of("part"),
-                              .payload = slice_of("3")});
-    order(f, (struct command){.kind = COMMAND_CANCEL, .id = id_of(f, "all", "all/cancel")});
+    story_order(f,
+                (struct command){.kind = COMMAND_SIGNAL,
+                                 .service = slice_of("all"),
+                                 .key = slice_of("join"),
+                                 .name = slice_of("part"),
+                                 .payload = slice_of("3")},
+                run_through);
+    story_order(f, (struct command){.kind = COMMAND_CANCEL, .id = id_of(f, "all", "all/cancel")},
+                run_through);
     fixture_conf(f, CONF SERVICE("added", "handler = \"added.lua\" retries = 20"));
     reload(f);
     offer(f, "added", "added/a", "new", NULL);
     live_on(f, 4);
-    start_again(f);
-    order(f, (struct command){.kind = COMMAND_REPLAY, .id = id_of(f, "all", "all/die")});
+    story_start(f);
+    story_order(f, (struct command){.kind = COMMAND_REPLAY, .id = id_of(f, "all", "all/die")},
+                run_through);
     live_on(f, STORY_S);
 }
 
@@ -350,7 +333,7 @@ static unsigned story(enum fault kind, unsigned at) {
     tell_story(f);
     unsigned left = fault_disarm();
     assert_the_end(f);
-    start_again(f); /* and what is stored is complete */
+    story_start(f); /* and what is stored is complete */
     run_through(f);
     assert_the_end(f);
     fixture_free(f);
@@ -411,8 +394,9 @@ static unsigned edited(enum fault kind, unsigned at) {
     run_through(f);
     struct uuid id = id_of(f, "s", "x");
     fault_arm(kind, at);
-    order(f, (struct command){.kind = COMMAND_EDIT, .id = id, .payload = slice_of("mended")});
-    order(f, (struct command){.kind = COMMAND_REPLAY, .id = id});
+    story_order(f, (struct command){.kind = COMMAND_EDIT, .id = id, .payload = slice_of("mended")},
+                run_through);
+    story_order(f, (struct command){.kind = COMMAND_REPLAY, .id = id}, run_through);
     live_on(f, STORY_S);
     unsigned left = fault_disarm();
     engine_check(f);

@@ -153,6 +153,23 @@ static void past_max_dead_the_oldest_letters_expire(void **state) {
     assert_books(f, "pay", (struct books){.accepted = 3, .dead = 2, .expired = 1});
 }
 
+/* They get new rows, and count once: or as many would expire as have lost theirs. */
+static void letters_whose_rows_are_damaged_do_not_count_twice(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f,
+                STORE "service \"pay\" { subscribe = {\"pay/#\"} handler = \"h.lua\""
+                      " max_dead = \"3\" }\n",
+                HANDLER);
+    for (unsigned i = 0; i < 3; i++) {
+        deliver(f, "pay", "pay/1", "bad");
+    }
+    f->unchecked = true; /* until all are there again */
+    assert_int_equal(spoil_table(f, TABLE_LETTER), 3);
+    deliver(f, "pay", "pay/1", "bad, and one too many");
+    assert_books(f, "pay", (struct books){.accepted = 4, .dead = 3, .expired = 1});
+    engine_check(f);
+}
+
 static void max_dead_may_be_a_size(void **state) {
     struct engine_fixture *f = *state;
     char payload[5000];
@@ -442,6 +459,7 @@ int main(void) {
         ENGINE_TEST(a_store_that_is_nearly_full_lets_letters_that_never_ran_go_first),
         ENGINE_TEST(letters_of_events_that_ran_stay),
         ENGINE_TEST(past_max_dead_the_oldest_letters_expire),
+        ENGINE_TEST(letters_whose_rows_are_damaged_do_not_count_twice),
         ENGINE_TEST(max_dead_may_be_a_size),
         ENGINE_TEST(past_keep_dead_a_letter_expires_though_nothing_happens),
         ENGINE_TEST(a_letter_that_holds_its_key_goes_by_no_quota),

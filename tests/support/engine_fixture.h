@@ -196,6 +196,8 @@ const char *history_of(struct engine_fixture *f, const char *service, const char
 const char *state_text(struct engine_fixture *f, const char *service, const char *key,
                        const char *name, char out[512]);
 uint64_t count_rows(struct engine_fixture *f, enum store_table table);
+/* Every row of the table gets a value that means nothing; how many. */
+size_t spoil_table(struct engine_fixture *f, enum store_table table);
 
 #define ENGINE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
