@@ -350,7 +350,9 @@ static int open_engine(struct host *h, struct report *r) {
                                      .only = h->options->services,
                                      .only_count = h->options->service_count};
     randombytes_buf(&options.seed, sizeof options.seed);
-    return engine_new(&h->engine, &options, r);
+    code = engine_new(&h->engine, &options, r);
+    bool by_log = code == ERR_NETWORK || code == ERR_FENCED || code == ERR_LOST;
+    return by_log && store_has_log(h->store) ? host_log_explain(h, code, r) : code;
 }
 
 /* From now on, every log line names this host. */

@@ -71,6 +71,6 @@ int host_log_explain(struct host *h, int code, struct report *r) {
                       "restored a part of them. Restore the database as a whole",
                       h->log.name, log->last);
     }
-    return report(r, code, "the store cannot be made what its log says: %s",
+    return report(r, code, "the log \"%s\" (store.url) cannot be used: %s", h->log.name,
                   code == ERR_NETWORK && state.error[0] != '\0' ? state.error : error_text(code));
 }

@@ -292,18 +292,14 @@ int journal_event_scan(struct journal *j, struct event_place *at, struct event *
 
 int journal_event_prev(struct journal *j, struct event_walk *walk, struct event **out) {
     struct key k;
+    struct slice key;
+    struct slice value;
     *out = NULL;
     journal_event_key_in(j, &k, walk->group, &walk->at);
     walk->passed = 0;
-    for (;;) {
-        struct slice key;
-        struct slice value;
+    int code = store_seek_back(j->store, TABLE_EVENT, key_slice(&k), &key, &value);
+    while (code == 0 && key.len > 0 && (uint8_t)key.data[0] == walk->group) {
         struct event_at at = {.walked = j, .walk = walk};
-        int code = store_seek_back(j->store, TABLE_EVENT, key_slice(&k), &key, &value);
-        bool ours = code == 0 && key.len > 0 && (uint8_t)key.data[0] == walk->group;
-        if (!ours) {
-            return code == 0 ? ERR_NOTFOUND : code;
-        }
         code = take_event(key, value, &at);
         if (code == 0) {
             walk->at = at.place;
@@ -317,8 +313,9 @@ int journal_event_prev(struct journal *j, struct event_walk *walk, struct event 
         if (code == ERR_CORRUPT) {
             journal_broken(j, TABLE_EVENT, key, value);
         }
-        key_set(&k, key);
+        code = store_before(j->store, TABLE_EVENT, &key, &value);
     }
+    return code == 0 ? ERR_NOTFOUND : code;
 }
 
 /* --- history --- */

@@ -53,12 +53,15 @@ int journal_event_key_fits(const struct journal *j, struct slice key) {
 }
 
 bool journal_take_event_key(struct slice key, struct event_place *out) {
-    struct reader r = reader_of(key.data, key.len);
-    uint8_t group = read_u8(&r);
-    out->id = read_uuid(&r);
-    out->service = read_u16_be(&r);
+    const uint8_t *at = (const uint8_t *)key.data;
+    uint16_t service;
     bool old = journal_event_is_old(key);
-    out->partition = old ? group : read_u8(&r);
-    bool whole = !r.failed && r.at == r.end && out->partition < PARTITIONS;
-    return whole && (old || group == journal_group(out->partition));
+    if (!old && key.len != OWNER_KEY_BYTES + 1) {
+        return false;
+    }
+    memcpy(out->id.bytes, at + OWNER_ID_AT, UUID_BYTES);
+    memcpy(&service, at + OWNER_SERVICE_AT, sizeof service);
+    out->service = be16toh(service);
+    out->partition = at[old ? 0 : OWNER_KEY_BYTES];
+    return out->partition < PARTITIONS && (old || at[0] == journal_group(out->partition));
 }

@@ -10,6 +10,8 @@
 #include "base/memory.h"
 
 #include <assert.h>
+#include <endian.h>
+#include <string.h>
 
 struct dedupe_bucket {
     int64_t until_ms; /* keys noted in it came before; 0 = never used */
@@ -88,21 +90,23 @@ static inline void key_u8(struct key *k, uint8_t v) {
     k->bytes[k->len++] = v;
 }
 
+static inline void key_fixed(struct key *k, const void *bytes, size_t len) {
+    memcpy(k->bytes + k->len, bytes, len);
+    k->len += len;
+}
+
 static inline void key_u16(struct key *k, uint16_t v) {
-    key_u8(k, (uint8_t)(v >> 8));
-    key_u8(k, (uint8_t)v);
+    const uint16_t be = htobe16(v);
+    key_fixed(k, &be, sizeof be);
 }
 
 static inline void key_u64(struct key *k, uint64_t v) {
-    for (int shift = 56; shift >= 0; shift -= 8) {
-        key_u8(k, (uint8_t)(v >> shift));
-    }
+    const uint64_t be = htobe64(v);
+    key_fixed(k, &be, sizeof be);
 }
 
 static inline void key_uuid(struct key *k, const struct uuid *id) {
-    for (size_t i = 0; i < UUID_BYTES; i++) {
-        key_u8(k, id->bytes[i]);
-    }
+    key_fixed(k, id->bytes, UUID_BYTES);
 }
 
 /* False when the bytes do not fit a key. */

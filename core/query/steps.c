@@ -15,11 +15,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { STEPS_ROOM_FIRST = 8 };
+
 /* ---- reading ---- */
+
+/* Doubled each time: most events have few. */
+static bool make_room(struct steps *steps) {
+    if (steps->count < steps->room) {
+        return true;
+    }
+    size_t room = steps->room == 0 ? STEPS_ROOM_FIRST : 2 * steps->room;
+    struct shown_step *items = realloc(steps->items, room * sizeof *items);
+    if (items == NULL) {
+        return false;
+    }
+    steps->items = items;
+    steps->room = room;
+    return true;
+}
 
 static int keep_step(struct steps *steps, const struct step *step) {
     size_t len = step->name.len + step->value.len;
-    char *bytes = malloc(len + 1);
+    char *bytes = make_room(steps) ? malloc(len + 1) : NULL;
     if (bytes == NULL) {
         return ERR_MEMORY;
     }
@@ -71,10 +88,6 @@ int steps_read(struct journal *j, const struct event *event, struct steps *out) 
     *out = (struct steps){.items = NULL};
     if (!event->durable) {
         return 0;
-    }
-    out->items = calloc(STEPS_SHOWN_MAX, sizeof *out->items);
-    if (out->items == NULL) {
-        return ERR_MEMORY;
     }
     struct step step = {.name = {NULL, 0}};
     int code = 0;

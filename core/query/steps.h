@@ -16,7 +16,7 @@ struct shown_step {
 
 struct steps {
     struct shown_step *items; /* owned, their bytes too; in the order in which they began */
-    size_t count;
+    size_t count, room;
     bool cut; /* there are more */
 };
 /* Reads at most STEPS_SHOWN_MAX of the event's records; within a transaction. ERR_MEMORY...: *out

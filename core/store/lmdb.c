@@ -526,10 +526,9 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
     }
     MDB_val k = val_of(from);
     MDB_val v;
-    int rc = after && from.len > 0 && is_at(cursor, from)
-                 ? 0
-                 : mdb_cursor_get(cursor, &k, &v, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
-    if (rc == 0 && after && slice_equal(slice_of_val(k), from)) {
+    bool there = after && from.len > 0 && is_at(cursor, from);
+    int rc = there ? 0 : mdb_cursor_get(cursor, &k, &v, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
+    if (there || (rc == 0 && after && slice_equal(slice_of_val(k), from))) {
         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     }
     if (rc != 0) {
@@ -544,30 +543,42 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
     return 0;
 }
 
+/* Where the cursor went by rc, which is before that key: else a walk would never end. INV-STORE-5 */
+static int take_before(struct store *s, int rc, const MDB_val row[2], struct slice before,
+                       struct slice *key, struct slice *value) {
+    if (rc == 0 && compare(slice_of_val(row[0]), before) >= 0) {
+        rc = MDB_CORRUPTED;
+    }
+    if (rc == 0) {
+        *key = slice_of_val(row[0]);
+        *value = slice_of_val(row[1]);
+    }
+    return store_failed(s, "seek", rc);
+}
+
 int store_seek_back(struct store *s, enum store_table t, struct slice before, struct slice *key,
                     struct slice *value) {
     MDB_cursor *cursor = NULL;
+    MDB_val row[2] = {val_of(before)};
     int code = cursor_of(s, t, &cursor);
     if (code != 0) {
         return code;
     }
-    MDB_val k = val_of(before);
-    MDB_val v;
-    int rc = is_at(cursor, before) ? 0 : mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-    if (rc == MDB_NOTFOUND) {
-        rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
-    } else if (rc == 0) {
-        rc = mdb_cursor_get(cursor, &k, &v, MDB_PREV);
+    bool there = is_at(cursor, before);
+    int rc = there ? 0 : mdb_cursor_get(cursor, &row[0], &row[1], MDB_SET_RANGE);
+    if (rc == 0 || rc == MDB_NOTFOUND) {
+        rc = mdb_cursor_get(cursor, &row[0], &row[1], rc == 0 ? MDB_PREV : MDB_LAST);
     }
-    if (rc != 0) {
-        return store_failed(s, "seek", rc);
-    }
-    if (compare(slice_of_val(k), before) >= 0) { /* INV-STORE-5 */
-        return store_failed(s, "seek", MDB_CORRUPTED);
-    }
-    *key = slice_of_val(k);
-    *value = slice_of_val(v);
-    return 0;
+    return take_before(s, rc, row, before, key, value);
+}
+
+int store_before(struct store *s, enum store_table t, struct slice *key, struct slice *value) {
+    MDB_cursor *cursor = NULL;
+    MDB_val row[2];
+    int code = cursor_of(s, t, &cursor);
+    return code != 0 ? code
+                     : take_before(s, mdb_cursor_get(cursor, &row[0], &row[1], MDB_PREV), row, *key,
+                                   key, value);
 }
 
 int store_count(struct store *s, enum store_table t, uint64_t *rows) {

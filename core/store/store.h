@@ -122,6 +122,9 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
 /* The last row whose key is < `before`. */
 int store_seek_back(struct store *s, enum store_table t, struct slice before, struct slice *key,
                     struct slice *value);
+/* The row before *key, in/out: the key that the last call for this table found, so that LMDB need not
+ * search. Nothing may have been written since. ERR_NOTFOUND. */
+int store_before(struct store *s, enum store_table t, struct slice *key, struct slice *value);
 int store_count(struct store *s, enum store_table t, uint64_t *rows);
 /* The same for who can do without: 0 when they cannot be counted. */
 uint64_t store_rows(struct store *s, enum store_table t);

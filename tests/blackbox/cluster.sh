@@ -12,15 +12,8 @@ set -u
 # shellcheck source=tests/support/postgres.sh
 . "$SOURCE_DIR/tests/support/postgres.sh"
 
-if [ -z "$postgres_bin" ]; then
-    echo "1..0 # skipped: there is no PostgreSQL (Debian: apt-get install postgresql)"
-    exit 0
-fi
-make_postgres
-start_broker
-mkdir "$dir/shop" "$dir/shop/scripts"
-cd "$dir/shop" || exit 1
-cat >topics.conf <<END
+need_postgres
+make_shop <<END
 http  { listen = "127.0.0.1:$(free_port)" }
 store { url = "env:LOG_URL" }
 service "count" { subscribe = {"count/+"}  handler = "count.lua"  key = "topic:2"  idempotency = "json:/id" }
@@ -32,8 +25,6 @@ return function(event)
   zing.append("runs.txt", event.json.id)
 end
 END
-LOG_URL=$(postgres_url shop shop)
-export LOG_URL
 front=http://$(sed -n 's/.*listen = "\([^"]*\)".*/\1/p' topics.conf)
 
 # send N...: an event each.
@@ -111,6 +102,11 @@ told_of_snapshots() {
 ok "a log that cannot be kept short is told" wait_for 20 told_of_snapshots true
 must query 'grant delete on zq.log to shop' >/dev/null
 ok "until it can be" wait_for 30 told_of_snapshots false
+must stop_host
+must query 'revoke insert on zq.log from shop' >/dev/null
+ok "a start that may not write to the log says why" complains 3 'permission denied for table log' run --broker "mqtt://127.0.0.1:$port"
+must query 'grant insert on zq.log to shop' >/dev/null
+start_host
 
 # ---- the database away ----
 

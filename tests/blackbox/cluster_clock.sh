@@ -13,10 +13,7 @@ set -u
 # shellcheck source=tests/support/faketime.sh
 . "$SOURCE_DIR/tests/support/faketime.sh"
 
-if [ -z "$postgres_bin" ]; then
-    echo "1..0 # skipped: there is no PostgreSQL (Debian: apt-get install postgresql)"
-    exit 0
-fi
+need_postgres
 HOUR=3600
 DAY=86400
 
@@ -26,7 +23,6 @@ set_clock $ahead "$dir/database"
 mkdir "$dir/bin"
 must make_faked "$(command -v pg_ctl)" "$dir/database" "$dir/bin/pg_ctl"
 PATH=$dir/bin:$PATH
-make_postgres
 
 # A machine that is a day ahead, and has been up for a day more.
 elsewhere="unshare -T --boottime $DAY"
@@ -35,10 +31,7 @@ $elsewhere true 2>/dev/null || elsewhere=
 set_clock $DAY "$dir/ahead"
 must make_faked "$elsewhere $ZINGQ" "$dir/ahead" "$dir/zingq-elsewhere"
 
-start_broker
-mkdir "$dir/shop" "$dir/shop/scripts"
-cd "$dir/shop" || exit 1
-cat >topics.conf <<END
+make_shop <<END
 http  { listen = "127.0.0.1:$(free_port)" }
 store { url = "env:LOG_URL" }
 sys   { interval = "off" }
@@ -58,8 +51,6 @@ end
 put_off["put-off/at"] = function() zing.publish("out/at", "", {at = zing.now() + 300}) end
 return put_off
 END
-LOG_URL=$(postgres_url shop shop)
-export LOG_URL
 front=http://$(sed -n 's/.*listen = "\([^"]*\)".*/\1/p' topics.conf)
 
 database_time() {

@@ -11,25 +11,17 @@ set -u
 # shellcheck source=tests/support/postgres.sh
 . "$SOURCE_DIR/tests/support/postgres.sh"
 
-if [ -z "$postgres_bin" ]; then
-    echo "1..0 # skipped: there is no PostgreSQL (Debian: apt-get install postgresql)"
-    exit 0
-fi
-make_postgres
-start_broker
-mkdir "$dir/shop" "$dir/shop/scripts"
-cd "$dir/shop" || exit 1
-cat >one.conf <<'END'
+need_postgres
+make_shop <<'END'
 http { listen = "" }
 service "count" { subscribe = {"count/+"}  handler = "count.lua"  key = "topic:2" }
 END
 cat >scripts/count.lua <<'END'
 return function(event) zing.state.set("n", event.json) end
 END
-(cat one.conf && echo 'store { url = "env:LOG_URL" }  cluster { name = "prod"  host = "web1" }') >topics.conf
+cp topics.conf one.conf
 echo 'store { url = "env:LOG_URL"  name = "prod-1" }' >>one.conf
-LOG_URL=$(postgres_url shop shop)
-export LOG_URL
+echo 'store { url = "env:LOG_URL" }  cluster { name = "prod"  host = "web1" }' >>topics.conf
 
 # A host that does nothing but beat once.
 joins() {

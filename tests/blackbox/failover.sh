@@ -15,17 +15,9 @@ set -u
 # shellcheck source=tests/support/postgres.sh
 . "$SOURCE_DIR/tests/support/postgres.sh"
 
-if [ -z "$postgres_bin" ]; then
-    echo "1..0 # skipped: there is no PostgreSQL (Debian: apt-get install postgresql)"
-    exit 0
-fi
+need_postgres
 rounds=${ZINGQ_FAILOVERS:-1}
-make_postgres
-must make_standby
-start_broker
-mkdir "$dir/shop" "$dir/shop/scripts"
-cd "$dir/shop" || exit 1
-cat >topics.conf <<END
+make_shop <<END
 http  { listen = "127.0.0.1:$(free_port)" }
 store { url = "env:LOG_URL" }
 service "count" { subscribe = {"count"}  handler = "count.lua"  key = "json:/key"  idempotency = "json:/id" }
@@ -41,8 +33,8 @@ return function(event)
   zing.state.set("n", expected)
 end
 END
+must make_standby
 LOG_URL="postgres://shop:secret@127.0.0.1:$pg_port,127.0.0.1:$standby_port/shop"
-export LOG_URL
 front=http://$(sed -n 's/.*listen = "\([^"]*\)".*/\1/p' topics.conf)
 
 # start_load: clients of a round's own, and messages that wait at the broker for whoever takes them.

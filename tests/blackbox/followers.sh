@@ -13,27 +13,12 @@ set -u
 # shellcheck source=tests/support/members.sh
 . "$SOURCE_DIR/tests/support/members.sh"
 
-if [ -z "$postgres_bin" ]; then
-    echo "1..0 # skipped: there is no PostgreSQL (Debian: apt-get install postgresql)"
-    exit 0
-fi
-make_postgres
-start_broker
-mkdir "$dir/shop" "$dir/shop/scripts"
-cd "$dir/shop" || exit 1
-cat >topics.conf <<'END_OF_CONF'
+need_postgres
+make_members a b <<'END_OF_CONF'
 store   { url = "env:LOG_URL" }
 cluster { name = "prod"  lease = "3s" }
 service "count" { subscribe = {"count/+"}  handler = "count.lua"  key = "topic:2"  idempotency = "json:/id" }
 END_OF_CONF
-cat >scripts/count.lua <<'END_OF_LUA'
-return function(event)
-  zing.state.set("n", (zing.state.get("n") or 0) + 1)
-end
-END_OF_LUA
-LOG_URL=$(postgres_url shop shop)
-export LOG_URL
-make_doors a b
 
 # follower SHARD: who it is, and whether it has all of the log.
 follower() {

@@ -14,15 +14,8 @@ set -u
 # shellcheck source=tests/support/members.sh
 . "$SOURCE_DIR/tests/support/members.sh"
 
-if [ -z "$postgres_bin" ]; then
-    echo "1..0 # skipped: there is no PostgreSQL (Debian: apt-get install postgresql)"
-    exit 0
-fi
-make_postgres
-start_broker
-mkdir "$dir/shop" "$dir/shop/scripts"
-cd "$dir/shop" || exit 1
-cat >topics.conf <<'END_OF_CONF'
+need_postgres
+make_members a b c <<'END_OF_CONF'
 store   { url = "env:LOG_URL" }
 cluster { name = "prod"  lease = "3s" }
 service "count" { subscribe = {"count/+"}  handler = "count.lua"  key = "topic:2"  idempotency = "json:/id" }
@@ -30,20 +23,12 @@ service "tick"  { subscribe = {"tick"}  handler = "tick.lua"  key = "json:/k" }
 schedule "tick" { cron = "* * * * *"  publish = "tick"  payload = '{"k":"tick"}' }
 endpoint "/api/count" { publish = "count/http" }
 END_OF_CONF
-cat >scripts/count.lua <<'END_OF_LUA'
-return function(event)
-  zing.state.set("n", (zing.state.get("n") or 0) + 1)
-end
-END_OF_LUA
 cat >scripts/tick.lua <<'END_OF_LUA'
 return function(event)
   local minute = "at " .. math.floor(zing.now() / 60)
   zing.state.set(minute, (zing.state.get(minute) or 0) + 1)
 end
 END_OF_LUA
-LOG_URL=$(postgres_url shop shop)
-export LOG_URL
-make_doors a b c
 
 # ---- three hosts ----
 

@@ -15,26 +15,14 @@ set -u
 # shellcheck source=tests/support/members.sh
 . "$SOURCE_DIR/tests/support/members.sh"
 
-if [ -z "$postgres_bin" ]; then
-    echo "1..0 # skipped: there is no PostgreSQL (Debian: apt-get install postgresql)"
-    exit 0
-fi
-make_postgres
-start_broker
-mkdir "$dir/shop" "$dir/shop/scripts"
-cd "$dir/shop" || exit 1
-cat >topics.conf <<'END_OF_CONF'
+need_postgres
+make_members a b c <<'END_OF_CONF'
 store   { url = "env:LOG_URL" }
 cluster { name = "prod"  lease = "3s" }
 limits  { lua_time = "60s" }
 service "count"  { subscribe = {"count/+"}  handler = "count.lua"  key = "topic:2"  idempotency = "json:/id" }
 service "poison" { subscribe = {"poison"}  handler = "poison.lua"  key = "json:/k"  delay = "100ms" }
 END_OF_CONF
-cat >scripts/count.lua <<'END_OF_LUA'
-return function(event)
-  zing.state.set("n", (zing.state.get("n") or 0) + 1)
-end
-END_OF_LUA
 # It says that it is on the processor, and stays there until it is killed.
 cat >scripts/poison.lua <<'END_OF_LUA'
 return function(event)
@@ -42,9 +30,6 @@ return function(event)
   while true do end
 end
 END_OF_LUA
-LOG_URL=$(postgres_url shop shop)
-export LOG_URL
-make_doors a b c
 
 # The way of host b to the database.
 relay_port=$(free_port)

@@ -11,15 +11,8 @@ set -u
 # shellcheck source=tests/support/postgres.sh
 . "$SOURCE_DIR/tests/support/postgres.sh"
 
-if [ -z "$postgres_bin" ]; then
-    echo "1..0 # skipped: there is no PostgreSQL (Debian: apt-get install postgresql)"
-    exit 0
-fi
-make_postgres
-start_broker
-mkdir "$dir/shop" "$dir/shop/scripts"
-cd "$dir/shop" || exit 1
-cat >topics.conf <<END
+need_postgres
+make_shop <<'END'
 service "count" { subscribe = {"count/+"}  handler = "count.lua"  key = "topic:2"  idempotency = "json:/id" }
 END
 cat >scripts/count.lua <<'END'
@@ -29,9 +22,8 @@ return function(event)
   zing.publish("late", event.json.id, { after = "24h" })
 end
 END
-url=$(postgres_url shop shop)
+url=$LOG_URL
 LOG_URL=
-export LOG_URL
 with_log() {
     LOG_URL=$url
     echo 'store { url = "env:LOG_URL" }' >>topics.conf

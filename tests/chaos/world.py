@@ -27,16 +27,16 @@ SHARDS = 6
 LEASE = "8s"
 # The database notes which of its sessions has written which turn of which log.
 WITNESS = """
-create table wrote (store int, turn bigint, home smallint, session text);
+create table wrote (store int, turn bigint, session text);
 create function witness() returns trigger language plpgsql as $$
 begin
-  insert into public.wrote values (new.store, new.turn, new.home, pg_backend_pid() || ':' || inet_client_port());
+  insert into public.wrote values (new.store, new.turn, pg_backend_pid() || ':' || inet_client_port());
   return null;
 end $$;
 create trigger witness after insert on zq.log for each row execute function witness()
 """
 WROTE = """
-select s.name, w.session, min(w.turn), max(w.turn), count(*) - count(distinct (w.turn, w.home))
+select s.name, w.session, min(w.turn), max(w.turn), count(*) - count(distinct w.turn)
 from wrote w join zq.store s on s.id = w.store group by s.name, w.session order by s.name, min(w.turn)
 """
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # members.sh - for shell tests: hosts of a cluster, each with a front door, a data folder $dir/NAME and a log $dir/NAME.log.
-# Sourced, behind world.sh and postgres.sh, where topics.conf is.
+# Sourced, behind world.sh and postgres.sh.
 # shellcheck disable=SC2016,SC2034,SC2154,SC2317 # for eval; called by ok
 
 # make_doors NAME...: their addresses, $door_NAME.
@@ -8,6 +8,18 @@ make_doors() {
     for name; do
         eval "door_$name=127.0.0.1:$(free_port)"
     done
+}
+
+# make_members NAME...: a shop whose topics.conf is what is read, with a door for each; its scripts/count.lua is that of the
+# events that `send` sends and `counted` counts.
+make_members() {
+    make_shop
+    make_doors "$@"
+    cat >scripts/count.lua <<'END'
+return function(event)
+  zing.state.set("n", (zing.state.get("n") or 0) + 1)
+end
+END
 }
 
 # run_host NAME [FOLDER]: its process is $pid_NAME.

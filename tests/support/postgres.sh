@@ -9,6 +9,13 @@
 postgres_bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
 PATH=$PATH:${postgres_bin:-/usr/lib/postgresql/bin}
 
+# need_postgres: a test without one is skipped.
+need_postgres() {
+    [ -z "$postgres_bin" ] || return 0
+    echo "1..0 # skipped: there is no PostgreSQL (Debian: apt-get install postgresql)"
+    exit 0
+}
+
 postgres_user=
 if [ "$(id -u)" -eq 0 ]; then
     postgres_user=$(id -un postgres 2>/dev/null || echo nobody)
@@ -61,6 +68,18 @@ make_postgres() {
 # postgres_url USER DATABASE
 postgres_url() {
     echo "postgres://$1:secret@127.0.0.1:$pg_port/$2"
+}
+
+# make_shop: the folder of a project, in which the test is from now on, with a PostgreSQL and a broker of its own: its
+# topics.conf is what is read, and LOG_URL its database.
+make_shop() {
+    mkdir "$dir/shop" "$dir/shop/scripts"
+    cd "$dir/shop" || exit 1
+    cat >topics.conf
+    make_postgres
+    start_broker
+    LOG_URL=$(postgres_url shop shop)
+    export LOG_URL
 }
 
 # start_server FOLDER PORT / stop_server FOLDER fast|immediate

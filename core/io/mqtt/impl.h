@@ -84,9 +84,11 @@ struct mqtt {
     size_t in_flight;
     struct mids windowed; /* of these, those with QoS 1: the broker's Receive Maximum */
     size_t windowed_count;
-    uint32_t *sent_s;   /* by packet id: loop time + 1 of sending, 0 = free; owned */
-    uint16_t looked_at; /* ids up to this one were free when the last publish was queued */
-    bool ids_end;       /* the next ids are still in flight: reconnect */
+    uint32_t *sent_s;    /* by packet id: loop time + 1 of sending, 0 = free; owned */
+    uint32_t answered_s; /* the same, of the last answer to a publish, */
+    uint32_t latest_s;   /* and when the latest one that has an answer was sent; 0 = none has */
+    uint16_t looked_at;  /* ids up to this one were free when the last publish was queued */
+    bool ids_end;        /* the next ids are still in flight: reconnect */
 
     /* Recorded by libmosquitto's callbacks, for after the call. */
     bool in_library;

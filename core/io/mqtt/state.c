@@ -63,6 +63,7 @@ void mqtt_close_link(struct mqtt *m) {
         memset(m->sent_s, 0, MQTT_PACKET_IDS * sizeof *m->sent_s);
     }
     m->in_flight = m->windowed_count = 0;
+    m->answered_s = m->latest_s = 0;
     m->windowed = (struct mids){{0}};
     m->looked_at = 0;
     m->ids_end = false;

@@ -44,6 +44,10 @@ void mqtt_on_message(struct mosquitto *mosq, void *userdata,
     m->callbacks.on_message(m->callbacks.ctx, &m->incoming.message);
 }
 
+static uint32_t now_s(const struct mqtt *m) {
+    return (uint32_t)(uv_now(m->loop) / 1000);
+}
+
 void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
                      const mosquitto_property *properties) {
     (void)mosq;
@@ -52,6 +56,8 @@ void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason
     if (mid <= 0 || mid >= MQTT_PACKET_IDS || m->sent_s[mid] == 0) {
         return; /* answered before: nothing of ours waits for it */
     }
+    m->answered_s = now_s(m) + 1;
+    m->latest_s = m->sent_s[mid] > m->latest_s ? m->sent_s[mid] : m->latest_s;
     m->sent_s[mid] = 0;
     m->in_flight--;
     m->windowed_count -= mids_take(&m->windowed, mid) ? 1 : 0;
@@ -181,13 +187,14 @@ static int show_life(struct mqtt *m) {
     return mosquitto_unsubscribe_v5(m->mosq, NULL, "zingq/none", NULL);
 }
 
-static uint32_t now_s(const struct mqtt *m) {
-    return (uint32_t)(uv_now(m->loop) / 1000);
-}
-
+/* Answers come in the order of the publishes (MQTT 5, 4.6). So one that is late is only late while others
+ * come, unless it has been passed over. A broker that is slow must not be sent all of them again. */
 static bool publish_unanswered(const struct mqtt *m) {
+    uint32_t now = now_s(m) + 1;
+    bool silent = m->answered_s == 0 || now - m->answered_s > MQTT_ANSWER_S;
     for (size_t i = 0; m->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
-        if (m->sent_s[i] != 0 && now_s(m) + 1 - m->sent_s[i] > MQTT_ANSWER_S) {
+        uint32_t sent = m->sent_s[i];
+        if (sent != 0 && now - sent > MQTT_ANSWER_S && (silent || sent < m->latest_s)) {
             return true;
         }
     }

@@ -173,6 +173,18 @@ static void store_seek_back_finds_the_last_key_before(void **state) {
     assert_seek_back(f->store, "b", NULL);
 }
 
+static void store_before_goes_on_from_where_the_last_call_stands(void **state) {
+    struct store_world *f = *state;
+    struct slice key;
+    struct slice value;
+    put_letters(f->store);
+    assert_int_equal(store_seek_back(f->store, TABLE_STATE, slice_of("d"), &key, &value), 0);
+    assert_int_equal(store_before(f->store, TABLE_STATE, &key, &value), 0);
+    assert_true(slice_is(key, "b"));
+    assert_int_equal(store_before(f->store, TABLE_STATE, &key, &value), ERR_NOTFOUND);
+    assert_seek(f->store, "ba", true, "d");
+}
+
 /* --- a full map ---------------------------------------------------------------------------------
  */
 
@@ -526,6 +538,7 @@ int main(void) {
         STORE_TEST(store_seek_finds_keys_in_byte_order),
         STORE_TEST(store_seek_sees_writes_made_between_two_steps),
         STORE_TEST(store_seek_back_finds_the_last_key_before),
+        STORE_TEST(store_before_goes_on_from_where_the_last_call_stands),
         STORE_TEST(store_says_full_and_keeps_what_it_has),
         STORE_TEST(store_lends_room_for_deletes_and_takes_rows_again),
         STORE_TEST(a_file_of_scattered_pages_grows_to_twice_the_limit_at_most),

@@ -133,6 +133,62 @@ static void a_publish_unanswered_for_a_minute_costs_the_connection(void **state)
     assert_non_null(strstr(worker->text, "has not acknowledged a publish for 60 s"));
 }
 
+static void on_time(uv_timer_t *timer) {
+    *(int *)timer->data = 1;
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* Until the door has looked at its clock again, which it does each second. */
+static void let_it_look(struct bench *b) {
+    int looked = 0;
+    uv_timer_t timer = {.data = &looked};
+    assert_int_equal(uv_timer_init(&b->loop, &timer), 0);
+    assert_int_equal(uv_timer_start(&timer, on_time, 2500, 0), 0);
+    bench_wait(b, &looked, 1);
+    (void)uv_run(&b->loop, UV_RUN_NOWAIT); /* it is closed */
+}
+
+static void acknowledge(struct bench *b, struct client *worker, int mid) {
+    const char puback[] = {0x40, 2, (char)(mid >> 8), (char)mid};
+    int count = worker->published + 1;
+    fake_say(b->fake, puback, sizeof puback);
+    bench_wait(b, &worker->published, count);
+}
+
+static void a_broker_that_is_slow_keeps_the_connection_while_it_acknowledges(void **state) {
+    struct bench *b = *state;
+    struct client *worker = up_at_a_mute(b, NULL);
+    int first = client_publish(worker, "t", "x", 1);
+    (void)client_publish(worker, "t", "x", 1);
+    bench_wait(b, &b->fake->publishes, 2);
+    ahead_ms = (MQTT_ANSWER_S - 5) * 1000;
+    acknowledge(b, worker, first);
+
+    ahead_ms = (MQTT_ANSWER_S + 10) * 1000;
+    let_it_look(b);
+    assert_int_equal(worker->downs, 0);
+
+    ahead_ms = 2 * MQTT_ANSWER_S * 1000; /* nothing more has come */
+    bench_wait(b, &worker->downs, 1);
+}
+
+static void a_publish_that_was_passed_over_costs_the_connection_all_the_same(void **state) {
+    struct bench *b = *state;
+    struct client *worker = up_at_a_mute(b, NULL);
+    (void)client_publish(worker, "t", "x", 1);
+    ahead_ms = 5000;
+    int later = client_publish(worker, "t", "x", 1);
+    bench_wait(b, &b->fake->publishes, 2);
+    ahead_ms = (MQTT_ANSWER_S - 5) * 1000;
+    acknowledge(b, worker, later);
+    assert_int_equal(worker->downs, 0);
+
+    ahead_ms = (MQTT_ANSWER_S + 2) * 1000;
+    bench_wait(b, &worker->downs, 1);
+
+    assert_non_null(strstr(worker->text, "has not acknowledged a publish for 60 s"));
+}
+
 static void a_subscription_unanswered_for_a_minute_costs_the_connection(void **state) {
     struct bench *b = *state;
     struct client *worker = up_at_a_mute(b, "orders/+");
@@ -314,6 +370,8 @@ static void an_address_that_is_no_broker_is_passed_over(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         BENCH_TEST(a_publish_unanswered_for_a_minute_costs_the_connection),
+        BENCH_TEST(a_broker_that_is_slow_keeps_the_connection_while_it_acknowledges),
+        BENCH_TEST(a_publish_that_was_passed_over_costs_the_connection_all_the_same),
         BENCH_TEST(a_subscription_unanswered_for_a_minute_costs_the_connection),
         BENCH_TEST(what_waits_unread_here_is_no_fault_of_the_brokers),
         BENCH_TEST(no_packet_id_is_given_out_while_it_is_in_use),
