@@ -450,6 +450,9 @@ bool node_move(struct node *to, const struct node *from, unsigned machine) {
     if (!there) {
         *to = (struct node){.sim = s, .number = from->number, .machine = machine};
         to->place = machine * NODES_MAX + to->number;
+        to->wall_ahead_ms = from->wall_ahead_ms;
+        to->wall_most_ms = from->wall_most_ms;
+        to->stepped = from->stepped;
     }
     to->file = from->file;
     to->file_differs = there;

@@ -117,19 +117,35 @@ static void pass_time(struct sim *s) {
     machines_pass(s, 1 + (int64_t)sim_below(s, most == REST_MS ? 1 + sim_below(s, most) : most));
 }
 
-/* By up to a second, an hour or a hundred days, or to what it was. */
+static void set_wall(struct node *n, int64_t ahead_ms) {
+    n->wall_most_ms = node_wall_most_ms(n);
+    n->wall_ahead_ms = ahead_ms;
+    n->stepped = true;
+}
+
+/* By up to a second, an hour or a hundred days, or to what it was. In a cluster it is that of the database, for
+ * all. */
 static void set_clock(struct sim *s, struct node *n) {
     static const uint64_t spans_ms[] = {1, 1000, 3600000, UINT64_C(8640000000)};
     int64_t ms = (int64_t)sim_below(s, spans_ms[sim_below(s, 4)]);
-    n->wall_most_ms = node_wall_most_ms(n);
     /* Until a commit has the new boot, or always if it is shared, the next start takes engine time from
      * the wall clock: see go_down. */
     ms = n->boot_stored == n->boot && !s->traits.shared_clock ? ms : ms % BOOT_AHEAD_MS;
-    n->wall_ahead_ms = sim_chance(s, 50) ? ms : -ms;
-    n->stepped = true;
-    s->load.most_ahead_ms =
-        n->wall_ahead_ms > s->load.most_ahead_ms ? n->wall_ahead_ms : s->load.most_ahead_ms;
-    sim_tell(s, "host %u: the wall clock is %lld ms ahead", n->number, (long long)n->wall_ahead_ms);
+    ms = sim_chance(s, 50) ? ms : -ms;
+    set_wall(n, ms);
+    for (unsigned i = 0; i < MACHINES_MAX * NODES_MAX && s->traits.cluster; i++) {
+        struct node *one = &s->places[i / NODES_MAX][i % NODES_MAX];
+        if (one->sim != NULL) {
+            set_wall(one, ms);
+        }
+    }
+    s->load.most_ahead_ms = ms > s->load.most_ahead_ms ? ms : s->load.most_ahead_ms;
+    sim_tell(s, "host %u: the wall clock is %lld ms ahead", n->number, (long long)ms);
+}
+
+/* The clocks of a cluster's machines are in step. */
+static bool may_set_clock(const struct sim *s) {
+    return !s->traits.cluster || s->traits.shared_clock;
 }
 
 void sim_tell_members(struct sim *s, const struct node *about, bool up) {
@@ -148,7 +164,7 @@ static void go_down(struct sim *s, struct node *n) {
         node_kill(n);
     }
     if (sim_chance(s, 25)) {
-        if (!s->traits.cluster && sim_chance(s, 20)) {
+        if (may_set_clock(s) && sim_chance(s, 20)) {
             set_clock(s, n);
         }
         /* A machine that starts with its clock days ahead makes engine time leap, and what is kept
@@ -214,7 +230,7 @@ static void step_up(struct sim *s, const struct plan_step *step, struct node *n)
         broker_answer(s, n, 1 + (size_t)sim_below(s, 1 + broker_flights(s, n)));
         break;
     case PLAN_CLOCK:
-        if (!s->traits.cluster) { /* whose clocks are in step */
+        if (may_set_clock(s)) {
             set_clock(s, n);
         }
         break;
@@ -520,7 +536,7 @@ static struct sim_traits traits_of(const struct plan *plan) {
     t.logged = chance_next(&c, 2) == 0;
     t.cluster = chance_next(&c, 3) == 0 && plan->nodes > 1;
     t.logged = t.logged || t.cluster;
-    t.shared_clock = t.logged && !t.cluster && chance_next(&c, 2) == 0;
+    t.shared_clock = t.logged && chance_next(&c, 2) == 0;
     return t;
 }
 

@@ -30,11 +30,12 @@ static void close_append(struct fixture *f) {
     store_close(f->store);
 }
 
-/* As another machine does that takes it over, or the same one after a crash. */
-static void start_at(struct fixture *f, unsigned machine) {
+static void start(struct fixture *f, unsigned machine, bool logged) {
     f->at = machine;
     f->store = data_folder_store(&f->folders[machine], ROOM);
-    assert_int_equal(store_use_log(f->store, fake_log_join(f->log), journal_home, NULL), 0);
+    if (logged) {
+        assert_int_equal(store_use_log(f->store, fake_log_join(f->log), journal_home, NULL), 0);
+    }
     assert_int_equal(journal_open(&f->journal, f->store, 1000, NULL), 0);
     assert_int_equal(append_new(&f->append, f->journal, f->folders[machine].path), 0);
     assert_int_equal(store_begin(f->store), 0);
@@ -42,9 +43,25 @@ static void start_at(struct fixture *f, unsigned machine) {
     assert_int_equal(store_commit(f->store), 0);
 }
 
+/* As another machine does that takes it over, or the same one after a crash. */
 static void move_to(struct fixture *f, unsigned machine) {
     close_append(f);
-    start_at(f, machine);
+    start(f, machine, true);
+}
+
+/* As a host does without store.url, in a folder that has a store of its own: after `zingq migrate --to`. */
+static void start_alone(struct fixture *f, unsigned machine) {
+    close_append(f);
+    start(f, machine, false);
+}
+
+static void leave_log(struct fixture *f, unsigned machine) {
+    close_append(f);
+    struct store *store = data_folder_store(&f->folders[machine], ROOM);
+    assert_int_equal(store_use_log(store, fake_log_join(f->log), journal_home, NULL), 0);
+    assert_int_equal(store_leave_log(store), 0);
+    store_close(store);
+    start(f, machine, false);
 }
 
 static int set_up(void **state) {
@@ -53,7 +70,7 @@ static int set_up(void **state) {
     for (unsigned i = 0; i < MACHINES; i++) {
         data_folder_make(&f.folders[i]);
     }
-    start_at(&f, 0);
+    start(&f, 0, true);
     *state = &f;
     return 0;
 }
@@ -133,6 +150,32 @@ static void after_a_move_a_crash_writes_nothing_twice(void **state) {
     assert_file(f, 1, "1\n2\n");
 }
 
+static void who_leaves_the_log_cuts_nothing_by_lengths_of_another_machine(void **state) {
+    struct fixture *f = *state;
+    commit_line(f, "the first, longer than what the other one writes");
+    write_lines(f);
+    move_to(f, 1);
+    commit_line(f, "2");
+    write_lines(f);
+    commit_line(f, "3");
+    leave_log(f, 0);
+    write_lines(f);
+    assert_file(f, 0, "the first, longer than what the other one writes\n3\n");
+}
+
+static void after_leaving_the_log_a_crash_writes_nothing_twice(void **state) {
+    struct fixture *f = *state;
+    commit_line(f, "1");
+    write_lines(f);
+    move_to(f, 1);
+    leave_log(f, 0);
+    commit_line(f, "2");
+    append_write(f->append, T0);
+    start_alone(f, 0);
+    write_lines(f);
+    assert_file(f, 0, "1\n2\n");
+}
+
 static void copy_file(const struct fixture *f, const char *name) {
     char command[256];
     (void)snprintf(command, sizeof command, "mkdir -p %s/files && cp %s/%s %s/%s",
@@ -167,6 +210,8 @@ int main(void) {
         MOVED_TEST(a_line_that_another_machine_may_have_written_is_written),
         MOVED_TEST(after_a_move_a_crash_writes_nothing_twice),
         MOVED_TEST(a_copy_of_a_folder_is_another_folder),
+        MOVED_TEST(who_leaves_the_log_cuts_nothing_by_lengths_of_another_machine),
+        MOVED_TEST(after_leaving_the_log_a_crash_writes_nothing_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
