@@ -255,6 +255,7 @@ enum {
     READING_US_MAX = 2000,       /* time spent reading between two turns */
     READING_PART_MS = 2000,      /* of the list of all hosts: after it the part ends, cut */
     READING_ROWS_MAX = 100000,   /* rows examined for one response; a longer search is paged */
+    KEYS_COUNTED_MAX = 10000,    /* rows looked at to say how many more keys wait */
     ID_ROWS_MAX = 5000000,       /* rows examined for the last digits of an id */
     READING_BYTES_MAX = 2 << 20, /* size of a response; beyond it the next page begins */
     READING_ITEMS_MAX = 1000,    /* events, dead letters, keys... in one response */

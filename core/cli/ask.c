@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "cli/store.h"
 #include "cli/tell.h"
+#include "store/folder.h"
 
 #include <assert.h>
 #include <string.h>
@@ -14,26 +15,27 @@
 int cli_ask_page(struct cli *cli, const char *method, const char *path, struct slice body,
                  struct cli_page *out, struct report *r) {
     assert(cli->data != NULL);
-    struct buf listen;
+    char listen[STORE_PATH_BYTES];
     struct buf target;
     struct gateway_answered got;
     const char *host = cli_option(cli, "host");
-    buf_init(&listen, 8192);
+    *out = (struct cli_page){.answer = NULL};
+    int code = store_folder_door(cli->data, listen, r);
+    if (code != 0) {
+        return code;
+    }
     buf_init(&target, strlen(path) + 64);
-    buf_printf(&listen, "unix:%s/zingq.sock", cli->data);
     buf_add_str(&target, path);
     if (host != NULL) {
         buf_printf(&target, "%chost=%s", strchr(path, '?') == NULL ? '?' : '&', host);
     }
-    const struct gateway_asked asked = {.listen = buf_str(&listen),
+    const struct gateway_asked asked = {.listen = listen,
                                         .method = method,
                                         .path = buf_str(&target),
                                         .once = cli_option(cli, "idempotency-key"),
                                         .body = body,
                                         .timeout_ms = CLI_ASK_MS};
-    *out = (struct cli_page){.answer = NULL};
-    int code = gateway_ask_full(&asked, &got, r);
-    buf_clear(&listen);
+    code = gateway_ask_full(&asked, &got, r);
     buf_clear(&target);
     if (code == 0) {
         out->status = got.status;

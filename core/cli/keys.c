@@ -118,7 +118,7 @@ static int each_lane(struct cli *cli, int service, struct listing *listing) {
            (code = held_walk_next(cli->journal, &walk, &held, &found)) == 0) {
         code = found ? list_lane(cli, listing, &held) : 0;
         code = code == 0 ? cli_breathe(cli) : code;
-        listing->cut = ++rows >= READING_ROWS_MAX && listing->seen > listing->limit;
+        listing->cut = ++rows >= KEYS_COUNTED_MAX && listing->seen > listing->limit;
     }
     cli_end(cli);
     return code == ERR_NOTFOUND ? 0 : code;

@@ -288,7 +288,7 @@ bool cli_is_divided(struct cli *cli) {
     struct report r = {""};
     struct slice text;
     bool divided = false;
-    if (store_folder_file(cli->data, "zingq.sock", socket, &r) != 0 || access(socket, F_OK) != 0 ||
+    if (store_folder_socket(cli->data, socket, &r) != 0 || access(socket, F_OK) != 0 ||
         cli_open_store(cli) != 0) {
         return false;
     }

@@ -11,6 +11,7 @@
 #include "host/loop.h"
 #include "host/notify.h"
 #include "host/port.h"
+#include "store/folder.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -115,12 +116,11 @@ static void on_stranger(void *ctx, struct gateway_request *request) {
 /* What does not open now is complained of when the host opens it. */
 static void open_doors(struct await *a) {
     const struct conf *conf = a->h->conf;
-    char listen[4096];
+    char listen[STORE_PATH_BYTES];
     struct report r;
     const struct gateway_callbacks of_socket = {.ctx = a, .on_request = on_request};
     const struct gateway_callbacks of_port = {.ctx = a, .on_request = on_stranger};
-    int len = snprintf(listen, sizeof listen, "unix:%s/zingq.sock", conf->store_path);
-    if (len > 0 && (size_t)len < sizeof listen) {
+    if (store_folder_door(conf->store_path, listen, &r) == 0) {
         (void)gateway_new(&a->socket, &a->loop, listen, GATEWAY_BODY_BYTES_MAX, &of_socket, &r);
     }
     /* In a cluster other shards answer there, or the fleet. */

@@ -26,6 +26,7 @@
 #include "host/token.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "store/folder.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -321,10 +322,10 @@ static int open_broker(struct host *h, struct report *r) {
 }
 
 static int open_socket(struct host *h, struct report *r) {
-    char listen[4096];
-    int len = snprintf(listen, sizeof listen, "unix:%s/zingq.sock", h->conf->store_path);
-    if (len < 0 || (size_t)len >= sizeof listen) {
-        return report(r, ERR_INVALID, "store.path is too long for a socket in it");
+    char listen[STORE_PATH_BYTES];
+    int code = store_folder_door(h->conf->store_path, listen, r);
+    if (code != 0) {
+        return code;
     }
     const struct gateway_callbacks callbacks = {
         .ctx = h, .on_request = on_request, .make_room = host_make_room, .memory = &h->memory};

@@ -28,6 +28,7 @@ enum { LOSSES_LOOKED_FOR = 100 };
 
 static const char lock_name[] = "zingq.lock";
 static const char mark_name[] = "zingq.store";
+static const char socket_name[] = "zingq.sock";
 static const char cluster_name[] = "zingq.cluster";
 static const char cluster_text[] =
     "This folder is that of a host of a cluster: 1, 2 and so on in it are copies of shards, which "
@@ -47,6 +48,18 @@ int store_folder_file(const char *path, const char *file, char out[STORE_PATH_BY
 
 int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report *r) {
     return store_folder_file(path, "data.mdb", out, r);
+}
+
+int store_folder_socket(const char *path, char out[STORE_PATH_BYTES], struct report *r) {
+    return store_folder_file(path, socket_name, out, r);
+}
+
+int store_folder_door(const char *path, char out[STORE_PATH_BYTES], struct report *r) {
+    char name[STORE_PATH_BYTES];
+    int code = store_folder_socket(path, name, r);
+    int len = code == 0 ? snprintf(out, STORE_PATH_BYTES, "unix:%s", name) : 0;
+    return len < STORE_PATH_BYTES ? code
+                                  : report(r, ERR_INVALID, "%s is too long for a socket", name);
 }
 
 unsigned store_folder_hosts(const char *path) {
@@ -193,10 +206,11 @@ bool store_folder_shard(const char *path, unsigned number, unsigned losses,
 /* Whether a process listens on the socket of a host in that folder, or one that we may not ask. */
 static bool has_listener(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int len = snprintf(address.sun_path, sizeof address.sun_path, "%s/zingq.sock", path);
-    if (len < 0 || (size_t)len >= sizeof address.sun_path) {
+    char name[STORE_PATH_BYTES];
+    if (store_folder_socket(path, name, NULL) != 0 || strlen(name) >= sizeof address.sun_path) {
         return false;
     }
+    memcpy(address.sun_path, name, strlen(name) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return false;

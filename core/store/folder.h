@@ -14,6 +14,10 @@ enum { STORE_PATH_BYTES = 4096 };
 /* The name of a file in the folder. ERR_INVALID: too long. */
 int store_folder_file(const char *path, const char *file, char out[STORE_PATH_BYTES],
                       struct report *r);
+/* The name of the socket on which its host answers commands. */
+int store_folder_socket(const char *path, char out[STORE_PATH_BYTES], struct report *r);
+/* The same as a gateway is told it: unix:NAME. */
+int store_folder_door(const char *path, char out[STORE_PATH_BYTES], struct report *r);
 /* The name of the store's file. */
 int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report *r);
 /* If it is a folder of several hosts, their number: 1 to that number, with a store in the last;

@@ -121,6 +121,18 @@ heard() { # WORDS: what each gate has heard
     done
 }
 
+# --- a host is killed whose session is ended, at a broker of its own: what comes of that is looked at last ---
+
+start_broker
+keep "$broker"
+folder c 1
+folder d 2
+must up c
+must up d
+end d KILL
+mosquitto_sub -V 5 -p "$port" -i zingq-d -t none -W 1 >/dev/null 2>&1 # a clean start ends the session
+
+port=
 start_broker
 folder a 1
 folder b 2
@@ -203,12 +215,10 @@ ok "it was cut off once" status b '.host.connects <= 4'
 
 # --- there is nothing to take ---
 
-end b KILL
-mosquitto_sub -V 5 -p "$port" -i zingq-b -t none -W 1 >/dev/null 2>&1 # a clean start ends the session
-ok "where the broker has no session of it that is said" wait_for 40 grep -q 'has no session of it' a/host.log
-ok "and nobody is said to stand in for it" stands_in a 2 null
-must up b
-ok "nor is one left behind" sh -c 'grep "client_id=zingq-b " b/host.log | tail -n 1 | grep -q "session=new"'
+ok "where the broker has no session of a host that is said" wait_for 40 grep -q 'has no session of it' c/host.log
+ok "and nobody is said to stand in for it" stands_in c 2 null
+must up d
+ok "nor is one left behind" sh -c 'grep "client_id=zingq-d " d/host.log | tail -n 1 | grep -q "session=new"'
 
 # --- the broker refuses it ---
 
