@@ -35,7 +35,7 @@ host() {
         printf 'limits { memory = "64MiB" lua_time = "20s" %s }\n' "$2"
         printf 'vars { gateway = "%s" }\nendpoint "/api/in" { publish = "%s/1" }\n' "${gateway:-none}" "$name"
         for i in $(seq "$services"); do
-            printf 'service "%s%s" { subscribe = {"%s/%s"} handler = "handler.lua" timeout = "20s" %s }\n' \
+            printf 'service "%s%s" { subscribe = {"%s/%s"} handler = "handler.lua" timeout = "90s" %s }\n' \
                 "$name" "$i" "$name" "$i" "$per"
         done
     } >topics.conf
@@ -78,7 +78,7 @@ services=2
 per='concurrency = 64'
 host answers '' <<'END_LUA'
 return function(event)
-  local r = zing.http.get(zing.config.gateway .. "/")
+  local r = zing.http.get(zing.config.gateway .. "/", {timeout = "60s"}) -- the machine may be busy
   assert(r.status == 200 and #r.body == 8388608)
 end
 END_LUA

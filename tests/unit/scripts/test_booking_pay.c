@@ -177,7 +177,7 @@ static void a_dead_letter_leaves_a_line(void **state) {
     (void)world_run_event(shop->w, RUN_DEAD_POLICY, "gave up\nstack traceback: ...");
     shop_settle(shop);
     assert_int_equal(shop->line_count, 1);
-    expect(shop, 0, "append dead-letters.log 2023-11-14T22:13:20Z svc booking/refund key=k1",
+    expect(shop, 0, "append dead-letters-svc.log 2023-11-14T22:13:20Z svc booking/refund key=k1",
            ": gave up");
     assert_null(strstr(shop->lines[0], "traceback"));
 }
