@@ -108,6 +108,13 @@ static int check_format(struct pg_line *line, struct report *r) {
     if (code != 0 && code != ERR_NOTFOUND) {
         return cluster_refused(line, code, "zq.format cannot be read", r);
     }
+    if (format < CLUSTER_FORMAT) {
+        return report(r, ERR_SCHEMA,
+                      "an older zingq made the tables in the schema zq (format %lld; this one "
+                      "knows %d): bring each store into a folder with that one (`zingq migrate "
+                      "--to FOLDER`), drop the schema, and bring them back",
+                      (long long)format, CLUSTER_FORMAT);
+    }
     return format == CLUSTER_FORMAT
                ? 0
                : report(r, ERR_SCHEMA,

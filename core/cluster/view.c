@@ -7,30 +7,31 @@
 enum { SHOWN_BYTES_MAX = 16 << 20 /* of hosts that are gone there may be many */ };
 
 /* What a host says of itself with its beats (host/fleet/status.c). */
-#define FOLLOWING "CASE WHEN h.status LIKE '{%' THEN h.status::jsonb -> 'following' END"
+#define FOLLOWING                                                                                  \
+    "CASE WHEN h.state = 'live' AND h.status LIKE '{%' THEN h.status::jsonb -> 'following' END"
 #define COPY_MS "5000" /* followers look once a second */
 
 /* One statement, so that everything is of one moment. Kinds of rows: 0 the cluster, 1 a host, 2 a shard, 3 a copy
  * of a shard. Of more hosts than there is room for, those count that live. */
 static const struct pg_statement get_view = {
     .name = "view",
-    .text =
-        "SELECT * FROM (SELECT 0 AS kind, coalesce(lost, '') AS name, '' AS pin, '' AS failed,"
-        " false AS draining, shards::int8 AS count, losses::int8 AS age, 0::int8 AS lease"
-        " FROM zq.cluster WHERE name = $1"
-        " UNION ALL (SELECT 1, name, state, CASE WHEN stopping THEN 'stopping'"
-        " WHEN " FOLLOWING " IS NOT NULL THEN 'follows' ELSE '' END,"
-        " draining, beat,"
-        " (extract(epoch FROM now() - at) * 1000)::int8, lease_ms FROM zq.host h"
-        " WHERE cluster = $1 ORDER BY state = 'live' DESC, at DESC LIMIT 64)"
-        " UNION ALL SELECT 2, coalesce(owner, ''), coalesce(pin, ''), coalesce(failed, ''),"
-        " since <> made, number, (extract(epoch FROM now() - since) * 1000)::int8, 0"
-        " FROM zq.shard JOIN zq.cluster ON name = cluster WHERE cluster = $1"
-        " UNION ALL SELECT 3, h.name, '', '', coalesce((e ->> 'age_ms')::int8 <= " COPY_MS
-        ", false), (e ->> 'shard')::int8, 0, 0"
-        " FROM zq.host h, jsonb_array_elements(" FOLLOWING ") AS e"
-        " WHERE cluster = $1 AND state = 'live' AND NOT e ? 'failed')"
-        " AS rows ORDER BY kind, name COLLATE \"C\"",
+    .text = "SELECT * FROM (SELECT 0 AS kind, coalesce(lost, '') AS name, '' AS pin, '' AS failed,"
+            " false AS draining, shards::int8 AS count, losses::int8 AS age, 0::int8 AS lease"
+            " FROM zq.cluster WHERE name = $1"
+            " UNION ALL (SELECT 1, name, state, CASE WHEN stopping THEN 'stopping'"
+            " WHEN " FOLLOWING " IS NOT NULL THEN 'follows' ELSE '' END,"
+            " draining, beat,"
+            " (extract(epoch FROM now() - at) * 1000)::int8, lease_ms FROM zq.host h"
+            " WHERE cluster = $1 ORDER BY state = 'live' DESC, at DESC LIMIT 64)"
+            " UNION ALL SELECT 2, coalesce(owner, ''), coalesce(pin, ''), coalesce(failed, ''),"
+            " since <> made, number, (extract(epoch FROM now() - since) * 1000)::int8, 0"
+            " FROM zq.shard JOIN zq.cluster ON name = cluster WHERE cluster = $1"
+            " UNION ALL SELECT 3, h.name, '', '', coalesce((e ->> 'age_ms')::int8 <= " COPY_MS
+            ", false), (e ->> 'shard')::int8, 0, 0"
+            " FROM zq.host h, jsonb_array_elements(CASE jsonb_typeof(" FOLLOWING ")"
+            " WHEN 'array' THEN " FOLLOWING " END) AS e"
+            " WHERE cluster = $1 AND state = 'live' AND NOT e ? 'failed')"
+            " AS rows ORDER BY kind, name COLLATE \"C\"",
     .types = {PG_TEXT}};
 _Static_assert(CLUSTER_HOSTS_MAX == 64, "as many as get_view asks for");
 

@@ -27,6 +27,7 @@
 #include "lua/api/api.h"
 
 #include "host/notify.h"
+#include "host/port.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "store/folder.h"
@@ -217,8 +218,11 @@ static void on_check(uv_check_t *check) {
 
 /* A timer of the loop itself: a turn that never ends stops the heartbeat. */
 static void on_manager_timer(uv_timer_t *timer) {
-    (void)timer;
+    const struct host *h = timer->data;
     host_tell_manager("WATCHDOG=1");
+    if (h->tcp != NULL && !h->stopping) {
+        host_port_tell(); /* it may not have been heard */
+    }
 }
 
 /* --- stopping --- */
@@ -485,6 +489,9 @@ static void close_all(struct host *h) {
         mqtt_disconnect(h->subscriber, h->leaving ? 0 : -1);
     }
     gateway_free(h->socket);
+    if (!h->stopping) { /* it ends by itself: others answer at its port from now on */
+        host_tell_manager("STOPPING=1");
+    }
     gateway_free(h->tcp);
     front_free(h->front);
     admin_free(h->admin);

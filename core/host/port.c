@@ -25,10 +25,16 @@ int host_port_open(struct gateway **out, uv_loop_t *loop, const struct conf *con
     if (code == ERR_BUSY && any) {
         code = gateway_new(out, loop, "127.0.0.1:0", GATEWAY_BODY_BYTES_MAX, &callbacks, &why);
     }
-    if (code == 0 && callbacks.listener != 0 && host_notify(PORT_ATTENDED) != 0) {
-        log_warn("host", "cannot tell the fleet that it need not answer: %s", strerror(errno));
+    if (code == 0) {
+        host_port_tell();
     }
     return code == 0 ? 0 : report(r, code, "http.listen: %s", why.text);
+}
+
+void host_port_tell(void) {
+    if (inherited() != 0 && host_notify(PORT_ATTENDED) != 0) {
+        log_warn("host", "cannot tell the fleet that it need not answer: %s", strerror(errno));
+    }
 }
 
 void host_port_reload(const struct gateway *port) {

@@ -18,6 +18,8 @@
  * on this machine. As gateway_new, with a sentence. */
 int host_port_open(struct gateway **out, uv_loop_t *loop, const struct conf *conf, bool any,
                    struct gateway_callbacks callbacks, struct report *r);
+/* Tells the fleet, if there is one, that it is open. */
+void host_port_tell(void);
 /* Reads its certificate again; if something is wrong with it, that is logged, and the old one stays. NULL is
  * allowed. */
 void host_port_reload(const struct gateway *port);

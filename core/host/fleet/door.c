@@ -29,7 +29,12 @@ static struct gateway_welcome on_head(void *ctx, const struct gateway_request *r
 
 int fleet_open_door(struct fleet *f, struct report *r) {
     const struct gateway_callbacks callbacks = {
-        .ctx = f, .on_request = on_request, .welcome = on_head, .headers = front_headers};
+        .ctx = f,
+        .on_request = on_request,
+        .welcome = on_head,
+        .headers = front_headers,
+        .once = true, /* the next request may be for a shard that has come */
+    };
     if (!fleet_is_member(f) || f->conf->http_listen[0] == '\0') {
         return 0;
     }

@@ -346,7 +346,9 @@ static int join(struct fleet_member *m, struct report *r) {
 static int beat(const struct fleet *f, struct report *r) {
     struct buf status;
     fleet_write_status(f, &status);
-    int code = cluster_beat(f->member->cluster, buf_str(&status), f->stopping, r);
+    /* Half of it would be no JSON, and all hosts read it. */
+    const char *text = status.failed ? "" : buf_str(&status);
+    int code = cluster_beat(f->member->cluster, text, f->stopping, r);
     buf_clear(&status);
     return code;
 }
@@ -454,7 +456,12 @@ void member_turn(struct fleet *f) {
     }
     m->hurries = false;
     m->due_ms = now_ms + m->lease_ms / ROUNDS_A_LEASE;
-    judge(f, turn(f, &r), &r);
+    int code = turn(f, &r);
+    judge(f, code, &r);
+    if (code != 0) { /* the database was waited for: whoever asks at our port has its turn */
+        m->due_ms = clock_monotonic_ms() + HURRY_MS > m->due_ms ? clock_monotonic_ms() + HURRY_MS
+                                                                : m->due_ms;
+    }
     if (m->hurries && m->due_ms > now_ms + HURRY_MS) {
         m->due_ms = now_ms + HURRY_MS;
     }

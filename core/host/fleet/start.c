@@ -43,7 +43,11 @@ static bool set_door(const struct fleet *f, const struct fleet_host *host) {
     if (f->member == NULL) {
         return host->number == 1 || setenv("ZINGQ_HTTP_LISTEN", "", 1) == 0;
     }
-    if (host->wanted && f->door.port != NULL) {
+    if (f->door.port == NULL) { /* and none of them opens one for itself */
+        if (setenv("ZINGQ_HTTP_LISTEN", "", 1) != 0) {
+            return false;
+        }
+    } else if (host->wanted) {
         int port = gateway_listener(f->door.port);
         if (fcntl(port, F_SETFD, 0) != 0 || !set_number(PORT_INHERITED, (unsigned long long)port)) {
             return false;

@@ -63,9 +63,10 @@ static size_t share_of_descriptors(const struct gateway *g) {
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
         return GATEWAY_CONNECTIONS_MAX;
     }
-    /* The number of the listening socket is roughly the number of descriptors in use. */
-    uint64_t free_now =
-        limit.rlim_cur > (rlim_t)g->listener ? limit.rlim_cur - (rlim_t)g->listener : 0;
+    /* The number of one that was just opened is roughly how many are in use; -1: there is none left. */
+    uint64_t free_now = g->reserve >= 0 && limit.rlim_cur > (rlim_t)g->reserve
+                            ? limit.rlim_cur - (rlim_t)g->reserve
+                            : 0;
     uint64_t share = free_now / (g->unix_path == NULL ? 2 : 4);
     share = share < GATEWAY_CONNECTIONS_LEAST ? GATEWAY_CONNECTIONS_LEAST : share;
     return share > GATEWAY_CONNECTIONS_MAX ? GATEWAY_CONNECTIONS_MAX : (size_t)share;
@@ -235,13 +236,14 @@ static void on_listen(uv_poll_t *poll, int status, int events) {
     (void)status; /* accept returns the error */
     (void)events;
     bool may_make_room = true;
+    size_t accepted = 0;
     open_reserve(g);
-    for (size_t i = 0; i < GATEWAY_ACCEPTS_MAX; i++) {
-        if (!accept_one(g, &may_make_room)) {
-            break;
-        }
+    while (accepted < GATEWAY_ACCEPTS_MAX && accept_one(g, &may_make_room)) {
+        accepted++;
     }
-    gateway_run(g);
+    if (accepted > 0) { /* else another process was faster */
+        gateway_run(g);
+    }
 }
 
 int gateway_watch_listener(struct gateway *g, uv_loop_t *loop) {

@@ -47,7 +47,7 @@ static bool add_all_headers(const struct gateway *g, struct MHD_Response *respon
     /* JSON describes the current state, so it must not be cached. */
     const char *type = content_type != NULL ? content_type : "application/json";
     const char *stored = content_type == NULL ? "Cache-Control: no-store\n" : NULL;
-    const char *last = g->held ? "Connection: close\n" : NULL;
+    const char *last = g->held || g->callbacks.once ? "Connection: close\n" : NULL;
     return add_headers(response, stored) && add_headers(response, last) &&
            MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
            add_headers(response, g->callbacks.headers) && add_headers(response, headers);

@@ -51,6 +51,7 @@ struct gateway_callbacks {
     size_t proxy_count;
     int listener; /* of another process, which holds it, too: accepts there, and `listen` is ignored; it
                      is the gateway's from then on, also after an error. 0 = its own */
+    bool once; /* a connection gets one answer */
     const char *cert_file,
         *key_file; /* of the door, for TLS; borrowed, NULL or "" = it speaks none.
                                          One door of a process may. */

@@ -56,11 +56,13 @@ void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason
     if (mid <= 0 || mid >= MQTT_PACKET_IDS || m->sent_s[mid] == 0) {
         return; /* answered before: nothing of ours waits for it */
     }
-    m->answered_s = now_s(m) + 1;
-    m->latest_s = m->sent_s[mid] > m->latest_s ? m->sent_s[mid] : m->latest_s;
+    if (mids_take(&m->windowed, mid)) { /* else it is written: the broker has said nothing */
+        m->windowed_count--;
+        m->answered_s = now_s(m) + 1;
+        m->latest_s = m->sent_s[mid] > m->latest_s ? m->sent_s[mid] : m->latest_s;
+    }
     m->sent_s[mid] = 0;
     m->in_flight--;
-    m->windowed_count -= mids_take(&m->windowed, mid) ? 1 : 0;
     m->callbacks.on_published(m->callbacks.ctx, mid, (uint8_t)reason);
 }
 
