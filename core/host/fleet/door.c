@@ -17,7 +17,8 @@
 #include <assert.h>
 
 static void on_request(void *ctx, struct gateway_request *request) {
-    host_port_answer_unready(request, member_why_idle(ctx));
+    const struct fleet *f = ctx;
+    host_port_answer_unready(request, f->door.why(f));
 }
 
 /* Bodies are read and dropped. */

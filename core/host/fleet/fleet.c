@@ -154,6 +154,7 @@ static struct fleet *make(const struct host_options *options, unsigned count) {
     f->count = count;
     f->what = "host";
     f->lock = f->signals = -1;
+    f->door.why = member_why_idle;
     ssize_t len = readlink("/proc/self/exe", f->program, sizeof f->program - 1);
     f->program[len > 0 ? len : 0] = '\0';
     f->beat_every_ms = (int64_t)host_notify_interval_ms();

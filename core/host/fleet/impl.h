@@ -51,11 +51,14 @@ struct fleet_host {
     struct fleet_follower follower;
 };
 
+struct fleet;
+
 /* http.listen, of all shards of this fleet: host/fleet/door.c. */
 struct fleet_door {
-    bool made;            /* the loop is */
-    uv_loop_t loop;       /* run by the fleet's own */
-    struct gateway *port; /* NULL = there is none */
+    const char *(*why)(const struct fleet *f); /* no shard answers there: a sentence for anyone */
+    bool made;                                 /* the loop is */
+    uv_loop_t loop;                            /* run by the fleet's own */
+    struct gateway *port;                      /* NULL = there is none */
 };
 
 struct fleet_member;
