@@ -129,7 +129,9 @@ static void supervise(struct fleet *f) {
     while (!fleet_is_over(f)) {
         start_due(f);
         wait_for_news(f);
-        fleet_take_words(f);
+        if (fleet_take_words(f)) {
+            member_note_copy(f);
+        }
         tell_ready(f);
         take_signals(f);
         fleet_reap(f);

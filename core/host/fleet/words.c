@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "host/fleet/member.h"
 #include "host/notify.h"
 #include "host/port.h"
 
@@ -85,7 +84,7 @@ static bool take_wait(struct fleet_host *host, const char *text) {
     return true;
 }
 
-static void take_words_of(struct fleet *f, struct fleet_host *host) {
+static bool take_words_of(struct fleet_host *host) {
     char text[FLEET_WORD_BYTES];
     pid_t from;
     bool had_copy = host->follower.level_ms != 0;
@@ -102,15 +101,15 @@ static void take_words_of(struct fleet *f, struct fleet_host *host) {
             host->beat_ms = clock_monotonic_ms();
         }
     }
-    if (!had_copy && host->follower.level_ms != 0) {
-        member_note_copy(f);
-    }
+    return !had_copy && host->follower.level_ms != 0;
 }
 
-void fleet_take_words(struct fleet *f) {
+bool fleet_take_words(struct fleet *f) {
+    bool copied = false;
     for (unsigned i = 0; i < f->count; i++) {
-        take_words_of(f, &f->hosts[i]);
+        copied = take_words_of(&f->hosts[i]) || copied;
     }
+    return copied;
 }
 
 void fleet_tell_manager(const char *text) {
