@@ -104,8 +104,7 @@ enum {
 
 /* Opens the socket on which the host reports that it is ready and alive. ERR_SYSTEM. */
 int fleet_open_words(struct fleet_host *host, struct report *r);
-/* Takes what the hosts have reported. */
-/* Whether a follower has all of its log for the first time. */
+/* Takes what the hosts have reported; says whether a follower has all of its log for the first time. */
 bool fleet_take_words(struct fleet *f);
 /* Sends one line to the fleet's own service manager, if there is one. */
 void fleet_tell_manager(const char *text);
