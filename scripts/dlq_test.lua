@@ -1,6 +1,6 @@
 -- dlq_test.lua - the tests of the policies that several services share: retry.lua and dlq.lua.
 
-local t = test.services {"payments", "emails", vars = {gateway_url = "http://gateway.example", alert_to = "shop@example.org"}}
+local t = test.services {"payments", "emails", vars = {gateway_url = "http://gateway.example"}}
 
 local refund = {booking_id = "b-1", event_id = "jazz", seat = "A1", charge_id = "ch_1", reason = "hold expired"}
 
@@ -32,5 +32,4 @@ test("dead letters of several services do not hinder each other", function()
   t:send("booking/refund", refund)
   t:dead_letter("404 no such charge")
   assert(t:file("dead-letters-payments.log"):find("no such charge", 1, true))
-  t:published("email/send", test.like {to = "shop@example.org"})
 end)
