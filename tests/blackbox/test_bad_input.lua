@@ -3,7 +3,7 @@ local work = {}
 work['work/good'] = function(event) zing.publish('good/' .. event.json.key, event.payload) end
 work['work/loop'] = function() while true do end end
 work['work/guarded-loop'] = function() while true do pcall(function() while true do end end) end end
-work['work/hoard'] = function() local t = {} for i = 1, 1e12 do t[i] = {i} end end
+work['work/hoard'] = function() local t = {} for i = 1, 1e12 do t[i] = ('x'):rep(10000) .. i end end
 work['work/long-string'] = function() local s = 'x' while true do s = s .. s end end
 work['work/table'] = function() error({code = 7, what = 'no luck'}) end
 work['work/nil'] = function() error() end
