@@ -20,7 +20,6 @@
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,22 +42,11 @@ static int write_id(const struct append *a, const struct id *id, struct report *
     return store_folder_write(a->data, FILE_NAME, text, r);
 }
 
-/* Into the file that is there, which stays the same inode. Half of it is nobody's id. */
+/* Into the file that is there: it is known by its inode. Half of it is nobody's id. */
 static int write_inode(const struct append *a, const struct id *id, struct report *r) {
-    char path[STORE_PATH_BYTES];
     char text[ID_TEXT_BYTES];
     print_id(id, text);
-    int code = store_folder_file(a->data, FILE_NAME, path, r);
-    int fd = code == 0 ? open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-    ssize_t len = (ssize_t)strlen(text);
-    bool good = fd >= 0 && write(fd, text, (size_t)len) == len && fsync(fd) == 0;
-    if (code == 0 && !good) {
-        code = report(r, ERR_DISK, "cannot write %s: %s", path, strerror(errno));
-    }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return code;
+    return store_folder_rewrite(a->data, FILE_NAME, text, r);
 }
 
 /* What is in the file, or zeros, and its inode. ERR_NOTFOUND, ERR_DISK. */

@@ -161,6 +161,14 @@ static int write_whole(const char *name, const char *text) {
     return good ? 0 : -1;
 }
 
+int store_folder_rewrite(const char *path, const char *file, const char *text, struct report *r) {
+    char name[STORE_PATH_BYTES];
+    int code = store_folder_file(path, file, name, r);
+    return code != 0 || write_whole(name, text) == 0
+               ? code
+               : report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
+}
+
 int store_folder_write(const char *path, const char *file, const char *text, struct report *r) {
     char name[STORE_PATH_BYTES];
     char draft[STORE_PATH_BYTES];

@@ -43,6 +43,8 @@ int store_folder_lock(const char *path, int *fd, struct report *r);
 bool store_folder_in_use(const char *path);
 /* Writes PATH/file anew, durably: at any moment it has what it had or all of this. ERR_DISK. */
 int store_folder_write(const char *path, const char *file, const char *text, struct report *r);
+/* The same into the file that is there, which stays the same inode, and may be left with a part of it. */
+int store_folder_rewrite(const char *path, const char *file, const char *text, struct report *r);
 /* Creates PATH/zingq.store durably, unless it exists: this folder has a store. ERR_DISK. */
 int store_folder_mark(const char *path, struct report *r);
 /* The file that says that data.mdb is not synced: store/unsynced.c. */

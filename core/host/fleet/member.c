@@ -458,12 +458,10 @@ void member_turn(struct fleet *f) {
     m->due_ms = now_ms + m->lease_ms / ROUNDS_A_LEASE;
     int code = turn(f, &r);
     judge(f, code, &r);
-    if (code != 0) { /* the database was waited for: whoever asks at our port has its turn */
-        m->due_ms = clock_monotonic_ms() + HURRY_MS > m->due_ms ? clock_monotonic_ms() + HURRY_MS
-                                                                : m->due_ms;
-    }
-    if (m->hurries && m->due_ms > now_ms + HURRY_MS) {
-        m->due_ms = now_ms + HURRY_MS;
+    /* A database that failed has been waited for: now whoever asks at our port has its turn. */
+    int64_t soon_ms = (code == 0 ? now_ms : clock_monotonic_ms()) + HURRY_MS;
+    if (code != 0 ? m->due_ms < soon_ms : m->hurries && m->due_ms > soon_ms) {
+        m->due_ms = soon_ms;
     }
     if (!f->told_ready && !f->stopping) {
         f->told_ready = true;
